@@ -1,0 +1,75 @@
+/* One look at the node: everything the sensors read at one moment, as plain data. Filled by the
+ * sensors (agent/sensor/), consumed by the core (agent.h), `--once` and `--record`. Counters are as
+ * the kernel or device shows them (raw, may wrap or reset): energy_counter.h makes them cumulative.
+ */
+#ifndef HUDDLE_SAMPLE_H
+#define HUDDLE_SAMPLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/wire.h"
+
+struct sample_zone { /* one energy counter */
+    char name[64];   /* "package-0", "dram" */
+    char path[160];  /* unique on this node: "intel-rapl:0/intel-rapl:0:1", "nvml:GPU-..." */
+    enum zone_kind kind;
+    bool counted; /* part of the node's total: every joule once */
+    bool valid;   /* `raw_uj` was read now; else `error` says why not */
+    uint64_t raw_uj;
+    uint64_t range_uj;          /* wraps here to 0; 0: never wraps */
+    uint64_t max_power_uw;      /* plausibility limit; 0: unknown */
+    enum provenance provenance; /* MEASURED, or ESTIMATED (power model, integrated GPU power) */
+    char error[128];
+};
+
+struct sample_gpu {
+    char model[96], uuid[64];
+    uint64_t memory_bytes, memory_used_bytes;
+    uint32_t utilization_permille;
+    bool valid;
+};
+
+struct sample_cpu {
+    bool valid;
+    uint32_t online;
+    uint64_t busy_ns, idle_ns, iowait_ns, steal_ns, guest_ns;
+};
+
+struct sample_group { /* one cgroup or process group that the supervisor asked about */
+    uint64_t id;      /* the supervisor's number for the replica */
+    bool valid;
+    uint64_t cpu_ns, memory_bytes;
+};
+
+struct sample_problem {
+    char what[200], fix[200];
+};
+
+struct sample {
+    int64_t boot_ms, wall_ms;
+    struct sample_zone *zones;
+    size_t n_zones, cap_zones;
+    struct sample_cpu cpu;
+    struct {
+        bool valid;
+        uint64_t total_bytes, used_bytes;
+    } memory;
+    struct {
+        bool known;
+        uint64_t cpu_us, memory_us, io_us;
+    } pressure;
+    struct sample_gpu *gpus;
+    size_t n_gpus, cap_gpus;
+    struct sample_group *groups;
+    size_t n_groups, cap_groups;
+    struct sample_problem *problems;
+    size_t n_problems, cap_problems;
+};
+
+void sample_clear(struct sample *s); /* keeps the memory */
+void sample_done(struct sample *s);
+void sample_problem(struct sample *s, const char *what, const char *fix); /* once per text */
+
+#endif

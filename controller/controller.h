@@ -1,0 +1,250 @@
+/* The controller's core, without I/O: controller_step(core, event) -> effects. The daemon (main.c)
+ * and the simulation carry the effects out; the same events give the same effects, byte for byte.
+ *
+ * A batch of effects is one transaction: the loop first commits all its FX_STORE (fsync), then
+ * carries out the others, in order. When the commit fails, only effects marked `wake_safe` are
+ * carried out (waking is the safe direction) and CE_STORE_FAILED is told. Batches are released in
+ * the order in which they were made; a batch without FX_STORE does not wait for a later one. So
+ * nothing is done to the world before it is durable, by construction.
+ *
+ * All times named *_ms are boot time of this machine, unless they say wall. */
+#ifndef HUDDLE_CONTROLLER_H
+#define HUDDLE_CONTROLLER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "controller/placement/plan.h"
+#include "controller/state/snapshot.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/err.h"
+#include "proto/manifest.h"
+#include "proto/wire.h"
+
+struct controller;
+
+enum power_reading { POWER_UNKNOWN, POWER_ON, POWER_OFF };
+enum power_action { POWER_PROBE, POWER_WAKE, POWER_FORCE_OFF };
+enum power_outcome { /* of one driver call: success is only ever a later probe (SAFETY 2) */
+                     POWER_DONE,     /* a probe: `reading` holds */
+                     POWER_ACCEPTED, /* an action was taken in */
+                     POWER_UNSUPPORTED,
+                     POWER_REFUSED,
+                     POWER_BUSY,
+                     POWER_FAILED, /* unknown: observe again */
+};
+
+/* What the front door knows of one replica (standalone: an HAProxy server). */
+enum door_state { DOOR_ABSENT, DOOR_READY, DOOR_DRAIN, DOOR_DOWN };
+struct door_server {
+    const char *uid; /* replica */
+    enum door_state state;
+    double in_flight; /* requests now */
+};
+struct door_model {
+    const char *model;
+    uint64_t requests, errors; /* cumulative since `epoch` */
+    double queue;
+    double latency_ms; /* at the SLO quantile over the last interval, NAN: unknown */
+};
+struct door_facts {
+    bool reachable;
+    uint64_t epoch; /* changes when the counters started over */
+    const struct door_server *servers;
+    size_t n_servers;
+    const struct door_model *models;
+    size_t n_models;
+};
+
+enum verb { /* what a person asks of one node, or of the cluster (pause, resume) */
+            VERB_DRAIN,
+            VERB_SLEEP,
+            VERB_WAKE,
+            VERB_CORDON,
+            VERB_UNCORDON,
+            VERB_HOLD,
+            VERB_RELEASE,
+            VERB_PAUSE,
+            VERB_RESUME,
+};
+
+enum controller_event_kind {
+    CE_TICK,   /* time passed; at least every second */
+    CE_REPORT, /* an accepted report */
+    CE_PUT,    /* create or replace an object, from the API */
+    CE_DELETE,
+    CE_VERB,
+    CE_PLAN,         /* the planner's answer to FX_PLAN */
+    CE_POWER,        /* a driver's answer */
+    CE_DOOR,         /* facts from the front door, every second */
+    CE_STORE_FAILED, /* a batch could not be committed: wake-only from now on */
+    CE_STORE_WORKS,
+};
+
+struct controller_event {
+    enum controller_event_kind kind;
+    int64_t wall_ms;
+    union {
+        const struct wire_report *report; /* borrowed for the call */
+        struct {
+            uint64_t ticket;               /* echoed in FX_ANSWER; 0: no answer wanted */
+            const struct manifest *object; /* borrowed */
+            bool create_only, replace_only;
+            uint64_t if_version; /* resourceVersion that must match; 0: any */
+            bool dry_run;
+            const char *who; /* token id, for the journal */
+        } put;
+        struct {
+            uint64_t ticket;
+            enum manifest_kind kind;
+            const char *name;
+            uint64_t if_version;
+            const char *who;
+        } del;
+        struct {
+            uint64_t ticket;
+            enum verb verb;
+            const char *node; /* "" for PAUSE and RESUME */
+            const char *who, *reason;
+        } verb;
+        struct plan *plan; /* owned by the core from now on */
+        struct {
+            const char *node, *op;
+            enum power_action action;
+            enum power_outcome outcome;
+            enum power_reading reading;
+            const char *message;
+        } power;
+        const struct door_facts *door; /* borrowed */
+    };
+};
+
+enum effect_kind {
+    FX_STORE,  /* write `value` at (table, key), or delete it (value NULL) */
+    FX_REPLY,  /* the desired state of `node` changed: publish these bytes to its agent */
+    FX_POWER,  /* call the driver of the node's pool */
+    FX_DOOR,   /* the front door's wanted servers of one model changed */
+    FX_PLAN,   /* plan from this snapshot */
+    FX_CHANGE, /* an object changed: tell watchers */
+    FX_EVENT,  /* something people should know (also stored by the core through FX_STORE) */
+    FX_ANSWER, /* the API call `ticket` is decided */
+};
+
+enum store_table {                    /* numbers are stored */
+                   TABLE_OBJECT = 1,  /* key kind/name: the object as JSON, status included */
+                   TABLE_NODE = 2,    /* key node: NodePower record, learned curve, flags */
+                   TABLE_REPLICA = 3, /* key uid: where it should run and in which state */
+                   TABLE_META = 4,    /* term, cluster id, counters */
+                   TABLE_JOURNAL = 5, /* key: ascending number; append only */
+                   TABLE_HISTORY = 6, /* key series name: packed samples; losable */
+                   TABLE_EVENT = 7,   /* key: ascending number; bounded */
+};
+
+enum change_type { CHANGE_ADDED, CHANGE_MODIFIED, CHANGE_DELETED };
+
+struct effect {
+    enum effect_kind kind;
+    bool wake_safe;
+    union {
+        struct {
+            enum store_table table;
+            char *key;
+            char *value; /* JSON text, or NULL: delete */
+        } store;
+        struct {
+            char *node;
+            char *bytes; /* encoded Reply without epoch, sequence: see wire_reply_encode */
+            size_t n;
+        } reply;
+        struct {
+            char *node, *op;
+            enum power_action action;
+            const struct power_pool *pool; /* borrowed until the next step */
+            char *node_json;               /* {name, uid, mac[], labels} for the driver */
+            int64_t deadline_ms;
+        } power;
+        struct {
+            char *model;
+            struct door_want {
+                char *uid;
+                char *address;         /* host:port */
+                enum door_state state; /* READY or DRAIN; servers not named are removed */
+                int weight;
+            } * servers;
+            size_t n_servers;
+        } door;
+        struct snapshot *snapshot; /* FX_PLAN; a reference */
+        struct {
+            enum change_type type;
+            char *
+                kind; /* plural: "servedmodels", "nodes", "replicas", "nodepowers", "events", ... */
+            char *name;
+            uint64_t version;
+            json_t *object; /* a reference */
+        } change;
+        struct {
+            char *kind, *name; /* whom it is about: "node", "a1" */
+            char *reason;      /* one CamelCase word: "NodeAsleep" */
+            char *message;
+            bool warning;
+        } event;
+        struct {
+            uint64_t ticket;
+            int status;     /* HTTP: 200, 201, 404, 409, 422 */
+            json_t *object; /* the object, or NULL */
+            char *message;  /* for errors */
+        } answer;
+    };
+};
+
+struct effects {
+    struct effect *items;
+    size_t n_items, cap_items;
+};
+
+void effects_done(struct effects *fx);
+
+struct controller_options {
+    char cluster_id[40]; /* used when the store has none yet */
+    uint64_t instance;   /* random per start */
+    uint64_t seed;
+    int64_t tick_ms;             /* shortest time between reconciliations; default 500 */
+    int64_t report_interval_ms;  /* told to agents; default 5000 */
+    bool front_door;             /* a front door is configured: moves wait for its word */
+    int64_t port_low, port_high; /* for replicas that name no port; default 20000-29999 */
+};
+
+/* Restores from what was stored: `next` yields every row (any order); see state/store.h. */
+struct controller_row {
+    enum store_table table;
+    const char *key, *value;
+};
+typedef int controller_rows_fn(void *data,
+                               struct controller_row *ret_row); /* 1: a row, 0: end, <0 */
+
+int controller_new(const struct controller_options *options, int64_t boot_ms, int64_t wall_ms,
+                   controller_rows_fn *next, void *data, struct effects *ret_fx,
+                   struct controller **ret_c, struct err *e);
+void controller_free(struct controller *c);
+DEFINE_AUTO(controller, struct controller *, controller_free);
+
+/* Appends to `ret_fx`. Never fails: bad input is answered or ignored, with an FX_EVENT where people
+ * should know. */
+void controller_step(struct controller *c, const struct controller_event *event, int64_t boot_ms,
+                     struct effects *ret_fx);
+
+/* The present picture (cached while nothing changed). A reference for the caller. */
+struct snapshot *controller_snapshot(struct controller *c, int64_t boot_ms, int64_t wall_ms);
+
+/* The plan in force, or NULL. Borrowed until the next step; plan_ref-free use on the loop thread
+ * only. */
+const struct plan *controller_plan(const struct controller *c);
+
+/* Objects as the API shows them (kind plural, e.g. "nodes"); name NULL: a JSON array of all. New
+ * reference, or NULL when there is none. Loop thread only. */
+json_t *controller_get(struct controller *c, const char *kind, const char *name, int64_t boot_ms,
+                       int64_t wall_ms);
+
+#endif

@@ -1,0 +1,23 @@
+/* The planner: snapshot -> forecast -> sizing -> packing -> plan, checked. Pure but for its own
+ * memory (the forecasters' state): no clock, no I/O; the same snapshots in the same order give the
+ * same plans. Used by the planner thread of the controller and by `simulate`; one brain is used by
+ * one thread. */
+#ifndef HUDDLE_BRAIN_H
+#define HUDDLE_BRAIN_H
+
+#include "controller/placement/plan.h"
+
+struct brain;
+
+struct brain *brain_new(uint64_t seed);
+void brain_free(struct brain *b);
+DEFINE_AUTO(brain, struct brain *, brain_free);
+
+/* Takes the snapshot's observations into the forecasters (older steps than already known are
+ * ignored) and makes a plan within `max_steps` search steps. The plan has passed plan_check: what
+ * could not be proven was taken out of it and is said in its summary. Takes a reference on the
+ * snapshot. Returns 0 or -EINVAL for a snapshot that contradicts itself. */
+int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct plan **ret_plan,
+               struct err *e);
+
+#endif

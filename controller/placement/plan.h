@@ -1,0 +1,84 @@
+/* A plan is data: what should run where, which nodes may sleep and which must wake, and why. It is
+ * made from one snapshot by the planner (brain.h), proven by plan_check, shown by explain and
+ * carried out, as far as budgets and the present facts allow, by reconcile. It holds a reference on
+ * its snapshot; indices refer to that snapshot. */
+#ifndef HUDDLE_PLAN_H
+#define HUDDLE_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "controller/state/snapshot.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/err.h"
+
+#define PLAN_TEXT 160
+
+/* Forecast of a model's demand: req/s, per step ahead. */
+#define FORECAST_STEPS_MAX 64
+#define FORECAST_QUANTILES 5 /* 0.05, 0.5, 0.9, 0.95, 0.99 */
+struct forecast {
+    uint32_t n_steps;   /* 0: the forecaster does not know */
+    int64_t first_step; /* step index of the first one ahead */
+    float quantile[FORECAST_STEPS_MAX][FORECAST_QUANTILES];
+    char why[PLAN_TEXT]; /* "day profile, 6 days of history" or why it does not know */
+};
+
+struct plan_model {     /* parallel to snapshot->models */
+    bool predictive;    /* a forecast was used; else the demand of now */
+    double demand_now;  /* req/s; NAN: unknown */
+    double demand_need; /* req/s that must be servable: quantile over the lead time */
+    uint32_t floor;     /* ready replicas below which no act may go (G2) */
+    uint32_t target;    /* replicas wanted */
+    uint32_t placed;    /* < target: no room, even after the wakes of this plan */
+    bool frozen;        /* G7: SLO broken: nothing is consolidated */
+    struct forecast forecast;
+    char why[PLAN_TEXT];
+};
+
+/* One replica as it should be. Present replicas that are named nowhere are surplus. */
+struct plan_placement {
+    uint32_t model, node;
+    uint32_t replica;  /* present replica that stays here, or NO_INDEX: start a new one */
+    uint32_t replaces; /* present replica on another node that it makes superfluous (a move), or
+                          NO_INDEX */
+    uint64_t gpu_mask;
+};
+
+enum plan_verdict {
+    PLAN_STAY,  /* no change of power state */
+    PLAN_SLEEP, /* empty it and put it to sleep */
+    PLAN_WAKE,
+};
+
+struct plan_node { /* parallel to snapshot->nodes */
+    enum plan_verdict verdict;
+    double watts_after;
+    double joules_at_stake; /* of the verdict, over the expected off-time or the horizon */
+    double off_s;           /* expected off-time behind PLAN_SLEEP */
+    char why[PLAN_TEXT];    /* why here, why awake, why not asleep */
+};
+
+struct plan {
+    uint64_t id; /* grows by one per plan of a controller */
+    struct snapshot *snapshot;
+    struct plan_model *models;
+    struct plan_node *nodes;
+    struct plan_placement *placements;
+    size_t n_placements, cap_placements;
+    uint32_t awake_now, awake_target;
+    uint32_t
+        bound_nodes; /* no placement of the targets needs fewer awake nodes (spares included) */
+    double watts_now, watts_after, bound_w;
+    uint32_t moves, starts, stops, sleeps, wakes;
+    uint64_t steps; /* search steps used, for replay */
+    char summary[PLAN_TEXT];
+};
+
+void plan_free(struct plan *p); /* accepts NULL and half-built plans */
+DEFINE_AUTO(plan, struct plan *, plan_free);
+
+const char *plan_verdict_name(enum plan_verdict v); /* "stay", "sleep", "wake" */
+
+#endif
