@@ -2,8 +2,8 @@
 #
 #   make demo        install what is missing, build, and run a day of demand on a small rack
 #   make test        install what is missing, build, and run every test
-#   MODE=release|debug|asan|ubsan-free names the build folder build/$(MODE)/; CC, CFLAGS, LDFLAGS,
-#   PREFIX, DESTDIR and V=1 are honoured.
+#   MODE=release|debug|asan (or release-WORD) names the build folder build/$(MODE)/; CC, CFLAGS,
+#   LDFLAGS, PREFIX, DESTDIR and V=1 are honoured.
 
 MODE ?= release
 BUILD := build/$(MODE)
@@ -109,13 +109,144 @@ $(BUILD)/test/%: $(BUILD)/obj/tests/simulation/%.o $(LIB_CLI) $(LIB_AGENT) $(LIB
 	$(call say,LINK,$@)
 	$(call link,$(TEST_LIBS))
 
+# --- what must be installed ---------------------------------------------------------------------
+# Debian 12 and 13. `deps` installs what building, the demo and the tests need and is silent when all
+# is there; `deps-check` adds what only the checks of .ci/run need.
+DEPS := gcc make pkg-config libc6-dev libcurl4-gnutls-dev libyaml-dev libjansson-dev \
+	libpowercap-dev libprotobuf-c-dev protobuf-c-compiler libmicrohttpd-dev libgnutls28-dev \
+	libsqlite3-dev libcmocka-dev haproxy python3 python3-pytest iproute2 procps util-linux openssl \
+	ca-certificates git curl
+DEPS_CHECK := clang clang-tidy clang-format cppcheck lld libclang-rt-dev valgrind shellcheck \
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap groff man-db \
+	python3-mypy black systemd
+
+.PHONY: deps deps-check
+deps:
+	@tests/checks/deps.sh $(DEPS)
+deps-check:
+	@tests/checks/deps.sh $(DEPS) $(DEPS_CHECK)
+
 # --- tests --------------------------------------------------------------------------------------
-.PHONY: unit
+# A cmocka program per file in tests/unit and tests/simulation, and pytest for running programs.
+.PHONY: unit tests test test-quick integration-programs
+tests: $(TESTS)
+integration-programs: # the .mk files beside the tests add what they need
+
 unit: $(TESTS)
-	$(Q)fail=0; for t in $(TESTS); do $$t >$$t.log 2>&1 || { fail=1; cat $$t.log; echo "FAILED $$t"; }; done; exit $$fail
+	$(Q)tests/run.py --build $(BUILD) --only programs
+
+test: deps
+	$(Q)$(MAKE) --no-print-directory all tests integration-programs
+	$(Q)tests/run.py --build $(BUILD)
+
+test-quick: all tests
+	$(Q)tests/run.py --build $(BUILD) --only programs
+
+# --- checks -------------------------------------------------------------------------------------
+C_FILES = $(shell git ls-files '*.c' '*.h')
+.PHONY: check-asan check-valgrind check-layers check-headers lint format format-check check-arm64
+check-asan:
+	$(Q)$(MAKE) --no-print-directory MODE=asan unit
+
+VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+	--child-silent-after-fork=yes
+check-valgrind: $(TESTS)
+	$(Q)tests/run.py --build $(BUILD) --only programs --wrapper "$(VALGRIND)" --timeout 600
+
+check-layers: $(LIB_PROTO) $(LIB_CONTROLLER) $(LIB_AGENT)
+	$(Q)tests/checks/layers.py --objects $(BUILD)/obj
+
+# Each header compiles alone.
+check-headers: $(GEN)
+	$(Q)for h in $$(git ls-files '*.h' | grep -v '^tests/'); do \
+		printf '#include "%s"\nextern int only_so_that_this_is_not_empty;\n' $$h | \
+		$(CC) $(BASE_CFLAGS) $(WARN) -Werror -fsyntax-only -x c - || exit 1; done; echo "headers compile alone"
+
+lint: $(GEN)
+	$(Q)tests/checks/lint.sh $(BUILD)
+
+format:
+	$(Q)clang-format -i $(C_FILES)
+	$(Q)black -q -l 100 $$(git ls-files '*.py')
+format-check:
+	$(Q)clang-format --dry-run -Werror $(C_FILES) && echo "C is formatted"
+	$(Q)black -q -l 100 --check $$(git ls-files '*.py') && echo "Python is formatted"
+
+# Cross-compiles for arm64 against a Debian tree of that architecture and runs the unit tests under
+# qemu-user. The tree is made once, below build/.
+ARM64_ROOT := build/arm64-root
+ARM64_LIBS := libc6-dev libcurl4-gnutls-dev libyaml-dev libjansson-dev libpowercap-dev \
+	libprotobuf-c-dev libmicrohttpd-dev libgnutls28-dev libsqlite3-dev libcmocka-dev
+comma := ,
+empty :=
+space := $(empty) $(empty)
+$(ARM64_ROOT)/.done:
+	$(call say,ROOT,$(ARM64_ROOT))
+	$(Q)rm -rf $(ARM64_ROOT) && mkdir -p build && mmdebstrap --quiet --architectures=arm64 \
+		--variant=extract --include=$(subst $(space),$(comma),$(ARM64_LIBS)) \
+		$$(. /etc/os-release && echo $$VERSION_CODENAME) $(ARM64_ROOT) && touch $@
+ARM64_MAKE = env PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(ARM64_ROOT) \
+	PKG_CONFIG_LIBDIR=$(CURDIR)/$(ARM64_ROOT)/usr/lib/aarch64-linux-gnu/pkgconfig:$(CURDIR)/$(ARM64_ROOT)/usr/share/pkgconfig \
+	$(MAKE) --no-print-directory MODE=release-arm64 CC="aarch64-linux-gnu-gcc --sysroot=$(CURDIR)/$(ARM64_ROOT)" \
+	AR=aarch64-linux-gnu-ar
+check-arm64: $(ARM64_ROOT)/.done
+	$(Q)$(ARM64_MAKE) all tests
+	$(Q)tests/run.py --build build/release-arm64 --only programs --timeout 300 \
+		--wrapper "qemu-aarch64-static -L $(CURDIR)/$(ARM64_ROOT)"
 
 # Further parts of the build, each beside what it builds (tests/lab/lab.mk, deploy/examples/...).
 include $(wildcard tests/*/*.mk deploy/examples/*/*.mk)
+
+# --- install ------------------------------------------------------------------------------------
+BINDIR := $(PREFIX)/bin
+SBINDIR := $(PREFIX)/sbin
+MANDIR := $(PREFIX)/share/man
+UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/systemd/system)
+INSTALL ?= install
+
+.PHONY: install uninstall
+install: all
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(PREFIX)/share/doc/huddle/examples
+	$(INSTALL) -m 755 $(BUILD)/huddlectl $(DESTDIR)$(BINDIR)/huddlectl
+	ln -sf huddlectl $(DESTDIR)$(BINDIR)/kubectl-huddle
+	$(INSTALL) -m 755 $(BUILD)/huddle-agent $(BUILD)/huddle-controller $(DESTDIR)$(SBINDIR)/
+	for u in deploy/systemd/*.service; do sed 's|@SBINDIR@|$(SBINDIR)|g' $$u \
+		>$(DESTDIR)$(UNITDIR)/$$(basename $$u) || exit 1; done
+	$(INSTALL) -m 644 deploy/man/huddlectl.1 $(DESTDIR)$(MANDIR)/man1/
+	$(INSTALL) -m 644 $(BUILD)/huddle.yaml.5 $(DESTDIR)$(MANDIR)/man5/
+	$(INSTALL) -m 644 deploy/man/huddle-agent.8 deploy/man/huddle-controller.8 $(DESTDIR)$(MANDIR)/man8/
+	$(INSTALL) -m 644 deploy/examples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/huddle/examples/
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/huddlectl $(DESTDIR)$(BINDIR)/kubectl-huddle \
+		$(DESTDIR)$(SBINDIR)/huddle-agent $(DESTDIR)$(SBINDIR)/huddle-controller \
+		$(patsubst deploy/systemd/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard deploy/systemd/*.service)) \
+		$(DESTDIR)$(MANDIR)/man1/huddlectl.1 $(DESTDIR)$(MANDIR)/man5/huddle.yaml.5 \
+		$(DESTDIR)$(MANDIR)/man8/huddle-agent.8 $(DESTDIR)$(MANDIR)/man8/huddle-controller.8
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/huddle
+
+.PHONY: dist
+dist:
+	git archive --prefix=huddle-$(VERSION)/ -o huddle-$(VERSION).tar.gz HEAD
+
+.PHONY: help
+help:
+	@echo 'huddle $(VERSION): serve models on the fewest powered nodes'
+	@echo
+	@echo '  make demo            install what is missing, build, and watch a rack serve a day in two minutes'
+	@echo '  make test            install what is missing, build, and run all tests'
+	@echo '  make all             build huddle-agent, huddle-controller, huddlectl into build/$(MODE)/'
+	@echo '  make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); uninstall takes it away'
+	@echo '  make deps            install what building, demo and tests need (deps-check: the checks too)'
+	@echo '  make unit            unit and simulation tests only'
+	@echo '  make check-asan check-valgrind check-layers check-headers check-arm64 lint format-check'
+	@echo '  make fuzz            every parser under libFuzzer, FUZZ_SECONDS=15 each'
+	@echo '  make bench-agent bench-ingest   cost of huddle itself, beside its peers'
+	@echo '  make format dist clean'
+	@echo
+	@echo '  MODE=release|debug|asan  CC=gcc|clang  V=1 shows the commands  CI=1 makes warnings errors'
 
 .PHONY: clean
 clean:

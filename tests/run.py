@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Runs every test and prints one summary: cmocka programs in parallel, then pytest for running programs.
+
+The last line is `N passed, N failed, N skipped`; skipped tests are listed with their reason. The exit
+code is 0 only when nothing failed and something ran.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+COLOUR = sys.stdout.isatty() or "FORCE_COLOR" in os.environ
+
+
+def paint(code: str, text: str) -> str:
+    return f"\033[{code}m{text}\033[0m" if COLOUR else text
+
+
+class Totals:
+    def __init__(self) -> None:
+        self.passed = self.failed = 0
+        self.skipped: list[str] = []
+
+    def line(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {len(self.skipped)} skipped"
+
+
+def run_program(program: pathlib.Path, wrapper: list[str], limit: float) -> tuple[str, int, float]:
+    """Output, exit code and seconds of one test program; 124 when it took too long."""
+    begin = time.monotonic()
+    try:
+        done = subprocess.run(
+            wrapper + [str(program)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            timeout=limit,
+            check=False,
+        )
+        text, code = done.stdout.decode(errors="replace"), done.returncode
+    except subprocess.TimeoutExpired as late:
+        text = (late.stdout or b"").decode(errors="replace") + f"\ntook longer than {limit:.0f} s\n"
+        code = 124
+    return text, code, time.monotonic() - begin
+
+
+def count_program(name: str, text: str, code: int, totals: Totals) -> bool:
+    """Adds one program's cmocka results; True when all is well."""
+    passed = len(re.findall(r"^\[       OK \]", text, re.M))
+    failed = set(re.findall(r"^\[  (?:FAILED|ERROR)  \] (?!tests?:)(.+?)$", text, re.M))
+    failed |= set(re.findall(r"^\[  FAILED  \] (\w+)$", text, re.M))
+    skipped = re.findall(r"^\[  SKIPPED \] (\w+)$", text, re.M)
+    n_failed = len({f for f in failed if "test(s)" not in f})
+    if code != 0 and n_failed == 0:
+        n_failed = 1
+    if code == 0 and passed == 0 and not skipped:
+        n_failed = 1  # a program without a test proves nothing
+    totals.passed += passed
+    totals.failed += n_failed
+    reasons = dict(re.findall(r"^SKIP (\w+): (.+)$", text, re.M))
+    for test in dict.fromkeys(skipped):
+        totals.skipped.append(f"{name}:{test}: {reasons.get(test, 'no reason given')}")
+    return n_failed == 0
+
+
+def programs(args: argparse.Namespace, totals: Totals) -> None:
+    found = sorted((args.build / "test").glob("*_test"))
+    wrapper = shlex.split(args.wrapper)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=args.jobs) as pool:
+        runs = {pool.submit(run_program, p, wrapper, args.timeout): p for p in found}
+        for future in concurrent.futures.as_completed(runs):
+            name = runs[future].name
+            text, code, seconds = future.result()
+            good = count_program(name, text, code, totals)
+            mark = paint("32", "ok  ") if good else paint("31", "FAIL")
+            print(f"  {mark} {name} ({seconds:.1f} s)", flush=True)
+            if not good:
+                print(text[-8000:], flush=True)
+
+
+def integration(args: argparse.Namespace, totals: Totals) -> None:
+    folders = [
+        f for f in ("tests/integration", "tests/lab") if list(pathlib.Path(f).glob("test_*.py"))
+    ]
+    if not folders:
+        return
+    report = args.build / "pytest.xml"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider"]
+    if subprocess.run(
+        [sys.executable, "-c", "import pytest"], stderr=subprocess.DEVNULL
+    ).returncode:
+        command[0] = "/usr/bin/python3"  # Debian's python3-pytest belongs to Debian's python3
+    env = dict(os.environ, HUDDLE_BUILD=str(args.build.resolve()))
+    code = subprocess.run(
+        command + [f"--junit-xml={report}", *folders], env=env, check=False
+    ).returncode
+    if not report.exists():
+        totals.failed += 1
+        return
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        name = f"{case.get('classname')}.{case.get('name')}"
+        skip = case.find("skipped")
+        if skip is not None:
+            totals.skipped.append(f"{name}: {skip.get('message')}")
+        elif case.find("failure") is not None or case.find("error") is not None:
+            totals.failed += 1
+        else:
+            totals.passed += 1
+    if code not in (0, 1, 5):
+        totals.failed += 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
+    parser.add_argument("--only", choices=["programs", "integration"])
+    parser.add_argument("--wrapper", default="", help="command put before each test program")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds for one program")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    args = parser.parse_args()
+    totals = Totals()
+    if args.only != "integration":
+        programs(args, totals)
+    if args.only != "programs":
+        integration(args, totals)
+    for skipped in totals.skipped:
+        print(paint("33", "  skipped ") + skipped)
+    bad = totals.failed > 0 or totals.passed == 0
+    print(paint("31" if bad else "32", totals.line()))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
