@@ -76,7 +76,7 @@ enum controller_event_kind {
     CE_PUT,    /* create or replace an object, from the API */
     CE_DELETE,
     CE_VERB,
-    CE_PLAN,         /* the planner's answer to FX_PLAN */
+    CE_PLAN,         /* the planner's answer to FX_PLAN; plan NULL: it failed */
     CE_POWER,        /* a driver's answer */
     CE_DOOR,         /* facts from the front door, every second */
     CE_STORE_FAILED, /* a batch could not be committed: wake-only from now on */
@@ -155,7 +155,8 @@ struct effect {
         } store;
         struct {
             char *node;
-            char *bytes; /* encoded Reply without epoch, sequence: see wire_reply_encode */
+            char *bytes; /* encoded Reply without epoch, sequence: see wire_reply_encode. It
+                            answers this report and all later ones until replaced */
             size_t n;
         } reply;
         struct {
@@ -214,6 +215,11 @@ struct controller_options {
     int64_t report_interval_ms;  /* told to agents; default 5000 */
     bool front_door;             /* a front door is configured: moves wait for its word */
     int64_t port_low, port_high; /* for replicas that name no port; default 20000-29999 */
+    /* Reads a file that an object names: what "zone": the TZif bytes of an IANA zone; "carbon": the
+     * CSV of PowerPolicy.carbon. Called when such an object is put or restored, never later; the
+     * bytes are freed by the core. NULL: only "UTC" and fixed offsets ("+02:00") are known. */
+    int (*load)(void *data, const char *what, const char *name, char **ret_bytes, size_t *ret_n);
+    void *load_data;
 };
 
 /* Restores from what was stored: `next` yields every row (any order); see state/store.h. */
@@ -242,9 +248,17 @@ struct snapshot *controller_snapshot(struct controller *c, int64_t boot_ms, int6
  * only. */
 const struct plan *controller_plan(const struct controller *c);
 
-/* Objects as the API shows them (kind plural, e.g. "nodes"); name NULL: a JSON array of all. New
- * reference, or NULL when there is none. Loop thread only. */
+/* Objects as the API shows them (kind plural, e.g. "nodes"), in the shapes of api/OBJECTS.md; name
+ * NULL: a JSON array of all. New reference, or NULL when there is none. Loop thread only. */
 json_t *controller_get(struct controller *c, const char *kind, const char *name, int64_t boot_ms,
                        int64_t wall_ms);
+
+/* Energy used and saved between two wall times ("Report" in api/OBJECTS.md). New reference. Loop
+ * thread only. */
+json_t *controller_report(struct controller *c, int64_t from_wall_ms, int64_t to_wall_ms,
+                          int64_t boot_ms, int64_t wall_ms);
+
+/* The version of the newest change: where a watch may start. Grows over restarts too. */
+uint64_t controller_version(const struct controller *c);
 
 #endif

@@ -1,7 +1,12 @@
-/* What the planner and the API see of the cluster: an immutable picture, taken by the loop thread
+/* What the planner and the metrics page see of the cluster: an immutable picture, taken by the loop thread
  * and shared by reference count with other threads. Plain data; nodes, models and replicas refer to
  * each other by index into the arrays of the same snapshot. All arrays are sorted by name (replicas
  * by uid), so that equal states give equal snapshots and equal plans.
+ *
+ * Left out are models that are being deleted, replicas of such models (their share of a node is
+ * taken off what is allocatable, and the node is not sleepable) and replicas on nodes that are
+ * unreachable or quarantined: they count for nothing until their node is back, where they then
+ * appear again and are surplus if they were replaced meanwhile.
  *
  * Strings are owned by the snapshot (one arena). Absent is not zero: unknown numbers are NAN or -1
  * as said at each field. */
