@@ -47,9 +47,9 @@ struct plan_placement {
 };
 
 enum plan_verdict {
-    PLAN_STAY,  /* no change of power state */
+    PLAN_STAY,  /* no change: a node on its way to sleep goes on, unless the plan places on it */
     PLAN_SLEEP, /* empty it and put it to sleep */
-    PLAN_WAKE,
+    PLAN_WAKE,  /* wake it, or turn back on the way to sleep */
 };
 
 struct plan_node { /* parallel to snapshot->nodes */

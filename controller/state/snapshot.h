@@ -1,7 +1,7 @@
-/* What the planner and the metrics page see of the cluster: an immutable picture, taken by the loop thread
- * and shared by reference count with other threads. Plain data; nodes, models and replicas refer to
- * each other by index into the arrays of the same snapshot. All arrays are sorted by name (replicas
- * by uid), so that equal states give equal snapshots and equal plans.
+/* What the planner and the metrics page see of the cluster: an immutable picture, taken by the loop
+ * thread and shared by reference count with other threads. Plain data; nodes, models and replicas
+ * refer to each other by index into the arrays of the same snapshot. All arrays are sorted by name
+ * (replicas by uid), so that equal states give equal snapshots and equal plans.
  *
  * Left out are models that are being deleted, replicas of such models (their share of a node is
  * taken off what is allocatable, and the node is not sleepable) and replicas on nodes that are
@@ -54,6 +54,7 @@ struct snap_node {
     int64_t state_since_ms; /* boot time */
     bool schedulable;       /* may take new replicas now (awake, not cordoned, fresh) */
     bool cordoned;          /* by a person */
+    bool evacuate;          /* a person drains it: its replicas have to move elsewhere */
     bool sleepable;         /* everything but the plan allows sleep; else `why_not_asleep` */
     const char *why_not_asleep;
     bool wakeable;                   /* asleep, and not waiting after failures */

@@ -1,0 +1,384 @@
+/* Making, finding, binding and freeing what the controller knows. No decision is taken here. */
+#include "controller/state/cluster.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+
+#define DEFAULT_STEP_MS 60000
+
+struct revision *revision_new(const struct manifest *object)
+{
+    struct revision *r = xcalloc(1, sizeof(*r));
+
+    r->references = 1;
+    r->object = manifest_copy(object);
+    return r;
+}
+
+struct revision *revision_ref(struct revision *r)
+{
+    __atomic_add_fetch(&r->references, 1, __ATOMIC_RELAXED);
+    return r;
+}
+
+void revision_unref(struct revision *r)
+{
+    if (!r || __atomic_sub_fetch(&r->references, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    manifest_free(r->object);
+    free(r);
+}
+
+struct cluster *cluster_new(void)
+{
+    struct cluster *c = xcalloc(1, sizeof(*c));
+
+    c->step_ms = DEFAULT_STEP_MS;
+    series_init(&c->used_j);
+    series_init(&c->always_j);
+    series_init(&c->saved_j);
+    series_init(&c->awake);
+    return c;
+}
+
+/* --- replicas -----------------------------------------------------------------------------------
+ */
+
+#define DIRTY_ADD(c, list, thing)        \
+    do {                                 \
+        if (!(thing)->dirty) {           \
+            (thing)->dirty = true;       \
+            *ARRAY_ADD(c, list) = thing; \
+        }                                \
+    } while (0)
+
+#define DIRTY_DROP(c, list, thing)                                        \
+    do {                                                                  \
+        for (size_t i_ = 0; (thing)->dirty && i_ < (c)->n_##list; i_++) { \
+            if ((c)->list[i_] == (thing)) {                               \
+                ARRAY_REMOVE_SWAP(c, list, i_);                           \
+                break;                                                    \
+            }                                                             \
+        }                                                                 \
+    } while (0)
+
+void node_touch(struct cluster *c, struct node *n)
+{
+    DIRTY_ADD(c, dirty_nodes, n);
+}
+
+void replica_touch(struct cluster *c, struct replica *r)
+{
+    DIRTY_ADD(c, dirty_replicas, r);
+}
+
+void model_touch(struct cluster *c, struct model *m)
+{
+    DIRTY_ADD(c, dirty_models, m);
+}
+
+struct replica *replica_add(struct cluster *c, const char *uid, struct model *m, struct node *n)
+{
+    struct replica *r = xcalloc(1, sizeof(*r));
+
+    r->name = xstrdup(uid);
+    r->model = m;
+    r->node = n;
+    r->revision = revision_ref(m->revision);
+    r->reason = xstrdup("");
+    r->ready_ms = NEVER_MS;
+    r->in_flight_told = r->load = r->door_in_flight = NAN;
+    named_add(&c->replicas, r);
+    *ARRAY_ADD(n, replicas) = r;
+    return r;
+}
+
+static void replica_free(struct replica *r)
+{
+    revision_unref(r->revision);
+    free(r->replaces);
+    free(r->reason);
+    free(r->name);
+    free(r);
+}
+
+void replica_remove(struct cluster *c, struct replica *r)
+{
+    struct node *n = r->node;
+
+    DIRTY_DROP(c, dirty_replicas, r);
+    for (size_t i = 0; i < n->n_replicas; i++) {
+        if (n->replicas[i] == r) {
+            ARRAY_REMOVE_SWAP(n, replicas, i);
+            break;
+        }
+    }
+    for (size_t i = 0; i < c->replicas.n_items; i++)
+        if (cluster_replica(c, i)->successor == r)
+            cluster_replica(c, i)->successor = NULL;
+    named_remove(&c->replicas, r->name);
+    replica_free(r);
+}
+
+struct replica *node_replica(const struct node *n, const char *uid)
+{
+    for (size_t i = 0; i < n->n_replicas; i++)
+        if (strcmp(n->replicas[i]->name, uid) == 0)
+            return n->replicas[i];
+    return NULL;
+}
+
+uint32_t model_replicas(const struct cluster *c, const struct model *m)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < c->replicas.n_items; i++)
+        count += cluster_replica(c, i)->model == m;
+    return count;
+}
+
+/* --- nodes --------------------------------------------------------------------------------------
+ */
+
+struct node *node_add(struct cluster *c, const char *name)
+{
+    struct node *n = xcalloc(1, sizeof(*n));
+
+    n->name = xstrdup(name);
+    n->record.state = NODE_UNMANAGED;
+    n->curve = node_curve_linear(60, 200);
+    n->watts = n->utilization = NAN;
+    n->watts_provenance = PROVENANCE_UNAVAILABLE;
+    series_init(&n->joules);
+    series_init(&n->busy);
+    named_add(&c->nodes, n);
+    return n;
+}
+
+static void node_free(struct node *n)
+{
+    inventory_done(&n->inventory);
+    for (size_t i = 0; i < n->n_problems; i++) {
+        free((char *)n->problems[i].what);
+        free((char *)n->problems[i].fix);
+    }
+    free(n->problems);
+    series_done(&n->joules);
+    series_done(&n->busy);
+    free(n->power_message);
+    free(n->replicas);
+    free(n->name);
+    free(n);
+}
+
+void node_remove(struct cluster *c, struct node *n)
+{
+    while (n->n_replicas > 0)
+        replica_remove(c, n->replicas[n->n_replicas - 1]);
+    DIRTY_DROP(c, dirty_nodes, n);
+    named_remove(&c->nodes, n->name);
+    node_free(n);
+}
+
+int64_t node_age_ms(const struct cluster *c, const struct node *n, int64_t now_ms)
+{
+    return now_ms - (n->seen ? n->seen_ms : c->start_ms);
+}
+
+/* --- declared objects ---------------------------------------------------------------------------
+ */
+
+struct model *model_put(struct cluster *c, const struct manifest *object)
+{
+    struct model *m = named_find(&c->models, object->meta.name);
+
+    if (!m) {
+        m = xcalloc(1, sizeof(*m));
+        m->name = xstrdup(object->meta.name);
+        m->queue = m->latency_ms = m->error_share = m->learned_capacity = NAN;
+        m->slo_bad_since_ms = NEVER_MS;
+        m->handed = INT64_MIN;
+        m->load_p99_ms = -1;
+        demand_init(&m->demand, c->step_ms);
+        series_init(&m->joules);
+        named_add(&c->models, m);
+    }
+    m->deleting = false;
+    revision_unref(m->revision);
+    m->revision = revision_new(object);
+    return m;
+}
+
+static void model_free(struct model *m)
+{
+    revision_unref(m->revision);
+    demand_done(&m->demand);
+    series_done(&m->joules);
+    free(m->name);
+    free(m);
+}
+
+void model_remove(struct cluster *c, struct model *m)
+{
+    DIRTY_DROP(c, dirty_models, m);
+    named_remove(&c->models, m->name);
+    model_free(m);
+}
+
+struct pool *pool_put(struct cluster *c, const struct manifest *object)
+{
+    struct pool *p = named_find(&c->pools, object->meta.name);
+
+    if (!p) {
+        p = xcalloc(1, sizeof(*p));
+        p->name = xstrdup(object->meta.name);
+        named_add(&c->pools, p);
+    }
+    revision_unref(p->revision);
+    p->revision = revision_new(object);
+    cluster_bind_pools(c);
+    cluster_set_step(c);
+    return p;
+}
+
+static void pool_free(struct pool *p)
+{
+    revision_unref(p->revision);
+    free(p->name);
+    free(p);
+}
+
+void pool_remove(struct cluster *c, struct pool *p)
+{
+    named_remove(&c->pools, p->name);
+    for (size_t i = 0; i < c->nodes.n_items; i++)
+        if (cluster_node(c, i)->pool == p)
+            cluster_node(c, i)->pool = NULL;
+    pool_free(p);
+    cluster_bind_pools(c);
+    cluster_set_step(c);
+}
+
+struct policy *policy_put(struct cluster *c, const struct manifest *object)
+{
+    struct policy *p = named_find(&c->policies, object->meta.name);
+
+    if (!p) {
+        p = xcalloc(1, sizeof(*p));
+        p->name = xstrdup(object->meta.name);
+        p->carbon_weight = 1;
+        p->window_open = true;
+        named_add(&c->policies, p);
+    }
+    revision_unref(p->revision);
+    p->revision = revision_new(object);
+    cluster_set_step(c);
+    return p;
+}
+
+static void policy_free(struct policy *p)
+{
+    revision_unref(p->revision);
+    free(p->name);
+    free(p);
+}
+
+void policy_remove(struct cluster *c, struct policy *p)
+{
+    named_remove(&c->policies, p->name);
+    policy_free(p);
+    cluster_set_step(c);
+}
+
+/* --- bindings -----------------------------------------------------------------------------------
+ */
+
+void node_bind_pool(struct cluster *c, struct node *n)
+{
+    struct pool *found = NULL;
+
+    for (size_t i = 0; i < c->pools.n_items && !found; i++) {
+        struct pool *p = cluster_pool(c, i);
+
+        if (n->inventory.known && string_map_selects(&pool_spec(p)->selector, &n->inventory.labels))
+            found = p;
+    }
+    if (n->pool != found)
+        node_touch(c, n);
+    n->pool = found;
+}
+
+void cluster_bind_pools(struct cluster *c)
+{
+    for (size_t i = 0; i < c->nodes.n_items; i++)
+        node_bind_pool(c, cluster_node(c, i));
+}
+
+struct policy *pool_policy(const struct cluster *c, const struct pool *p)
+{
+    return p ? named_find(&c->policies, pool_spec(p)->policy) : NULL;
+}
+
+const struct power_policy *cluster_default_policy(const struct cluster *c)
+{
+    return &c->defaults->policy;
+}
+
+const struct power_policy *node_policy(const struct cluster *c, const struct node *n)
+{
+    struct policy *p = pool_policy(c, n->pool);
+
+    return p ? policy_spec(p) : cluster_default_policy(c);
+}
+
+void cluster_set_step(struct cluster *c)
+{
+    int64_t step = 0;
+
+    for (size_t i = 0; i < c->pools.n_items; i++) {
+        const struct policy *p = pool_policy(c, cluster_pool(c, i));
+        int64_t interval = p ? policy_spec(p)->interval_ms : 0;
+
+        if (interval > 0 && (step == 0 || interval < step))
+            step = interval;
+    }
+    c->step_ms = step > 0 ? step : DEFAULT_STEP_MS;
+    for (size_t i = 0; i < c->models.n_items; i++) {
+        struct model *m = cluster_model(c, i);
+
+        if (m->demand.step_ms != c->step_ms)
+            m->handed = INT64_MIN; /* the planner knows other steps */
+        demand_set_step(&m->demand, c->step_ms);
+    }
+}
+
+void cluster_free(struct cluster *c)
+{
+    if (!c)
+        return;
+    while (c->nodes.n_items > 0)
+        node_remove(c, cluster_node(c, c->nodes.n_items - 1));
+    for (size_t i = 0; i < c->models.n_items; i++)
+        model_free(cluster_model(c, i));
+    for (size_t i = 0; i < c->pools.n_items; i++)
+        pool_free(cluster_pool(c, i));
+    for (size_t i = 0; i < c->policies.n_items; i++)
+        policy_free(cluster_policy(c, i));
+    named_done(&c->models);
+    named_done(&c->pools);
+    named_done(&c->policies);
+    named_done(&c->nodes);
+    named_done(&c->replicas);
+    series_done(&c->used_j);
+    series_done(&c->always_j);
+    series_done(&c->saved_j);
+    series_done(&c->awake);
+    manifest_free(c->defaults);
+    free(c->dirty_nodes);
+    free(c->dirty_replicas);
+    free(c->dirty_models);
+    free(c);
+}

@@ -1,0 +1,307 @@
+/* All that the controller knows, as plain structs: declared objects, nodes as reported, replicas as
+ * desired and as observed. Owned by the loop thread. The functions here keep the references between
+ * the structs right; what the numbers mean is decided in node_report.h (ingest), reconcile and
+ * substrate. Nothing here acts, and nothing reads a clock.
+ *
+ * Sets are sorted by name. Pointers stay valid until the thing is removed. Times *_ms are boot time
+ * of the controller's machine, unless they say wall; 0 means "never" where a field can be unset. */
+#ifndef HUDDLE_CLUSTER_H
+#define HUDDLE_CLUSTER_H
+
+#include "controller/energy/node_curve.h"
+#include "controller/state/demand.h"
+#include "controller/state/named.h"
+#include "controller/state/node_record.h"
+#include "controller/state/series.h"
+#include "proto/manifest.h"
+#include "proto/wire.h"
+
+#define UID_MAX 80
+#define NEVER_MS INT64_MIN
+
+/* One generation of a declared object: immutable, and shared by reference count with the replicas
+ * started from it and with snapshots in other threads (the count is atomic). */
+struct revision {
+    int references;
+    struct manifest *object;
+};
+struct revision *revision_new(const struct manifest *object); /* copies; one reference */
+struct revision *revision_ref(struct revision *r);
+void revision_unref(struct revision *r); /* accepts NULL */
+
+struct model {
+    char *name;
+    struct revision *revision; /* newest */
+    bool deleting;             /* its replicas drain; gone when the last one is */
+    struct demand demand;
+    /* What the front door counted: newest cumulative values and when they were read. */
+    struct {
+        bool known;
+        uint64_t epoch, requests, errors;
+        int64_t at_ms, at_wall_ms;
+    } door;
+    double queue, latency_ms;              /* NAN: unknown */
+    double error_share;                    /* over about the last minute; NAN: unknown */
+    double window_requests, window_errors; /* behind error_share, fading */
+    int64_t latency_at_ms;
+    int64_t slo_bad_since_ms;                   /* NEVER_MS: the SLO holds */
+    uint64_t requests, errors;                  /* totals, restored */
+    uint64_t energy_idle_uj, energy_dynamic_uj; /* totals, restored */
+    double learned_capacity;                    /* req/s per replica, NAN: not yet */
+    int64_t load_p99_ms;                        /* learned from its replicas, -1: not yet */
+    int64_t load_at_wall_ms;
+    struct series joules;    /* per cell */
+    uint32_t index;          /* in the snapshot being built, or NO_INDEX */
+    bool dirty;              /* in dirty_models */
+    double pending_requests; /* told by replicas, not yet in `demand` */
+    int64_t pending_wall_ms; /* since when; 0: nothing yet */
+    int64_t handed;          /* steps before this one were given to the planner */
+    uint32_t counter;        /* scratch of one pass */
+};
+
+struct pool {
+    char *name;
+    struct revision *revision;
+    uint32_t index;
+};
+
+struct policy {
+    char *name;
+    struct revision *revision;
+    bool window_open; /* at the last look */
+    double carbon_weight;
+    uint32_t index;
+};
+
+/* A node's inventory as last reported; strings are owned. */
+struct inventory {
+    bool known;
+    uint32_t cpus;
+    int64_t cpu_milli, memory_bytes;
+    struct snap_gpu *gpus;
+    uint32_t n_gpus;
+    char *address, *architecture, *kernel, *virtualization, *power_model, *version, *product_uuid;
+    char *host_node;
+    bool allow_sleep, allow_commands;
+    struct string_list runtimes, macs;
+    struct string_map labels;
+};
+void inventory_done(struct inventory *i);
+void inventory_set(struct inventory *i, const struct wire_inventory *w); /* copies */
+
+/* Cumulative counters of one agent epoch, as last counted. */
+struct report_base {
+    uint64_t epoch, sequence; /* epoch 0: empty */
+    uint64_t digest;          /* of the counters in that report */
+    uint64_t measured_uj, estimated_uj, unattributed_uj;
+    uint32_t gaps;
+    uint64_t busy_ns, idle_ns;
+    int64_t boot_ms; /* of the agent */
+    int64_t wall_ms; /* ours, when the sample was taken */
+};
+
+struct node {
+    char *name;
+    char uid[UID_MAX];
+    uint64_t version;
+    int64_t created_wall_ms;
+    struct inventory inventory;
+    struct pool *pool; /* or NULL */
+    struct node_record record;
+    struct node_curve curve;
+    /* The agent, as last heard. seen_ms is when the newest sample was taken, by our clock. */
+    bool baseline; /* its next report counts nothing: it says where the counters stand */
+    bool seen;     /* since this controller started */
+    int64_t seen_ms, heard_ms;
+    char boot_id[BOOT_ID_MAX];
+    struct report_base base[2]; /* [0]: the epoch in force, [1]: the one before */
+    uint64_t old_epochs[4];
+    uint64_t accepted;       /* reports that were counted, since start */
+    int64_t clock_offset_ms; /* agent wall - ours */
+    uint32_t interval_ms;
+    uint64_t memory_used_bytes;
+    uint64_t generation_carried; /* desired state that the agent carries out */
+    char power_op[OP_MAX], power_reason[REASON_MAX];
+    enum power_stage power_stage;
+    int64_t stage_ms; /* when that stage was first heard */
+    uint32_t foreign_busy_permille;
+    bool two_key, disputed;
+    uint64_t max_term;
+    struct wire_problem *problems; /* owned, with their strings */
+    size_t n_problems;
+    uint32_t n_reported;    /* replicas in the newest report */
+    uint32_t n_strangers;   /* of these, replicas of models nobody declared */
+    uint32_t empty_reports; /* in a row, of one boot */
+    int64_t empty_since_ms;
+    double watts, utilization; /* over the last interval; NAN: unknown */
+    enum provenance watts_provenance;
+    struct series joules, busy;
+    uint64_t energy_measured_uj, energy_estimated_uj, energy_unattributed_uj; /* totals */
+    uint64_t energy_gaps;
+    int64_t figures_told_ms; /* last FX_CHANGE for figures alone */
+    /* The driver. */
+    int power; /* enum power_reading */
+    int64_t power_ms;
+    char *power_message;
+    bool power_busy;
+    int64_t power_busy_until_ms, probe_due_ms;
+    /* Desired state as published. */
+    uint64_t generation, reply_digest;
+    bool reply_known;
+    struct replica **replicas; /* on this node */
+    size_t n_replicas, cap_replicas;
+    int64_t next_port;
+    const char *why_not_asleep; /* static text; NULL: sleepable */
+    bool dirty;                 /* in dirty_nodes */
+    uint32_t index;
+    struct { /* scratch of one pass */
+        int64_t cpu_milli, memory_bytes;
+    } used;
+};
+
+enum leaving { LEAVING_NO, LEAVING_DRAIN, LEAVING_STOP };
+
+struct replica_base {
+    uint64_t epoch;
+    uint64_t requests, errors, idle_uj, dynamic_uj;
+};
+
+struct replica {
+    char *name; /* uid */
+    uint64_t version;
+    struct model *model;
+    struct node *node;
+    struct revision *revision; /* it was started from */
+    uint32_t port;
+    uint64_t gpu_mask;
+    enum leaving leaving;
+    int64_t since_ms, leaving_ms; /* creation; leaving since */
+    int64_t created_wall_ms;
+    uint64_t drop_generation;  /* LEAVING_STOP: first desired state without it */
+    uint64_t start_generation; /* first desired state with it */
+    char *replaces;            /* uid of the one it makes superfluous, or NULL */
+    char why[REASON_MAX];      /* why here, or why it leaves */
+    /* As reported. */
+    bool reported;
+    enum replica_phase phase;
+    char *reason;
+    uint32_t restarts;
+    uint64_t memory_bytes, load_ms;
+    int64_t ready_ms; /* since when it is ready; NEVER_MS: not */
+    bool was_ready;   /* since it was created */
+    bool metrics_known;
+    int64_t metrics_ms;
+    double in_flight_told, load; /* NAN: unknown */
+    bool baseline;               /* as of its node */
+    uint64_t stamp;              /* of the node's newest report that named it */
+    struct replica_base base[2];
+    uint64_t requests, errors, energy_idle_uj, energy_dynamic_uj; /* since created */
+    /* At the front door. */
+    int door; /* enum door_state */
+    double door_in_flight;
+    int quiet;                 /* looks in a row with nothing in flight while draining */
+    bool surplus;              /* the plan in force names it nowhere */
+    struct replica *successor; /* the one that replaces it, once started; NULL */
+    bool keep;                 /* its move was given up */
+    bool dirty;                /* in dirty_replicas */
+    uint32_t index;
+};
+
+struct cluster {
+    char id[40];
+    uint64_t term, instance;
+    uint64_t version; /* of the newest change */
+    uint64_t uid_counter, op_counter, journal_counter, event_counter, plan_counter;
+    bool paused;
+    char paused_by[WHO_MAX];
+    int64_t start_ms; /* of this controller */
+    struct named_set models, pools, policies, nodes, replicas;
+    struct series used_j, always_j, saved_j, awake; /* of the cluster, per cell */
+    uint64_t moves;                                 /* completed, ever */
+    int64_t step_ms;                                /* of every demand series */
+    struct manifest *defaults;                      /* a PowerPolicy as the parser fills it in */
+    /* Changed since the last flush: to be stored and told. */
+    struct node **dirty_nodes;
+    struct replica **dirty_replicas;
+    struct model **dirty_models;
+    size_t n_dirty_nodes, cap_dirty_nodes, n_dirty_replicas, cap_dirty_replicas;
+    size_t n_dirty_models, cap_dirty_models;
+};
+
+void node_touch(struct cluster *c, struct node *n);
+void replica_touch(struct cluster *c, struct replica *r);
+void model_touch(struct cluster *c, struct model *m);
+
+struct cluster *cluster_new(void);
+void cluster_free(struct cluster *c); /* accepts NULL */
+DEFINE_AUTO(cluster, struct cluster *, cluster_free);
+
+static inline struct node *cluster_node(const struct cluster *c, size_t i)
+{
+    return (struct node *)(void *)c->nodes.items[i];
+}
+static inline struct model *cluster_model(const struct cluster *c, size_t i)
+{
+    return (struct model *)(void *)c->models.items[i];
+}
+static inline struct replica *cluster_replica(const struct cluster *c, size_t i)
+{
+    return (struct replica *)(void *)c->replicas.items[i];
+}
+static inline struct pool *cluster_pool(const struct cluster *c, size_t i)
+{
+    return (struct pool *)(void *)c->pools.items[i];
+}
+static inline struct policy *cluster_policy(const struct cluster *c, size_t i)
+{
+    return (struct policy *)(void *)c->policies.items[i];
+}
+
+struct node *node_add(struct cluster *c, const char *name);
+void node_remove(struct cluster *c, struct node *n); /* with its replicas */
+struct replica *replica_add(struct cluster *c, const char *uid, struct model *m, struct node *n);
+void replica_remove(struct cluster *c, struct replica *r);
+struct replica *node_replica(const struct node *n, const char *uid); /* or NULL */
+
+/* Creates or replaces a declared object and binds what refers to it. */
+struct model *model_put(struct cluster *c, const struct manifest *object);
+struct pool *pool_put(struct cluster *c, const struct manifest *object);
+struct policy *policy_put(struct cluster *c, const struct manifest *object);
+void model_remove(struct cluster *c, struct model *m); /* it has no replicas */
+void pool_remove(struct cluster *c, struct pool *p);
+void policy_remove(struct cluster *c, struct policy *p);
+
+/* A node belongs to the first pool by name whose selector matches its labels. */
+void cluster_bind_pools(struct cluster *c);
+void node_bind_pool(struct cluster *c, struct node *n);
+
+/* The policy of a pool; NULL: the defaults apply (cluster_default_policy). */
+struct policy *pool_policy(const struct cluster *c, const struct pool *p);
+const struct power_policy *node_policy(const struct cluster *c, const struct node *n);
+const struct power_policy *cluster_default_policy(const struct cluster *c);
+void cluster_set_step(struct cluster *c); /* the shortest interval of all policies in use */
+
+uint32_t model_replicas(const struct cluster *c, const struct model *m);
+
+/* Milliseconds since the newest sample; counted from the controller's start when nothing was heard
+ * in its life. */
+int64_t node_age_ms(const struct cluster *c, const struct node *n, int64_t now_ms);
+
+static inline const struct served_model *replica_spec(const struct replica *r)
+{
+    return &r->revision->object->model;
+}
+static inline const struct power_pool *pool_spec(const struct pool *p)
+{
+    return &p->revision->object->pool;
+}
+static inline const struct power_policy *policy_spec(const struct policy *p)
+{
+    return &p->revision->object->policy;
+}
+static inline const struct served_model *model_spec(const struct model *m)
+{
+    return &m->revision->object->model;
+}
+
+#endif

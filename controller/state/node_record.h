@@ -1,0 +1,62 @@
+/* The durable life-cycle record of one node (NodePower; DESIGN 5.4, SAFETY section 1). What is
+ * *not* in here are facts: they are never restored, only observed again. Plain data, copied by
+ * value. */
+#ifndef HUDDLE_NODE_RECORD_H
+#define HUDDLE_NODE_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "controller/state/snapshot.h"
+
+#define OP_MAX 40
+#define BOOT_ID_MAX 64
+#define REASON_MAX 160
+#define WHO_MAX 64
+#define CYCLES_KEPT 16
+
+enum quarantine { /* stored; never renumber */
+                  QUARANTINE_NONE = 0,
+                  QUARANTINE_FAILED_WAKE = 1,
+                  QUARANTINE_STUCK_ON = 2,
+                  QUARANTINE_FOUND_OFF = 3,
+                  QUARANTINE_IDENTITY = 4,
+};
+const char *quarantine_name(enum quarantine q); /* "", "failed-wake", ... */
+
+struct node_record {
+    enum node_state state;
+    enum quarantine quarantine;
+    int transition;            /* last T number */
+    char op[OP_MAX];           /* of the power action in hand, "" : none */
+    char boot_id[BOOT_ID_MAX]; /* of the boot that the op is for */
+    uint64_t term;             /* under which the op was begun */
+    int64_t entered_ms;        /* boot time of the controller; a restart sets it anew */
+    int64_t entered_wall_ms;
+    int64_t op_started_ms; /* when draining began */
+    uint32_t attempt;
+    int64_t next_try_wall_ms; /* of a quarantined node */
+    char by[WHO_MAX];         /* planner, recovery, or a person */
+    char reason[REASON_MAX];
+    double joules; /* expected of the action */
+    bool assumed;  /* asleep by its own word only */
+    bool restored; /* the state comes from before a restart of the controller */
+    bool bye;      /* the agent said bye(op) */
+    int64_t bye_ms;
+    bool wake_wanted;               /* came up while `sleeping`: wake once it is seen off */
+    int64_t off_seen_ms;            /* first of an unbroken run of `off` readings; 0: none */
+    int64_t last_wake_ms;           /* last On; 0: none */
+    int64_t no_sleep_until_wall_ms; /* cool-down, hold-off */
+    uint32_t failed_drains;         /* n of the cool-down 1 h x 2^n */
+    bool wake_proven;               /* a wake by huddle has succeeded here */
+    bool held, cordoned, drained;   /* by a person */
+    char held_by[WHO_MAX], held_reason[REASON_MAX];
+    uint64_t sleeps, wakes;             /* completed, ever */
+    int64_t slept_wall_ms[CYCLES_KEPT]; /* newest last */
+    uint32_t n_slept;
+};
+
+/* Sleeps in the 24 h before wall_ms; stamps from the future (a stepped clock) count as recent. */
+int64_t node_record_cycles(const struct node_record *r, int64_t wall_ms);
+
+#endif

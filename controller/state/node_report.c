@@ -1,0 +1,445 @@
+/* Ingest arithmetic of one report. It must never count a joule or a request twice, and never take a
+ * missing number for zero. */
+#include "controller/state/node_report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+#include "proto/base/random.h"
+
+#define RATE_GAP_MAX_MS 600000 /* longer: the node may have slept in between; no rate */
+
+static uint64_t mix(uint64_t digest, uint64_t value)
+{
+    return random_mix(digest ^ value) + 0x9e3779b97f4a7c15u;
+}
+
+/* Of what is counted; not of when it was sent, for a repeat is sent later. */
+static uint64_t report_digest(const struct wire_report *w)
+{
+    uint64_t d = mix(random_hash(w->boot_id), (uint64_t)w->boot_ms);
+
+    d = mix(mix(d, w->energy_measured_uj), w->energy_estimated_uj);
+    d = mix(mix(d, w->cpu.busy_ns), w->cpu.idle_ns);
+    for (size_t i = 0; i < w->n_replicas; i++)
+        d = mix(mix(d, random_hash(w->replicas[i].uid)), w->replicas[i].requests);
+    return d;
+}
+
+static uint64_t grown(uint64_t now, uint64_t before)
+{
+    return now >= before ? now - before : 0;
+}
+
+/* --- which epoch --------------------------------------------------------------------------------
+ */
+
+static bool is_old_epoch(const struct node *n, uint64_t epoch)
+{
+    for (size_t i = 0; i < ARRAY_LEN(n->old_epochs); i++)
+        if (n->old_epochs[i] == epoch)
+            return true;
+    return false;
+}
+
+static void begin_epoch(struct node *n, uint64_t epoch)
+{
+    memmove(n->old_epochs + 1, n->old_epochs, sizeof(n->old_epochs) - sizeof(n->old_epochs[0]));
+    n->old_epochs[0] = n->base[1].epoch;
+    n->base[1] = n->base[0];
+    n->base[0] = (struct report_base){ .epoch = epoch };
+}
+
+/* The base to count against, or NULL: count nothing. */
+static struct report_base *pick_base(struct node *n, const struct wire_report *w,
+                                     enum report_verdict *ret_verdict)
+{
+    struct report_base *b = &n->base[0];
+
+    *ret_verdict = REPORT_COUNTED;
+    if (w->epoch == n->base[1].epoch && n->base[1].epoch != n->base[0].epoch) {
+        *ret_verdict = REPORT_LATE;
+        return w->sequence > n->base[1].sequence ? &n->base[1] : NULL;
+    }
+    if (w->epoch != b->epoch) {
+        if (is_old_epoch(n, w->epoch)) {
+            *ret_verdict = REPORT_LATE;
+            return NULL;
+        }
+        begin_epoch(n, w->epoch);
+        return b;
+    }
+    if (w->sequence > b->sequence)
+        return b;
+    *ret_verdict = w->sequence < b->sequence       ? REPORT_LATE
+                   : report_digest(w) == b->digest ? REPORT_REPEATED
+                                                   : REPORT_CONFLICT;
+    return NULL;
+}
+
+/* --- the node's own counters --------------------------------------------------------------------
+ */
+
+static void take_rates(struct node *n, const struct report_base *b, const struct wire_report *w,
+                       double joules, bool estimated)
+{
+    int64_t length_ms = w->boot_ms - b->boot_ms;
+    double busy = (double)grown(w->cpu.busy_ns, b->busy_ns);
+    double idle = (double)grown(w->cpu.idle_ns + w->cpu.iowait_ns, b->idle_ns);
+    double watts;
+
+    n->utilization = busy + idle > 0 ? busy / (busy + idle) : NAN;
+    if (length_ms <= 0)
+        return;
+    watts = joules * 1000 / (double)length_ms;
+    n->watts = watts;
+    n->watts_provenance = estimated ? PROVENANCE_ESTIMATED : PROVENANCE_MEASURED;
+    if (w->energy_gaps != b->gaps) { /* part of the interval is not in the counter */
+        n->watts_provenance = PROVENANCE_AMBIGUOUS;
+        return;
+    }
+    if (joules > 0 && !isnan(n->utilization))
+        node_curve_learn(&n->curve, n->utilization, watts, (double)length_ms / 1000,
+                         n->watts_provenance);
+}
+
+static bool has_energy(const struct wire_report *w)
+{
+    return w->energy_measured_uj > 0 || w->energy_estimated_uj > 0;
+}
+
+/* Facts of rates hold only within one boot and over a gap that cannot hide a suspend. */
+static bool spans_one_run(const struct node *n, const struct report_base *b,
+                          const struct wire_report *w)
+{
+    int64_t length_ms = w->boot_ms - b->boot_ms;
+
+    return b->sequence > 0 && strcmp(n->boot_id, w->boot_id) == 0 && length_ms > 0 &&
+           length_ms <= RATE_GAP_MAX_MS;
+}
+
+static void count_node(struct cluster *c, struct node *n, struct report_base *b,
+                       const struct wire_report *w, bool facts, int64_t wall_ms)
+{
+    uint64_t measured = grown(w->energy_measured_uj, b->measured_uj);
+    uint64_t estimated = grown(w->energy_estimated_uj, b->estimated_uj);
+    int64_t taken_ms = wall_ms - (int64_t)w->age_ms, from_ms = b->wall_ms;
+    double joules = (double)(measured + estimated) / 1e6;
+
+    if (!n->baseline) {
+        n->energy_measured_uj += measured;
+        n->energy_estimated_uj += estimated;
+        n->energy_unattributed_uj += grown(w->energy_unattributed_uj, b->unattributed_uj);
+        n->energy_gaps += w->energy_gaps > b->gaps ? w->energy_gaps - b->gaps : 0;
+        if (from_ms == 0 || from_ms > taken_ms)
+            from_ms = taken_ms;
+        if (has_energy(w)) {
+            series_add(&n->joules, from_ms, taken_ms, joules);
+            series_add(&c->used_j, from_ms, taken_ms, joules);
+        }
+    }
+    if (facts && spans_one_run(n, b, w))
+        take_rates(n, b, w, joules, estimated > measured);
+    else if (facts)
+        n->watts = n->utilization = NAN;
+    if (facts && !has_energy(w)) {
+        n->watts = NAN;
+        n->watts_provenance = PROVENANCE_UNAVAILABLE;
+    }
+    if (facts && !isnan(n->utilization) && from_ms > 0 && taken_ms > from_ms)
+        series_add(&n->busy, from_ms, taken_ms,
+                   n->utilization * (double)(taken_ms - from_ms) / 1000);
+    n->baseline = false;
+    *b = (struct report_base){ .epoch = w->epoch,
+                               .sequence = w->sequence,
+                               .digest = report_digest(w),
+                               .measured_uj = w->energy_measured_uj,
+                               .estimated_uj = w->energy_estimated_uj,
+                               .unattributed_uj = w->energy_unattributed_uj,
+                               .gaps = w->energy_gaps,
+                               .busy_ns = w->cpu.busy_ns,
+                               .idle_ns = w->cpu.idle_ns + w->cpu.iowait_ns,
+                               .boot_ms = w->boot_ms,
+                               .wall_ms = taken_ms };
+}
+
+/* --- replicas -----------------------------------------------------------------------------------
+ */
+
+struct piece { /* how the increments of one report are to be taken */
+    struct cluster *c;
+    const struct wire_report *w;
+    int64_t from_wall_ms, taken_wall_ms, now_ms;
+    bool facts;
+};
+
+static void count_requests(const struct piece *p, struct replica *r, uint64_t requests)
+{
+    double length_ms = (double)(p->taken_wall_ms - p->from_wall_ms);
+    struct model *m = r->model;
+
+    if (p->from_wall_ms > 0 && length_ms > 0) {
+        double rate = (double)requests * 1000 / length_ms;
+
+        r->load = isnan(r->load) ? rate : 0.5 * r->load + 0.5 * rate;
+    }
+    r->requests += requests;
+    if (model_spec(m)->demand.source != DEMAND_METRICS)
+        return;
+    m->requests += requests;
+    m->pending_requests += (double)requests;
+    if (m->pending_wall_ms == 0)
+        m->pending_wall_ms = p->from_wall_ms > 0 ? p->from_wall_ms : p->taken_wall_ms;
+}
+
+static void count_replica(const struct piece *p, struct replica *r, const struct wire_replica *w)
+{
+    struct replica_base *b = &r->base[0];
+    struct model *m = r->model;
+    uint64_t idle, dynamic;
+    bool counts = !r->baseline;
+
+    if (p->w->epoch == r->base[1].epoch && r->base[1].epoch != b->epoch) {
+        b = &r->base[1];
+    } else if (p->w->epoch != b->epoch) {
+        if (!p->facts)
+            return; /* a straggler of an epoch that this replica no longer remembers */
+        r->base[1] = *b;
+        *b = (struct replica_base){ .epoch = p->w->epoch };
+    }
+    idle = grown(w->energy_idle_uj, b->idle_uj);
+    dynamic = grown(w->energy_dynamic_uj, b->dynamic_uj);
+    b->idle_uj = w->energy_idle_uj;
+    b->dynamic_uj = w->energy_dynamic_uj;
+    r->baseline = false;
+    if (counts) {
+        r->energy_idle_uj += idle;
+        r->energy_dynamic_uj += dynamic;
+        m->energy_idle_uj += idle;
+        m->energy_dynamic_uj += dynamic;
+        series_add(&m->joules, p->from_wall_ms > 0 ? p->from_wall_ms : p->taken_wall_ms,
+                   p->taken_wall_ms, (double)(idle + dynamic) / 1e6);
+    }
+    if (!w->metrics_known) /* absent is not zero: the next known value counts the difference */
+        return;
+    if (counts) {
+        count_requests(p, r, grown(w->requests, b->requests));
+        r->errors += grown(w->errors, b->errors);
+    }
+    b->requests = w->requests;
+    b->errors = w->errors;
+}
+
+static void learn_load_time(struct model *m, uint64_t load_ms)
+{
+    int64_t load = load_ms > 86400000 ? 86400000 : (int64_t)load_ms;
+
+    if (load <= 0)
+        return;
+    /* A slow quantile tracker: up at once, down by a tenth of the distance. */
+    if (load > m->load_p99_ms)
+        m->load_p99_ms = load;
+    else
+        m->load_p99_ms -= (m->load_p99_ms - load) / 10;
+}
+
+static void take_phase(const struct piece *p, struct replica *r, const struct wire_replica *w)
+{
+    bool ready = w->phase == REPLICA_READY;
+
+    if (r->phase != w->phase || strcmp(r->reason, w->reason) != 0 || !r->reported ||
+        r->restarts != w->restarts) {
+        free(r->reason);
+        r->reason = xstrdup(w->reason);
+        r->phase = w->phase;
+        r->restarts = w->restarts;
+        replica_touch(p->c, r);
+    }
+    r->reported = true;
+    r->stamp = r->node->accepted;
+    r->memory_bytes = w->memory_bytes;
+    if (ready && r->ready_ms == NEVER_MS) {
+        r->ready_ms = p->now_ms;
+        if (!r->was_ready)
+            learn_load_time(r->model, w->load_ms);
+        r->was_ready = true;
+    } else if (!ready) {
+        r->ready_ms = NEVER_MS;
+    }
+    r->load_ms = w->load_ms;
+    r->metrics_known = w->metrics_known;
+    r->in_flight_told = w->metrics_known ? w->in_flight : NAN;
+    if (w->metrics_known)
+        r->metrics_ms = p->now_ms;
+}
+
+/* A replica nobody here knows of: an earlier life of this controller started it. */
+static struct replica *adopt(const struct piece *p, struct node *n, const struct wire_replica *w,
+                             uint32_t *adopted)
+{
+    struct model *m = named_find(&p->c->models, w->model);
+    struct replica *r;
+
+    if (!m || named_find(&p->c->replicas, w->uid) || strlen(w->uid) >= UID_MAX ||
+        w->phase == REPLICA_EXITED || w->phase == REPLICA_FAILED)
+        return NULL;
+    r = replica_add(p->c, w->uid, m, n);
+    r->port = w->port;
+    r->baseline = true;
+    r->since_ms = p->now_ms;
+    r->created_wall_ms = p->taken_wall_ms;
+    snprintf(r->why, sizeof(r->why), "adopted: its agent reported it");
+    replica_touch(p->c, r);
+    (*adopted)++;
+    return r;
+}
+
+static void take_replicas(const struct piece *p, struct node *n, struct report_outcome *o)
+{
+    uint32_t strangers = 0;
+
+    for (size_t i = 0; i < p->w->n_replicas; i++) {
+        const struct wire_replica *w = &p->w->replicas[i];
+        struct replica *r = node_replica(n, w->uid);
+
+        if (!r && p->facts)
+            r = adopt(p, n, w, &o->adopted);
+        if (!r) {
+            strangers += w->phase != REPLICA_EXITED && w->phase != REPLICA_FAILED;
+            continue;
+        }
+        count_replica(p, r, w);
+        if (p->facts)
+            take_phase(p, r, w);
+    }
+    if (!p->facts)
+        return;
+    n->n_strangers = strangers;
+    for (size_t i = 0; i < n->n_replicas; i++) {
+        struct replica *r = n->replicas[i];
+
+        if (!r->reported || r->stamp == n->accepted)
+            continue;
+        r->reported = false;
+        r->ready_ms = NEVER_MS;
+        replica_touch(p->c, r);
+    }
+}
+
+/* --- facts --------------------------------------------------------------------------------------
+ */
+
+static void take_problems(struct node *n, const struct wire_report *w)
+{
+    for (size_t i = 0; i < n->n_problems; i++) {
+        free((char *)n->problems[i].what);
+        free((char *)n->problems[i].fix);
+    }
+    free(n->problems);
+    n->problems = w->n_problems ? xcalloc(w->n_problems, sizeof(*n->problems)) : NULL;
+    n->n_problems = w->n_problems;
+    for (size_t i = 0; i < w->n_problems; i++)
+        n->problems[i] =
+            (struct wire_problem){ xstrdup(w->problems[i].what), xstrdup(w->problems[i].fix) };
+}
+
+static void take_power(struct node *n, const struct wire_report *w, int64_t now_ms)
+{
+    if (w->power.stage != n->power_stage || strcmp(w->power.op, n->power_op) != 0)
+        n->stage_ms = now_ms;
+    n->power_stage = w->power.stage;
+    snprintf(n->power_op, sizeof(n->power_op), "%s", w->power.op);
+    snprintf(n->power_reason, sizeof(n->power_reason), "%s", w->power.reason);
+}
+
+static void take_emptiness(struct node *n, const struct wire_report *w)
+{
+    uint32_t present = 0;
+
+    for (size_t i = 0; i < w->n_replicas; i++)
+        present += w->replicas[i].phase != REPLICA_EXITED && w->replicas[i].phase != REPLICA_FAILED;
+    n->n_reported = present;
+    if (present > 0) {
+        n->empty_reports = 0;
+        return;
+    }
+    if (n->empty_reports++ == 0)
+        n->empty_since_ms = n->seen_ms;
+}
+
+static void take_facts(struct cluster *c, struct node *n, const struct wire_report *w,
+                       int64_t now_ms, int64_t wall_ms, struct report_outcome *o)
+{
+    o->rebooted = n->boot_id[0] && strcmp(n->boot_id, w->boot_id) != 0;
+    if (o->rebooted)
+        n->empty_reports = 0;
+    if (!n->seen || o->rebooted)
+        node_touch(c, n);
+    snprintf(n->boot_id, sizeof(n->boot_id), "%s", w->boot_id);
+    n->seen = true;
+    n->heard_ms = now_ms;
+    n->seen_ms = now_ms - (int64_t)(w->age_ms > INT32_MAX ? INT32_MAX : w->age_ms);
+    n->clock_offset_ms = w->sent_wall_ms - wall_ms;
+    n->interval_ms = w->interval_ms;
+    n->memory_used_bytes = w->memory_used_bytes;
+    n->generation_carried = w->generation;
+    n->foreign_busy_permille = w->foreign_busy_permille;
+    n->max_term = w->max_term;
+    n->two_key = false;
+    for (size_t i = 0; i < w->n_features; i++)
+        n->two_key |= strcmp(w->features[i], "two_key") == 0;
+    n->accepted++;
+    take_emptiness(n, w);
+    take_power(n, w, now_ms);
+    if (w->n_problems || n->n_problems)
+        take_problems(n, w);
+    if (w->inventory) {
+        inventory_set(&n->inventory, w->inventory);
+        node_bind_pool(c, n);
+        node_touch(c, n);
+        o->inventory_changed = true;
+    }
+}
+
+static struct node *find_or_add(struct cluster *c, const struct wire_report *w, int64_t wall_ms,
+                                struct report_outcome *o)
+{
+    struct node *n = named_find(&c->nodes, w->node);
+
+    if (n)
+        return n;
+    n = node_add(c, w->node);
+    n->created_wall_ms = wall_ms;
+    snprintf(n->uid, sizeof(n->uid), "node-%016llx",
+             (unsigned long long)random_mix(random_hash(c->id) ^ random_hash(w->node)));
+    n->baseline = true;
+    o->new_node = true;
+    return n;
+}
+
+struct node *node_report_take(struct cluster *c, const struct wire_report *w, int64_t now_ms,
+                              int64_t wall_ms, struct report_outcome *ret_outcome)
+{
+    struct report_outcome o = { 0 };
+    struct node *n = find_or_add(c, w, wall_ms, &o);
+    struct report_base *b = pick_base(n, w, &o.verdict);
+    bool facts = o.verdict == REPORT_COUNTED;
+    struct piece piece = { .c = c,
+                           .w = w,
+                           .taken_wall_ms = wall_ms - (int64_t)w->age_ms,
+                           .now_ms = now_ms,
+                           .facts = facts };
+
+    if (b) {
+        piece.from_wall_ms = b->wall_ms > piece.taken_wall_ms ? piece.taken_wall_ms : b->wall_ms;
+        count_node(c, n, b, w, facts, wall_ms);
+        if (facts)
+            take_facts(c, n, w, now_ms, wall_ms, &o);
+        take_replicas(&piece, n, &o);
+    }
+    *ret_outcome = o;
+    return n;
+}
