@@ -1,0 +1,22 @@
+/* The life of a plan. */
+#include "controller/placement/plan.h"
+
+#include <stdlib.h>
+
+void plan_free(struct plan *p)
+{
+    if (!p)
+        return;
+    snapshot_unref(p->snapshot);
+    free(p->models);
+    free(p->nodes);
+    free(p->placements);
+    free(p);
+}
+
+const char *plan_verdict_name(enum plan_verdict v)
+{
+    static const char *const names[] = { "stay", "sleep", "wake" };
+
+    return (size_t)v < sizeof(names) / sizeof(names[0]) ? names[v] : "unknown";
+}
