@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/state/zone.h"
 #include "proto/base/array.h"
 
 #define DEFAULT_STEP_MS 60000
@@ -65,13 +66,28 @@ struct cluster *cluster_new(void)
         }                                                                 \
     } while (0)
 
+void node_reply_due(struct cluster *c, struct node *n)
+{
+    if (!n->reply_due)
+        *ARRAY_ADD(c, due_nodes) = n;
+    n->reply_due = true;
+}
+
+void model_door_due(struct cluster *c, struct model *m)
+{
+    m->door_due = c->door_due = true;
+}
+
 void node_touch(struct cluster *c, struct node *n)
 {
+    node_reply_due(c, n);
     DIRTY_ADD(c, dirty_nodes, n);
 }
 
 void replica_touch(struct cluster *c, struct replica *r)
 {
+    node_reply_due(c, r->node);
+    model_door_due(c, r->model);
     DIRTY_ADD(c, dirty_replicas, r);
 }
 
@@ -179,6 +195,11 @@ void node_remove(struct cluster *c, struct node *n)
     while (n->n_replicas > 0)
         replica_remove(c, n->replicas[n->n_replicas - 1]);
     DIRTY_DROP(c, dirty_nodes, n);
+    for (size_t i = 0; i < c->n_due_nodes; i++)
+        if (c->due_nodes[i] == n) {
+            ARRAY_REMOVE_SWAP(c, due_nodes, i);
+            break;
+        }
     named_remove(&c->nodes, n->name);
     node_free(n);
 }
@@ -279,8 +300,18 @@ struct policy *policy_put(struct cluster *c, const struct manifest *object)
     return p;
 }
 
+static void policy_drop_zones(struct policy *p)
+{
+    for (size_t i = 0; i < p->n_zones; i++)
+        zone_free(p->zones[i]);
+    free(p->zones);
+    p->zones = NULL;
+    p->n_zones = 0;
+}
+
 static void policy_free(struct policy *p)
 {
+    policy_drop_zones(p);
     revision_unref(p->revision);
     free(p->name);
     free(p);
@@ -377,6 +408,7 @@ void cluster_free(struct cluster *c)
     series_done(&c->saved_j);
     series_done(&c->awake);
     manifest_free(c->defaults);
+    free(c->due_nodes);
     free(c->dirty_nodes);
     free(c->dirty_replicas);
     free(c->dirty_models);

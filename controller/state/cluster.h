@@ -21,6 +21,8 @@
 
 /* One generation of a declared object: immutable, and shared by reference count with the replicas
  * started from it and with snapshots in other threads (the count is atomic). */
+struct zone; /* state/zone.h */
+
 struct revision {
     int references;
     struct manifest *object;
@@ -56,18 +58,26 @@ struct model {
     double pending_requests; /* told by replicas, not yet in `demand` */
     int64_t pending_wall_ms; /* since when; 0: nothing yet */
     int64_t handed;          /* steps before this one were given to the planner */
-    uint32_t counter;        /* scratch of one pass */
+    uint32_t serving, alive; /* replicas, counted by each reconciliation */
+    uint32_t plan_floor, plan_target, plan_placed;
+    uint32_t counter; /* scratch of one pass */
+    bool frozen, door_due, told;
+    uint64_t door_digest;
 };
 
 struct pool {
     char *name;
     struct revision *revision;
+    uint32_t awake, leaving, asleep, waking, lost; /* nodes, counted by each reconciliation */
     uint32_t index;
 };
 
 struct policy {
     char *name;
     struct revision *revision;
+    int64_t sleeps, wakes, moves; /* in hand, counted by each reconciliation */
+    struct zone **zones;          /* of its windows, in order; NULL entries: unknown (closed) */
+    size_t n_zones;
     bool window_open; /* at the last look */
     double carbon_weight;
     uint32_t index;
@@ -145,8 +155,16 @@ struct node {
     char *power_message;
     bool power_busy;
     int64_t power_busy_until_ms, probe_due_ms;
+    /* What a person asked for, not yet done; "" : nothing. */
+    char ask_sleep_by[WHO_MAX], ask_wake_by[WHO_MAX], ask_reason[REASON_MAX];
+    /* What the plan in force says of it. */
+    int verdict; /* enum plan_verdict */
+    bool placed_on;
+    double plan_joules;
+    char plan_why[REASON_MAX];
     /* Desired state as published. */
-    uint64_t generation, reply_digest;
+    bool reply_due, conflict, told; /* told: watchers know that it exists */
+    uint64_t generation, desired_digest, reply_digest;
     bool reply_known;
     struct replica **replicas; /* on this node */
     size_t n_replicas, cap_replicas;
@@ -176,6 +194,7 @@ struct replica {
     uint64_t gpu_mask;
     enum leaving leaving;
     int64_t since_ms, leaving_ms; /* creation; leaving since */
+    int64_t drain_seen_ms;        /* the front door has it on drain since; 0: not yet */
     int64_t created_wall_ms;
     uint64_t drop_generation;  /* LEAVING_STOP: first desired state without it */
     uint64_t start_generation; /* first desired state with it */
@@ -203,7 +222,9 @@ struct replica {
     bool surplus;              /* the plan in force names it nowhere */
     struct replica *successor; /* the one that replaces it, once started; NULL */
     bool keep;                 /* its move was given up */
-    bool dirty;                /* in dirty_replicas */
+    bool told;
+    uint32_t counter; /* scratch of one pass */
+    bool dirty;       /* in dirty_replicas */
     uint32_t index;
 };
 
@@ -226,11 +247,16 @@ struct cluster {
     struct model **dirty_models;
     size_t n_dirty_nodes, cap_dirty_nodes, n_dirty_replicas, cap_dirty_replicas;
     size_t n_dirty_models, cap_dirty_models;
+    struct node **due_nodes; /* whose reply may have changed */
+    size_t n_due_nodes, cap_due_nodes;
+    bool door_due; /* some model's wanted servers may have changed */
 };
 
 void node_touch(struct cluster *c, struct node *n);
 void replica_touch(struct cluster *c, struct replica *r);
 void model_touch(struct cluster *c, struct model *m);
+void node_reply_due(struct cluster *c, struct node *n); /* its reply may have changed */
+void model_door_due(struct cluster *c, struct model *m);
 
 struct cluster *cluster_new(void);
 void cluster_free(struct cluster *c); /* accepts NULL */

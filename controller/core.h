@@ -1,0 +1,129 @@
+/* The inside of the controller's core: one struct, shared by the parts that make up
+ * controller_step(): objects, verbs, reconcile, flush, views. Not for anybody else.
+ *
+ * A step works like this: the event changes the cluster and marks what it touched; reconciliation
+ * (on a tick) does the same; flush() then turns every mark into FX_STORE, FX_CHANGE, FX_REPLY and
+ * FX_DOOR of one batch. No part publishes anything by itself, so nothing is told before it is
+ * stored. */
+#ifndef HUDDLE_CORE_H
+#define HUDDLE_CORE_H
+
+#include "controller/controller.h"
+#include "controller/effects.h"
+#include "controller/state/cluster.h"
+
+#define RING_KEPT 2000 /* events, journal rows */
+
+enum start_state { START_PENDING, START_STARTED, START_READY, START_GIVEN_UP };
+
+/* A placement of the plan in force that is not there yet. */
+struct start {
+    struct model *model;
+    struct node *node;
+    uint64_t gpu_mask;
+    char replaces[UID_MAX]; /* "" : none */
+    char uid[UID_MAX];      /* once started */
+    enum start_state state;
+    size_t placement;  /* in plan->placements */
+    const char *waits; /* why it is still pending; static text */
+};
+
+/* A model that did not become ready on a node is not tried there again for a while. */
+struct backoff {
+    char *model, *node;
+    uint32_t failures;
+    int64_t until_ms;
+};
+
+struct json_ring {
+    json_t *item[RING_KEPT];
+    size_t first, n;
+};
+
+struct controller {
+    struct controller_options options;
+    struct cluster *cluster;
+    /* Of the step in hand. */
+    struct effects *fx;
+    int64_t now_ms, wall_ms;
+    int64_t reconciled_ms, figures_ms, counters_ms;
+    /* Clocks. */
+    int64_t wall_offset_ms; /* wall - boot, at the last step */
+    int64_t clock_suspect_until_ms;
+    /* Start. */
+    int64_t start_ms, warm_until_ms;
+    bool restored, warming_up;
+    bool store_failed; /* wake-only */
+    bool deposed;      /* a newer controller exists: for good */
+    bool meta_due;
+    /* Front door. */
+    struct {
+        bool reachable;
+        int64_t at_ms; /* of the newest facts; 0: none */
+    } door;
+    /* Plan. */
+    struct plan *plan; /* in force; NULL: none */
+    struct start *starts;
+    size_t n_starts, cap_starts;
+    bool planning, plan_wanted;
+    int64_t planning_since_ms, plan_asked_ms;
+    uint64_t picture_version;
+    struct backoff *backoffs;
+    size_t n_backoffs, cap_backoffs;
+    struct snapshot *picture; /* cached */
+    struct json_ring events, journal;
+    /* Energy. */
+    double watts, always_watts, saved_watts, saved_low_watts, saved_high_watts; /* NAN: unknown */
+    int64_t ledger_wall_ms;
+};
+
+/* journal.c */
+struct journal_row {
+    const char *act, *kind, *name, *reason, *by, *op;
+    double joules;
+    int transition; /* 0: none */
+};
+void core_journal(struct controller *c, const struct journal_row *row);
+void core_event(struct controller *c, bool warning, const char *kind, const char *name,
+                const char *reason, const char *format, ...) __attribute__((format(printf, 6, 7)));
+void ring_add(struct json_ring *r, json_t *item); /* takes the reference */
+void ring_done(struct json_ring *r);
+
+/* objects.c, verbs.c, door.c: events */
+void core_put(struct controller *c, const struct controller_event *e);
+void core_delete(struct controller *c, const struct controller_event *e);
+void core_verb(struct controller *c, const struct controller_event *e);
+void core_door(struct controller *c, const struct door_facts *door);
+void core_policy_load(struct controller *c, struct policy *p); /* zone and carbon files */
+
+/* plan_in_force.c */
+void core_plan(struct controller *c, struct plan *plan);
+void core_plan_drop(struct controller *c); /* a model or node of it is gone */
+void core_plan_ask(struct controller *c);  /* FX_PLAN when it is due */
+bool core_plan_fresh(const struct controller *c);
+
+/* flush.c */
+void core_flush(struct controller *c);
+
+/* restore.c */
+int core_restore(struct controller *c, controller_rows_fn *next, void *data, struct err *e);
+json_t *core_meta_row(const struct controller *c);
+void core_store_counters(struct controller *c);
+
+/* energy_ledger.c */
+void core_count_energy(struct controller *c);
+
+/* view.c: objects as the API shows them; new references */
+json_t *view_node(struct controller *c, const struct node *n);
+json_t *view_node_power(struct controller *c, const struct node *n);
+json_t *view_replica(struct controller *c, const struct replica *r);
+json_t *view_model(struct controller *c, const struct model *m);
+json_t *view_pool(struct controller *c, const struct pool *p);
+json_t *view_policy(struct controller *c, const struct policy *p);
+json_t *view_cluster(struct controller *c);
+json_t *view_plan(struct controller *c);
+
+uint64_t core_next_version(struct controller *c);
+const char *door_state_name(enum door_state s);
+
+#endif

@@ -1,0 +1,115 @@
+/* Facts from the front door: what it serves, and how many requests came. Its counters are a demand
+ * source; while it is away, demand is unknown, which is not zero. */
+#include <math.h>
+#include <string.h>
+
+#include "controller/core.h"
+
+#define FADE_MS 60000.0 /* of the error share */
+
+const char *door_state_name(enum door_state s)
+{
+    static const char *const names[] = { "absent", "ready", "drain", "down" };
+
+    return (size_t)s < sizeof(names) / sizeof(names[0]) ? names[s] : "absent";
+}
+
+static void take_servers(struct controller *c, const struct door_facts *door)
+{
+    for (size_t i = 0; i < c->cluster->replicas.n_items; i++)
+        cluster_replica(c->cluster, i)->counter = 0;
+    for (size_t i = 0; i < door->n_servers; i++) {
+        const struct door_server *s = &door->servers[i];
+        struct replica *r = named_find(&c->cluster->replicas, s->uid);
+
+        if (!r)
+            continue;
+        r->counter = 1;
+        if (r->door != (int)s->state)
+            replica_touch(c->cluster, r);
+        r->door = (int)s->state;
+        r->door_in_flight = s->in_flight;
+        r->quiet = s->state != DOOR_READY && s->in_flight <= 0 ? r->quiet + 1 : 0;
+    }
+    for (size_t i = 0; i < c->cluster->replicas.n_items; i++) {
+        struct replica *r = cluster_replica(c->cluster, i);
+
+        if (r->counter)
+            continue;
+        if (r->door != DOOR_ABSENT)
+            replica_touch(c->cluster, r);
+        r->door = DOOR_ABSENT;
+        r->door_in_flight = NAN;
+        r->quiet++;
+    }
+}
+
+static void judge_slo(struct controller *c, struct model *m)
+{
+    const struct served_model *spec = model_spec(m);
+    bool slow = spec->slo.latency_ms >= 0 && !isnan(m->latency_ms) &&
+                m->latency_ms > (double)spec->slo.latency_ms;
+    bool failing = spec->slo.error_share > 0 && !isnan(m->error_share) &&
+                   m->window_requests >= 20 && m->error_share > spec->slo.error_share;
+    bool bad = slow || failing;
+
+    if (bad && m->slo_bad_since_ms == NEVER_MS) {
+        m->slo_bad_since_ms = c->now_ms;
+        c->plan_wanted = true;
+    } else if (!bad) {
+        m->slo_bad_since_ms = NEVER_MS;
+    }
+}
+
+static void take_model(struct controller *c, struct model *m, const struct door_facts *door,
+                       const struct door_model *d)
+{
+    uint64_t requests, errors;
+    double keep;
+
+    m->queue = d->queue;
+    m->latency_ms = d->latency_ms;
+    m->latency_at_ms = c->now_ms;
+    if (m->door.known && m->door.epoch == door->epoch && d->requests >= m->door.requests &&
+        c->now_ms > m->door.at_ms) {
+        requests = d->requests - m->door.requests;
+        errors = d->errors >= m->door.errors ? d->errors - m->door.errors : 0;
+        keep = exp(-(double)(c->now_ms - m->door.at_ms) / FADE_MS);
+        m->window_requests = m->window_requests * keep + (double)requests;
+        m->window_errors = m->window_errors * keep + (double)errors;
+        m->error_share = m->window_requests > 0 ? m->window_errors / m->window_requests : NAN;
+        m->errors += errors;
+        if (model_spec(m)->demand.source == DEMAND_FRONT_DOOR) {
+            /* The length is by boot time: a stepped wall clock changes no rate. */
+            demand_add(&m->demand, c->wall_ms - (c->now_ms - m->door.at_ms), c->wall_ms,
+                       (double)requests);
+            m->requests += requests;
+        }
+    }
+    m->door.known = true;
+    m->door.epoch = door->epoch;
+    m->door.requests = d->requests;
+    m->door.errors = d->errors;
+    m->door.at_ms = c->now_ms;
+    judge_slo(c, m);
+}
+
+void core_door(struct controller *c, const struct door_facts *door)
+{
+    if (door->reachable != c->door.reachable)
+        core_event(c, !door->reachable, "cluster", c->cluster->id,
+                   door->reachable ? "FrontDoorReachable" : "FrontDoorAway",
+                   door->reachable ? "the front door answers"
+                                   : "the front door does not answer: nothing is drained");
+    c->door.reachable = door->reachable;
+    if (!door->reachable)
+        return;
+    c->door.at_ms = c->now_ms;
+    take_servers(c, door);
+    for (size_t i = 0; i < door->n_models; i++) {
+        struct model *m = named_find(&c->cluster->models, door->models[i].model);
+
+        if (m)
+            take_model(c, m, door, &door->models[i]);
+    }
+}

@@ -1,0 +1,296 @@
+/* Declared objects: put and delete, as the API asks for it. A put is checked against the version
+ * that the caller saw, given its number, stored and answered in one batch. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/core.h"
+#include "controller/state/zone.h"
+#include "proto/base/array.h"
+#include "proto/base/random.h"
+
+static struct revision *find_object(const struct cluster *c, enum manifest_kind kind,
+                                    const char *name)
+{
+    const struct model *m;
+    const struct pool *p;
+    const struct policy *q;
+
+    switch (kind) {
+    case KIND_SERVED_MODEL:
+        m = named_find(&c->models, name);
+        return m && !m->deleting ? m->revision : NULL;
+    case KIND_POWER_POOL:
+        p = named_find(&c->pools, name);
+        return p ? p->revision : NULL;
+    case KIND_POWER_POLICY:
+        q = named_find(&c->policies, name);
+        return q ? q->revision : NULL;
+    case KIND_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+static json_t *view_object(struct controller *c, enum manifest_kind kind, const char *name)
+{
+    switch (kind) {
+    case KIND_SERVED_MODEL:
+        return view_model(c, named_find(&c->cluster->models, name));
+    case KIND_POWER_POOL:
+        return view_pool(c, named_find(&c->cluster->pools, name));
+    case KIND_POWER_POLICY:
+        return view_policy(c, named_find(&c->cluster->policies, name));
+    case KIND_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+/* --- files that a policy names ------------------------------------------------------------------
+ */
+
+static struct zone *load_zone(struct controller *c, const char *policy, const char *name)
+{
+    struct zone *z = NULL;
+    char *bytes = NULL;
+    size_t n = 0;
+    struct err e = ERR_INIT;
+
+    if (zone_fixed(name, &z) == 0)
+        return z;
+    if (!c->options.load || c->options.load(c->options.load_data, "zone", name, &bytes, &n) < 0)
+        snprintf(e.text, sizeof(e.text), "no such time zone");
+    else
+        (void)zone_parse(bytes, n, &z, &e);
+    free(bytes);
+    if (!z)
+        core_event(c, true, "powerpolicy", policy, "ZoneUnknown",
+                   "time zone %s: %s: its window counts as closed", name, e.text);
+    return z;
+}
+
+void core_policy_load(struct controller *c, struct policy *p)
+{
+    const struct power_policy *spec = policy_spec(p);
+
+    for (size_t i = 0; i < p->n_zones; i++)
+        zone_free(p->zones[i]);
+    free(p->zones);
+    p->n_zones = spec->n_windows;
+    p->zones = spec->n_windows ? xcalloc(spec->n_windows, sizeof(struct zone *)) : NULL;
+    for (size_t i = 0; i < spec->n_windows; i++)
+        p->zones[i] = load_zone(c, p->name, spec->windows[i].zone);
+}
+
+/* --- put ----------------------------------------------------------------------------------------
+ */
+
+static json_t *spec_of(const struct manifest *m)
+{
+    json_t *whole = manifest_to_json(m), *spec = json_incref(json_object_get(whole, "spec"));
+
+    json_decref(whole);
+    return spec;
+}
+
+static bool same_spec(const struct manifest *a, const struct manifest *b)
+{
+    json_t *x = spec_of(a), *y = spec_of(b);
+    bool same = json_equal(x, y) != 0;
+
+    json_decref(x);
+    json_decref(y);
+    return same;
+}
+
+/* The object with what the server sets. */
+static struct manifest *stamped(struct controller *c, const struct manifest *wanted,
+                                const struct manifest *old, uint64_t version)
+{
+    struct manifest *m = manifest_copy(wanted);
+    char uid[40];
+
+    m->meta.resource_version = version;
+    m->meta.generation = old ? old->meta.generation + (same_spec(old, wanted) ? 0 : 1) : 1;
+    m->meta.created_wall_ms = old ? old->meta.created_wall_ms : c->wall_ms;
+    if (old) {
+        snprintf(uid, sizeof(uid), "%s", old->meta.uid ? old->meta.uid : "");
+    } else {
+        uint64_t word = random_mix(random_hash(c->cluster->id) ^ random_hash(wanted->meta.name));
+
+        snprintf(uid, sizeof(uid), "%016" PRIx64 "%016" PRIx64, word,
+                 random_mix(word ^ (uint64_t)c->wall_ms ^ (uint64_t)wanted->kind));
+    }
+    free(m->meta.uid);
+    m->meta.uid = xstrdup(uid);
+    return m;
+}
+
+static void refuse(struct controller *c, uint64_t ticket, int status, enum manifest_kind kind,
+                   const char *name, const char *what)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), "%s \"%.253s\" %s", manifest_kind_name(kind), name, what);
+    fx_answer(c->fx, ticket, status, NULL, text);
+}
+
+#define CHANGED "was changed by somebody else meanwhile: read it again"
+
+static bool may_put(struct controller *c, const struct controller_event *e,
+                    const struct revision *old)
+{
+    enum manifest_kind kind = e->put.object->kind;
+    const char *name = e->put.object->meta.name;
+    uint64_t seen = e->put.if_version ? e->put.if_version : e->put.object->meta.resource_version;
+
+    if (e->put.create_only && old) {
+        refuse(c, e->put.ticket, 409, kind, name, "already exists");
+        return false;
+    }
+    if (e->put.replace_only && !old) {
+        refuse(c, e->put.ticket, 404, kind, name, "not found");
+        return false;
+    }
+    if (seen && (!old || old->object->meta.resource_version != seen)) {
+        refuse(c, e->put.ticket, 409, kind, name, CHANGED);
+        return false;
+    }
+    return true;
+}
+
+static void store_object(struct controller *c, const struct manifest *m)
+{
+    char key[512];
+
+    snprintf(key, sizeof(key), "%s/%s", manifest_kind_plural(m->kind), m->meta.name);
+    fx_store(c->fx, TABLE_OBJECT, key, manifest_to_json(m));
+}
+
+/* Replicas of an older generation need its text after a restart. */
+static void store_revision(struct controller *c, const struct revision *r)
+{
+    char key[512];
+
+    snprintf(key, sizeof(key), "revisions/%s/%" PRIu64, r->object->meta.name,
+             r->object->meta.generation);
+    fx_store(c->fx, TABLE_OBJECT, key, manifest_to_json(r->object));
+}
+
+static void take_object(struct controller *c, const struct manifest *m)
+{
+    switch (m->kind) {
+    case KIND_SERVED_MODEL:
+        model_put(c->cluster, m);
+        break;
+    case KIND_POWER_POOL:
+        pool_put(c->cluster, m);
+        break;
+    case KIND_POWER_POLICY:
+        core_policy_load(c, policy_put(c->cluster, m));
+        break;
+    case KIND_COUNT:
+        break;
+    }
+}
+
+void core_put(struct controller *c, const struct controller_event *e)
+{
+    const struct manifest *wanted = e->put.object;
+    struct revision *old = find_object(c->cluster, wanted->kind, wanted->meta.name);
+    bool is_new = old == NULL;
+    AUTO(manifest) struct manifest *m = NULL;
+    uint64_t version;
+
+    if (!may_put(c, e, old))
+        return;
+    if (e->put.dry_run) {
+        m = stamped(c, wanted, old ? old->object : NULL,
+                    old ? old->object->meta.resource_version : 0);
+        fx_answer(c->fx, e->put.ticket, is_new ? 201 : 200, manifest_to_json(m), NULL);
+        return;
+    }
+    version = core_next_version(c);
+    m = stamped(c, wanted, old ? old->object : NULL, version);
+    if (m->kind == KIND_SERVED_MODEL && old && m->meta.generation != old->object->meta.generation)
+        store_revision(c, old);
+    take_object(c, m);
+    store_object(c, m);
+    core_journal(c, &(struct journal_row){ .act = "put",
+                                           .kind = manifest_kind_plural(m->kind),
+                                           .name = m->meta.name,
+                                           .reason = is_new ? "created" : "replaced",
+                                           .by = e->put.who });
+    if (m->kind == KIND_SERVED_MODEL) {
+        struct model *model = named_find(&c->cluster->models, m->meta.name);
+
+        model->told = true;
+    }
+    fx_change(c->fx, is_new ? CHANGE_ADDED : CHANGE_MODIFIED, manifest_kind_plural(m->kind),
+              m->meta.name, version, view_object(c, m->kind, m->meta.name));
+    fx_answer(c->fx, e->put.ticket, is_new ? 201 : 200, view_object(c, m->kind, m->meta.name),
+              NULL);
+    core_plan_drop(c);
+}
+
+/* --- delete -------------------------------------------------------------------------------------
+ */
+
+static void remove_object(struct controller *c, enum manifest_kind kind, const char *name)
+{
+    struct model *m;
+
+    switch (kind) {
+    case KIND_SERVED_MODEL:
+        m = named_find(&c->cluster->models, name);
+        m->deleting = true; /* reconcile drains its replicas and then removes it */
+        m->plan_floor = m->plan_target = 0;
+        break;
+    case KIND_POWER_POOL:
+        pool_remove(c->cluster, named_find(&c->cluster->pools, name));
+        break;
+    case KIND_POWER_POLICY:
+        policy_remove(c->cluster, named_find(&c->cluster->policies, name));
+        break;
+    case KIND_COUNT:
+        break;
+    }
+}
+
+void core_delete(struct controller *c, const struct controller_event *e)
+{
+    const char *kind = manifest_kind_plural(e->del.kind);
+    struct revision *old = find_object(c->cluster, e->del.kind, e->del.name);
+    char key[512];
+    json_t *last;
+
+    if (!old) {
+        refuse(c, e->del.ticket, 404, e->del.kind, e->del.name, "not found");
+        return;
+    }
+    if (e->del.if_version && old->object->meta.resource_version != e->del.if_version) {
+        refuse(c, e->del.ticket, 409, e->del.kind, e->del.name, CHANGED);
+        return;
+    }
+    if (e->del.kind == KIND_SERVED_MODEL)
+        store_revision(c, old);
+    last = view_object(c, e->del.kind, e->del.name);
+    snprintf(key, sizeof(key), "%s/%s", kind, e->del.name);
+    fx_delete(c->fx, TABLE_OBJECT, key);
+    core_journal(c, &(struct journal_row){ .act = "delete",
+                                           .kind = kind,
+                                           .name = e->del.name,
+                                           .reason = "deleted",
+                                           .by = e->del.who });
+    remove_object(c, e->del.kind, e->del.name);
+    if (e->del.kind == KIND_SERVED_MODEL)
+        fx_change(c->fx, CHANGE_MODIFIED, kind, e->del.name, core_next_version(c),
+                  json_incref(last));
+    else
+        fx_change(c->fx, CHANGE_DELETED, kind, e->del.name, core_next_version(c),
+                  json_incref(last));
+    fx_answer(c->fx, e->del.ticket, 200, last, NULL);
+    core_plan_drop(c);
+}

@@ -1,0 +1,238 @@
+/* What may leave, wake and move at one time, and what must stay: counts and floors from present
+ * facts. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/reconcile/reconcile.h"
+#include "controller/state/snapshot_build.h"
+#include "proto/base/array.h"
+
+static void count_node(struct controller *c, struct node *n)
+{
+    struct policy *policy = pool_policy(c->cluster, n->pool);
+    struct pool *p = n->pool;
+
+    switch (n->record.state) {
+    case NODE_AWAKE:
+    case NODE_HELD:
+        if (n->seen && node_age_ms(c->cluster, n, c->now_ms) <= 4 * node_interval_ms(n))
+            p->awake++;
+        break;
+    case NODE_DRAINING:
+    case NODE_EMPTY:
+    case NODE_PREPARING:
+    case NODE_SLEEPING:
+        p->leaving++;
+        if (policy)
+            policy->sleeps++;
+        break;
+    case NODE_ASLEEP:
+        p->asleep++;
+        break;
+    case NODE_WAKING:
+        p->waking++;
+        if (policy)
+            policy->wakes++;
+        break;
+    case NODE_UNREACHABLE:
+    case NODE_QUARANTINED:
+        p->lost++;
+        break;
+    case NODE_UNMANAGED:
+        break;
+    }
+}
+
+void budget_count(struct controller *c)
+{
+    for (size_t i = 0; i < c->cluster->pools.n_items; i++) {
+        struct pool *p = cluster_pool(c->cluster, i);
+
+        p->awake = p->leaving = p->asleep = p->waking = p->lost = 0;
+    }
+    for (size_t i = 0; i < c->cluster->policies.n_items; i++) {
+        struct policy *p = cluster_policy(c->cluster, i);
+
+        p->sleeps = p->wakes = p->moves = 0;
+    }
+    for (size_t i = 0; i < c->cluster->models.n_items; i++)
+        cluster_model(c->cluster, i)->serving = cluster_model(c->cluster, i)->alive = 0;
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++)
+        if (cluster_node(c->cluster, i)->pool)
+            count_node(c, cluster_node(c->cluster, i));
+    for (size_t i = 0; i < c->cluster->replicas.n_items; i++) {
+        struct replica *r = cluster_replica(c->cluster, i);
+        struct policy *policy = pool_policy(c->cluster, r->node->pool);
+        bool serves = replica_serves(c, r);
+
+        r->model->serving += serves;
+        r->model->alive += r->leaving == LEAVING_NO && replica_counts(r);
+        if (policy && r->replaces && r->leaving == LEAVING_NO &&
+            named_find(&c->cluster->replicas, r->replaces))
+            policy->moves++;
+    }
+}
+
+uint32_t model_floor(const struct controller *c, const struct model *m, bool *ret_known)
+{
+    const struct served_model *spec = model_spec(m);
+    double capacity = model_capacity(m), demand = demand_now(&m->demand, c->wall_ms);
+    uint32_t floor = m->plan_floor;
+
+    if (c->options.front_door && !c->door.reachable)
+        demand = NAN;
+    if (!isnan(demand) && !isnan(m->demand.fast) &&
+        c->wall_ms - m->demand.fast_at_ms < c->cluster->step_ms && m->demand.fast > demand)
+        demand = m->demand.fast;
+    *ret_known = !isnan(demand) && !isnan(capacity) && capacity > 0;
+    if (*ret_known) {
+        double need = ceil(demand / capacity - 1e-9);
+
+        if (need > floor)
+            floor = need > 1e6 ? 1000000 : (uint32_t)need;
+    }
+    if (spec->disruption.min_available > (int64_t)floor)
+        floor = (uint32_t)spec->disruption.min_available;
+    return floor;
+}
+
+const char *reconcile_frozen(const struct controller *c)
+{
+    if (c->store_failed)
+        return "the store cannot be written: only waking goes on";
+    if (c->cluster->paused)
+        return "paused by a person";
+    if (c->warming_up)
+        return "the controller has just started";
+    if (c->now_ms < c->clock_suspect_until_ms)
+        return "the clock was set: suspect";
+    return NULL;
+}
+
+const char *budget_no_sleep(const struct controller *c, const struct node *n)
+{
+    const struct policy *policy = pool_policy(c->cluster, n->pool);
+    const struct power_pool *spec = n->pool ? pool_spec(n->pool) : NULL;
+
+    if (!spec)
+        return "in no pool";
+    if (reconcile_frozen(c))
+        return reconcile_frozen(c);
+    if (policy && policy_spec(policy)->paused)
+        return "its policy is paused";
+    if (policy && policy_spec(policy)->dry_run)
+        return "dry run";
+    if (policy && !policy->window_open)
+        return "outside the policy's windows";
+    if (policy && policy_spec(policy)->budget.sleeps >= 0 &&
+        policy->sleeps >= policy_spec(policy)->budget.sleeps)
+        return "as many nodes as allowed are going to sleep";
+    if ((int64_t)n->pool->awake - 1 < spec->min_awake + spec->spare)
+        return "its pool needs every node that is awake";
+    return NULL;
+}
+
+bool budget_wake(const struct controller *c, const struct node *n)
+{
+    const struct policy *policy = pool_policy(c->cluster, n->pool);
+
+    if (!policy)
+        return true;
+    if (policy_spec(policy)->dry_run)
+        return false;
+    return policy_spec(policy)->budget.wakes < 0 ||
+           policy->wakes < policy_spec(policy)->budget.wakes;
+}
+
+/* --- may the cluster do without an empty node (T5) ----------------------------------------------
+ */
+
+static bool offers_room(const struct controller *c, const struct node *host,
+                        const struct node *gone, const struct node *lost, const struct replica *r)
+{
+    const struct served_model *spec = replica_spec(r);
+
+    return host != gone && host != lost && node_schedulable(c->cluster, host, c->now_ms) &&
+           node_eligible(host, spec) && spec->resources.gpu_milli == 0 &&
+           host->inventory.cpu_milli - host->used.cpu_milli >= spec->resources.cpu_milli &&
+           host->inventory.memory_bytes - host->used.memory_bytes >= spec->resources.memory_bytes;
+}
+
+static void use_all(struct controller *c)
+{
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
+        struct node *n = cluster_node(c->cluster, i);
+
+        n->used.cpu_milli = n->used.memory_bytes = 0;
+        for (size_t k = 0; k < n->n_replicas; k++) {
+            n->used.cpu_milli += replica_spec(n->replicas[k])->resources.cpu_milli;
+            n->used.memory_bytes += replica_spec(n->replicas[k])->resources.memory_bytes;
+        }
+    }
+}
+
+/* Are the floors kept, or restored by first fit elsewhere, when `lost` vanishes too? Replicas with
+ * devices are not packed here: for them the plan's own check stands. */
+static bool survives(struct controller *c, const struct node *gone, const struct node *lost)
+{
+    bool known, room = true;
+
+    for (size_t i = 0; i < c->cluster->models.n_items; i++) {
+        struct model *m = cluster_model(c->cluster, i);
+
+        m->counter = m->serving;
+    }
+    use_all(c);
+    for (size_t i = 0; i < lost->n_replicas; i++)
+        lost->replicas[i]->model->counter -= replica_serves(c, lost->replicas[i]) ? 1 : 0;
+    for (size_t i = 0; i < lost->n_replicas && room; i++) {
+        const struct replica *r = lost->replicas[i];
+
+        if (r->model->counter >= model_floor(c, r->model, &known) ||
+            replica_spec(r)->resources.gpu_milli > 0)
+            continue;
+        room = false;
+        for (size_t k = 0; k < c->cluster->nodes.n_items && !room; k++) {
+            struct node *host = cluster_node(c->cluster, k);
+
+            if (!offers_room(c, host, gone, lost, r))
+                continue;
+            host->used.cpu_milli += replica_spec(r)->resources.cpu_milli;
+            host->used.memory_bytes += replica_spec(r)->resources.memory_bytes;
+            r->model->counter++;
+            room = true;
+        }
+    }
+    return room;
+}
+
+const char *budget_no_commit(struct controller *c, const struct node *n)
+{
+    const struct power_pool *spec = n->pool ? pool_spec(n->pool) : NULL;
+    bool known;
+
+    if (reconcile_frozen(c))
+        return reconcile_frozen(c);
+    if (!spec || (int64_t)n->pool->awake < spec->min_awake + spec->spare)
+        return "its pool needs every node that is awake";
+    if (c->options.front_door && !c->door.reachable)
+        return "the front door is away";
+    for (size_t i = 0; i < c->cluster->models.n_items; i++) {
+        const struct model *m = cluster_model(c->cluster, i);
+
+        if (!m->deleting && m->serving < model_floor(c, m, &known))
+            return "a model is below its floor";
+        if (!m->deleting && m->slo_bad_since_ms != NEVER_MS && node_eligible(n, model_spec(m)))
+            return "a model misses its SLO";
+    }
+    if (spec->spare < 1)
+        return NULL;
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
+        const struct node *lost = cluster_node(c->cluster, i);
+
+        if (lost != n && lost->n_replicas > 0 && !survives(c, n, lost))
+            return "without it, the loss of one more node could not be made good";
+    }
+    return NULL;
+}

@@ -1,0 +1,371 @@
+/* The life cycle of every node: facts and permissions are gathered, node_lifecycle() decides, and
+ * what it wants is handed on. An edge is journalled in the same batch as what follows from it. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/reconcile/node_lifecycle.h"
+#include "controller/reconcile/reconcile.h"
+#include "controller/state/snapshot_build.h"
+#include "controller/substrate/standalone.h"
+#include "proto/base/random.h"
+
+#define PROBE_LIMIT_MS 30000
+#define ACTION_LIMIT_MS 60000
+
+static bool driver_wakes(const struct node *n)
+{
+    return n->pool && strcmp(pool_spec(n->pool)->driver.type, "none") != 0;
+}
+
+/* --- wishes -------------------------------------------------------------------------------------
+ */
+
+static bool by_person(const struct node *n)
+{
+    return n->ask_sleep_by[0] || (n->record.by[0] && strcmp(n->record.by, "planner") != 0 &&
+                                  strcmp(n->record.by, "recovery") != 0);
+}
+
+static void wish_sleep(struct controller *c, struct node *n, struct node_facts *f)
+{
+    if (n->ask_sleep_by[0]) {
+        if (c->store_failed || (int64_t)n->pool->awake - 1 < pool_spec(n->pool)->min_awake)
+            return;
+        f->sleep = n->ask_reason[0] ? n->ask_reason : "a person asked for it";
+        f->sleep_by = n->ask_sleep_by;
+    } else if (n->verdict == PLAN_SLEEP && core_plan_fresh(c) && !budget_no_sleep(c, n)) {
+        f->sleep = n->plan_why[0] ? n->plan_why : "the plan does not need it";
+        f->sleep_by = "planner";
+        f->joules = n->plan_joules;
+    }
+}
+
+static const char *starving_model(struct controller *c, const struct node *n)
+{
+    bool known;
+
+    for (size_t i = 0; i < c->cluster->models.n_items; i++) {
+        const struct model *m = cluster_model(c->cluster, i);
+
+        if (!m->deleting && m->serving < model_floor(c, m, &known) &&
+            node_eligible(n, model_spec(m)))
+            return m->name;
+    }
+    return NULL;
+}
+
+static void wish_withdraw(struct controller *c, struct node *n, struct node_facts *f)
+{
+    if (c->store_failed)
+        f->withdraw = "the store cannot be written";
+    else if (starving_model(c, n))
+        f->withdraw = "a model is below its floor";
+    else if (by_person(n))
+        return;
+    else if (c->cluster->paused || node_policy(c->cluster, n)->paused)
+        f->withdraw = "paused";
+    else if (c->now_ms < c->clock_suspect_until_ms)
+        f->withdraw = "the clock was set: suspect";
+    else if (n->verdict == PLAN_WAKE)
+        f->withdraw = "the plan needs it again";
+    else if (n->placed_on && n->record.op_started_ms < (c->plan ? c->plan->snapshot->now_ms : 0))
+        f->withdraw = "the plan places replicas on it";
+}
+
+/* The pool lacks awake nodes: the first sleeper by name that may be woken comes back. */
+static bool pool_lacks(const struct node *n)
+{
+    const struct power_pool *spec = pool_spec(n->pool);
+
+    return (int64_t)n->pool->awake + n->pool->waking < spec->min_awake + spec->spare;
+}
+
+static void wish_wake(struct controller *c, struct node *n, struct node_facts *f)
+{
+    if (n->ask_wake_by[0]) {
+        f->wake = n->ask_reason[0] ? n->ask_reason : "a person asked for it";
+        f->wake_by = n->ask_wake_by;
+        return;
+    }
+    if (!n->pool || (n->record.state == NODE_ASLEEP && !budget_wake(c, n)))
+        return;
+    f->wake_by = "planner";
+    if (n->verdict == PLAN_WAKE && core_plan_fresh(c)) {
+        f->wake = n->plan_why[0] ? n->plan_why : "the plan needs it";
+    } else if (pool_lacks(n)) {
+        f->wake = "its pool lacks awake nodes";
+        f->wake_by = "recovery";
+    } else if (!core_plan_fresh(c) && !c->warming_up && starving_model(c, n) &&
+               n->pool->waking == 0) {
+        f->wake = "a model is below its floor, and there is no plan";
+        f->wake_by = "recovery";
+    }
+}
+
+/* --- facts --------------------------------------------------------------------------------------
+ */
+
+static void settings_of(struct controller *c, const struct node *n, struct node_facts *f)
+{
+    const struct power_policy *policy = node_policy(c->cluster, n);
+
+    f->in_pool = n->pool != NULL;
+    f->driver_wakes = driver_wakes(n);
+    f->wake_proven = n->pool && pool_spec(n->pool)->wake_proven;
+    f->cycles_per_day = n->pool ? pool_spec(n->pool)->cycles_per_day : 0;
+    f->interval_ms = node_interval_ms(n);
+    f->boot_p99_ms = node_boot_p99_ms(n);
+    f->settle_ms = policy->timing.settle_ms;
+    f->cooldown_ms = policy->timing.cooldown_ms;
+    f->drain_ms = policy->timing.drain_ms;
+    f->prepare_ms = policy->timing.prepare_ms;
+    f->bye_ms = policy->timing.bye_ms;
+    f->wake_ms = policy->timing.wake_ms;
+    f->max_asleep_ms = policy->timing.max_asleep_ms;
+}
+
+static void facts_of(struct controller *c, struct node *n, struct node_facts *f)
+{
+    *f = (struct node_facts){
+        .wall_ms = c->wall_ms,
+        .term = c->cluster->term,
+        .age_ms = node_age_ms(c->cluster, n, c->now_ms),
+        .heard = n->seen,
+        .heard_ms = n->heard_ms,
+        .boot_id = n->boot_id,
+        .allow_sleep = n->inventory.allow_sleep,
+        .two_key = n->two_key,
+        .replicas = (uint32_t)(n->n_reported > n->n_replicas ? n->n_reported : n->n_replicas),
+        .foreign_busy_permille = n->foreign_busy_permille,
+        .empty_reports = n->empty_reports,
+        .empty_since_ms = n->empty_since_ms,
+        .door_quiet = n->n_replicas == 0,
+        .stage = n->power_stage,
+        .stage_op = n->power_op,
+        .stage_reason = n->power_reason,
+        .stage_ms = n->stage_ms,
+        .power = (enum power_reading)n->power,
+        .power_ms = n->power_ms,
+        .held = n->record.held,
+    };
+    settings_of(c, n, f);
+}
+
+static void wishes_of(struct controller *c, struct node *n, struct node_facts *f, char op[OP_MAX])
+{
+    switch (n->record.state) {
+    case NODE_AWAKE:
+        wish_sleep(c, n, f);
+        if (f->sleep)
+            wish_withdraw(c, n, f);
+        break;
+    case NODE_DRAINING:
+    case NODE_EMPTY:
+    case NODE_PREPARING:
+        wish_withdraw(c, n, f);
+        if (n->record.state != NODE_DRAINING && !by_person(n) && !core_plan_fresh(c))
+            f->commit_not = "the plan is old";
+        else if (n->record.state != NODE_DRAINING)
+            f->commit_not = budget_no_commit(c, n);
+        wish_wake(c, n, f);
+        if (f->wake && strcmp(f->wake_by, "planner") == 0 && !n->ask_wake_by[0])
+            f->wake = NULL; /* that is wish_withdraw's */
+        break;
+    default:
+        wish_wake(c, n, f);
+        break;
+    }
+    snprintf(
+        op, OP_MAX, "%016llx%016llx",
+        (unsigned long long)random_mix(random_hash(c->cluster->id) ^ (c->cluster->op_counter + 1)),
+        (unsigned long long)random_mix(c->cluster->term ^ random_hash(n->name) ^
+                                       (c->cluster->op_counter << 20)));
+    f->new_op = op;
+}
+
+/* --- what follows from an edge ------------------------------------------------------------------
+ */
+
+static const char *act_of(const struct node_record *r)
+{
+    switch (r->state) {
+    case NODE_DRAINING:
+    case NODE_PREPARING:
+    case NODE_SLEEPING:
+    case NODE_ASLEEP:
+        return "sleep";
+    case NODE_WAKING:
+        return "wake";
+    case NODE_HELD:
+        return "hold";
+    case NODE_QUARANTINED:
+        return "quarantine";
+    case NODE_UNREACHABLE:
+        return "lose";
+    case NODE_AWAKE:
+        return r->transition == 3 || r->transition == 5 || r->transition == 6 ? "abort" : "adopt";
+    default:
+        return "observe";
+    }
+}
+
+static const char *event_of(const struct node_record *r, bool *ret_warning)
+{
+    *ret_warning = r->state == NODE_QUARANTINED || r->state == NODE_UNREACHABLE;
+    switch (r->state) {
+    case NODE_UNMANAGED:
+        return "NodeUnmanaged";
+    case NODE_AWAKE:
+        return r->transition == 3 || r->transition == 5 || r->transition == 6 ? "SleepWithdrawn"
+                                                                              : "NodeAwake";
+    case NODE_DRAINING:
+        return "NodeDraining";
+    case NODE_EMPTY:
+        return "NodeEmpty";
+    case NODE_PREPARING:
+        return "NodePreparing";
+    case NODE_SLEEPING:
+        return "NodeSleeping";
+    case NODE_ASLEEP:
+        return "NodeAsleep";
+    case NODE_WAKING:
+        return "NodeWaking";
+    case NODE_HELD:
+        return "NodeHeld";
+    case NODE_UNREACHABLE:
+        return "NodeUnreachable";
+    case NODE_QUARANTINED:
+        return "NodeQuarantined";
+    }
+    return "NodeChanged";
+}
+
+/* The curve learns what the wake cost: the joules since power-on are the first the new epoch shows.
+ * They are counted from zero by a freshly booted agent, so what came before its start is estimated
+ * at idle watts over the boot time. */
+static void learn_wake(struct controller *c, struct node *n, const struct node_record *before)
+{
+    double boot_s = (double)(c->now_ms - before->op_started_ms) / 1000;
+
+    if (before->op_started_ms <= 0 || boot_s <= 0)
+        return;
+    node_curve_learn_wake(&n->curve, boot_s, boot_s * node_curve_watts(&n->curve, 0.3));
+}
+
+static void follow(struct controller *c, struct node *n, const struct node_record *before, int t)
+{
+    const struct node_record *r = &n->record;
+    bool warning;
+    const char *reason = event_of(r, &warning);
+
+    if (t == 2)
+        c->cluster->op_counter++;
+    if (t == 2)
+        n->ask_sleep_by[0] = '\0';
+    if (t == 8 || r->state == NODE_AWAKE) {
+        n->ask_wake_by[0] = '\0';
+        c->plan_wanted = true;
+    }
+    if (t == 9 && !before->restored)
+        learn_wake(c, n, before);
+    if (r->state == NODE_UNREACHABLE || r->state == NODE_QUARANTINED)
+        c->plan_wanted = true;
+    core_journal(c, &(struct journal_row){ .act = act_of(r),
+                                           .kind = "node",
+                                           .name = n->name,
+                                           .reason = r->reason,
+                                           .by = r->by,
+                                           .op = r->op[0] ? r->op : before->op,
+                                           .joules = r->joules,
+                                           .transition = t });
+    core_event(c, warning, "node", n->name, reason, "%s -> %s: %s", node_state_name(before->state),
+               node_state_name(r->state), r->reason);
+    for (size_t i = 0; i < n->n_replicas; i++) /* reachability decides what the door is told */
+        model_door_due(c->cluster, n->replicas[i]->model);
+    node_touch(c->cluster, n);
+    budget_count(c);
+}
+
+static json_t *json_texts(const struct string_list *l)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < l->n; i++)
+        json_array_append_new(a, json_string(l->item[i]));
+    return a;
+}
+
+static json_t *json_labels(const struct string_map *m)
+{
+    json_t *o = json_object();
+
+    for (size_t i = 0; i < m->n; i++)
+        json_object_set_new(o, m->pair[i].key, json_string(m->pair[i].value));
+    return o;
+}
+
+static void call_driver(struct controller *c, struct node *n, enum power_action action)
+{
+    int64_t limit_ms = action == POWER_PROBE ? PROBE_LIMIT_MS : ACTION_LIMIT_MS;
+    struct effect *e = fx_power(c->fx, n->name, n->record.op, action);
+    json_t *node =
+        json_pack("{s:s, s:s, s:o, s:o}", "name", n->name, "uid", n->uid, "mac",
+                  json_texts(&n->inventory.macs), "labels", json_labels(&n->inventory.labels));
+
+    e->power.pool = pool_spec(n->pool);
+    e->power.node_json = json_dumps(node, JSON_COMPACT | JSON_SORT_KEYS);
+    e->power.deadline_ms = c->now_ms + limit_ms;
+    json_decref(node);
+    n->power_busy = true;
+    n->power_busy_until_ms = c->now_ms + limit_ms + 10000;
+}
+
+static void carry_out(struct controller *c, struct node *n, const struct node_facts *f)
+{
+    struct node_wants w = node_wants(&n->record, f, c->now_ms);
+
+    if (n->power_busy && c->now_ms > n->power_busy_until_ms)
+        n->power_busy = false; /* its answer was lost: observe again */
+    if (n->power_busy || !n->pool)
+        return;
+    if (w.wake) {
+        node_record_woken(&n->record, f, c->now_ms);
+        call_driver(c, n, POWER_WAKE);
+        node_touch(c->cluster, n);
+    } else if (w.probe && c->now_ms >= n->probe_due_ms) {
+        n->probe_due_ms = c->now_ms + 250;
+        call_driver(c, n, POWER_PROBE);
+    }
+}
+
+void reconcile_node(struct controller *c, struct node *n)
+{
+    struct node_record before = n->record, after;
+    struct node_facts f;
+    char op[OP_MAX];
+    int t;
+
+    facts_of(c, n, &f);
+    n->why_not_asleep = node_no_sleep(&n->record, &f, c->now_ms);
+    if (!n->why_not_asleep && n->n_strangers > 0)
+        n->why_not_asleep = "it runs replicas of models that nobody declared";
+    wishes_of(c, n, &f, op);
+    if (n->n_strangers > 0)
+        f.sleep = NULL;
+    t = node_lifecycle(&before, &f, c->now_ms, &after);
+    n->record = after;
+    if (t > 0)
+        follow(c, n, &before, t);
+    else if (after.bye != before.bye || after.wake_wanted != before.wake_wanted)
+        node_touch(c->cluster, n);
+    if (f.stage != POWER_STAGE_NONE)
+        node_reply_due(c->cluster, n); /* an order may have to be called back */
+    carry_out(c, n, &f);
+}
+
+void reconcile_nodes(struct controller *c)
+{
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++)
+        reconcile_node(c, cluster_node(c->cluster, i));
+}

@@ -1,0 +1,46 @@
+/* From the plan in force and the present facts to acts: level-triggered and idempotent. Every call
+ * looks at everything again; what is already so is left alone.
+ *
+ * Replicas (G2, make before break): missing ones are started; a surplus one is drained only while
+ * the model keeps its floor without it, and its successor, if it has one, serves; it is stopped
+ * only when the front door says that nothing is in flight; it is forgotten when its agent says it
+ * is gone. A replica that does not become ready is given up and what it should replace is kept.
+ * Nodes: node_lifecycle() is called with the facts and permissions of the moment. */
+#ifndef HUDDLE_RECONCILE_H
+#define HUDDLE_RECONCILE_H
+
+#include "controller/core.h"
+
+void reconcile(struct controller *c);
+
+/* Only the life cycle of one node (its agent just spoke). */
+void reconcile_node(struct controller *c, struct node *n);
+
+/* --- for the parts of this module ------------------------------------------------------------- */
+
+/* Does it serve now, as far as facts go? */
+bool replica_serves(const struct controller *c, const struct replica *r);
+
+/* Counts pools, policies and models anew for budgets and floors. */
+void budget_count(struct controller *c);
+
+/* Ready replicas below which no act may go: the plan's floor, the present demand, minAvailable.
+ * *ret_known is false when the present demand or the capacity is not known: then the model may only
+ * grow. */
+uint32_t model_floor(const struct controller *c, const struct model *m, bool *ret_known);
+
+/* Why no node of the pool may leave now; NULL: one may. Static text. */
+const char *budget_no_sleep(const struct controller *c, const struct node *n);
+bool budget_wake(const struct controller *c, const struct node *n);
+
+/* Why the cluster could not do without this empty node on present facts (T5); NULL: it can. */
+const char *budget_no_commit(struct controller *c, const struct node *n);
+
+/* Why nothing may be consolidated now, anywhere; NULL: it may. Static text. */
+const char *reconcile_frozen(const struct controller *c);
+
+void reconcile_replicas(struct controller *c);
+void reconcile_nodes(struct controller *c);
+void reconcile_windows(struct controller *c);
+
+#endif

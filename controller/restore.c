@@ -1,0 +1,344 @@
+/* From the rows of the store back to a cluster: objects, then nodes, then replicas, then the rest.
+ * Facts are not restored (SAFETY 1): every node is unseen until its agent speaks. A row that cannot
+ * be read is reported and skipped, never guessed. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/core.h"
+#include "controller/reconcile/node_lifecycle.h"
+#include "controller/state/rows.h"
+#include "proto/base/array.h"
+
+struct row {
+    enum store_table table;
+    char *key;
+    json_t *value;
+};
+
+struct rows {
+    struct row *row;
+    size_t n_row, cap_row;
+};
+
+static int by_table_and_key(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+
+    if (x->table != y->table)
+        return x->table < y->table ? -1 : 1;
+    return strcmp(x->key, y->key);
+}
+
+static int read_rows(controller_rows_fn *next, void *data, struct rows *rows, struct err *e)
+{
+    struct controller_row in;
+    int r;
+
+    while ((r = next(data, &in)) > 0) {
+        json_t *value = json_loads(in.value ? in.value : "", 0, NULL);
+
+        if (!value)
+            return err_set(e, -EBADMSG, "store: table %d, key %s: not JSON", (int)in.table, in.key);
+        *ARRAY_ADD(rows, row) = (struct row){ in.table, xstrdup(in.key), value };
+    }
+    if (r < 0)
+        return err_set(e, r, "store: cannot be read");
+    if (rows->n_row > 0)
+        qsort(rows->row, rows->n_row, sizeof(*rows->row), by_table_and_key);
+    return 0;
+}
+
+static void rows_done(struct rows *rows)
+{
+    for (size_t i = 0; i < rows->n_row; i++) {
+        free(rows->row[i].key);
+        json_decref(rows->row[i].value);
+    }
+    free(rows->row);
+}
+
+/* --- one function per table ---------------------------------------------------------------------
+ */
+
+/* Older generations of models, needed by the replicas that were started from them. */
+struct old_revisions {
+    struct revision **item;
+    size_t n_item, cap_item;
+};
+
+static int restore_object(struct controller *c, struct old_revisions *old, const struct row *row,
+                          struct err *e)
+{
+    AUTO(manifest) struct manifest *m = NULL;
+    int r = manifest_from_json(row->value, row->key, &m, e);
+
+    if (r < 0)
+        return err_prefix(e, r, "store: %s", row->key);
+    if (strncmp(row->key, "revisions/", 10) == 0) {
+        *ARRAY_ADD(old, item) = revision_new(m);
+        return 0;
+    }
+    switch (m->kind) {
+    case KIND_SERVED_MODEL:
+        model_put(c->cluster, m)->told = true;
+        break;
+    case KIND_POWER_POOL:
+        pool_put(c->cluster, m);
+        break;
+    case KIND_POWER_POLICY:
+        core_policy_load(c, policy_put(c->cluster, m));
+        break;
+    case KIND_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static void restore_node(struct controller *c, const struct row *row)
+{
+    struct node *n = node_add(c->cluster, row->key);
+
+    node_from_row(n, row->value);
+    n->record = node_record_restart(&n->record, c->now_ms);
+    node_bind_pool(c->cluster, n);
+    node_touch(c->cluster, n);
+}
+
+static struct revision *find_revision(struct old_revisions *old, const char *model,
+                                      uint64_t generation)
+{
+    for (size_t i = 0; i < old->n_item; i++)
+        if (strcmp(old->item[i]->object->meta.name, model) == 0 &&
+            old->item[i]->object->meta.generation == generation)
+            return old->item[i];
+    return NULL;
+}
+
+static void restore_replica(struct controller *c, struct old_revisions *old, const struct row *row)
+{
+    const char *model = json_string_value(json_object_get(row->value, "model"));
+    const char *node = json_string_value(json_object_get(row->value, "node"));
+    uint64_t generation = (uint64_t)json_integer_value(json_object_get(row->value, "generation"));
+    struct model *m = model ? named_find(&c->cluster->models, model) : NULL;
+    struct node *n = node ? named_find(&c->cluster->nodes, node) : NULL;
+    struct revision *revision = model ? find_revision(old, model, generation) : NULL;
+    struct replica *r;
+
+    if (!m && revision) { /* its model was being deleted */
+        m = model_put(c->cluster, revision->object);
+        m->deleting = true;
+    }
+    if (!m || !n) {
+        core_event(c, true, "replica", row->key, "ReplicaRowOrphaned",
+                   "its model or node is not in the store: its agent will tell");
+        return;
+    }
+    r = replica_add(c->cluster, row->key, m, n);
+    replica_from_row(r, row->value);
+    r->since_ms = r->leaving_ms = c->now_ms;
+    if (revision) {
+        revision_unref(r->revision);
+        r->revision = revision_ref(revision);
+    }
+    replica_touch(c->cluster, r);
+}
+
+static void restore_meta(struct controller *c, const json_t *o)
+{
+    struct cluster *k = c->cluster;
+    const char *id = json_string_value(json_object_get(o, "id"));
+
+    if (id)
+        snprintf(k->id, sizeof(k->id), "%s", id);
+    k->term = (uint64_t)json_integer_value(json_object_get(o, "term"));
+    k->version = (uint64_t)json_integer_value(json_object_get(o, "version"));
+    k->uid_counter = (uint64_t)json_integer_value(json_object_get(o, "uids"));
+    k->op_counter = (uint64_t)json_integer_value(json_object_get(o, "ops"));
+    k->journal_counter = (uint64_t)json_integer_value(json_object_get(o, "journal"));
+    k->event_counter = (uint64_t)json_integer_value(json_object_get(o, "events"));
+    k->plan_counter = (uint64_t)json_integer_value(json_object_get(o, "plans"));
+    k->moves = (uint64_t)json_integer_value(json_object_get(o, "moves"));
+    k->paused = json_is_true(json_object_get(o, "paused"));
+    if (json_string_value(json_object_get(o, "pausedBy")))
+        snprintf(k->paused_by, sizeof(k->paused_by), "%s",
+                 json_string_value(json_object_get(o, "pausedBy")));
+}
+
+json_t *core_meta_row(const struct controller *c)
+{
+    const struct cluster *k = c->cluster;
+
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s}", "id", k->id, "term",
+                     (json_int_t)k->term, "version", (json_int_t)k->version, "uids",
+                     (json_int_t)k->uid_counter, "ops", (json_int_t)k->op_counter, "journal",
+                     (json_int_t)k->journal_counter, "events", (json_int_t)k->event_counter,
+                     "plans", (json_int_t)k->plan_counter, "moves", (json_int_t)k->moves, "paused",
+                     k->paused, "pausedBy", k->paused_by);
+}
+
+static void restore_history(struct controller *c, const struct row *row)
+{
+    const char *rest = strchr(row->key, '/');
+    char name[300];
+
+    if (!rest)
+        return;
+    snprintf(name, sizeof(name), "%s", rest + 1);
+    if (strncmp(row->key, "node/", 5) == 0) {
+        struct node *n = named_find(&c->cluster->nodes, name);
+
+        if (n)
+            node_counters_from_row(c->cluster, n, row->value);
+    } else if (strncmp(row->key, "model/", 6) == 0) {
+        struct model *m = named_find(&c->cluster->models, name);
+
+        if (m)
+            model_counters_from_row(m, row->value);
+    } else if (strncmp(row->key, "demand/", 7) == 0) {
+        char *chunk = strrchr(name, '/');
+        struct model *m;
+
+        if (!chunk)
+            return;
+        *chunk = '\0';
+        m = named_find(&c->cluster->models, name);
+        if (m)
+            demand_from_row(&m->demand, row->value);
+    } else if (strcmp(row->key, "cluster/energy") == 0) {
+        series_unpack(&c->cluster->used_j, json_string_value(json_object_get(row->value, "used")));
+        series_unpack(&c->cluster->always_j,
+                      json_string_value(json_object_get(row->value, "always")));
+        series_unpack(&c->cluster->saved_j,
+                      json_string_value(json_object_get(row->value, "saved")));
+        series_unpack(&c->cluster->awake, json_string_value(json_object_get(row->value, "awake")));
+    }
+}
+
+static int restore_row(struct controller *c, struct old_revisions *old, const struct row *row,
+                       struct err *e)
+{
+    switch (row->table) {
+    case TABLE_OBJECT:
+        return restore_object(c, old, row, e);
+    case TABLE_NODE:
+        restore_node(c, row);
+        break;
+    case TABLE_REPLICA:
+        restore_replica(c, old, row);
+        break;
+    case TABLE_META:
+        if (strcmp(row->key, "cluster") == 0)
+            restore_meta(c, row->value);
+        break;
+    case TABLE_JOURNAL:
+        ring_add(&c->journal, json_incref(row->value));
+        break;
+    case TABLE_HISTORY:
+        restore_history(c, row);
+        break;
+    case TABLE_EVENT:
+        ring_add(&c->events, json_incref(row->value));
+        break;
+    }
+    return 0;
+}
+
+/* The desired state as it was: replies carry a new generation, for the term in them is new too. */
+static void finish(struct controller *c)
+{
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++)
+        cluster_node(c->cluster, i)->desired_digest = 0;
+    for (size_t i = 0; i < c->cluster->replicas.n_items; i++) {
+        struct replica *r = cluster_replica(c->cluster, i);
+
+        r->drop_generation = 0;
+        if (r->replaces && r->leaving == LEAVING_NO) {
+            struct replica *old = named_find(&c->cluster->replicas, r->replaces);
+
+            if (old)
+                old->successor = r;
+        }
+    }
+    for (size_t i = 0; i < c->cluster->models.n_items; i++)
+        model_door_due(c->cluster, cluster_model(c->cluster, i));
+}
+
+static int restore_all(struct controller *c, const struct rows *rows, struct err *e)
+{
+    struct old_revisions old = { 0 };
+    int r = 0;
+
+    for (size_t i = 0; i < rows->n_row && r == 0; i++) /* numbers first: events are numbered */
+        if (rows->row[i].table == TABLE_META)
+            r = restore_row(c, &old, &rows->row[i], e);
+    for (size_t i = 0; i < rows->n_row && r == 0; i++)
+        if (rows->row[i].table != TABLE_META)
+            r = restore_row(c, &old, &rows->row[i], e);
+    for (size_t i = 0; i < old.n_item; i++)
+        revision_unref(old.item[i]);
+    free(old.item);
+    finish(c);
+    return r;
+}
+
+int core_restore(struct controller *c, controller_rows_fn *next, void *data, struct err *e)
+{
+    struct rows rows = { 0 };
+    int r = next ? read_rows(next, data, &rows, e) : 0;
+
+    if (r == 0)
+        r = restore_all(c, &rows, e);
+    c->restored = rows.n_row > 0;
+    rows_done(&rows);
+    return r;
+}
+
+/* --- counters, once a minute, in one batch ------------------------------------------------------
+ */
+
+static void store_demand(struct controller *c, struct model *m)
+{
+    struct demand *d = &m->demand;
+    char key[400];
+
+    if (d->open == INT64_MIN || d->open <= d->stored)
+        return;
+    for (int64_t chunk = d->stored / DEMAND_CHUNK; chunk * DEMAND_CHUNK < d->open; chunk++) {
+        int64_t first = chunk * DEMAND_CHUNK;
+
+        snprintf(key, sizeof(key), "demand/%s/%016" PRId64, m->name, chunk);
+        fx_store(c->fx, TABLE_HISTORY, key, demand_to_row(d, first < d->first ? d->first : first));
+    }
+    d->stored = d->open;
+}
+
+void core_store_counters(struct controller *c)
+{
+    struct cluster *k = c->cluster;
+    char key[400];
+    char *used = series_pack(&k->used_j), *always = series_pack(&k->always_j);
+    char *saved = series_pack(&k->saved_j), *awake = series_pack(&k->awake);
+
+    for (size_t i = 0; i < k->nodes.n_items; i++) {
+        snprintf(key, sizeof(key), "node/%s", cluster_node(k, i)->name);
+        fx_store(c->fx, TABLE_HISTORY, key, node_counters_to_row(cluster_node(k, i)));
+    }
+    for (size_t i = 0; i < k->models.n_items; i++) {
+        struct model *m = cluster_model(k, i);
+
+        snprintf(key, sizeof(key), "model/%s", m->name);
+        fx_store(c->fx, TABLE_HISTORY, key, model_counters_to_row(m));
+        store_demand(c, m);
+    }
+    fx_store(c->fx, TABLE_HISTORY, "cluster/energy",
+             json_pack("{s:s, s:s, s:s, s:s}", "used", used, "always", always, "saved", saved,
+                       "awake", awake));
+    free(used);
+    free(always);
+    free(saved);
+    free(awake);
+}

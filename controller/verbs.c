@@ -1,0 +1,147 @@
+/* What a person asks for. A person wins (SAFETY R6): a wish is noted and reconcile carries it out
+ * as far as the guarantees allow; what cannot be done is refused with the reason. */
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/core.h"
+#include "controller/state/snapshot_build.h"
+
+static const char *verb_name(enum verb v)
+{
+    static const char *const names[] = { "drain", "sleep",   "wake",  "cordon", "uncordon",
+                                         "hold",  "release", "pause", "resume" };
+
+    return (size_t)v < sizeof(names) / sizeof(names[0]) ? names[v] : "?";
+}
+
+static void noted(struct controller *c, const struct controller_event *e, const char *kind,
+                  const char *name)
+{
+    core_journal(c, &(struct journal_row){ .act = verb_name(e->verb.verb),
+                                           .kind = kind,
+                                           .name = name,
+                                           .reason = e->verb.reason,
+                                           .by = e->verb.who });
+}
+
+static void pause_cluster(struct controller *c, const struct controller_event *e, bool paused)
+{
+    c->cluster->paused = paused;
+    snprintf(c->cluster->paused_by, sizeof(c->cluster->paused_by), "%s", paused ? e->verb.who : "");
+    noted(c, e, "cluster", c->cluster->id);
+    core_event(c, false, "cluster", c->cluster->id, paused ? "Paused" : "Resumed", "by %s: %s",
+               e->verb.who, e->verb.reason);
+    fx_answer(c->fx, e->verb.ticket, 200, view_cluster(c), NULL);
+}
+
+static const char *ask_sleep(struct controller *c, struct node *n)
+{
+    switch (n->record.state) {
+    case NODE_AWAKE:
+        break;
+    case NODE_ASLEEP:
+    case NODE_SLEEPING:
+    case NODE_PREPARING:
+    case NODE_EMPTY:
+    case NODE_DRAINING:
+        return NULL;
+    default:
+        return "only a node that is awake can be put to sleep";
+    }
+    if (n->why_not_asleep)
+        return n->why_not_asleep;
+    if ((int64_t)n->pool->awake - 1 < pool_spec(n->pool)->min_awake)
+        return "its pool would fall below its minimum of awake nodes";
+    (void)c;
+    return "";
+}
+
+static const char *ask_wake(const struct node *n)
+{
+    if (n->record.state != NODE_ASLEEP && n->record.state != NODE_SLEEPING &&
+        n->record.state != NODE_DRAINING && n->record.state != NODE_EMPTY &&
+        n->record.state != NODE_PREPARING && n->record.state != NODE_QUARANTINED)
+        return n->record.state == NODE_HELD ? "a person holds it: release it first" : NULL;
+    if (!n->pool || strcmp(pool_spec(n->pool)->driver.type, "none") == 0)
+        return "its pool has no driver that could wake it";
+    return "";
+}
+
+/* NULL: it is so already; "" : noted; else why not. */
+static const char *apply(struct controller *c, struct node *n, const struct controller_event *e)
+{
+    struct node_record *r = &n->record;
+    const char *why;
+
+    switch (e->verb.verb) {
+    case VERB_CORDON:
+        r->cordoned = true;
+        return "";
+    case VERB_UNCORDON:
+        r->cordoned = r->drained = false;
+        return "";
+    case VERB_DRAIN:
+        r->cordoned = r->drained = true;
+        return "";
+    case VERB_HOLD:
+        r->held = true;
+        snprintf(r->held_by, sizeof(r->held_by), "%s", e->verb.who);
+        snprintf(r->held_reason, sizeof(r->held_reason), "%s", e->verb.reason);
+        return "";
+    case VERB_RELEASE:
+        r->held = false;
+        r->held_by[0] = r->held_reason[0] = '\0';
+        return "";
+    case VERB_SLEEP:
+        why = ask_sleep(c, n);
+        if (why && !*why)
+            snprintf(n->ask_sleep_by, sizeof(n->ask_sleep_by), "%s", e->verb.who);
+        break;
+    case VERB_WAKE:
+        why = ask_wake(n);
+        if (why && !*why)
+            snprintf(n->ask_wake_by, sizeof(n->ask_wake_by), "%s", e->verb.who);
+        n->ask_sleep_by[0] = '\0';
+        if (why && !*why && r->state == NODE_QUARANTINED) {
+            r->attempt = 0; /* a person's word starts the tries anew */
+            r->next_try_wall_ms = c->wall_ms;
+        }
+        break;
+    default:
+        return "not a verb for a node";
+    }
+    if (why && !*why)
+        snprintf(n->ask_reason, sizeof(n->ask_reason), "%s", e->verb.reason);
+    return why;
+}
+
+void core_verb(struct controller *c, const struct controller_event *e)
+{
+    struct node *n;
+    const char *why;
+    char text[512];
+
+    if (e->verb.verb == VERB_PAUSE || e->verb.verb == VERB_RESUME) {
+        pause_cluster(c, e, e->verb.verb == VERB_PAUSE);
+        return;
+    }
+    n = named_find(&c->cluster->nodes, e->verb.node);
+    if (!n) {
+        snprintf(text, sizeof(text), "Node \"%.253s\" not found", e->verb.node);
+        fx_answer(c->fx, e->verb.ticket, 404, NULL, text);
+        return;
+    }
+    why = apply(c, n, e);
+    if (why && *why) {
+        snprintf(text, sizeof(text), "cannot %s node %.200s: %s", verb_name(e->verb.verb), n->name,
+                 why);
+        fx_answer(c->fx, e->verb.ticket, 422, NULL, text);
+        return;
+    }
+    if (why) {
+        noted(c, e, "node", n->name);
+        node_touch(c->cluster, n);
+        c->plan_wanted = true;
+    }
+    fx_answer(c->fx, e->verb.ticket, 200, view_node(c, n), NULL);
+}
