@@ -52,13 +52,24 @@ static void learn_point(struct node_curve *c, size_t i, double error_w, double e
     c->weight[i] = fmin(c->weight[i] + evidence_s, EVIDENCE_MAX_S);
 }
 
-/* Points that nobody visited follow the evidence of those that were: they are shifted by the
- * weighted mean correction, as far as they are prior only. */
+static double own_evidence_s(const struct node_curve *c)
+{
+    double sum_s = 0;
+
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        sum_s += c->weight[i];
+    return sum_s;
+}
+
+/* Points that nobody visited follow those that were, half way: a node that draws more than supposed
+ * at one level mostly does so at the others. */
 static void shift_prior(struct node_curve *c, double error_w, double seconds)
 {
+    double share = seconds / (PRIOR_S + own_evidence_s(c));
+
     for (size_t i = 0; i < CURVE_POINTS; i++)
         if (c->weight[i] <= 0)
-            c->watts[i] = fmax(0, c->watts[i] + error_w * seconds / (2 * (PRIOR_S + seconds)));
+            c->watts[i] = fmax(0, c->watts[i] + error_w * share / 2);
 }
 
 /* Pool adjacent violators: the nearest ascending curve in weighted squares. */
@@ -87,13 +98,9 @@ static void make_ascending(struct node_curve *c)
 
 static void judge_provenance(struct node_curve *c, enum provenance p)
 {
-    double own_s = 0;
-
-    for (size_t i = 0; i < CURVE_POINTS; i++)
-        own_s += c->weight[i];
     if (p != PROVENANCE_MEASURED)
         c->provenance = PROVENANCE_ESTIMATED;
-    else if (own_s >= DOMINATES_S)
+    else if (own_evidence_s(c) >= DOMINATES_S)
         c->provenance = PROVENANCE_MEASURED;
 }
 

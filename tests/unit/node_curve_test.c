@@ -57,8 +57,8 @@ static void a_lone_level_moves_the_unvisited_points_too(void **state)
     (void)state;
     for (int i = 0; i < 200; i++)
         node_curve_learn(&c, 0.0, 100, 5, PROVENANCE_MEASURED);
-    assert_true(fabs(node_curve_watts(&c, 0) - 100) < 2);
-    assert_true(node_curve_watts(&c, 1) >= 200);
+    assert_true(fabs(node_curve_watts(&c, 0) - 100) < 3);
+    assert_true(node_curve_watts(&c, 1) > 205 && node_curve_watts(&c, 1) < 240);
 }
 
 static void break_even_by_hand(void **state)
