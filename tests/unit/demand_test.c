@@ -1,0 +1,170 @@
+/* Demand steps and long series: what was counted is found again, what was not stays missing. */
+#include "controller/state/demand.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "controller/state/series.h"
+#include "proto/base/random.h"
+
+static void assert_near(double value, double wanted, double tolerance)
+{
+    assert_true(fabs(value - wanted) <= tolerance);
+}
+
+static void spreads_over_steps(void **unused)
+{
+    struct demand d;
+
+    (void)unused;
+    demand_init(&d, 1000);
+    demand_add(&d, 500, 2500, 200); /* 100/s: half of step 0, all of 1, half of 2 */
+    assert_true(d.open == 2);
+    assert_near(demand_at(&d, 0), 100, 1e-3);
+    assert_near(demand_at(&d, 1), 100, 1e-3);
+    assert_true(demand_advance(&d, 3000));
+    assert_near(demand_at(&d, 2), 100, 1e-3);
+    assert_false(demand_advance(&d, 3500));
+    demand_done(&d);
+}
+
+static void absent_is_not_zero(void **unused)
+{
+    struct demand d;
+
+    (void)unused;
+    demand_init(&d, 1000);
+    assert_true(isnan(demand_now(&d, 0)));
+    demand_add(&d, 0, 1000, 50);
+    demand_advance(&d, 4000);
+    assert_near(demand_at(&d, 0), 50, 1e-3);
+    assert_true(isnan(demand_at(&d, 1))); /* nobody looked */
+    assert_true(isnan(demand_at(&d, 3)));
+    demand_add(&d, 4000, 4400, 0); /* less than half seen */
+    demand_advance(&d, 5000);
+    assert_true(isnan(demand_at(&d, 4)));
+    demand_add(&d, 5000, 5600, 0); /* seen, and nothing came */
+    demand_advance(&d, 6000);
+    assert_near(demand_at(&d, 5), 0, 0);
+    demand_done(&d);
+}
+
+static void slides(void **unused)
+{
+    struct demand d;
+
+    (void)unused;
+    demand_init(&d, 10000);
+    for (int64_t t = 0; t < 20000; t += 1000)
+        demand_add(&d, t, t + 1000, 10);
+    assert_near(demand_now(&d, 20000), 10, 0.01);
+    for (int64_t t = 20000; t < 25000; t += 1000)
+        demand_add(&d, t, t + 1000, 30);
+    assert_near(demand_now(&d, 25000), 20, 0.01);
+    assert_true(d.fast > 25);
+    assert_true(isnan(demand_now(&d, 60000))); /* nothing heard for long */
+    demand_done(&d);
+}
+
+static void restores_and_resamples(void **unused)
+{
+    float values[4] = { 1, 2, NAN, 4 };
+    struct demand d;
+
+    (void)unused;
+    demand_init(&d, 1000);
+    demand_restore(&d, 100, values, 4);
+    assert_near(demand_at(&d, 101), 2, 0);
+    assert_true(isnan(demand_at(&d, 102)));
+    demand_restore(&d, 106, values, 1); /* after a hole */
+    assert_true(isnan(demand_at(&d, 105)));
+    assert_near(demand_at(&d, 106), 1, 0);
+    demand_set_step(&d, 500);
+    assert_near(demand_at(&d, 206), 4, 0);
+    assert_near(demand_at(&d, 207), 4, 0);
+    demand_done(&d);
+}
+
+static void is_bounded(void **unused)
+{
+    struct demand d;
+
+    (void)unused;
+    demand_init(&d, 1000);
+    demand_add(&d, 0, 1000, 1);
+    for (int64_t k = 1; k < DEMAND_STEPS + 100; k++)
+        demand_add(&d, k * 1000, (k + 1) * 1000, (double)k);
+    assert_true(d.cap_ring == DEMAND_STEPS);
+    assert_near(demand_at(&d, DEMAND_STEPS + 50), DEMAND_STEPS + 50, 1);
+    assert_true(isnan(demand_at(&d, 10)));
+    demand_add(&d, INT64_C(4000000000000), INT64_C(4000000001000), 5); /* the clock jumped */
+    assert_true(isnan(demand_at(&d, DEMAND_STEPS + 50)));
+    demand_done(&d);
+}
+
+static void series_keeps_joules(void **unused)
+{
+    struct random random = random_stream(7, 0, 0, 0);
+    struct series s;
+    double total = 0;
+    int64_t t = 1000000;
+    char *text;
+
+    (void)unused;
+    series_init(&s);
+    assert_true(isnan(series_sum(&s, 0, t)));
+    while (t < 1000000 + INT64_C(30) * 86400000) { /* a month */
+        int64_t length = (int64_t)random_below(&random, 600000) + 1;
+        double joules = random_unit(&random) * 1000;
+
+        series_add(&s, t, t + length, joules);
+        if (t > 1000000 + INT64_C(20) * 86400000)
+            total += joules;
+        t += length;
+    }
+    assert_near(series_sum(&s, 1000000 + INT64_C(20) * 86400000, t) / total, 1, 0.005);
+    text = series_pack(&s);
+    series_done(&s);
+    series_init(&s);
+    series_unpack(&s, text);
+    assert_near(series_sum(&s, 1000000 + INT64_C(20) * 86400000, t) / total, 1, 0.005);
+    free(text);
+    series_unpack(&s, "1 5 9999999999 0 0 zz");
+    series_unpack(&s, "rubbish");
+    series_done(&s);
+}
+
+static void series_is_exact_when_fresh(void **unused)
+{
+    struct series s;
+
+    (void)unused;
+    series_init(&s);
+    for (int64_t t = 0; t < 600000; t += 5000)
+        series_add(&s, t, t + 5000, 500);
+    assert_near(series_sum(&s, 0, 600000), 60000, 30);
+    assert_near(series_sum(&s, 300000, 330000), 3000, 3);
+    assert_near(series_sum(&s, 302500, 305000), 250, 1);
+    assert_true(isnan(series_sum(&s, 700000, 800000)));
+    series_done(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(spreads_over_steps),
+        cmocka_unit_test(absent_is_not_zero),
+        cmocka_unit_test(slides),
+        cmocka_unit_test(restores_and_resamples),
+        cmocka_unit_test(is_bounded),
+        cmocka_unit_test(series_keeps_joules),
+        cmocka_unit_test(series_is_exact_when_fresh),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

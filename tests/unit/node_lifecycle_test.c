@@ -1,0 +1,618 @@
+/* Every edge T1 to T14 of the life cycle and, for each guard of it, that the edge is not taken when
+ * only that guard fails. */
+#include "controller/reconcile/node_lifecycle.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW 1000000
+#define WALL INT64_C(1760000000000)
+#define OP "op-1"
+
+/* An awake node that the plan wants asleep and that may sleep: everything is right. */
+static struct node_facts good_facts(void)
+{
+    return (struct node_facts){
+        .wall_ms = WALL,
+        .term = 3,
+        .in_pool = true,
+        .driver_wakes = true,
+        .wake_proven = true,
+        .cycles_per_day = 4,
+        .interval_ms = 5000,
+        .boot_p99_ms = 60000,
+        .settle_ms = 10000,
+        .cooldown_ms = 3600000,
+        .drain_ms = 1800000,
+        .prepare_ms = 30000,
+        .bye_ms = 90000,
+        .wake_ms = 300000,
+        .max_asleep_ms = INT64_C(604800000),
+        .age_ms = 1000,
+        .heard = true,
+        .heard_ms = NOW - 1000,
+        .boot_id = "boot-a",
+        .allow_sleep = true,
+        .two_key = true,
+        .empty_reports = 3,
+        .empty_since_ms = NOW - 20000,
+        .door_quiet = true,
+        .stage_op = "",
+        .stage_reason = "",
+        .power = POWER_ON,
+        .power_ms = NOW - 1000,
+        .new_op = OP,
+    };
+}
+
+static struct node_record in_state(enum node_state state)
+{
+    struct node_record r = { .state = state,
+                             .entered_ms = NOW - 5000,
+                             .entered_wall_ms = WALL - 5000,
+                             .op_started_ms = NOW - 5000,
+                             .term = 3 };
+
+    if (state >= NODE_DRAINING && state <= NODE_WAKING) {
+        strcpy(r.op, OP);
+        strcpy(r.boot_id, "boot-a");
+        strcpy(r.by, "planner");
+    }
+    return r;
+}
+
+static struct node_record expect(const struct node_record *r, const struct node_facts *f, int t,
+                                 enum node_state state)
+{
+    struct node_record after;
+
+    assert_int_equal(node_lifecycle(r, f, NOW, &after), t);
+    assert_int_equal(after.state, state);
+    return after;
+}
+
+static void stays(const struct node_record *r, const struct node_facts *f)
+{
+    expect(r, f, 0, r->state);
+}
+
+static void t1_enrolled_and_reporting(void **unused)
+{
+    struct node_record r = in_state(NODE_UNMANAGED);
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    expect(&r, &f, 1, NODE_AWAKE);
+    f.in_pool = false;
+    stays(&r, &f);
+    f = good_facts();
+    f.age_ms = 3 * f.interval_ms;
+    stays(&r, &f);
+    f = good_facts();
+    f.heard = false;
+    stays(&r, &f);
+    r = in_state(NODE_AWAKE);
+    f = good_facts();
+    f.in_pool = false;
+    expect(&r, &f, 1, NODE_UNMANAGED);
+}
+
+static void t2_wants_everything(void **unused)
+{
+    struct node_record r = in_state(NODE_AWAKE), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    stays(&r, &f); /* nobody wants it */
+    f.sleep = "the plan does not need it";
+    f.sleep_by = "planner";
+    after = expect(&r, &f, 2, NODE_DRAINING);
+    assert_string_equal(after.op, OP);
+    assert_string_equal(after.boot_id, "boot-a");
+    assert_int_equal(after.term, 3);
+
+#define REFUSED(change)                                                \
+    do {                                                               \
+        f = good_facts();                                              \
+        f.sleep = "x";                                                 \
+        f.sleep_by = "planner";                                        \
+        change;                                                        \
+        stays(&r, &f);                                                 \
+        assert_true(f.withdraw || node_no_sleep(&r, &f, NOW) != NULL); \
+    } while (0)
+    REFUSED(f.allow_sleep = false);
+    REFUSED(f.two_key = false);
+    REFUSED(f.driver_wakes = false);
+    REFUSED(f.wake_proven = false);
+    REFUSED(f.cycles_per_day = 0);
+    REFUSED(f.age_ms = 2 * f.interval_ms + 1);
+    REFUSED(f.foreign_busy_permille = 21);
+    REFUSED(f.withdraw = "a model is below its floor");
+    f = good_facts();
+    f.sleep = "x";
+    f.sleep_by = "planner";
+    r.no_sleep_until_wall_ms = WALL + 1;
+    stays(&r, &f);
+    r = in_state(NODE_AWAKE);
+    r.n_slept = 4;
+    for (int i = 0; i < 4; i++)
+        r.slept_wall_ms[i] = WALL - 3600000;
+    stays(&r, &f);
+    for (int i = 0; i < 4; i++)
+        r.slept_wall_ms[i] = WALL - 25 * 3600000;
+    expect(&r, &f, 2, NODE_DRAINING);
+    r = in_state(NODE_AWAKE);
+    f.wake_proven = false;
+    r.wake_proven = true; /* its own wakes count */
+    expect(&r, &f, 2, NODE_DRAINING);
+}
+
+static void t3_every_way_back(void **unused)
+{
+    static const enum node_state states[] = { NODE_DRAINING, NODE_EMPTY, NODE_PREPARING };
+
+    (void)unused;
+    for (size_t i = 0; i < 3; i++) {
+        struct node_record r = in_state(states[i]), after;
+        struct node_facts f = good_facts();
+
+        f.commit_not = "no"; /* keep it from going on */
+        f.empty_reports = 0;
+        f.stage = POWER_STAGE_NONE;
+        stays(&r, &f);
+        f.withdraw = "demand rose";
+        after = expect(&r, &f, 3, NODE_AWAKE);
+        assert_string_equal(after.op, "");
+        f.withdraw = NULL;
+        f.wake = "a person";
+        expect(&r, &f, 3, NODE_AWAKE);
+        f.wake = NULL;
+        f.boot_id = "boot-b";
+        expect(&r, &f, 3, NODE_AWAKE);
+        f.boot_id = "boot-a";
+        f.age_ms = 4 * f.interval_ms + 1;
+        expect(&r, &f, 3, NODE_AWAKE);
+        f.age_ms = 1000;
+        f.in_pool = false;
+        expect(&r, &f, 3, NODE_AWAKE);
+        f = good_facts();
+        f.commit_not = "no";
+        f.empty_reports = 0;
+        f.replicas = 1;
+        if (states[i] == NODE_DRAINING)
+            stays(&r, &f);
+        else
+            expect(&r, &f, 3, NODE_AWAKE);
+    }
+}
+
+static void t2_times_out_with_growing_cool_down(void **unused)
+{
+    struct node_record r = in_state(NODE_DRAINING), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    f.replicas = 1;
+    f.empty_reports = 0;
+    r.op_started_ms = NOW - f.drain_ms;
+    stays(&r, &f);
+    r.op_started_ms--;
+    after = expect(&r, &f, 3, NODE_AWAKE);
+    assert_int_equal(after.no_sleep_until_wall_ms, WALL + f.cooldown_ms);
+    r.failed_drains = 1;
+    after = expect(&r, &f, 3, NODE_AWAKE);
+    assert_int_equal(after.no_sleep_until_wall_ms, WALL + 2 * f.cooldown_ms);
+}
+
+static void t4_empty_twice(void **unused)
+{
+    struct node_record r = in_state(NODE_DRAINING);
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    expect(&r, &f, 4, NODE_EMPTY);
+    f.replicas = 1;
+    stays(&r, &f);
+    f = good_facts();
+    f.door_quiet = false;
+    stays(&r, &f);
+    f = good_facts();
+    f.empty_reports = 1;
+    stays(&r, &f);
+    f = good_facts();
+    f.empty_since_ms = NOW - f.settle_ms + 1;
+    stays(&r, &f);
+    f = good_facts();
+    f.foreign_busy_permille = 50;
+    stays(&r, &f);
+    f = good_facts();
+    f.age_ms = 2 * f.interval_ms + 1;
+    stays(&r, &f);
+}
+
+static void t5_checked_on_present_facts(void **unused)
+{
+    struct node_record r = in_state(NODE_EMPTY);
+    struct node_facts f = good_facts();
+    struct node_record after = expect(&r, &f, 5, NODE_PREPARING);
+
+    (void)unused;
+    assert_int_equal(node_wants(&after, &f, NOW).order, POWER_ORDER_PREPARE);
+    f.commit_not = "a model is below its floor";
+    stays(&r, &f);
+    f = good_facts();
+    f.power = POWER_UNKNOWN; /* the wake channel must be seen working now */
+    stays(&r, &f);
+    assert_true(node_wants(&r, &f, NOW).probe);
+    f.power = POWER_ON;
+    f.power_ms = NOW - 60001;
+    stays(&r, &f);
+    f = good_facts();
+    f.allow_sleep = false;
+    stays(&r, &f);
+}
+
+static void t5_refused_or_unanswered(void **unused)
+{
+    struct node_record r = in_state(NODE_PREPARING), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    stays(&r, &f);
+    f.stage = POWER_STAGE_REFUSED;
+    f.stage_op = OP;
+    f.stage_reason = "somebody is logged in";
+    after = expect(&r, &f, 5, NODE_AWAKE);
+    assert_non_null(strstr(after.reason, "somebody is logged in"));
+    assert_true(after.no_sleep_until_wall_ms > WALL);
+    f.stage_op = "another";
+    stays(&r, &f);
+    f = good_facts();
+    r.entered_ms = NOW - f.prepare_ms - 1;
+    expect(&r, &f, 5, NODE_AWAKE);
+}
+
+static void t6_second_key(void **unused)
+{
+    struct node_record r = in_state(NODE_PREPARING), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    f.stage = POWER_STAGE_READY;
+    f.stage_op = OP;
+    after = expect(&r, &f, 6, NODE_SLEEPING);
+    assert_int_equal(node_wants(&after, &f, NOW).order, POWER_ORDER_COMMIT);
+    f.stage_op = "op-0"; /* ready for another op */
+    stays(&r, &f);
+    f.stage_op = OP;
+    f.commit_not = "the front door is away";
+    stays(&r, &f);
+    f.commit_not = NULL;
+    f.term = 4; /* a new term voids the prepare */
+    stays(&r, &f);
+    f.term = 3;
+    r.restored = true; /* after a restart it is left to lapse */
+    stays(&r, &f);
+    assert_int_equal(node_wants(&r, &f, NOW).order, POWER_ORDER_CANCEL);
+}
+
+static void t6_without_goodbye(void **unused)
+{
+    struct node_record r = in_state(NODE_SLEEPING);
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    r.entered_ms = NOW - f.bye_ms - 1;
+    expect(&r, &f, 6, NODE_AWAKE); /* same boot, fresh: it never left */
+    f.age_ms = 3 * f.interval_ms;
+    f.heard_ms = NOW - f.age_ms;
+    f.power_ms = 0;
+    stays(&r, &f); /* silent: ask the driver, guess nothing */
+    assert_true(node_wants(&r, &f, NOW).probe);
+    f = good_facts();
+    r = in_state(NODE_SLEEPING);
+    f.stage = POWER_STAGE_ABORTED;
+    f.stage_op = OP;
+    expect(&r, &f, 6, NODE_AWAKE);
+}
+
+static void t7_off_is_seen_twice(void **unused)
+{
+    struct node_record r = in_state(NODE_SLEEPING), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    r.bye = true;
+    r.bye_ms = NOW - 4000;
+    r.entered_ms = NOW - 30000;
+    f.heard_ms = r.bye_ms;
+    f.age_ms = 4000;
+    f.power = POWER_OFF;
+    f.power_ms = NOW - 10;
+    assert_int_equal(node_lifecycle(&r, &f, NOW, &after), 0); /* the first reading */
+    assert_int_equal(after.off_seen_ms, NOW - 10);
+    after.off_seen_ms = NOW - 10 - f.settle_ms / 2;
+    after = expect(&after, &f, 7, NODE_ASLEEP);
+    assert_false(after.assumed);
+    assert_int_equal(after.sleeps, 1);
+    assert_int_equal(node_record_cycles(&after, WALL), 1);
+    r.off_seen_ms = NOW - 10000;
+    f.power = POWER_UNKNOWN; /* no answer breaks the run: it is not "off" */
+    assert_int_equal(node_lifecycle(&r, &f, NOW, &after), 0);
+    assert_int_equal(after.off_seen_ms, 0);
+}
+
+static void t7_assumed_without_a_driver(void **unused)
+{
+    struct node_record r = in_state(NODE_SLEEPING), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    r.bye = true;
+    r.entered_ms = NOW - 60000;
+    r.bye_ms = NOW - 40000;
+    f.driver_wakes = false;
+    f.power = POWER_UNKNOWN;
+    f.power_ms = 0;
+    f.heard_ms = r.bye_ms;
+    f.age_ms = 6 * f.interval_ms;
+    stays(&r, &f);
+    f.age_ms++;
+    after = expect(&r, &f, 7, NODE_ASLEEP);
+    assert_true(after.assumed);
+    f.wake = "needed";
+    stays(&after, &f); /* nothing of ours can wake it */
+}
+
+static void t7_revoked_and_stuck(void **unused)
+{
+    struct node_record r = in_state(NODE_SLEEPING), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    r.bye = true;
+    r.bye_ms = NOW - 4000;
+    expect(&r, &f, 7, NODE_AWAKE); /* a later report of that boot */
+    f.heard_ms = NOW - 700000;
+    f.age_ms = 700000;
+    r.entered_ms = NOW - 7 * f.bye_ms - 1;
+    after = expect(&r, &f, 7, NODE_QUARANTINED);
+    assert_int_equal(after.quarantine, QUARANTINE_STUCK_ON);
+}
+
+static void t8_woken(void **unused)
+{
+    struct node_record r = in_state(NODE_ASLEEP), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    f.age_ms = 100000;
+    f.heard_ms = NOW - 100000;
+    f.power = POWER_OFF;
+    r.entered_ms = NOW - 60000;
+    stays(&r, &f);
+    f.wake = "demand";
+    f.wake_by = "planner";
+    after = expect(&r, &f, 8, NODE_WAKING);
+    assert_true(node_wants(&after, &f, NOW).wake);
+    node_record_woken(&after, &f, NOW);
+    assert_false(node_wants(&after, &f, NOW).wake);
+    f.power_ms = NOW + 29000;
+    assert_false(node_wants(&after, &f, NOW + 29000).wake);
+    f.power_ms = NOW + 30000;
+    assert_true(node_wants(&after, &f, NOW + 30000).wake); /* off is observed */
+    f.power = POWER_ON;
+    assert_false(node_wants(&after, &f, NOW + 30000).wake);
+    f = good_facts();
+    f.age_ms = 100000;
+    f.heard_ms = 1;
+    f.power = POWER_OFF;
+    r.entered_wall_ms = WALL - f.max_asleep_ms - 1;
+    expect(&r, &f, 8, NODE_WAKING);
+    r.off_seen_ms = NOW - 5000; /* not right behind the off */
+    r.entered_ms = NOW - f.settle_ms + 1;
+    stays(&r, &f);
+}
+
+static void lost_wake_race(void **unused)
+{
+    struct node_record r = in_state(NODE_SLEEPING), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    r.bye = true;
+    r.bye_ms = NOW - 1000;
+    f.wake = "demand";
+    f.wake_by = "planner";
+    assert_int_equal(node_lifecycle(&r, &f, NOW, &after), 0);
+    assert_true(after.wake_wanted);                 /* remembered */
+    assert_false(node_wants(&after, &f, NOW).wake); /* never while it shuts down */
+    after.state = NODE_ASLEEP;
+    after.entered_ms = NOW - 60000;
+    f.wake = NULL;
+    f.age_ms = 60000;
+    f.heard_ms = NOW - 61000;
+    f.power = POWER_OFF;
+    expect(&after, &f, 8, NODE_WAKING);
+}
+
+static void t9_another_boot(void **unused)
+{
+    struct node_record r = in_state(NODE_WAKING), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    r.transition = 8;
+    r.last_wake_ms = NOW - 4000;
+    f.boot_id = "boot-b";
+    after = expect(&r, &f, 9, NODE_AWAKE);
+    assert_true(after.wake_proven);
+    assert_int_equal(after.wakes, 1);
+    f.heard_ms = r.entered_ms - 1; /* heard before, not since */
+    stays(&r, &f);
+    f = good_facts();
+    stays(&r, &f); /* the old boot is no wake */
+}
+
+static void t10_and_t11_failed_wake(void **unused)
+{
+    struct node_record r = in_state(NODE_WAKING), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    r.transition = 8;
+    r.last_wake_ms = NOW - 400000;
+    r.entered_ms = NOW - 300001;
+    f.age_ms = 400000;
+    f.heard_ms = NOW - 400000;
+    after = expect(&r, &f, 10, NODE_QUARANTINED);
+    assert_int_equal(after.quarantine, QUARANTINE_FAILED_WAKE);
+    assert_false(node_wants(&after, &f, NOW).wake);
+    f.wall_ms += 900000;
+    assert_true(node_wants(&after, &f, NOW).wake); /* 15 min, 1 h, 4 h, daily: 7 in all */
+    for (int i = 0; i < 7; i++) {
+        node_record_woken(&after, &f, NOW);
+        assert_false(node_wants(&after, &f, NOW).wake);
+        f.wall_ms = after.next_try_wall_ms;
+    }
+    assert_false(node_wants(&after, &f, NOW).wake); /* then a person */
+    f = good_facts();
+    after.entered_ms = NOW - 5000;
+    after = expect(&after, &f, 11, NODE_AWAKE);
+    assert_false(after.wake_proven);
+    f.sleep = "x";
+    f.sleep_by = "planner";
+    stays(&after, &f); /* sleepable again only after 24 h */
+}
+
+static void t12_not_ours(void **unused)
+{
+    struct node_record r = in_state(NODE_ASLEEP), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    f.boot_id = "boot-b";
+    after = expect(&r, &f, 12, NODE_AWAKE);
+    assert_int_equal(after.no_sleep_until_wall_ms, WALL + 1800000); /* hold-off */
+    f.age_ms = 100000;
+    f.heard_ms = 1;
+    after = expect(&r, &f, 12, NODE_WAKING); /* found on: wait for its report */
+    assert_false(node_wants(&after, &f, NOW).wake);
+    f = good_facts();
+    f.boot_id = "boot-b";
+    after.entered_ms = NOW - 5000;
+    after = expect(&after, &f, 12, NODE_AWAKE);
+    assert_int_equal(after.wakes, 0);
+    r = in_state(NODE_SLEEPING);
+    expect(&r, &f, 12, NODE_AWAKE);
+}
+
+static void t13_silence(void **unused)
+{
+    struct node_record r = in_state(NODE_AWAKE), after;
+    struct node_facts f = good_facts();
+
+    (void)unused;
+    f.age_ms = 4 * f.interval_ms;
+    stays(&r, &f);
+    f.age_ms++;
+    after = expect(&r, &f, 13, NODE_UNREACHABLE);
+    f.sleep = "x";
+    f.power = POWER_UNKNOWN;
+    stays(&after, &f); /* never slept, never power-cycled */
+    assert_false(node_wants(&after, &f, NOW).wake);
+    after.entered_ms = NOW - 60000;
+    after.off_seen_ms = NOW - 20000;
+    f.power = POWER_OFF;
+    after = expect(&after, &f, 13, NODE_QUARANTINED);
+    assert_int_equal(after.quarantine, QUARANTINE_FOUND_OFF);
+    f.wall_ms = after.next_try_wall_ms;
+    assert_false(node_wants(&after, &f, NOW).wake); /* perhaps a person did it */
+    f.wake = "needed";
+    assert_true(node_wants(&after, &f, NOW).wake); /* once, and if needed */
+    after = in_state(NODE_UNREACHABLE);
+    f = good_facts();
+    expect(&after, &f, 13, NODE_AWAKE);
+}
+
+static void t14_a_person_holds(void **unused)
+{
+    (void)unused;
+    for (int s = NODE_UNMANAGED; s <= NODE_QUARANTINED; s++) {
+        struct node_record r = in_state((enum node_state)s), after;
+        struct node_facts f = good_facts();
+
+        if (s == NODE_HELD)
+            continue;
+        r.held = true;
+        if (s == NODE_SLEEPING) { /* a committed order cannot be called back */
+            stays(&r, &f);
+            continue;
+        }
+        after = expect(&r, &f, 14, NODE_HELD);
+        f.sleep = "x";
+        f.wake = "y";
+        stays(&after, &f); /* only a person leaves it */
+        after.held = false;
+        expect(&after, &f, 14, NODE_AWAKE);
+    }
+}
+
+static void restart_rules(void **unused)
+{
+    struct node_facts f = good_facts();
+    struct node_record r;
+
+    (void)unused;
+    r = in_state(NODE_DRAINING);
+    r = node_record_restart(&r, NOW);
+    assert_int_equal(r.state, NODE_AWAKE);
+    assert_string_equal(r.op, "");
+    r = in_state(NODE_PREPARING);
+    r = node_record_restart(&r, NOW);
+    assert_int_equal(r.state, NODE_PREPARING);
+    assert_int_equal(node_wants(&r, &f, NOW).order, POWER_ORDER_NONE);
+    r.entered_ms = NOW - f.prepare_ms - 1;
+    r = expect(&r, &f, 5, NODE_AWAKE);
+    assert_int_equal(r.no_sleep_until_wall_ms, 0); /* nobody's fault */
+    r = in_state(NODE_WAKING);
+    r.last_wake_ms = 5;
+    r = node_record_restart(&r, NOW);
+    assert_true(node_wants(&r, &f, NOW).wake); /* On again */
+    r = in_state(NODE_ASLEEP);
+    r = node_record_restart(&r, NOW);
+    assert_int_equal(r.state, NODE_ASLEEP);
+    f.power_ms = 0;
+    assert_true(node_wants(&r, &f, NOW).probe);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(t1_enrolled_and_reporting),
+        cmocka_unit_test(t2_wants_everything),
+        cmocka_unit_test(t3_every_way_back),
+        cmocka_unit_test(t2_times_out_with_growing_cool_down),
+        cmocka_unit_test(t4_empty_twice),
+        cmocka_unit_test(t5_checked_on_present_facts),
+        cmocka_unit_test(t5_refused_or_unanswered),
+        cmocka_unit_test(t6_second_key),
+        cmocka_unit_test(t6_without_goodbye),
+        cmocka_unit_test(t7_off_is_seen_twice),
+        cmocka_unit_test(t7_assumed_without_a_driver),
+        cmocka_unit_test(t7_revoked_and_stuck),
+        cmocka_unit_test(t8_woken),
+        cmocka_unit_test(lost_wake_race),
+        cmocka_unit_test(t9_another_boot),
+        cmocka_unit_test(t10_and_t11_failed_wake),
+        cmocka_unit_test(t12_not_ours),
+        cmocka_unit_test(t13_silence),
+        cmocka_unit_test(t14_a_person_holds),
+        cmocka_unit_test(restart_rules),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
