@@ -1,0 +1,271 @@
+/* Report and Reply: round trips, limits with their paths, hostile bytes, two messages in a row. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+#include "proto/base/random.h"
+#include "proto/wire.h"
+
+static const char *FEATURES[] = { "two_key" };
+static const char *WORDS[] = { "/bin/serve", "--port", "1234" };
+
+static struct wire_zone zones[] = { { .name = "package-0",
+                                      .path = "intel-rapl:0",
+                                      .kind = ZONE_PACKAGE,
+                                      .energy_uj = UINT64_MAX,
+                                      .provenance = PROVENANCE_MEASURED,
+                                      .counted = true } };
+static double bounds[] = { 1, 2.5, 10 };
+static uint64_t counts[] = { 3, 3, 9 };
+
+static struct wire_replica a_replica(void)
+{
+    return (struct wire_replica){ .uid = "u1",
+                                  .model = "m",
+                                  .reason = "line 1\nline 2",
+                                  .phase = REPLICA_READY,
+                                  .pid = 77,
+                                  .port = 65535,
+                                  .in_flight = 2,
+                                  .latency = { bounds, counts, 3, 12, 99.5 } };
+}
+
+static struct wire_report a_report(struct wire_replica *replica, struct wire_inventory *inventory)
+{
+    static struct wire_pair labels[] = { { "rack", "r1" }, { "zone", "\xc3\xa4" } };
+
+    *replica = a_replica();
+    *inventory = (struct wire_inventory){
+        .cpus = 64, .cpu_milli = 64000, .labels = labels, .n_labels = 2, .allow_sleep = true
+    };
+    return (struct wire_report){ .node = "n1",
+                                 .boot_id = "b",
+                                 .epoch = 0xdeadbeefcafe,
+                                 .sequence = 3,
+                                 .zones = zones,
+                                 .n_zones = 1,
+                                 .cpu = { .busy_ns = 5, .guest_ns = 1 },
+                                 .replicas = replica,
+                                 .n_replicas = 1,
+                                 .inventory = inventory,
+                                 .features = FEATURES,
+                                 .n_features = 1,
+                                 .power = { "op1", POWER_STAGE_READY, "" } };
+}
+
+static void a_report_survives_the_wire(void **state)
+{
+    AUTO(strbuf) struct strbuf bytes = STRBUF_INIT, again = STRBUF_INIT;
+    AUTO(wire_report) struct wire_report *got = NULL;
+    struct wire_replica replica;
+    struct wire_inventory inventory;
+    struct wire_report sent = a_report(&replica, &inventory);
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(wire_report_encode(&sent, &bytes, &e), 0);
+    assert_int_equal(wire_report_decode(bytes.data, bytes.length, &got, &e), 0);
+    assert_string_equal(got->node, "n1");
+    assert_true(got->epoch == 0xdeadbeefcafe);
+    assert_true(got->zones[0].energy_uj == UINT64_MAX);
+    assert_string_equal(got->replicas[0].reason, "line 1\nline 2");
+    assert_int_equal(got->replicas[0].latency.count[2], 9);
+    assert_string_equal(got->inventory->labels[1].value, "\xc3\xa4");
+    assert_string_equal(got->features[0], "two_key");
+    assert_int_equal(got->power.stage, POWER_STAGE_READY);
+    /* Nothing is lost: what was decoded encodes to the same bytes. */
+    assert_int_equal(wire_report_encode(got, &again, &e), 0);
+    assert_int_equal(again.length, bytes.length);
+    assert_memory_equal(again.data, bytes.data, bytes.length);
+}
+
+static void refused(const struct wire_report *r, const char *expect)
+{
+    AUTO(strbuf) struct strbuf bytes = STRBUF_INIT;
+    struct err e = ERR_INIT;
+
+    assert_int_equal(wire_report_encode(r, &bytes, &e), -EINVAL);
+    assert_string_equal(e.text, expect);
+    assert_int_equal(bytes.length, 0);
+}
+
+static void each_limit_names_its_field(void **state)
+{
+    struct wire_replica replica;
+    struct wire_inventory inventory;
+    struct wire_report r = a_report(&replica, &inventory);
+    char name[WIRE_NAME_MAX + 2];
+
+    (void)state;
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    r.node = "";
+    refused(&r, "report: node: missing");
+    r.node = name;
+    refused(&r, "report: node: longer than 256 bytes");
+    r.node = "n\xff";
+    refused(&r, "report: node: not valid UTF-8 at byte 1");
+    r.node = "n\xc0\xaf"; /* overlong '/' */
+    refused(&r, "report: node: not valid UTF-8 at byte 1");
+    r.node = "n\n";
+    refused(&r, "report: node: control byte 0x0a");
+    r.node = "n";
+    r.epoch = 0;
+    refused(&r, "report: epoch: missing");
+    r.epoch = 1;
+    replica.port = 65536;
+    refused(&r, "report: replicas[0]: port: 65536, at most 65535");
+    replica.port = 1;
+    replica.in_flight = NAN;
+    refused(&r, "report: replicas[0]: in_flight: not a finite number of at least 0");
+    replica.in_flight = 0;
+    counts[1] = 2;
+    refused(&r, "report: replicas[0]: latency: count[1]: not cumulative");
+    counts[1] = 3;
+    r.n_zones = WIRE_ZONES_MAX + 1;
+    refused(&r, "report: zones: 1025 entries, at most 1024");
+}
+
+static void hostile_bytes_do_no_harm(void **state)
+{
+    AUTO(strbuf) struct strbuf bytes = STRBUF_INIT;
+    struct wire_replica replica;
+    struct wire_inventory inventory;
+    struct wire_report sent = a_report(&replica, &inventory);
+    struct random random = random_stream(1, 2, 3, 4);
+
+    (void)state;
+    assert_int_equal(wire_report_encode(&sent, &bytes, NULL), 0);
+    for (int round = 0; round < 20000; round++) {
+        struct wire_report *got = NULL;
+        size_t n = (size_t)random_below(&random, bytes.length + 1);
+        char *copy = memcpy(malloc(n + 1), bytes.data, n);
+
+        for (int flips = (int)random_below(&random, 4); n && flips > 0; flips--)
+            copy[random_below(&random, n)] ^= (char)(1u << random_below(&random, 8));
+        if (wire_report_decode(copy, n, &got, NULL) == 0)
+            wire_report_free(got);
+        free(copy);
+    }
+}
+
+static void a_small_message_cannot_cost_much(void **state)
+{
+    const size_t n = WIRE_MESSAGE_MAX;
+    unsigned char *bytes = malloc(n);
+    struct wire_report *got = NULL;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < n; i += 2) {
+        bytes[i] = 16 << 3 | 2; /* replicas, length 0 */
+        bytes[i + 1] = 0;
+    }
+    assert_int_equal(wire_report_decode(bytes, n, &got, &e), -EBADMSG);
+    assert_non_null(strstr(e.text, "out of proportion"));
+    assert_int_equal(wire_report_decode(bytes, n + 1, &got, &e), -EBADMSG);
+    assert_non_null(strstr(e.text, "at most"));
+    free(bytes);
+}
+
+static void two_replies_in_a_row_are_their_merge(void **state)
+{
+    AUTO(strbuf) struct strbuf bytes = STRBUF_INIT;
+    AUTO(wire_reply) struct wire_reply *got = NULL;
+    struct wire_pair arguments[] = { { "weights", "w.bin" } };
+    struct wire_desired desired = { .uid = "u",
+                                    .model = "m",
+                                    .runtime = "serve",
+                                    .arguments = arguments,
+                                    .n_arguments = 1,
+                                    .command = WORDS,
+                                    .n_command = 3,
+                                    .readiness = { .kind = PROBE_HTTP, .path = "/healthz" } };
+    struct wire_reply cached = { .generation = 9,
+                                 .desired_present = true,
+                                 .replicas = &desired,
+                                 .n_replicas = 1,
+                                 .power = { POWER_ORDER_PREPARE, "op", "boot", 5 } };
+    struct wire_reply head = { .epoch = 4, .sequence = 5, .term = 6, .cluster_id = "c" };
+
+    (void)state;
+    assert_int_equal(wire_reply_encode(&head, &bytes, NULL), 0);
+    assert_int_equal(wire_reply_encode(&cached, &bytes, NULL), 0);
+    assert_int_equal(wire_reply_decode(bytes.data, bytes.length, &got, NULL), 0);
+    assert_int_equal(got->sequence, 5);
+    assert_int_equal(got->term, 6);
+    assert_int_equal(got->generation, 9);
+    assert_true(got->desired_present);
+    assert_int_equal(got->n_replicas, 1);
+    assert_string_equal(got->replicas[0].command[2], "1234");
+    assert_string_equal(got->replicas[0].arguments[0].value, "w.bin");
+    assert_string_equal(got->replicas[0].readiness.path, "/healthz");
+    assert_int_equal(got->power.kind, POWER_ORDER_PREPARE);
+}
+
+static void unknown_fields_and_enums_of_a_newer_peer_are_passed_over(void **state)
+{
+    AUTO(strbuf) struct strbuf bytes = STRBUF_INIT;
+    AUTO(wire_report) struct wire_report *got = NULL;
+    struct wire_report sent = { .node = "n", .epoch = 1, .sequence = 1 };
+    struct wire_zone zone = { .name = "z", .kind = (enum zone_kind)99 };
+
+    (void)state;
+    sent.zones = &zone;
+    sent.n_zones = 1;
+    assert_int_equal(wire_report_encode(&sent, &bytes, NULL), 0);
+    strbuf_add(&bytes, "\xfa\x7f\x03new", 6); /* field 2047, three bytes */
+    assert_int_equal(wire_report_decode(bytes.data, bytes.length, &got, NULL), 0);
+    assert_int_equal(got->zones[0].kind, ZONE_UNSPECIFIED);
+}
+
+/* What agents and controllers of each released version sent must be read for ever. */
+static void recorded_messages_still_decode(void **state)
+{
+    AUTO(wire_report) struct wire_report *report = NULL;
+    AUTO(wire_reply) struct wire_reply *reply = NULL;
+    char bytes[4096];
+    FILE *f;
+    size_t n;
+
+    (void)state;
+    f = fopen("tests/data/wire/report-0.1.0.bin", "rb");
+    assert_non_null(f);
+    n = fread(bytes, 1, sizeof(bytes), f);
+    (void)fclose(f);
+    assert_int_equal(wire_report_decode(bytes, n, &report, NULL), 0);
+    assert_string_equal(report->node, "n1");
+    assert_int_equal(report->replicas[0].phase, REPLICA_READY);
+    assert_int_equal(report->inventory->cpu_milli, 64000);
+    f = fopen("tests/data/wire/reply-0.1.0.bin", "rb");
+    assert_non_null(f);
+    n = fread(bytes, 1, sizeof(bytes), f);
+    (void)fclose(f);
+    assert_int_equal(wire_reply_decode(bytes, n, &reply, NULL), 0);
+    assert_string_equal(reply->replicas[0].runtime, "serve");
+    assert_int_equal(reply->power.kind, POWER_ORDER_PREPARE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_report_survives_the_wire),
+        cmocka_unit_test(each_limit_names_its_field),
+        cmocka_unit_test(hostile_bytes_do_no_harm),
+        cmocka_unit_test(a_small_message_cannot_cost_much),
+        cmocka_unit_test(two_replies_in_a_row_are_their_merge),
+        cmocka_unit_test(unknown_fields_and_enums_of_a_newer_peer_are_passed_over),
+        cmocka_unit_test(recorded_messages_still_decode),
+    };
+
+    return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
+}
