@@ -9,21 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "controller/forecast/forecast.h"
 #include "controller/state/snapshot.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
 
 #define PLAN_TEXT 160
-
-/* Forecast of a model's demand: req/s, per step ahead. */
-#define FORECAST_STEPS_MAX 64
-#define FORECAST_QUANTILES 5 /* 0.05, 0.5, 0.9, 0.95, 0.99 */
-struct forecast {
-    uint32_t n_steps;   /* 0: the forecaster does not know */
-    int64_t first_step; /* step index of the first one ahead */
-    float quantile[FORECAST_STEPS_MAX][FORECAST_QUANTILES];
-    char why[PLAN_TEXT]; /* "day profile, 6 days of history" or why it does not know */
-};
 
 struct plan_model {     /* parallel to snapshot->models */
     bool predictive;    /* a forecast was used; else the demand of now */

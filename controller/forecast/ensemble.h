@@ -1,0 +1,31 @@
+/* The forecaster of one model: a few and different members, weighted by their recent loss, with
+ * quantiles from the ensemble's own errors per horizon. Fixed size (64 KB at most), deterministic.
+ *
+ * It says when it does not know: too little history, no fresh observation, or a demand that left
+ * its quantiles again and again. */
+#ifndef HUDDLE_ENSEMBLE_H
+#define HUDDLE_ENSEMBLE_H
+
+#include "controller/forecast/forecast.h"
+#include "controller/forecast/series.h"
+#include "proto/base/cleanup.h"
+
+struct ensemble;
+
+struct ensemble *ensemble_new(void);
+void ensemble_free(struct ensemble *m);
+DEFINE_AUTO(ensemble, struct ensemble *, ensemble_free);
+
+/* Takes the observation of one step (NAN: missing). Steps between the newest one and this are
+ * missing; a step that is not newer is ignored. */
+void ensemble_add(struct ensemble *m, int64_t step, double value);
+
+/* Forecasts `n_steps` (<= FORECAST_STEPS_MAX) behind the newest step. */
+void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct forecast *ret_f);
+
+/* The series, for what needs the past itself. Borrowed. */
+const struct series *ensemble_series(const struct ensemble *m);
+
+size_t ensemble_bytes(void);
+
+#endif
