@@ -1,0 +1,19 @@
+# The lab: emulated power around real programs. `make demo` runs a day on a small rack.
+LAB_OBJ := $(BUILD)/obj/tests/lab
+LAB_PROGRAMS := $(addprefix $(BUILD)/,lab-meter lab-power lab-load)
+
+.PHONY: lab
+lab: $(LAB_PROGRAMS) classifier weights
+
+$(BUILD)/lab-meter: $(addprefix $(LAB_OBJ)/,meter.o curve.o cpu_source.o) $(LIB_PROTO)
+	$(call say,LINK,$@)
+	$(call link,)
+
+$(BUILD)/lab-power: $(LAB_OBJ)/power.o $(LIB_PROTO)
+	$(call say,LINK,$@)
+	$(call link,$(LIB_JANSSON))
+
+$(BUILD)/lab-load: $(addprefix $(LAB_OBJ)/,load.o load_table.o load_http.o load_stats.o) \
+		$(BUILD)/obj/$(CLASSIFIER_DIR)/predict.o $(CLASSIFIER_OBJ) $(LIB_PROTO)
+	$(call say,LINK,$@)
+	$(call link,$(LIB_JANSSON) -lm)
