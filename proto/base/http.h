@@ -1,0 +1,62 @@
+/* HTTP client: libcurl behind two calls. http_send() is asynchronous on a loop (loop.h);
+ * http_fetch() blocks and is for command line programs. The only user of libcurl.
+ *
+ * Redirects are never followed, proxies of the environment never used, verification of TLS peers
+ * cannot be switched off. Errors name the URL and the cause, never a credential. */
+#ifndef HUDDLE_BASE_HTTP_H
+#define HUDDLE_BASE_HTTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/cleanup.h"
+#include "proto/base/err.h"
+#include "proto/base/loop.h"
+
+struct http_client;
+struct http_call;
+
+struct http_request { /* borrowed for the call of http_send(); zero is the default of each field */
+    const char *method; /* "GET" */
+    const char *url;
+    const char *content_type;
+    const char *accept;
+    const void *body; /* copied */
+    size_t body_length;
+    int64_t connect_ms;  /* 5 s */
+    int64_t total_ms;    /* 30 s; -1: no limit (watches) */
+    size_t most_bytes;   /* of the answer, 1 MiB; more is an error */
+    const char *ca_file; /* PEM; NULL: the system's */
+    const char *cert_file, *key_file;
+    const char *bearer; /* token, sent as Authorization */
+    const char *unix_socket;
+};
+
+struct http_response {
+    int status;       /* 0: no answer; `error` says why */
+    const char *body; /* NUL-terminated; borrowed for the callback */
+    size_t length;
+    long retry_after_s; /* 0: not said */
+    struct err error;
+};
+
+int http_client_new(struct loop *l, struct http_client **ret_client, struct err *e);
+void http_client_free(struct http_client *c); /* calls in flight end without their callback */
+DEFINE_AUTO(http_client, struct http_client *, http_client_free);
+
+/* `fn` is called once, from the loop, never from inside http_send(). `ret_call` may be NULL. */
+typedef void http_done_fn(void *data, const struct http_response *response);
+int http_send(struct http_client *c, const struct http_request *request, http_done_fn *fn,
+              void *data, struct http_call **ret_call, struct err *e);
+
+/* Ends the call without its callback. Not to be used after the callback. Accepts NULL. */
+void http_cancel(struct http_call *call);
+
+/* Blocking. With `chunk` the body of a 2xx answer is handed over as it comes (return non-zero to
+ * stop; that is no error) and `ret_body` stays empty. Returns the HTTP status, or -errno with the
+ * reason in e. *ret_body is the caller's to free. */
+typedef int http_chunk_fn(void *data, const char *bytes, size_t n);
+int http_fetch(const struct http_request *request, http_chunk_fn *chunk, void *data,
+               char **ret_body, size_t *ret_length, struct err *e);
+
+#endif
