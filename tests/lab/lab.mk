@@ -3,6 +3,7 @@ LAB_OBJ := $(BUILD)/obj/tests/lab
 LAB_PROGRAMS := $(addprefix $(BUILD)/,lab-meter lab-power lab-load)
 
 .PHONY: lab
+integration-programs: lab
 lab: $(LAB_PROGRAMS) classifier weights
 
 $(BUILD)/lab-meter: $(addprefix $(LAB_OBJ)/,meter.o curve.o cpu_source.o) $(LIB_PROTO)
@@ -13,7 +14,8 @@ $(BUILD)/lab-power: $(LAB_OBJ)/power.o $(LIB_PROTO)
 	$(call say,LINK,$@)
 	$(call link,$(LIB_JANSSON))
 
-$(BUILD)/lab-load: $(addprefix $(LAB_OBJ)/,load.o load_table.o load_http.o load_stats.o) \
-		$(BUILD)/obj/$(CLASSIFIER_DIR)/predict.o $(CLASSIFIER_OBJ) $(LIB_PROTO)
+$(BUILD)/lab-load: $(addprefix $(LAB_OBJ)/,load.o load_model.o load_table.o load_http.o load_stats.o) \
+		$(addprefix $(BUILD)/obj/deploy/examples/classifier/,predict.o network.o network_file.o) \
+		$(LIB_PROTO)
 	$(call say,LINK,$@)
 	$(call link,$(LIB_JANSSON) -lm)
