@@ -1,0 +1,213 @@
+/* Declared objects: parsing and printing by the table of manifest_schema.h. */
+#include "proto/manifest.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "proto/base/array.h"
+#include "proto/base/strbuf.h"
+#include "proto/base/yaml.h"
+#include "proto/manifest_private.h"
+#include "proto/manifest_schema.h"
+
+static const struct {
+    const char *kind, *plural, *singular, *brief;
+} KINDS[KIND_COUNT] = {
+    { "ServedModel", "servedmodels", "servedmodel", "model" },
+    { "PowerPool", "powerpools", "powerpool", "pool" },
+    { "PowerPolicy", "powerpolicies", "powerpolicy", "policy" },
+};
+static const char *const BRIEF_PLURALS[KIND_COUNT] = { "models", "pools", "policies" };
+
+const char *manifest_kind_name(enum manifest_kind k)
+{
+    return KINDS[k].kind;
+}
+
+const char *manifest_kind_plural(enum manifest_kind k)
+{
+    return KINDS[k].plural;
+}
+
+int manifest_kind_parse(const char *name, enum manifest_kind *ret_kind)
+{
+    for (int k = 0; k < KIND_COUNT; k++) {
+        if (strcasecmp(name, KINDS[k].kind) == 0 || strcasecmp(name, KINDS[k].plural) == 0 ||
+            strcasecmp(name, KINDS[k].brief) == 0 || strcasecmp(name, BRIEF_PLURALS[k]) == 0) {
+            *ret_kind = (enum manifest_kind)k;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+/* --- strings and maps --------------------------------------------------------------------------
+ */
+
+void string_list_done(struct string_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->item[i]);
+    free(l->item);
+    *l = (struct string_list){ 0 };
+}
+
+void string_map_done(struct string_map *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        free(m->pair[i].key);
+        free(m->pair[i].value);
+    }
+    free(m->pair);
+    *m = (struct string_map){ 0 };
+}
+
+const char *string_map_get(const struct string_map *m, const char *key)
+{
+    size_t low = 0, high = m->n;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(m->pair[middle].key, key);
+
+        if (order == 0)
+            return m->pair[middle].value;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+bool string_map_selects(const struct string_map *selector, const struct string_map *labels)
+{
+    for (size_t i = 0; i < selector->n; i++) {
+        const char *value = string_map_get(labels, selector->pair[i].key);
+
+        if (!value || strcmp(value, selector->pair[i].value) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+static void field_done(struct manifest *m, const struct manifest_field *f)
+{
+    void *at = (char *)m + f->offset;
+
+    if (f->type == FIELD_TEXT)
+        free(*(char **)at);
+    else if (f->type == FIELD_LIST)
+        string_list_done(at);
+    else if (f->type == FIELD_MAP)
+        string_map_done(at);
+}
+
+void manifest_free(struct manifest *m)
+{
+    if (!m)
+        return;
+    for (const struct manifest_field *f = manifest_fields(m->kind); f->path; f++)
+        field_done(m, f);
+    if (m->kind == KIND_POWER_POLICY) {
+        for (size_t i = 0; i < m->policy.n_windows; i++) {
+            free(m->policy.windows[i].days);
+            free(m->policy.windows[i].zone);
+        }
+        free(m->policy.windows);
+    }
+    free(m->meta.name);
+    free(m->meta.uid);
+    string_map_done(&m->meta.labels);
+    string_map_done(&m->meta.annotations);
+    free(m);
+}
+
+void manifest_list_free(struct manifest **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        manifest_free(list[i]);
+    free(list);
+}
+
+struct manifest *manifest_copy(const struct manifest *m)
+{
+    json_t *doc = manifest_to_json(m);
+    struct manifest *copy = NULL;
+
+    /* What was printed from a valid object parses again. */
+    if (manifest_from_json(doc, "copy", &copy, NULL) < 0)
+        abort();
+    copy->meta.resource_version = m->meta.resource_version;
+    copy->meta.generation = m->meta.generation;
+    copy->meta.created_wall_ms = m->meta.created_wall_ms;
+    free(copy->meta.uid);
+    copy->meta.uid = xstrdup(m->meta.uid ? m->meta.uid : "");
+    json_decref(doc);
+    return copy;
+}
+
+/* --- texts of several documents ----------------------------------------------------------------
+ */
+
+struct list {
+    struct manifest **manifests;
+    size_t n_manifests, cap_manifests;
+};
+
+static int add_document(struct list *out, const struct source *from, json_t *value, struct err *e)
+{
+    const char *kind = json_string_value(json_object_get(value, "kind"));
+    json_t *items = json_object_get(value, "items");
+    struct manifest *m = NULL;
+    int r;
+
+    if (kind && json_is_array(items) && strlen(kind) >= 4 &&
+        strcmp(kind + strlen(kind) - 4, "List") == 0) {
+        for (size_t i = 0; i < json_array_size(items); i++) {
+            if ((r = add_document(out, from, json_array_get(items, i), e)) < 0)
+                return r;
+        }
+        return 0;
+    }
+    r = manifest_read(from, value, &m, e);
+    if (r == 0)
+        *(struct manifest **)ARRAY_ADD(out, manifests) = m;
+    return r;
+}
+
+int manifest_parse(const char *file, const char *text, size_t n, struct manifest ***ret_list,
+                   size_t *ret_n, struct err *e)
+{
+    AUTO(yaml_docs) struct yaml_docs docs = { 0 };
+    struct list list = { 0 };
+    int r = yaml_parse(file, text, n, &docs, e);
+
+    if (r == 0 && docs.n_docs == 0)
+        r = err_set(e, -EINVAL, "%s: no object in it", file);
+    for (size_t i = 0; i < docs.n_docs && r == 0; i++) {
+        struct source from = { file, &docs.docs[i] };
+
+        r = add_document(&list, &from, docs.docs[i].root, e);
+    }
+    if (r < 0) {
+        manifest_list_free(list.manifests, list.n_manifests);
+        return r;
+    }
+    *ret_list = list.manifests;
+    *ret_n = list.n_manifests;
+    return 0;
+}
+
+int manifest_from_json(const json_t *doc, const char *where, struct manifest **ret_m, struct err *e)
+{
+    struct source from = { where, NULL };
+
+    return manifest_read(&from, doc, ret_m, e);
+}

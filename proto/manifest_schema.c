@@ -1,0 +1,335 @@
+/* The table of manifest fields, and what is printed from it: see manifest_schema.h. */
+#include "proto/manifest_schema.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+#include "proto/base/strbuf.h"
+
+#define M(member) offsetof(struct manifest, model.member)
+#define P(member) offsetof(struct manifest, pool.member)
+#define Y(member) offsetof(struct manifest, policy.member)
+#define DAY_MS 86400000ll
+#define ANY INT64_MAX
+
+static const struct manifest_field MODEL[] = {
+    { "replicas.min", FIELD_INT, M(replicas.min), "1", 0, 4096, NULL,
+      "fewest replicas; 0 allows none while there is no demand" },
+    { "replicas.max", FIELD_INT, M(replicas.max), "16", 1, 4096, NULL, "most replicas" },
+    { "capacity.requestsPerSecond", FIELD_NUMBER, M(capacity.requests_per_second), NULL, 0, 0, NULL,
+      "requests per second that one replica serves within the SLO; learned when absent" },
+    { "capacity.concurrency", FIELD_NUMBER, M(capacity.concurrency), NULL, 0, 0, NULL,
+      "requests that one replica serves at once; limits its queue at the front door" },
+    { "slo.latency", FIELD_DURATION, M(slo.latency_ms), NULL, 1, DAY_MS, NULL,
+      "latency that `slo.quantile` of the requests must keep" },
+    { "slo.quantile", FIELD_SHARE, M(slo.quantile), "0.99", 0, 0, NULL,
+      "share of requests within `slo.latency`" },
+    { "slo.errorShare", FIELD_SHARE, M(slo.error_share), "0.01", 0, 0, NULL,
+      "share of failed requests above which the SLO is broken" },
+    { "resources.cpu", FIELD_CPU, M(resources.cpu_milli), "100m", 1, 100000000, NULL,
+      "CPU of one replica: reserved on its node, and its limit" },
+    { "resources.memory", FIELD_BYTES, M(resources.memory_bytes), "64Mi", 1, ANY, NULL,
+      "memory of one replica: reserved on its node, and its limit" },
+    { "resources.gpu.count", FIELD_GPU, M(resources.gpu_milli), "0", 0, 256000, NULL,
+      "GPUs of one replica: whole devices, or a fraction of one below 1" },
+    { "resources.gpu.memory", FIELD_BYTES, M(resources.gpu_memory_bytes), NULL, 1, ANY, NULL,
+      "GPU memory that a device must have" },
+    { "resources.gpu.models", FIELD_LIST, M(resources.gpu_models), NULL, 0, 0, NULL,
+      "GPU models that will do; any when empty" },
+    { "placement.nodeSelector", FIELD_MAP, M(placement.node_selector), NULL, 0, 0, NULL,
+      "labels that a node must have" },
+    { "placement.spread", FIELD_TEXT, M(placement.spread), "", 0, 0, NULL,
+      "label over whose values replicas are spread" },
+    { "placement.maxPerNode", FIELD_INT, M(placement.max_per_node), NULL, 1, 4096, NULL,
+      "most replicas on one node" },
+    { "placement.minNodes", FIELD_INT, M(placement.min_nodes), "1", 1, 4096, NULL,
+      "fewest nodes over which the replicas stand, when there are as many" },
+    { "disruption.surge", FIELD_INT, M(disruption.surge), "1", 1, 4096, NULL,
+      "replicas above the target while some are moved" },
+    { "disruption.minAvailable", FIELD_INT, M(disruption.min_available), "1", 0, 4096, NULL,
+      "ready replicas below which no act of huddle goes" },
+    { "demand.source", FIELD_WORD, M(demand.source), "front-door", 0, 0, "front-door metrics",
+      "where requests are counted" },
+    { "demand.preset", FIELD_TEXT, M(demand.preset), "generic", 0, 0,
+      "generic vllm tgi triton llamacpp torchserve", "names of the metrics on a replica's page" },
+    { "demand.path", FIELD_TEXT, M(demand.path), "", 0, 0, NULL,
+      "path of a replica's metrics page; not scraped when empty" },
+    { "startupTime", FIELD_DURATION, M(startup_ms), NULL, 0, DAY_MS, NULL,
+      "from process start to ready; learned when absent" },
+    { "exclusive", FIELD_BOOL, M(exclusive), "false", 0, 0, NULL,
+      "two replicas of one identity must never run at once" },
+    { "priority", FIELD_INT, M(priority), "0", -1000000, 1000000, NULL,
+      "higher is placed first when room is short" },
+    { "runtime", FIELD_TEXT, M(runtime), "", 0, 0, NULL,
+      "what to run, by its name in the node's runtimes.d" },
+    { "arguments", FIELD_MAP, M(arguments), NULL, 0, 0, NULL, "typed arguments of the runtime" },
+    { "process.command", FIELD_LIST, M(process.command), NULL, 0, 0, NULL,
+      "a free command; only on nodes that allow it" },
+    { "process.env", FIELD_MAP, M(process.environment), NULL, 0, 0, NULL,
+      "environment of the process" },
+    { "port", FIELD_INT, M(port), "0", 0, 65535, NULL, "port of a replica; 0: a free one each" },
+    { "readiness.type", FIELD_WORD, M(readiness.kind), "none", 0, 0, "none http tcp exec",
+      "how to see that a replica is ready" },
+    { "readiness.path", FIELD_TEXT, M(readiness.path), "/healthz", 0, 0, NULL,
+      "path for type http; 2xx is ready" },
+    { "readiness.command", FIELD_LIST, M(readiness.command), NULL, 0, 0, NULL,
+      "command for type exec; exit code 0 is ready" },
+    { "readiness.period", FIELD_DURATION, M(readiness.period_ms), "2s", 50, DAY_MS, NULL,
+      "time between probes" },
+    { "readiness.timeout", FIELD_DURATION, M(readiness.timeout_ms), "1s", 10, DAY_MS, NULL,
+      "time for one probe" },
+    { "readiness.failures", FIELD_INT, M(readiness.failures), "3", 1, 1000, NULL,
+      "failures in a row until unready" },
+    { "readiness.startup", FIELD_DURATION, M(readiness.startup_ms), "5m", 100, DAY_MS, NULL,
+      "time from start to first ready, then the start has failed" },
+    { "drain.timeout", FIELD_DURATION, M(drain.timeout_ms), "30s", 0, DAY_MS, NULL,
+      "longest wait for requests in flight" },
+    { "drain.grace", FIELD_DURATION, M(drain.grace_ms), "10s", 0, DAY_MS, NULL,
+      "time between SIGTERM and SIGKILL" },
+    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL },
+};
+
+static const struct manifest_field POOL[] = {
+    { "selector", FIELD_MAP, P(selector), NULL, 0, 0, NULL,
+      "labels of the nodes in this pool; every node when empty" },
+    { "policy", FIELD_TEXT, P(policy), "default", 0, 0, NULL, "PowerPolicy by name" },
+    { "minAwake", FIELD_INT, P(min_awake), "1", 0, 100000, NULL, "nodes that stay awake" },
+    { "maxAwake", FIELD_INT, P(max_awake), NULL, 1, 100000, NULL, "most nodes awake" },
+    { "spare", FIELD_INT, P(spare), "1", 0, 100000, NULL,
+      "awake nodes beyond need: the loss of any one is survived" },
+    { "driver.type", FIELD_TEXT, P(driver.type), "none", 0, 0, "none exec",
+      "how nodes are woken and their power is read" },
+    { "driver.program", FIELD_TEXT, P(driver.program), "", 0, 0, NULL,
+      "type exec: absolute path of the program" },
+    { "driver.settings", FIELD_MAP, P(driver.settings), NULL, 0, 0, NULL,
+      "settings handed to the driver" },
+    { "driver.secrets", FIELD_MAP, P(driver.secrets), NULL, 0, 0, NULL,
+      "secrets handed to the driver: name and file that holds it" },
+    { "boot.time", FIELD_DURATION, P(boot.time_ms), NULL, 1, DAY_MS, NULL,
+      "from power on to ready; learned when absent" },
+    { "boot.energy", FIELD_JOULES, P(boot.energy_mj), NULL, 0, ANY, NULL,
+      "energy of one sleep and wake; learned when absent" },
+    { "standby", FIELD_WATTS, P(standby_mw), "10W", 0, ANY, NULL, "power drawn asleep" },
+    { "cyclesPerDay", FIELD_INT, P(cycles_per_day), "6", 0, 100000, NULL,
+      "power cycles per node and day" },
+    { "curve", FIELD_TEXT, P(curve), "", 0, 0, NULL,
+      "named power curve for nodes that do not measure" },
+    { "wakeProven", FIELD_BOOL, P(wake_proven), "false", 0, 0, NULL,
+      "a person vouches that waking works here; otherwise it must be proven first" },
+    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL },
+};
+
+static const struct manifest_field POLICY[] = {
+    { "strategy", FIELD_WORD, Y(strategy), "predictive", 0, 0, "demand predictive",
+      "size for the demand of now, or for its forecast" },
+    { "interval", FIELD_DURATION, Y(interval_ms), "1m", 100, DAY_MS, NULL,
+      "time between plans, and step of the demand series" },
+    { "horizon", FIELD_DURATION, Y(horizon_ms), "1h", 100, 7 * DAY_MS, NULL,
+      "how far plans look ahead" },
+    { "quantile", FIELD_SHARE, Y(quantile), "0.95", 0, 0, NULL,
+      "quantile of the forecast that must be servable" },
+    { "confidence", FIELD_SHARE, Y(confidence), "0.8", 0, 0, NULL,
+      "confidence that a sleep outlasts break-even" },
+    { "budget.moves", FIELD_INT, Y(budget.moves), "4", 0, 100000, NULL, "moves at once" },
+    { "budget.sleeps", FIELD_INT, Y(budget.sleeps), "2", 0, 100000, NULL,
+      "nodes going to sleep at once" },
+    { "budget.wakes", FIELD_INT, Y(budget.wakes), NULL, 1, 100000, NULL, "nodes waking at once" },
+    { "budget.moveJoules", FIELD_NUMBER, Y(budget.move_joules), "0", 0, 0, NULL,
+      "price of one move in joules, besides what is measured" },
+    { "windows", FIELD_WINDOWS, Y(windows), NULL, 0, 0, NULL,
+      "when moves and sleeps are allowed or denied: {deny, days, start, end, zone}" },
+    { "carbon.source", FIELD_TEXT, Y(carbon.source), "none", 0, 0, "none file",
+      "where gCO2/kWh comes from" },
+    { "carbon.path", FIELD_TEXT, Y(carbon.path), "", 0, 0, NULL, "CSV of time and gCO2/kWh" },
+    { "pricePerKwh", FIELD_NUMBER, Y(price_per_kwh), "0", 0, 0, NULL, "for reports" },
+    { "currency", FIELD_TEXT, Y(currency), "EUR", 0, 0, NULL, "for reports" },
+    { "dryRun", FIELD_BOOL, Y(dry_run), "false", 0, 0, NULL, "plan and explain, but do nothing" },
+    { "paused", FIELD_BOOL, Y(paused), "false", 0, 0, NULL, "nothing but wakes" },
+    { "timing.settle", FIELD_DURATION, Y(timing.settle_ms), "10s", 0, DAY_MS, NULL,
+      "how long an empty node must stay empty before sleep" },
+    { "timing.cooldown", FIELD_DURATION, Y(timing.cooldown_ms), "10m", 0, DAY_MS, NULL,
+      "after a wake or a failed drain, before the next sleep" },
+    { "timing.drain", FIELD_DURATION, Y(timing.drain_ms), "30m", 100, DAY_MS, NULL,
+      "longest drain of a node" },
+    { "timing.prepare", FIELD_DURATION, Y(timing.prepare_ms), "30s", 100, DAY_MS, NULL,
+      "longest wait for the agent's consent" },
+    { "timing.bye", FIELD_DURATION, Y(timing.bye_ms), "90s", 100, DAY_MS, NULL,
+      "longest wait for the agent's last word" },
+    { "timing.wake", FIELD_DURATION, Y(timing.wake_ms), "10m", 100, DAY_MS, NULL,
+      "longest wait for a woken node" },
+    { "timing.maxAsleep", FIELD_DURATION, Y(timing.max_asleep_ms), "7d", 1000, 365 * DAY_MS, NULL,
+      "longest sleep; then the node is woken once" },
+    { "timing.warmUp", FIELD_DURATION, Y(timing.warm_up_ms), "2m", 0, DAY_MS, NULL,
+      "after a start of the controller: no sleep, no shrink" },
+    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL },
+};
+
+static const struct manifest_field *const FIELDS[KIND_COUNT] = { MODEL, POOL, POLICY };
+static const char *const KIND_HELP[KIND_COUNT] = {
+    "a model and what its replicas need",
+    "nodes that huddle may put to sleep, and how they are woken",
+    "how demand is met and when huddle may act",
+};
+static const char *const TYPES[] = { "integer",         "number",         "share",
+                                     "boolean",         "string",         "duration",
+                                     "quantity",        "bytes",          "watts",
+                                     "joules",          "number",         "word",
+                                     "list of strings", "map of strings", "list of windows" };
+
+const struct manifest_field *manifest_fields(enum manifest_kind k)
+{
+    return FIELDS[k];
+}
+
+const char *manifest_kind_help(enum manifest_kind k)
+{
+    return KIND_HELP[k];
+}
+
+const char *field_type_name(enum field_type t)
+{
+    return TYPES[t];
+}
+
+static void describe(struct strbuf *out, const struct manifest_field *f)
+{
+    strbuf_printf(out, "%s", f->help);
+    if (f->words)
+        strbuf_printf(out, "; one of: %s", f->words);
+    if (f->def && f->def[0])
+        strbuf_printf(out, "; default %s", f->def);
+}
+
+char *manifest_schema_man(void)
+{
+    struct strbuf out = STRBUF_INIT;
+
+    for (int k = 0; k < KIND_COUNT; k++) {
+        strbuf_printf(&out, ".SS %s\n", manifest_kind_name((enum manifest_kind)k));
+        strbuf_printf(&out, "%s.\n", KIND_HELP[k]);
+        for (const struct manifest_field *f = FIELDS[k]; f->path; f++) {
+            strbuf_printf(&out, ".TP\n.BR spec.%s \" (%s)\"\n", f->path, field_type_name(f->type));
+            describe(&out, f);
+            strbuf_putc(&out, '\n');
+        }
+    }
+    return strbuf_take(&out);
+}
+
+static json_t *field_schema(const struct manifest_field *f)
+{
+    AUTO(strbuf) struct strbuf help = STRBUF_INIT;
+    json_t *schema = json_object();
+
+    describe(&help, f);
+    json_object_set_new(schema, "description", json_string(strbuf_text(&help)));
+    switch (f->type) {
+    case FIELD_INT:
+        json_object_set_new(schema, "type", json_string("integer"));
+        json_object_set_new(schema, "minimum", json_integer(f->least));
+        if (f->most && f->most != ANY)
+            json_object_set_new(schema, "maximum", json_integer(f->most));
+        break;
+    case FIELD_NUMBER:
+    case FIELD_GPU:
+        json_object_set_new(schema, "type", json_string("number"));
+        json_object_set_new(schema, "minimum", json_integer(0));
+        break;
+    case FIELD_BOOL:
+        json_object_set_new(schema, "type", json_string("boolean"));
+        break;
+    case FIELD_LIST:
+        json_object_set_new(schema, "type", json_string("array"));
+        json_object_set_new(schema, "items", json_pack("{s:s}", "type", "string"));
+        break;
+    case FIELD_MAP:
+        json_object_set_new(schema, "type", json_string("object"));
+        json_object_set_new(schema, "additionalProperties", json_pack("{s:s}", "type", "string"));
+        break;
+    case FIELD_WINDOWS:
+        json_object_set_new(schema, "type", json_string("array"));
+        json_object_set_new(schema, "items",
+                            json_pack("{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}",
+                                      "type", "object", "properties", "deny", "type", "boolean",
+                                      "days", "type", "string", "start", "type", "string", "end",
+                                      "type", "string", "zone", "type", "string"));
+        break;
+    case FIELD_SHARE:
+    case FIELD_CPU:
+    case FIELD_BYTES: /* Kubernetes takes quantities as numbers and as strings */
+        json_object_set_new(schema, "x-kubernetes-int-or-string", json_true());
+        break;
+    default:
+        json_object_set_new(schema, "type", json_string("string"));
+    }
+    return schema;
+}
+
+json_t *manifest_schema_json(enum manifest_kind k)
+{
+    json_t *spec = json_pack("{s:s, s:{}}", "type", "object", "properties");
+
+    for (const struct manifest_field *f = FIELDS[k]; f->path; f++) {
+        json_t *at = spec;
+        const char *part = f->path;
+        AUTO(mem) char *name = NULL;
+
+        for (const char *dot; (dot = strchr(part, '.')); part = dot + 1) {
+            json_t *properties = json_object_get(at, "properties");
+            size_t n = (size_t)(dot - part);
+
+            if (!json_object_getn(properties, part, n))
+                json_object_setn_new(properties, part, n,
+                                     json_pack("{s:s, s:{}}", "type", "object", "properties"));
+            at = json_object_getn(properties, part, n);
+        }
+        json_object_set_new(json_object_get(at, "properties"), part, field_schema(f));
+    }
+    return json_pack("{s:s, s:s, s:{s:o, s:{s:s, s:b}}}", "type", "object", "description",
+                     KIND_HELP[k], "properties", "spec", spec, "status", "type", "object",
+                     "x-kubernetes-preserve-unknown-fields", 1);
+}
+
+static void explain_kind(struct strbuf *out, enum manifest_kind k, const char *below)
+{
+    size_t n = strlen(below);
+
+    for (const struct manifest_field *f = FIELDS[k]; f->path; f++) {
+        if (n && (strncmp(f->path, below, n) != 0 || (f->path[n] && f->path[n] != '.')))
+            continue;
+        strbuf_printf(out, "  spec.%s <%s>\n      ", f->path, field_type_name(f->type));
+        describe(out, f);
+        strbuf_putc(out, '\n');
+    }
+}
+
+int manifest_explain(const char *what, char **ret_text, struct err *e)
+{
+    AUTO(strbuf) struct strbuf out = STRBUF_INIT;
+    AUTO(mem) char *name = xstrdup(what);
+    const char *below = "";
+    enum manifest_kind k;
+    char *dot = strchr(name, '.');
+    size_t before;
+
+    if (dot) {
+        *dot = '\0';
+        below = dot + 1;
+        if (strncmp(below, "spec", 4) == 0 && (!below[4] || below[4] == '.'))
+            below += below[4] ? 5 : 4;
+    }
+    if (manifest_kind_parse(name, &k) < 0)
+        return err_set(e, -ENOENT,
+                       "\"%s\" is no kind; there are servedmodel, powerpool, powerpolicy", name);
+    strbuf_printf(&out, "KIND:     %s\nVERSION:  %s\n\n%s\n\n", manifest_kind_name(k),
+                  MANIFEST_API_VERSION, KIND_HELP[k]);
+    before = out.length;
+    explain_kind(&out, k, below);
+    if (out.length == before)
+        return err_set(e, -ENOENT, "%s has no field spec.%s; \"huddlectl explain %s\" lists them",
+                       manifest_kind_name(k), below, name);
+    *ret_text = strbuf_take(&out);
+    return 0;
+}
