@@ -1,0 +1,46 @@
+/* One look at the node, as plain data: see sample.h. */
+#include "agent/sample.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+
+#define PROBLEMS_MAX 64
+
+void sample_clear(struct sample *s)
+{
+    struct sample empty = { .zones = s->zones,
+                            .cap_zones = s->cap_zones,
+                            .gpus = s->gpus,
+                            .cap_gpus = s->cap_gpus,
+                            .groups = s->groups,
+                            .cap_groups = s->cap_groups,
+                            .problems = s->problems,
+                            .cap_problems = s->cap_problems };
+
+    *s = empty;
+}
+
+void sample_done(struct sample *s)
+{
+    free(s->zones);
+    free(s->gpus);
+    free(s->groups);
+    free(s->problems);
+    memset(s, 0, sizeof(*s));
+}
+
+void sample_problem(struct sample *s, const char *what, const char *fix)
+{
+    ARRAY_FOREACH(p, s, problems) {
+        if (strncmp(p->what, what, sizeof(p->what) - 1) == 0)
+            return;
+    }
+    if (s->n_problems == PROBLEMS_MAX)
+        return;
+    struct sample_problem *p = ARRAY_ADD(s, problems);
+    (void)snprintf(p->what, sizeof(p->what), "%s", what);
+    (void)snprintf(p->fix, sizeof(p->fix), "%s", fix);
+}
