@@ -44,77 +44,14 @@ int manifest_kind_parse(const char *name, enum manifest_kind *ret_kind)
     return -EINVAL;
 }
 
-/* --- strings and maps --------------------------------------------------------------------------
- */
-
-void string_list_done(struct string_list *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        free(l->item[i]);
-    free(l->item);
-    *l = (struct string_list){ 0 };
-}
-
-void string_map_done(struct string_map *m)
-{
-    for (size_t i = 0; i < m->n; i++) {
-        free(m->pair[i].key);
-        free(m->pair[i].value);
-    }
-    free(m->pair);
-    *m = (struct string_map){ 0 };
-}
-
-const char *string_map_get(const struct string_map *m, const char *key)
-{
-    size_t low = 0, high = m->n;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order = strcmp(m->pair[middle].key, key);
-
-        if (order == 0)
-            return m->pair[middle].value;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
-bool string_map_selects(const struct string_map *selector, const struct string_map *labels)
-{
-    for (size_t i = 0; i < selector->n; i++) {
-        const char *value = string_map_get(labels, selector->pair[i].key);
-
-        if (!value || strcmp(value, selector->pair[i].value) != 0)
-            return false;
-    }
-    return true;
-}
-
 /* --- life --------------------------------------------------------------------------------------
  */
-
-static void field_done(struct manifest *m, const struct manifest_field *f)
-{
-    void *at = (char *)m + f->offset;
-
-    if (f->type == FIELD_TEXT)
-        free(*(char **)at);
-    else if (f->type == FIELD_LIST)
-        string_list_done(at);
-    else if (f->type == FIELD_MAP)
-        string_map_done(at);
-}
 
 void manifest_free(struct manifest *m)
 {
     if (!m)
         return;
-    for (const struct manifest_field *f = manifest_fields(m->kind); f->path; f++)
-        field_done(m, f);
+    fields_done(m, manifest_fields(m->kind));
     if (m->kind == KIND_POWER_POLICY) {
         for (size_t i = 0; i < m->policy.n_windows; i++) {
             free(m->policy.windows[i].days);

@@ -20,24 +20,11 @@
 
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
+#include "proto/field.h"
 
 #define MANIFEST_API_VERSION "huddle.energy/v1alpha1"
 
 enum manifest_kind { KIND_SERVED_MODEL, KIND_POWER_POOL, KIND_POWER_POLICY, KIND_COUNT };
-
-struct string_pair {
-    char *key, *value;
-};
-
-struct string_list {
-    char **item;
-    size_t n;
-};
-
-struct string_map { /* ascending by key */
-    struct string_pair *pair;
-    size_t n;
-};
 
 /* metadata. Server-set fields are "" or 0 in a file that a person wrote. */
 struct manifest_meta {
@@ -204,10 +191,5 @@ json_t *manifest_to_json(const struct manifest *m);
 struct manifest *manifest_copy(const struct manifest *m);
 void manifest_free(struct manifest *m);
 DEFINE_AUTO(manifest, struct manifest *, manifest_free);
-
-const char *string_map_get(const struct string_map *m, const char *key); /* or NULL */
-
-/* Does every pair of `selector` stand in `labels`? */
-bool string_map_selects(const struct string_map *selector, const struct string_map *labels);
 
 #endif

@@ -74,7 +74,7 @@ static json_t *unit_value(enum field_type type, int64_t value)
 }
 
 /* NULL: absent, and so not printed. */
-static json_t *field_value(const struct manifest *m, const struct manifest_field *f)
+static json_t *field_value(const struct manifest *m, const struct field *f)
 {
     const void *at = (const char *)m + f->offset;
 
@@ -92,7 +92,7 @@ static json_t *field_value(const struct manifest *m, const struct manifest_field
         return ((const struct string_list *)at)->n ? list_value(at) : NULL;
     case FIELD_MAP:
         return ((const struct string_map *)at)->n ? map_value(at) : NULL;
-    case FIELD_WINDOWS:
+    case FIELD_CUSTOM:
         return m->policy.n_windows ? windows_value(&m->policy) : NULL;
     case FIELD_INT:
         return *(const int64_t *)at == -1 && f->least >= 0 ? NULL
@@ -147,7 +147,7 @@ json_t *manifest_to_json(const struct manifest *m)
 {
     json_t *spec = json_object();
 
-    for (const struct manifest_field *f = manifest_fields(m->kind); f->path; f++) {
+    for (const struct field *f = manifest_fields(m->kind); f->path; f++) {
         json_t *value = field_value(m, f);
 
         if (value)

@@ -7,6 +7,7 @@
 
 #include "proto/base/array.h"
 #include "proto/base/strbuf.h"
+#include "proto/manifest_private.h"
 
 #define M(member) offsetof(struct manifest, model.member)
 #define P(member) offsetof(struct manifest, pool.member)
@@ -14,171 +15,172 @@
 #define DAY_MS 86400000ll
 #define ANY INT64_MAX
 
-static const struct manifest_field MODEL[] = {
+static const struct field MODEL[] = {
     { "replicas.min", FIELD_INT, M(replicas.min), "1", 0, 4096, NULL,
-      "fewest replicas; 0 allows none while there is no demand" },
-    { "replicas.max", FIELD_INT, M(replicas.max), "16", 1, 4096, NULL, "most replicas" },
+      "fewest replicas; 0 allows none while there is no demand", NULL },
+    { "replicas.max", FIELD_INT, M(replicas.max), "16", 1, 4096, NULL, "most replicas", NULL },
     { "capacity.requestsPerSecond", FIELD_NUMBER, M(capacity.requests_per_second), NULL, 0, 0, NULL,
-      "requests per second that one replica serves within the SLO; learned when absent" },
+      "requests per second that one replica serves within the SLO; learned when absent", NULL },
     { "capacity.concurrency", FIELD_NUMBER, M(capacity.concurrency), NULL, 0, 0, NULL,
-      "requests that one replica serves at once; limits its queue at the front door" },
+      "requests that one replica serves at once; limits its queue at the front door", NULL },
     { "slo.latency", FIELD_DURATION, M(slo.latency_ms), NULL, 1, DAY_MS, NULL,
-      "latency that `slo.quantile` of the requests must keep" },
+      "latency that `slo.quantile` of the requests must keep", NULL },
     { "slo.quantile", FIELD_SHARE, M(slo.quantile), "0.99", 0, 0, NULL,
-      "share of requests within `slo.latency`" },
+      "share of requests within `slo.latency`", NULL },
     { "slo.errorShare", FIELD_SHARE, M(slo.error_share), "0.01", 0, 0, NULL,
-      "share of failed requests above which the SLO is broken" },
+      "share of failed requests above which the SLO is broken", NULL },
     { "resources.cpu", FIELD_CPU, M(resources.cpu_milli), "100m", 1, 100000000, NULL,
-      "CPU of one replica: reserved on its node, and its limit" },
+      "CPU of one replica: reserved on its node, and its limit", NULL },
     { "resources.memory", FIELD_BYTES, M(resources.memory_bytes), "64Mi", 1, ANY, NULL,
-      "memory of one replica: reserved on its node, and its limit" },
+      "memory of one replica: reserved on its node, and its limit", NULL },
     { "resources.gpu.count", FIELD_GPU, M(resources.gpu_milli), "0", 0, 256000, NULL,
-      "GPUs of one replica: whole devices, or a fraction of one below 1" },
+      "GPUs of one replica: whole devices, or a fraction of one below 1", NULL },
     { "resources.gpu.memory", FIELD_BYTES, M(resources.gpu_memory_bytes), NULL, 1, ANY, NULL,
-      "GPU memory that a device must have" },
+      "GPU memory that a device must have", NULL },
     { "resources.gpu.models", FIELD_LIST, M(resources.gpu_models), NULL, 0, 0, NULL,
-      "GPU models that will do; any when empty" },
+      "GPU models that will do; any when empty", NULL },
     { "placement.nodeSelector", FIELD_MAP, M(placement.node_selector), NULL, 0, 0, NULL,
-      "labels that a node must have" },
+      "labels that a node must have", NULL },
     { "placement.spread", FIELD_TEXT, M(placement.spread), "", 0, 0, NULL,
-      "label over whose values replicas are spread" },
+      "label over whose values replicas are spread", NULL },
     { "placement.maxPerNode", FIELD_INT, M(placement.max_per_node), NULL, 1, 4096, NULL,
-      "most replicas on one node" },
+      "most replicas on one node", NULL },
     { "placement.minNodes", FIELD_INT, M(placement.min_nodes), "1", 1, 4096, NULL,
-      "fewest nodes over which the replicas stand, when there are as many" },
+      "fewest nodes over which the replicas stand, when there are as many", NULL },
     { "disruption.surge", FIELD_INT, M(disruption.surge), "1", 1, 4096, NULL,
-      "replicas above the target while some are moved" },
+      "replicas above the target while some are moved", NULL },
     { "disruption.minAvailable", FIELD_INT, M(disruption.min_available), "1", 0, 4096, NULL,
-      "ready replicas below which no act of huddle goes" },
+      "ready replicas below which no act of huddle goes", NULL },
     { "demand.source", FIELD_WORD, M(demand.source), "front-door", 0, 0, "front-door metrics",
-      "where requests are counted" },
+      "where requests are counted", NULL },
     { "demand.preset", FIELD_TEXT, M(demand.preset), "generic", 0, 0,
-      "generic vllm tgi triton llamacpp torchserve", "names of the metrics on a replica's page" },
+      "generic vllm tgi triton llamacpp torchserve", "names of the metrics on a replica's page",
+      NULL },
     { "demand.path", FIELD_TEXT, M(demand.path), "", 0, 0, NULL,
-      "path of a replica's metrics page; not scraped when empty" },
+      "path of a replica's metrics page; not scraped when empty", NULL },
     { "startupTime", FIELD_DURATION, M(startup_ms), NULL, 0, DAY_MS, NULL,
-      "from process start to ready; learned when absent" },
+      "from process start to ready; learned when absent", NULL },
     { "exclusive", FIELD_BOOL, M(exclusive), "false", 0, 0, NULL,
-      "two replicas of one identity must never run at once" },
+      "two replicas of one identity must never run at once", NULL },
     { "priority", FIELD_INT, M(priority), "0", -1000000, 1000000, NULL,
-      "higher is placed first when room is short" },
+      "higher is placed first when room is short", NULL },
     { "runtime", FIELD_TEXT, M(runtime), "", 0, 0, NULL,
-      "what to run, by its name in the node's runtimes.d" },
-    { "arguments", FIELD_MAP, M(arguments), NULL, 0, 0, NULL, "typed arguments of the runtime" },
+      "what to run, by its name in the node's runtimes.d", NULL },
+    { "arguments", FIELD_MAP, M(arguments), NULL, 0, 0, NULL, "typed arguments of the runtime",
+      NULL },
     { "process.command", FIELD_LIST, M(process.command), NULL, 0, 0, NULL,
-      "a free command; only on nodes that allow it" },
+      "a free command; only on nodes that allow it", NULL },
     { "process.env", FIELD_MAP, M(process.environment), NULL, 0, 0, NULL,
-      "environment of the process" },
-    { "port", FIELD_INT, M(port), "0", 0, 65535, NULL, "port of a replica; 0: a free one each" },
+      "environment of the process", NULL },
+    { "port", FIELD_INT, M(port), "0", 0, 65535, NULL, "port of a replica; 0: a free one each",
+      NULL },
     { "readiness.type", FIELD_WORD, M(readiness.kind), "none", 0, 0, "none http tcp exec",
-      "how to see that a replica is ready" },
+      "how to see that a replica is ready", NULL },
     { "readiness.path", FIELD_TEXT, M(readiness.path), "/healthz", 0, 0, NULL,
-      "path for type http; 2xx is ready" },
+      "path for type http; 2xx is ready", NULL },
     { "readiness.command", FIELD_LIST, M(readiness.command), NULL, 0, 0, NULL,
-      "command for type exec; exit code 0 is ready" },
+      "command for type exec; exit code 0 is ready", NULL },
     { "readiness.period", FIELD_DURATION, M(readiness.period_ms), "2s", 50, DAY_MS, NULL,
-      "time between probes" },
+      "time between probes", NULL },
     { "readiness.timeout", FIELD_DURATION, M(readiness.timeout_ms), "1s", 10, DAY_MS, NULL,
-      "time for one probe" },
+      "time for one probe", NULL },
     { "readiness.failures", FIELD_INT, M(readiness.failures), "3", 1, 1000, NULL,
-      "failures in a row until unready" },
+      "failures in a row until unready", NULL },
     { "readiness.startup", FIELD_DURATION, M(readiness.startup_ms), "5m", 100, DAY_MS, NULL,
-      "time from start to first ready, then the start has failed" },
+      "time from start to first ready, then the start has failed", NULL },
     { "drain.timeout", FIELD_DURATION, M(drain.timeout_ms), "30s", 0, DAY_MS, NULL,
-      "longest wait for requests in flight" },
+      "longest wait for requests in flight", NULL },
     { "drain.grace", FIELD_DURATION, M(drain.grace_ms), "10s", 0, DAY_MS, NULL,
-      "time between SIGTERM and SIGKILL" },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL },
+      "time between SIGTERM and SIGKILL", NULL },
+    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
 };
 
-static const struct manifest_field POOL[] = {
+static const struct field POOL[] = {
     { "selector", FIELD_MAP, P(selector), NULL, 0, 0, NULL,
-      "labels of the nodes in this pool; every node when empty" },
-    { "policy", FIELD_TEXT, P(policy), "default", 0, 0, NULL, "PowerPolicy by name" },
-    { "minAwake", FIELD_INT, P(min_awake), "1", 0, 100000, NULL, "nodes that stay awake" },
-    { "maxAwake", FIELD_INT, P(max_awake), NULL, 1, 100000, NULL, "most nodes awake" },
+      "labels of the nodes in this pool; every node when empty", NULL },
+    { "policy", FIELD_TEXT, P(policy), "default", 0, 0, NULL, "PowerPolicy by name", NULL },
+    { "minAwake", FIELD_INT, P(min_awake), "1", 0, 100000, NULL, "nodes that stay awake", NULL },
+    { "maxAwake", FIELD_INT, P(max_awake), NULL, 1, 100000, NULL, "most nodes awake", NULL },
     { "spare", FIELD_INT, P(spare), "1", 0, 100000, NULL,
-      "awake nodes beyond need: the loss of any one is survived" },
+      "awake nodes beyond need: the loss of any one is survived", NULL },
     { "driver.type", FIELD_TEXT, P(driver.type), "none", 0, 0, "none exec",
-      "how nodes are woken and their power is read" },
+      "how nodes are woken and their power is read", NULL },
     { "driver.program", FIELD_TEXT, P(driver.program), "", 0, 0, NULL,
-      "type exec: absolute path of the program" },
+      "type exec: absolute path of the program", NULL },
     { "driver.settings", FIELD_MAP, P(driver.settings), NULL, 0, 0, NULL,
-      "settings handed to the driver" },
+      "settings handed to the driver", NULL },
     { "driver.secrets", FIELD_MAP, P(driver.secrets), NULL, 0, 0, NULL,
-      "secrets handed to the driver: name and file that holds it" },
+      "secrets handed to the driver: name and file that holds it", NULL },
     { "boot.time", FIELD_DURATION, P(boot.time_ms), NULL, 1, DAY_MS, NULL,
-      "from power on to ready; learned when absent" },
+      "from power on to ready; learned when absent", NULL },
     { "boot.energy", FIELD_JOULES, P(boot.energy_mj), NULL, 0, ANY, NULL,
-      "energy of one sleep and wake; learned when absent" },
-    { "standby", FIELD_WATTS, P(standby_mw), "10W", 0, ANY, NULL, "power drawn asleep" },
+      "energy of one sleep and wake; learned when absent", NULL },
+    { "standby", FIELD_WATTS, P(standby_mw), "10W", 0, ANY, NULL, "power drawn asleep", NULL },
     { "cyclesPerDay", FIELD_INT, P(cycles_per_day), "6", 0, 100000, NULL,
-      "power cycles per node and day" },
+      "power cycles per node and day", NULL },
     { "curve", FIELD_TEXT, P(curve), "", 0, 0, NULL,
-      "named power curve for nodes that do not measure" },
+      "named power curve for nodes that do not measure", NULL },
     { "wakeProven", FIELD_BOOL, P(wake_proven), "false", 0, 0, NULL,
-      "a person vouches that waking works here; otherwise it must be proven first" },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL },
+      "a person vouches that waking works here; otherwise it must be proven first", NULL },
+    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
 };
 
-static const struct manifest_field POLICY[] = {
+static const struct field POLICY[] = {
     { "strategy", FIELD_WORD, Y(strategy), "predictive", 0, 0, "demand predictive",
-      "size for the demand of now, or for its forecast" },
+      "size for the demand of now, or for its forecast", NULL },
     { "interval", FIELD_DURATION, Y(interval_ms), "1m", 100, DAY_MS, NULL,
-      "time between plans, and step of the demand series" },
+      "time between plans, and step of the demand series", NULL },
     { "horizon", FIELD_DURATION, Y(horizon_ms), "1h", 100, 7 * DAY_MS, NULL,
-      "how far plans look ahead" },
+      "how far plans look ahead", NULL },
     { "quantile", FIELD_SHARE, Y(quantile), "0.95", 0, 0, NULL,
-      "quantile of the forecast that must be servable" },
+      "quantile of the forecast that must be servable", NULL },
     { "confidence", FIELD_SHARE, Y(confidence), "0.8", 0, 0, NULL,
-      "confidence that a sleep outlasts break-even" },
-    { "budget.moves", FIELD_INT, Y(budget.moves), "4", 0, 100000, NULL, "moves at once" },
+      "confidence that a sleep outlasts break-even", NULL },
+    { "budget.moves", FIELD_INT, Y(budget.moves), "4", 0, 100000, NULL, "moves at once", NULL },
     { "budget.sleeps", FIELD_INT, Y(budget.sleeps), "2", 0, 100000, NULL,
-      "nodes going to sleep at once" },
-    { "budget.wakes", FIELD_INT, Y(budget.wakes), NULL, 1, 100000, NULL, "nodes waking at once" },
+      "nodes going to sleep at once", NULL },
+    { "budget.wakes", FIELD_INT, Y(budget.wakes), NULL, 1, 100000, NULL, "nodes waking at once",
+      NULL },
     { "budget.moveJoules", FIELD_NUMBER, Y(budget.move_joules), "0", 0, 0, NULL,
-      "price of one move in joules, besides what is measured" },
-    { "windows", FIELD_WINDOWS, Y(windows), NULL, 0, 0, NULL,
-      "when moves and sleeps are allowed or denied: {deny, days, start, end, zone}" },
+      "price of one move in joules, besides what is measured", NULL },
+    { "windows", FIELD_CUSTOM, Y(windows), NULL, 0, 0, NULL,
+      "when moves and sleeps are allowed or denied: {deny, days, start, end, zone}",
+      manifest_read_windows },
     { "carbon.source", FIELD_TEXT, Y(carbon.source), "none", 0, 0, "none file",
-      "where gCO2/kWh comes from" },
-    { "carbon.path", FIELD_TEXT, Y(carbon.path), "", 0, 0, NULL, "CSV of time and gCO2/kWh" },
-    { "pricePerKwh", FIELD_NUMBER, Y(price_per_kwh), "0", 0, 0, NULL, "for reports" },
-    { "currency", FIELD_TEXT, Y(currency), "EUR", 0, 0, NULL, "for reports" },
-    { "dryRun", FIELD_BOOL, Y(dry_run), "false", 0, 0, NULL, "plan and explain, but do nothing" },
-    { "paused", FIELD_BOOL, Y(paused), "false", 0, 0, NULL, "nothing but wakes" },
+      "where gCO2/kWh comes from", NULL },
+    { "carbon.path", FIELD_TEXT, Y(carbon.path), "", 0, 0, NULL, "CSV of time and gCO2/kWh", NULL },
+    { "pricePerKwh", FIELD_NUMBER, Y(price_per_kwh), "0", 0, 0, NULL, "for reports", NULL },
+    { "currency", FIELD_TEXT, Y(currency), "EUR", 0, 0, NULL, "for reports", NULL },
+    { "dryRun", FIELD_BOOL, Y(dry_run), "false", 0, 0, NULL, "plan and explain, but do nothing",
+      NULL },
+    { "paused", FIELD_BOOL, Y(paused), "false", 0, 0, NULL, "nothing but wakes", NULL },
     { "timing.settle", FIELD_DURATION, Y(timing.settle_ms), "10s", 0, DAY_MS, NULL,
-      "how long an empty node must stay empty before sleep" },
+      "how long an empty node must stay empty before sleep", NULL },
     { "timing.cooldown", FIELD_DURATION, Y(timing.cooldown_ms), "10m", 0, DAY_MS, NULL,
-      "after a wake or a failed drain, before the next sleep" },
+      "after a wake or a failed drain, before the next sleep", NULL },
     { "timing.drain", FIELD_DURATION, Y(timing.drain_ms), "30m", 100, DAY_MS, NULL,
-      "longest drain of a node" },
+      "longest drain of a node", NULL },
     { "timing.prepare", FIELD_DURATION, Y(timing.prepare_ms), "30s", 100, DAY_MS, NULL,
-      "longest wait for the agent's consent" },
+      "longest wait for the agent's consent", NULL },
     { "timing.bye", FIELD_DURATION, Y(timing.bye_ms), "90s", 100, DAY_MS, NULL,
-      "longest wait for the agent's last word" },
+      "longest wait for the agent's last word", NULL },
     { "timing.wake", FIELD_DURATION, Y(timing.wake_ms), "10m", 100, DAY_MS, NULL,
-      "longest wait for a woken node" },
+      "longest wait for a woken node", NULL },
     { "timing.maxAsleep", FIELD_DURATION, Y(timing.max_asleep_ms), "7d", 1000, 365 * DAY_MS, NULL,
-      "longest sleep; then the node is woken once" },
+      "longest sleep; then the node is woken once", NULL },
     { "timing.warmUp", FIELD_DURATION, Y(timing.warm_up_ms), "2m", 0, DAY_MS, NULL,
-      "after a start of the controller: no sleep, no shrink" },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL },
+      "after a start of the controller: no sleep, no shrink", NULL },
+    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
 };
 
-static const struct manifest_field *const FIELDS[KIND_COUNT] = { MODEL, POOL, POLICY };
+static const struct field *const FIELDS[KIND_COUNT] = { MODEL, POOL, POLICY };
 static const char *const KIND_HELP[KIND_COUNT] = {
     "a model and what its replicas need",
     "nodes that huddle may put to sleep, and how they are woken",
     "how demand is met and when huddle may act",
 };
-static const char *const TYPES[] = { "integer",         "number",         "share",
-                                     "boolean",         "string",         "duration",
-                                     "quantity",        "bytes",          "watts",
-                                     "joules",          "number",         "word",
-                                     "list of strings", "map of strings", "list of windows" };
 
-const struct manifest_field *manifest_fields(enum manifest_kind k)
+const struct field *manifest_fields(enum manifest_kind k)
 {
     return FIELDS[k];
 }
@@ -188,12 +190,7 @@ const char *manifest_kind_help(enum manifest_kind k)
     return KIND_HELP[k];
 }
 
-const char *field_type_name(enum field_type t)
-{
-    return TYPES[t];
-}
-
-static void describe(struct strbuf *out, const struct manifest_field *f)
+static void describe(struct strbuf *out, const struct field *f)
 {
     strbuf_printf(out, "%s", f->help);
     if (f->words)
@@ -209,7 +206,7 @@ char *manifest_schema_man(void)
     for (int k = 0; k < KIND_COUNT; k++) {
         strbuf_printf(&out, ".SS %s\n", manifest_kind_name((enum manifest_kind)k));
         strbuf_printf(&out, "%s.\n", KIND_HELP[k]);
-        for (const struct manifest_field *f = FIELDS[k]; f->path; f++) {
+        for (const struct field *f = FIELDS[k]; f->path; f++) {
             strbuf_printf(&out, ".TP\n.BR spec.%s \" (%s)\"\n", f->path, field_type_name(f->type));
             describe(&out, f);
             strbuf_putc(&out, '\n');
@@ -218,7 +215,7 @@ char *manifest_schema_man(void)
     return strbuf_take(&out);
 }
 
-static json_t *field_schema(const struct manifest_field *f)
+static json_t *field_schema(const struct field *f)
 {
     AUTO(strbuf) struct strbuf help = STRBUF_INIT;
     json_t *schema = json_object();
@@ -248,7 +245,7 @@ static json_t *field_schema(const struct manifest_field *f)
         json_object_set_new(schema, "type", json_string("object"));
         json_object_set_new(schema, "additionalProperties", json_pack("{s:s}", "type", "string"));
         break;
-    case FIELD_WINDOWS:
+    case FIELD_CUSTOM:
         json_object_set_new(schema, "type", json_string("array"));
         json_object_set_new(schema, "items",
                             json_pack("{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}",
@@ -271,7 +268,7 @@ json_t *manifest_schema_json(enum manifest_kind k)
 {
     json_t *spec = json_pack("{s:s, s:{}}", "type", "object", "properties");
 
-    for (const struct manifest_field *f = FIELDS[k]; f->path; f++) {
+    for (const struct field *f = FIELDS[k]; f->path; f++) {
         json_t *at = spec;
         const char *part = f->path;
         AUTO(mem) char *name = NULL;
@@ -296,7 +293,7 @@ static void explain_kind(struct strbuf *out, enum manifest_kind k, const char *b
 {
     size_t n = strlen(below);
 
-    for (const struct manifest_field *f = FIELDS[k]; f->path; f++) {
+    for (const struct field *f = FIELDS[k]; f->path; f++) {
         if (n && (strncmp(f->path, below, n) != 0 || (f->path[n] && f->path[n] != '.')))
             continue;
         strbuf_printf(out, "  spec.%s <%s>\n      ", f->path, field_type_name(f->type));

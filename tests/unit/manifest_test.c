@@ -181,7 +181,7 @@ static void fields_are_explained(void **state)
     (void)state;
     assert_int_equal(manifest_explain("servedmodel.spec.slo", &text, &e), 0);
     assert_non_null(strstr(text, "spec.slo.quantile <share>"));
-    assert_null(strstr(text, "replicas"));
+    assert_null(strstr(text, "spec.replicas"));
     assert_non_null(strstr(man, "spec.timing.warmUp"));
     free(text);
     text = NULL;

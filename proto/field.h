@@ -1,0 +1,108 @@
+/* Tables of fields: how structs are read from YAML or JSON, strictly. A table names every field
+ * with its type, place in a struct, default, range and help; manifests (manifest_schema.h) and the
+ * configuration of both daemons are read by it. Refusals read `file:line:column: path: what is
+ * wrong, what was expected`, with "did you mean" for a misspelt key. */
+#ifndef HUDDLE_FIELD_H
+#define HUDDLE_FIELD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+#include "proto/base/yaml.h"
+
+struct string_pair {
+    char *key, *value;
+};
+
+struct string_list {
+    char **item;
+    size_t n;
+};
+
+struct string_map { /* ascending by key */
+    struct string_pair *pair;
+    size_t n;
+};
+
+void string_list_done(struct string_list *l);
+void string_map_done(struct string_map *m);
+const char *string_map_get(const struct string_map *m, const char *key); /* or NULL */
+
+/* Does every pair of `selector` stand in `labels`? */
+bool string_map_selects(const struct string_map *selector, const struct string_map *labels);
+
+enum field_type {
+    FIELD_INT,    /* int64 */
+    FIELD_NUMBER, /* double, not negative */
+    FIELD_SHARE,  /* double within 0..1; "0.99" or "99%" */
+    FIELD_BOOL,
+    FIELD_TEXT,     /* char *, never NULL once read */
+    FIELD_DURATION, /* int64 ms */
+    FIELD_CPU,      /* int64 milli-cores */
+    FIELD_BYTES,    /* int64 */
+    FIELD_WATTS,    /* int64 mW */
+    FIELD_JOULES,   /* int64 mJ */
+    FIELD_GPU,      /* int64 thousandths of a device: a whole number, or a fraction below 1 */
+    FIELD_WORD,     /* an enum: one of `words` */
+    FIELD_LIST,     /* struct string_list */
+    FIELD_MAP,      /* struct string_map */
+    FIELD_CUSTOM,   /* read by `custom`; its owner frees it */
+};
+
+struct field {
+    const char *path; /* "replicas.min" */
+    enum field_type type;
+    size_t offset;       /* in the struct */
+    const char *def;     /* default as a person would write it; NULL: absent (-1, NAN, empty) */
+    int64_t least, most; /* of integers and units, in the unit of the struct; 0, 0: not negative */
+    const char *words;   /* FIELD_WORD: "demand predictive", in the order of the enum */
+    const char *help;    /* one line */
+    int (*custom)(void *base, const json_t *value, struct err *e); /* FIELD_CUSTOM */
+};
+
+const char *field_type_name(enum field_type t); /* "duration", "integer", ... */
+
+struct source { /* for messages */
+    const char *file;
+    const struct yaml_doc *doc; /* NULL: no positions */
+};
+
+#define FIELD_PATH_MAX 320
+#define FIELDS_MAX 64
+
+struct place { /* a value, and how to name it */
+    const struct source *from;
+    const json_t *parent;
+    const char *key;
+    size_t index;
+    char path[FIELD_PATH_MAX];
+};
+
+struct place place_below(const struct place *at, const json_t *parent, const char *key);
+
+/* -EINVAL, with "file:line:column: path: <what>" in e. */
+int place_error(const struct place *at, struct err *e, const char *what);
+int place_wrong_type(const struct place *at, const json_t *value, const char *expected,
+                     struct err *e);
+const char *json_type_words(const json_t *value); /* "a mapping", "nothing", ... */
+
+/* Refuses every key of `object` that is not one of `keys`. */
+int place_known_keys(const struct place *at, const json_t *object, const char *const *keys,
+                     size_t n, struct err *e);
+
+/* Reads `object` (NULL: everything by default) into the zeroed struct at `base`. On error the
+ * struct is half-filled: release it with fields_done(). */
+int fields_read(void *base, const struct field *fields, const struct place *at,
+                const json_t *object, struct err *e);
+void fields_done(void *base, const struct field *fields);
+
+/* One value of type FIELD_MAP. */
+int field_read_map(const json_t *value, struct string_map *out, struct err *e);
+
+/* Reads a configuration file that holds one mapping. `doc_done` of the document is done here. */
+int fields_read_file(void *base, const struct field *fields, const char *file, struct err *e);
+
+#endif
