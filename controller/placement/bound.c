@@ -1,0 +1,144 @@
+/* The bounds are taken over all nodes of pools that are not lost: more to choose from only lowers
+ * them. */
+#include "controller/placement/bound.h"
+
+#include <math.h>
+
+#include "proto/base/array.h"
+#include "proto/base/cleanup.h"
+
+#define DIMENSIONS 3u
+
+static double capacity_of(const struct snap_node *n, uint32_t dimension)
+{
+    return dimension == 0   ? (double)n->cpu_milli
+           : dimension == 1 ? (double)n->memory_bytes
+                            : 1000.0 * n->n_gpus;
+}
+
+static double size_of(const struct served_model *m, uint32_t dimension)
+{
+    return dimension == 0   ? (double)m->resources.cpu_milli
+           : dimension == 1 ? (double)m->resources.memory_bytes
+                            : (double)m->resources.gpu_milli;
+}
+
+static bool is_host(const struct snap_node *n)
+{
+    return n->pool != NO_INDEX && n->state != NODE_UNREACHABLE && n->state != NODE_QUARANTINED;
+}
+
+static int descending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* The k largest nodes must hold it all. */
+static uint32_t cover(const struct snapshot *s, const uint32_t *replicas, uint32_t d,
+                      double *capacity)
+{
+    double need = 0, sum = 0;
+    uint32_t n = 0, k = 0;
+
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        if (is_host(&s->nodes[i]))
+            capacity[n++] = capacity_of(&s->nodes[i], d);
+    qsort(capacity, n, sizeof(*capacity), descending);
+    for (uint32_t m = 0; m < s->n_models; m++)
+        need += replicas[m] * size_of(s->models[m].spec, d);
+    while (k < n && sum < need)
+        sum += capacity[k++];
+    return k;
+}
+
+/* With every node as large as the largest: pieces above c - limit fill one each, pieces below limit
+ * count nothing, the others their size. */
+static double dual_feasible(const struct snapshot *s, const uint32_t *replicas, uint32_t d,
+                            double c, double limit)
+{
+    double big = 0, sum = 0;
+
+    for (uint32_t m = 0; m < s->n_models; m++) {
+        double w = size_of(s->models[m].spec, d);
+
+        if (w > c - limit)
+            big += replicas[m];
+        else if (w >= limit)
+            sum += replicas[m] * w;
+    }
+    return big + ceil(sum / c - 1e-9);
+}
+
+static uint32_t pieces(const struct snapshot *s, const uint32_t *replicas, uint32_t d, double c)
+{
+    double best = 0;
+
+    if (c <= 0)
+        return 0;
+    best = dual_feasible(s, replicas, d, c, c / 2);
+    for (uint32_t m = 0; m < s->n_models; m++) {
+        double w = size_of(s->models[m].spec, d);
+
+        if (replicas[m] > 0 && w > 0 && w <= c / 2)
+            best = fmax(best, dual_feasible(s, replicas, d, c, w));
+    }
+    return (uint32_t)best;
+}
+
+static uint32_t per_model(const struct snapshot *s, const uint32_t *replicas)
+{
+    uint32_t most = 0;
+
+    for (uint32_t m = 0; m < s->n_models; m++) {
+        int64_t each = s->models[m].spec->placement.max_per_node;
+        uint32_t n = replicas[m] > 0;
+
+        if (each > 0)
+            n = (uint32_t)((replicas[m] + each - 1) / each);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+uint32_t bound_nodes(const struct snapshot *s, const uint32_t *replicas)
+{
+    AUTO(mem) double *capacity = xcalloc(s->n_nodes + 1, sizeof(*capacity));
+    uint32_t best = per_model(s, replicas), hosts = 0;
+    int64_t kept = 0;
+
+    for (uint32_t d = 0; d < DIMENSIONS; d++) {
+        uint32_t by_sum = cover(s, replicas, d, capacity), by_piece;
+
+        by_piece = pieces(s, replicas, d, capacity[0]);
+        best = by_sum > best ? by_sum : best;
+        best = by_piece > best ? by_piece : best;
+    }
+    for (uint32_t i = 0; i < s->n_pools; i++)
+        kept += s->pools[i].spec->min_awake + s->pools[i].spec->spare;
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        hosts += is_host(&s->nodes[i]);
+    best = kept > (int64_t)best ? (uint32_t)kept : best;
+    return best < hosts ? best : hosts;
+}
+
+double bound_watts(const struct snapshot *s, uint32_t nodes)
+{
+    AUTO(mem) double *extra = xcalloc(s->n_nodes + 1, sizeof(*extra));
+    double watts = 0;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        const struct node_curve *c = &s->nodes[i].curve;
+
+        if (!is_host(&s->nodes[i]))
+            continue;
+        watts += c->standby_w;
+        extra[n++] = fmax(0, c->watts[0] - c->standby_w);
+    }
+    qsort(extra, n, sizeof(*extra), descending);
+    for (uint32_t k = 0; k < nodes && k < n; k++)
+        watts += extra[n - 1 - k];
+    return watts;
+}

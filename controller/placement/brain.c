@@ -1,0 +1,279 @@
+/* The planner: forecasts, sizes, packs, empties, writes the plan down and has it proven. What
+ * cannot be proven is taken out: first everything that takes away, then everything. */
+#include "controller/placement/brain.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/forecast/ensemble.h"
+#include "controller/placement/evacuation.h"
+#include "controller/placement/packing.h"
+#include "controller/placement/plan_check.h"
+#include "controller/placement/plan_write.h"
+#include "controller/placement/policy.h"
+#include "controller/placement/sizing.h"
+#include "controller/placement/survival.h"
+#include "proto/base/array.h"
+
+#define MOVES_NAMED 2
+
+struct mind { /* what is remembered of one model */
+    char *name;
+    struct ensemble *forecaster;
+    int64_t step_ms;
+    char last_move[MOVES_NAMED][64]; /* newest first */
+};
+
+struct brain {
+    struct mind *minds; /* by name */
+    size_t n_minds, cap_minds;
+    uint64_t seed, plans;
+};
+
+struct brain *brain_new(uint64_t seed)
+{
+    struct brain *b = xcalloc(1, sizeof(*b));
+
+    b->seed = seed;
+    return b;
+}
+
+static void mind_done(struct mind *m)
+{
+    free(m->name);
+    ensemble_free(m->forecaster);
+}
+
+void brain_free(struct brain *b)
+{
+    if (!b)
+        return;
+    ARRAY_FOREACH(m, b, minds)
+        mind_done(m);
+    free(b->minds);
+    free(b);
+}
+
+/* --- memory of models ---------------------------------------------------------------------------
+ */
+
+/* The snapshot's models are sorted by name, and so are the minds: one walk drops those that are
+ * gone and adds the new ones, so that minds[i] is the snapshot's model i. */
+static void remember_models(struct brain *b, const struct snapshot *s)
+{
+    struct mind *now = xcalloc(s->n_models + 1, sizeof(*now));
+    size_t old = 0;
+
+    for (uint32_t i = 0; i < s->n_models; i++) {
+        while (old < b->n_minds && strcmp(b->minds[old].name, s->models[i].name) < 0)
+            mind_done(&b->minds[old++]);
+        if (old < b->n_minds && strcmp(b->minds[old].name, s->models[i].name) == 0)
+            now[i] = b->minds[old++];
+        else
+            now[i] = (struct mind){ .name = xstrdup(s->models[i].name) };
+        if (now[i].forecaster && now[i].step_ms != s->step_ms) {
+            ensemble_free(now[i].forecaster);
+            now[i].forecaster = NULL;
+        }
+        if (!now[i].forecaster)
+            now[i].forecaster = ensemble_new();
+        now[i].step_ms = s->step_ms;
+    }
+    while (old < b->n_minds)
+        mind_done(&b->minds[old++]);
+    free(b->minds);
+    b->minds = now;
+    b->n_minds = s->n_models;
+    b->cap_minds = s->n_models + 1;
+}
+
+static void note_moves(struct brain *b, const struct plan *p)
+{
+    const struct snapshot *s = p->snapshot;
+
+    for (size_t i = 0; i < p->n_placements; i++) {
+        const struct plan_placement *pp = &p->placements[i];
+        struct mind *m = &b->minds[pp->model];
+
+        if (pp->replica != NO_INDEX || pp->replaces == NO_INDEX)
+            continue;
+        memmove(m->last_move[1], m->last_move[0], sizeof(m->last_move[0]));
+        snprintf(m->last_move[0], sizeof(m->last_move[0]), "%.24s to %.24s",
+                 s->nodes[s->replicas[pp->replaces].node].name, s->nodes[pp->node].name);
+    }
+}
+
+/* --- validity -----------------------------------------------------------------------------------
+ */
+
+static int check_snapshot(const struct snapshot *s, struct err *e)
+{
+    if (s->step_ms <= 0)
+        return err_set(e, -EINVAL, "snapshot: step of %lld ms", (long long)s->step_ms);
+    for (uint32_t i = 0; i < s->n_replicas; i++)
+        if (s->replicas[i].model >= s->n_models || s->replicas[i].node >= s->n_nodes)
+            return err_set(e, -EINVAL, "snapshot: replica %s has no model or no node",
+                           s->replicas[i].uid);
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        if (s->nodes[i].pool != NO_INDEX && s->nodes[i].pool >= s->n_pools)
+            return err_set(e, -EINVAL, "snapshot: node %s is in an unknown pool", s->nodes[i].name);
+    for (uint32_t i = 1; i < s->n_models; i++)
+        if (strcmp(s->models[i - 1].name, s->models[i].name) >= 0)
+            return err_set(e, -EINVAL, "snapshot: models are not sorted by name");
+    for (size_t i = 0; i < s->n_observations; i++)
+        if (s->observations[i].model >= s->n_models)
+            return err_set(e, -EINVAL, "snapshot: an observation of no model");
+    return 0;
+}
+
+/* --- planning -----------------------------------------------------------------------------------
+ */
+
+static uint32_t forecast_steps(const struct snapshot *s, const struct power_policy *policy)
+{
+    int64_t steps = policy->horizon_ms / s->step_ms;
+
+    return steps < 1 ? 1 : steps > FORECAST_STEPS_MAX ? FORECAST_STEPS_MAX : (uint32_t)steps;
+}
+
+static void size_models(struct brain *b, struct plan *plan)
+{
+    const struct snapshot *s = plan->snapshot;
+    AUTO(mem) uint32_t *alive = xcalloc(s->n_models + 1, sizeof(*alive));
+
+    for (uint32_t i = 0; i < s->n_replicas; i++)
+        alive[s->replicas[i].model] += packing_counts(&s->replicas[i]);
+    for (uint32_t i = 0; i < s->n_models; i++) {
+        const struct power_policy *policy = policy_of_model(s, &s->models[i]);
+        struct plan_model *m = &plan->models[i];
+
+        ensemble_forecast(b->minds[i].forecaster, forecast_steps(s, policy), &m->forecast);
+        sizing(s, i, alive[i], ensemble_series(b->minds[i].forecaster), m);
+        if (m->frozen && b->minds[i].last_move[0][0])
+            snprintf(m->why, sizeof(m->why),
+                     "it misses its SLO: nothing of it is moved; its last moves: %.45s%s%.45s",
+                     b->minds[i].last_move[0], b->minds[i].last_move[1][0] ? ", " : "",
+                     b->minds[i].last_move[1]);
+    }
+}
+
+/* Minimum and spare, and room for the loss of any one: the quickest sleepers come back. */
+static uint32_t quickest_sleeper(const struct packing *p, uint32_t pool)
+{
+    uint32_t best = NO_INDEX;
+
+    for (uint32_t n = 0; n < p->s->n_nodes; n++) {
+        if ((p->host[n] != HOST_ASLEEP && p->host[n] != HOST_TURNING) ||
+            p->s->nodes[n].pool != pool)
+            continue;
+        if (best == NO_INDEX || p->host[n] < p->host[best] ||
+            (p->host[n] == p->host[best] &&
+             p->s->nodes[n].curve.boot_s < p->s->nodes[best].curve.boot_s))
+            best = n;
+    }
+    return best;
+}
+
+static void wake_for_pool(struct packing *p, uint32_t pool)
+{
+    const struct power_pool *spec = p->s->pools[pool].spec;
+    int64_t lacking = spec->min_awake + spec->spare;
+
+    for (uint32_t n = 0; n < p->s->n_nodes; n++)
+        if (p->s->nodes[n].pool == pool)
+            lacking -= p->s->nodes[n].state == NODE_AWAKE || p->s->nodes[n].state == NODE_HELD ||
+                       p->host[n] == HOST_COMING;
+    for (; lacking > 0; lacking--) {
+        uint32_t n = quickest_sleeper(p, pool);
+
+        if (n == NO_INDEX || !packing_open(p, n))
+            return;
+    }
+}
+
+static void wake_spares(struct packing *p)
+{
+    for (uint32_t i = 0; i < p->s->n_pools; i++)
+        wake_for_pool(p, i);
+    for (;;) {
+        uint32_t weakest = survival_weakest(p), n;
+
+        if (weakest == NO_INDEX)
+            return;
+        n = quickest_sleeper(p, p->s->nodes[weakest].pool);
+        if (n == NO_INDEX || !packing_open(p, n))
+            return;
+    }
+}
+
+static void look_out(const struct brain *b, const struct plan *plan, struct outlook *o)
+{
+    AUTO(mem)
+    const struct series **past = xcalloc(plan->snapshot->n_models + 1, sizeof(*past));
+
+    for (uint32_t i = 0; i < plan->snapshot->n_models; i++)
+        past[i] = ensemble_series(b->minds[i].forecaster);
+    outlook_init(o, plan->snapshot, plan->models, past);
+}
+
+static void prove(struct plan *plan)
+{
+    struct err e = ERR_INIT;
+
+    if (plan_check(plan, &e) == 0)
+        return;
+    plan_tame(plan);
+    snprintf(plan->summary, sizeof(plan->summary), "nothing is taken away, not proven: %.110s",
+             e.text);
+    if (plan_check(plan, &e) == 0)
+        return;
+    for (size_t i = 0; i < plan->n_placements; i++)
+        if (plan->placements[i].replica == NO_INDEX)
+            plan->placements[i--] = plan->placements[--plan->n_placements];
+    for (uint32_t n = 0; n < plan->snapshot->n_nodes; n++)
+        plan->nodes[n].verdict = PLAN_STAY;
+    plan_count(plan);
+    snprintf(plan->summary, sizeof(plan->summary), "nothing is changed, not proven: %.110s",
+             e.text);
+}
+
+static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
+{
+    AUTO(mem) struct outlook *o = xcalloc(1, sizeof(*o));
+    struct packing p;
+
+    size_models(b, plan);
+    packing_init(&p, plan->snapshot, plan->models, max_steps);
+    packing_solve(&p);
+    look_out(b, plan, o);
+    evacuation(&p, o, plan->nodes);
+    wake_spares(&p);
+    plan_write(plan, &p);
+    packing_done(&p);
+}
+
+int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct plan **ret_plan,
+               struct err *e)
+{
+    AUTO(plan) struct plan *plan = NULL;
+    int r = check_snapshot(s, e);
+
+    if (r < 0)
+        return r;
+    remember_models(b, s);
+    for (size_t i = 0; i < s->n_observations; i++)
+        ensemble_add(b->minds[s->observations[i].model].forecaster, s->observations[i].step,
+                     s->observations[i].value);
+    plan = xcalloc(1, sizeof(*plan));
+    plan->id = ++b->plans;
+    plan->snapshot = snapshot_ref(s);
+    plan->models = xcalloc(s->n_models + 1, sizeof(*plan->models));
+    plan->nodes = xcalloc(s->n_nodes + 1, sizeof(*plan->nodes));
+    make(b, plan, max_steps);
+    prove(plan);
+    note_moves(b, plan);
+    *ret_plan = TAKE(plan);
+    return 0;
+}

@@ -1,0 +1,265 @@
+/* Candidates in order, each tried as a whole, taken back when it does not work out. */
+#include "controller/placement/evacuation.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "controller/placement/policy.h"
+#include "controller/placement/survival.h"
+#include "proto/base/array.h"
+
+#define HYSTERESIS 1.2 /* by which the gain must exceed the cost: no flapping at the edge */
+
+struct step { /* one move of an accepted candidate, for taking it back */
+    uint32_t candidate, replica, node;
+    uint64_t mask;
+};
+
+struct job {
+    struct packing *p;
+    const struct outlook *o;
+    struct plan_node *nodes;
+    struct outlook_need room;          /* of nodes that stay awake */
+    int64_t *awake_left, *sleeps_left; /* per pool */
+    uint32_t *chosen;
+    size_t n_chosen, cap_chosen;
+    struct step *steps;
+    size_t n_steps, cap_steps;
+};
+
+static void note(struct job *j, uint32_t node, const char *text)
+{
+    snprintf(j->nodes[node].why, sizeof(j->nodes[node].why), "%s", text);
+}
+
+/* --- what stands against it ---------------------------------------------------------------------
+ */
+
+static const char *why_not(const struct job *j, uint32_t node)
+{
+    const struct packing *p = j->p;
+    const struct snap_node *n = &p->s->nodes[node];
+
+    if (p->s->paused)
+        return "awake: huddle is paused";
+    if (p->s->warming_up)
+        return "awake: the controller has just started and watches first";
+    if (!policy_window_open(p->s, n->pool))
+        return "awake: outside the policy's windows";
+    if (policy_of_pool(p->s, n->pool)->paused)
+        return "awake: its policy is paused";
+    if (j->sleeps_left[n->pool] <= 0)
+        return "awake: as many nodes as allowed are going to sleep";
+    if (j->awake_left[n->pool] <= 0)
+        return "awake: its pool keeps this many for minimum and spare";
+    if (p->received[node] > 0)
+        return "awake: replicas are started here";
+    return NULL;
+}
+
+static struct outlook_need without(const struct outlook_need *room, const struct snap_node *n)
+{
+    return (struct outlook_need){
+        .cpu_milli = room->cpu_milli - (double)n->cpu_milli,
+        .memory_bytes = room->memory_bytes - (double)n->memory_bytes,
+        .gpu_milli = room->gpu_milli - 1000.0 * n->n_gpus,
+    };
+}
+
+static double gain_j(const struct job *j, uint32_t node, double off_s)
+{
+    const struct snap_node *n = &j->p->s->nodes[node];
+    double move_j = policy_of_pool(j->p->s, n->pool)->budget.move_joules;
+
+    return (n->curve.watts[0] - n->curve.standby_w) * off_s - n->curve.cycle_j -
+           move_j * j->p->held[node];
+}
+
+/* --- trying -------------------------------------------------------------------------------------
+ */
+
+static void take_back(struct job *j, uint32_t node)
+{
+    while (j->n_steps > 0 && j->steps[j->n_steps - 1].candidate == node) {
+        const struct step *s = &j->steps[--j->n_steps];
+
+        packing_move(j->p, s->replica, s->node, s->mask);
+    }
+}
+
+static bool empty_node(struct job *j, uint32_t node)
+{
+    struct packing *p = j->p;
+
+    for (uint32_t k = p->first[node]; k < p->first[node + 1]; k++) {
+        uint32_t replica = p->by_node[k], to = NO_INDEX;
+        struct seat was = p->seats[replica];
+        uint64_t mask;
+
+        if (was.node != node)
+            continue;
+        if (packing_movable(p, replica))
+            to = packing_find(p, was.model, HOST_AWAKE, node, true, &mask);
+        if (to == NO_INDEX) {
+            take_back(j, node);
+            return false;
+        }
+        packing_move(p, replica, to, mask);
+        *ARRAY_ADD(j, steps) = (struct step){ node, replica, was.node, was.mask };
+    }
+    return true;
+}
+
+static void reopen(struct job *j, uint32_t node)
+{
+    const struct snap_node *n = &j->p->s->nodes[node];
+
+    take_back(j, node);
+    j->p->closed[node] = false;
+    j->nodes[node] = (struct plan_node){ .verdict = PLAN_STAY };
+    j->awake_left[n->pool]++;
+    j->sleeps_left[n->pool]++;
+}
+
+static void try_node(struct job *j, uint32_t node)
+{
+    struct packing *p = j->p;
+    const struct snap_node *n = &p->s->nodes[node];
+    struct plan_node *out = &j->nodes[node];
+    const char *against = why_not(j, node);
+    struct outlook_need rest = without(&j->room, n);
+    double break_even_s = node_curve_break_even_s(&n->curve);
+    uint32_t moved = p->held[node];
+
+    if (against) {
+        note(j, node, against);
+        return;
+    }
+    out->off_s = outlook_off_s(j->o, &rest);
+    out->joules_at_stake = gain_j(j, node, out->off_s);
+    if (out->off_s <= break_even_s * HYSTERESIS || out->joules_at_stake <= 0) {
+        snprintf(out->why, sizeof(out->why),
+                 "awake: expected to be needed within %.0f s, sleep pays from %.0f s (%.0f J at "
+                 "stake)",
+                 out->off_s, break_even_s * HYSTERESIS, out->joules_at_stake);
+        return;
+    }
+    if (p->steps > p->max_steps || !empty_node(j, node)) {
+        note(j, node,
+             p->steps > p->max_steps ? "awake: the search budget was used up"
+                                     : "awake: its replicas find no room elsewhere");
+        return;
+    }
+    p->closed[node] = true;
+    j->room = rest;
+    j->awake_left[n->pool]--;
+    j->sleeps_left[n->pool]--;
+    *ARRAY_ADD(j, chosen) = node;
+    out->verdict = PLAN_SLEEP;
+    snprintf(out->why, sizeof(out->why),
+             "not needed for %.0f s: sleeping saves %.0f J after %u moves and the power cycle "
+             "(pays from %.0f s)",
+             out->off_s, out->joules_at_stake, moved, break_even_s);
+}
+
+/* --- order --------------------------------------------------------------------------------------
+ */
+
+struct candidate {
+    uint32_t node, moves;
+    double saved_w;
+};
+
+static int compare_candidates(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+
+    if (x->moves != y->moves)
+        return x->moves < y->moves ? -1 : 1;
+    if (x->saved_w != y->saved_w)
+        return x->saved_w > y->saved_w ? -1 : 1;
+    return x->node > y->node ? -1 : x->node < y->node;
+}
+
+static void budgets(struct job *j)
+{
+    const struct snapshot *s = j->p->s;
+
+    for (uint32_t i = 0; i < s->n_pools; i++) {
+        const struct power_policy *policy = policy_of_pool(s, i);
+
+        j->awake_left[i] = -(s->pools[i].spec->min_awake + s->pools[i].spec->spare);
+        j->sleeps_left[i] = policy->budget.sleeps >= 0 ? policy->budget.sleeps : INT64_MAX;
+    }
+    for (uint32_t n = 0; n < s->n_nodes; n++) {
+        uint32_t pool = s->nodes[n].pool;
+        enum node_state state = s->nodes[n].state;
+
+        if (pool >= s->n_pools)
+            continue;
+        j->awake_left[pool] += state == NODE_AWAKE || state == NODE_HELD;
+        if (state >= NODE_DRAINING && state <= NODE_SLEEPING && j->sleeps_left[pool] > 0)
+            j->sleeps_left[pool]--;
+    }
+}
+
+static uint32_t list_candidates(struct job *j, struct candidate *out)
+{
+    const struct packing *p = j->p;
+    uint32_t n_out = 0;
+
+    for (uint32_t n = 0; n < p->s->n_nodes; n++) {
+        const struct snap_node *node = &p->s->nodes[n];
+
+        if (p->host[n] == HOST_AWAKE || p->host[n] == HOST_COMING) {
+            j->room.cpu_milli += (double)node->cpu_milli;
+            j->room.memory_bytes += (double)node->memory_bytes;
+            j->room.gpu_milli += 1000.0 * node->n_gpus;
+        }
+        if (node->state != NODE_AWAKE || node->pool >= p->s->n_pools)
+            continue;
+        if (!node->sleepable)
+            snprintf(j->nodes[n].why, sizeof(j->nodes[n].why), "awake: %.120s",
+                     node->why_not_asleep);
+        else
+            out[n_out++] =
+                (struct candidate){ n, p->held[n], node->curve.watts[0] - node->curve.standby_w };
+    }
+    return n_out;
+}
+
+/* The longest run of chosen nodes with which any one loss is survived; found by halving, as fewer
+ * sleepers never leave less room. */
+static void keep_survivable(struct job *j)
+{
+    while (j->n_chosen > 0 && survival_weakest(j->p) != NO_INDEX) {
+        size_t drop = (j->n_chosen + 1) / 2;
+
+        for (size_t i = 0; i < drop; i++) {
+            uint32_t node = j->chosen[--j->n_chosen];
+
+            reopen(j, node);
+            note(j, node, "awake: without it the loss of one more node could not be made good");
+        }
+    }
+}
+
+void evacuation(struct packing *p, const struct outlook *o, struct plan_node *nodes)
+{
+    struct job j = { .p = p, .o = o, .nodes = nodes };
+    AUTO(mem) struct candidate *list = xcalloc(p->s->n_nodes + 1, sizeof(*list));
+    uint32_t n;
+
+    j.awake_left = xcalloc(p->s->n_pools + 1, sizeof(*j.awake_left));
+    j.sleeps_left = xcalloc(p->s->n_pools + 1, sizeof(*j.sleeps_left));
+    budgets(&j);
+    n = list_candidates(&j, list);
+    qsort(list, n, sizeof(*list), compare_candidates);
+    for (uint32_t i = 0; i < n; i++)
+        try_node(&j, list[i].node);
+    keep_survivable(&j);
+    free(j.awake_left);
+    free(j.sleeps_left);
+    free(j.chosen);
+    free(j.steps);
+}

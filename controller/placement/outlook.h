@@ -1,0 +1,32 @@
+/* How long less than so much will do: what all models together need of CPU, memory and devices,
+ * step by step, ahead by the forecasts and back by the series. Behind every sleep (G6). */
+#ifndef HUDDLE_OUTLOOK_H
+#define HUDDLE_OUTLOOK_H
+
+#include "controller/forecast/series.h"
+#include "controller/placement/plan.h"
+
+#define OUTLOOK_PAST 1024u
+
+struct outlook_need {
+    double cpu_milli, memory_bytes, gpu_milli;
+};
+
+struct outlook {
+    double step_s;
+    uint32_t n_ahead, n_past;
+    bool forecast; /* every model with demand has one */
+    struct outlook_need ahead[FORECAST_STEPS_MAX];
+    struct outlook_need past[OUTLOOK_PAST]; /* 0: the newest step */
+};
+
+/* `past` is parallel to the snapshot's models; entries may be NULL. */
+void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
+                  const struct series *const *past);
+
+/* Seconds for which `room` is expected to do, found at the policy's confidence: by the forecast as
+ * long as it reaches; without one as long as it would have done until now (what has been quiet for
+ * long is expected to stay quiet for as long). */
+double outlook_off_s(const struct outlook *o, const struct outlook_need *room);
+
+#endif

@@ -1,0 +1,71 @@
+/* Which replica stands where: the working state of one plan. It starts from the present placement;
+ * what is not touched stays. Two counts are kept of each node: `peak`, with everything that runs
+ * now and everything that will be started (a move needs room while the old one still runs), and
+ * `after`, when all moves and stops are done. Best fit on CPU, memory and devices, models in
+ * descending size; ties by index, so that the same snapshot gives the same packing. */
+#ifndef HUDDLE_PACKING_H
+#define HUDDLE_PACKING_H
+
+#include "controller/placement/plan.h"
+#include "controller/placement/room.h"
+#include "controller/placement/tally.h"
+
+enum host { /* what a node is to this plan; better ones first */
+            HOST_AWAKE,
+            HOST_COMING,  /* waking, or woken by this plan */
+            HOST_TURNING, /* on its way to sleep: can be turned back */
+            HOST_ASLEEP,  /* can be woken */
+            HOST_NONE,
+};
+
+struct seat {             /* a present replica, or a new one */
+    uint32_t model, node; /* node NO_INDEX: surplus (present) or not placed */
+    uint64_t mask;
+};
+
+struct packing {
+    const struct snapshot *s;
+    const struct plan_model *models;
+    enum host *host;
+    struct room *peak, *after;
+    struct room_gpu *gpus;
+    uint32_t *first, *by_node; /* present replicas by node: by_node[first[n] .. first[n+1]) */
+    struct seat *seats;        /* parallel to snapshot->replicas */
+    struct seat *fresh;        /* new replicas */
+    size_t n_fresh, cap_fresh;
+    uint32_t *held, *received;      /* per node: seats after; of them not there now */
+    uint32_t *placed, *spread_over; /* per model: seats after, on so many nodes */
+    bool *closed;                   /* per node: chosen to sleep */
+    struct tally on_node, on_domain;
+    int64_t *wakes_left, *moves_left; /* per pool; of its policy's budget */
+    bool frozen;                      /* paused or warming up: no move */
+    bool crowd;                       /* minNodes cannot be had: look past it */
+    uint64_t steps, max_steps;        /* nodes looked at */
+};
+
+void packing_init(struct packing *p, const struct snapshot *s, const struct plan_model *models,
+                  uint64_t max_steps);
+void packing_done(struct packing *p);
+
+/* Is it a live replica that counts as placed? */
+bool packing_counts(const struct snap_replica *r);
+
+/* Takes surplus away, starts what is missing (opening nodes where needed) and moves replicas off
+ * nodes that are on their way to sleep or drained by a person. */
+void packing_solve(struct packing *p);
+
+/* The best node for one more replica of the model among those of one kind; NO_INDEX: none. Never
+ * `but`, never a closed one; `busy_only` leaves out empty ones. */
+uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_t but,
+                      bool busy_only, uint64_t *ret_mask);
+
+/* Moves a present replica to another node, or back (to its own node). The room must be there. */
+void packing_move(struct packing *p, uint32_t replica, uint32_t node, uint64_t mask);
+
+/* May a replica leave its node at all (its model is not frozen, budgets allow)? */
+bool packing_movable(const struct packing *p, uint32_t replica);
+
+/* Makes a node that can be woken or turned back a host; false: no budget. */
+bool packing_open(struct packing *p, uint32_t node);
+
+#endif

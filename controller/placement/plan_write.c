@@ -1,0 +1,238 @@
+/* From seats to placements. */
+#include "controller/placement/plan_write.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "controller/placement/bound.h"
+#include "proto/base/array.h"
+#include "proto/base/cleanup.h"
+
+/* --- placements ---------------------------------------------------------------------------------
+ */
+
+static struct plan_placement *place(struct plan *plan, const struct seat *seat)
+{
+    struct plan_placement *pp = ARRAY_ADD(plan, placements);
+
+    *pp = (struct plan_placement){ seat->model, seat->node, NO_INDEX, NO_INDEX, seat->mask };
+    return pp;
+}
+
+static void write_seats(struct plan *plan, const struct packing *p)
+{
+    const struct snapshot *s = p->s;
+
+    for (uint32_t i = 0; i < s->n_replicas; i++) {
+        const struct seat *seat = &p->seats[i];
+        struct plan_placement *pp;
+
+        if (seat->node == NO_INDEX)
+            continue;
+        pp = place(plan, seat);
+        if (seat->node == s->replicas[i].node)
+            pp->replica = i;
+        else
+            pp->replaces = i;
+    }
+    for (size_t i = 0; i < p->n_fresh; i++)
+        place(plan, &p->fresh[i]);
+}
+
+/* A surplus replica that serves waits for one of its model that is still starting: the second half
+ * of a move that an earlier plan began. */
+static void pair_moves(struct plan *plan, const struct packing *p)
+{
+    const struct snapshot *s = p->s;
+    AUTO(mem) uint32_t *next = xcalloc(s->n_models + 1, sizeof(*next)); /* index + 1 */
+    AUTO(mem) uint32_t *link = xcalloc(s->n_replicas + 1, sizeof(*link));
+
+    for (uint32_t i = s->n_replicas; i-- > 0;) {
+        if (p->seats[i].node != NO_INDEX || !packing_counts(&s->replicas[i]))
+            continue;
+        link[i] = next[s->replicas[i].model];
+        next[s->replicas[i].model] = i + 1;
+    }
+    for (size_t k = 0; k < plan->n_placements; k++) {
+        struct plan_placement *pp = &plan->placements[k];
+
+        if (pp->replica == NO_INDEX || s->replicas[pp->replica].phase == REPLICA_READY ||
+            next[pp->model] == 0)
+            continue;
+        pp->replaces = next[pp->model] - 1;
+        next[pp->model] = link[pp->replaces];
+    }
+}
+
+/* --- nodes --------------------------------------------------------------------------------------
+ */
+
+static const char *present_reason(const struct snap_node *n)
+{
+    switch (n->state) {
+    case NODE_AWAKE:
+        return n->evacuate ? "awake: drained by a person" : "awake: in use";
+    case NODE_ASLEEP:
+        return n->wakeable ? "asleep: not needed" : "asleep: cannot be woken now";
+    case NODE_WAKING:
+        return "waking: needed soon";
+    case NODE_DRAINING:
+    case NODE_EMPTY:
+    case NODE_PREPARING:
+    case NODE_SLEEPING:
+        return "on its way to sleep: not needed";
+    default:
+        return node_state_name(n->state);
+    }
+}
+
+static void write_verdicts(struct plan *plan, const struct packing *p)
+{
+    for (uint32_t n = 0; n < p->s->n_nodes; n++) {
+        struct plan_node *out = &plan->nodes[n];
+        const struct snap_node *node = &p->s->nodes[n];
+
+        if (p->host[n] == HOST_COMING && node->state != NODE_WAKING) {
+            out->verdict = PLAN_WAKE;
+            out->joules_at_stake = node->curve.cycle_j;
+            snprintf(out->why, sizeof(out->why),
+                     node->state == NODE_ASLEEP
+                         ? "woken: %u replicas need it, or a spare is missing; boots in %.0f s"
+                         : "turned back: %u replicas are needed on it, boot of another %.0f s",
+                     p->held[n], node->curve.boot_s);
+        } else if (!out->why[0]) {
+            snprintf(out->why, sizeof(out->why), "%s", present_reason(node));
+        }
+    }
+}
+
+static bool draws_awake(enum node_state s)
+{
+    return s == NODE_AWAKE || s == NODE_HELD || s == NODE_WAKING ||
+           (s >= NODE_DRAINING && s <= NODE_SLEEPING);
+}
+
+/* --- watts --------------------------------------------------------------------------------------
+ */
+
+/* Share of the requested CPU that is really used, over all nodes that tell. */
+static double used_share(const struct snapshot *s)
+{
+    AUTO(mem) double *asked = xcalloc(s->n_nodes + 1, sizeof(*asked));
+    double used = 0, sum = 0;
+
+    for (uint32_t i = 0; i < s->n_replicas; i++)
+        asked[s->replicas[i].node] +=
+            (double)s->models[s->replicas[i].model].spec->resources.cpu_milli;
+    for (uint32_t n = 0; n < s->n_nodes; n++) {
+        if (isnan(s->nodes[n].utilization) || asked[n] <= 0)
+            continue;
+        used += s->nodes[n].utilization * (double)s->nodes[n].cpu_milli;
+        sum += asked[n];
+    }
+    return sum > 0 ? fmin(fmax(used / sum, 0), 2) : 0.5;
+}
+
+static void count_watts(struct plan *plan)
+{
+    const struct snapshot *s = plan->snapshot;
+    AUTO(mem) double *asked = xcalloc(s->n_nodes + 1, sizeof(*asked));
+    double share = used_share(s);
+
+    plan->watts_now = plan->watts_after = 0;
+    for (size_t i = 0; i < plan->n_placements; i++)
+        asked[plan->placements[i].node] +=
+            (double)s->models[plan->placements[i].model].spec->resources.cpu_milli;
+    for (uint32_t n = 0; n < s->n_nodes; n++) {
+        const struct snap_node *node = &s->nodes[n];
+        struct plan_node *out = &plan->nodes[n];
+        bool awake = draws_awake(node->state);
+        bool after = (awake && out->verdict != PLAN_SLEEP &&
+                      !(node->state >= NODE_DRAINING && node->state <= NODE_SLEEPING)) ||
+                     out->verdict == PLAN_WAKE;
+        double u = node->cpu_milli > 0 ? share * asked[n] / (double)node->cpu_milli : 0;
+
+        plan->awake_now += awake;
+        plan->awake_target += after;
+        plan->watts_now +=
+            awake ? (isnan(node->watts) ? node_curve_watts(&node->curve, node->utilization)
+                                        : node->watts)
+                  : node->curve.standby_w;
+        out->watts_after = after ? node_curve_watts(&node->curve, u) : node->curve.standby_w;
+        plan->watts_after += out->watts_after;
+    }
+}
+
+/* --- counts -------------------------------------------------------------------------------------
+ */
+
+void plan_count(struct plan *plan)
+{
+    const struct snapshot *s = plan->snapshot;
+    AUTO(mem) uint32_t *placed = xcalloc(s->n_models + 1, sizeof(*placed));
+    uint32_t staying = 0, replaced = 0;
+
+    plan->moves = plan->starts = plan->stops = plan->sleeps = plan->wakes = 0;
+    plan->awake_now = plan->awake_target = 0;
+    for (size_t i = 0; i < plan->n_placements; i++) {
+        const struct plan_placement *pp = &plan->placements[i];
+
+        placed[pp->model]++;
+        staying += pp->replica != NO_INDEX;
+        replaced += pp->replaces != NO_INDEX;
+        plan->moves += pp->replica == NO_INDEX && pp->replaces != NO_INDEX;
+        plan->starts += pp->replica == NO_INDEX && pp->replaces == NO_INDEX;
+    }
+    for (uint32_t i = 0; i < s->n_replicas; i++)
+        plan->stops += packing_counts(&s->replicas[i]);
+    plan->stops = plan->stops > staying + replaced ? plan->stops - staying - replaced : 0;
+    for (uint32_t n = 0; n < s->n_nodes; n++) {
+        plan->sleeps += plan->nodes[n].verdict == PLAN_SLEEP;
+        plan->wakes += plan->nodes[n].verdict == PLAN_WAKE;
+    }
+    for (uint32_t m = 0; m < s->n_models; m++)
+        plan->models[m].placed = placed[m];
+    count_watts(plan);
+    plan->bound_nodes = bound_nodes(s, placed);
+    plan->bound_w = bound_watts(s, plan->bound_nodes);
+    snprintf(plan->summary, sizeof(plan->summary),
+             "%u of %u nodes awake (bound %u), %.0f W to %.0f W (bound %.0f W): %u moves, %u "
+             "starts, %u stops, %u sleeps, %u wakes",
+             plan->awake_target, s->n_nodes, plan->bound_nodes, plan->watts_now, plan->watts_after,
+             plan->bound_w, plan->moves, plan->starts, plan->stops, plan->sleeps, plan->wakes);
+}
+
+void plan_write(struct plan *plan, const struct packing *p)
+{
+    write_seats(plan, p);
+    pair_moves(plan, p);
+    write_verdicts(plan, p);
+    plan->steps = p->steps;
+    plan_count(plan);
+}
+
+void plan_tame(struct plan *plan)
+{
+    const struct snapshot *s = plan->snapshot;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < plan->n_placements; i++) /* only plain starts; all that runs stays */
+        if (plan->placements[i].replica == NO_INDEX && plan->placements[i].replaces == NO_INDEX)
+            plan->placements[kept++] = plan->placements[i];
+    plan->n_placements = kept;
+    for (uint32_t i = 0; i < s->n_replicas; i++) {
+        const struct snap_replica *r = &s->replicas[i];
+
+        if (packing_counts(r))
+            *ARRAY_ADD(plan, placements) =
+                (struct plan_placement){ r->model, r->node, i, NO_INDEX, r->gpu_mask };
+    }
+    for (uint32_t n = 0; n < s->n_nodes; n++)
+        if (plan->nodes[n].verdict == PLAN_SLEEP) {
+            plan->nodes[n].verdict = PLAN_STAY;
+            plan->nodes[n].off_s = plan->nodes[n].joules_at_stake = 0;
+            snprintf(plan->nodes[n].why, sizeof(plan->nodes[n].why),
+                     "awake: the plan that put it to sleep could not be proven");
+        }
+    plan_count(plan);
+}

@@ -1,0 +1,46 @@
+/* Looking up policies; defaults where none is named. */
+#include "controller/placement/policy.h"
+
+static const struct power_policy defaults = {
+    .strategy = STRATEGY_PREDICTIVE,
+    .interval_ms = 60000,
+    .horizon_ms = 3600000,
+    .quantile = 0.95,
+    .confidence = 0.9,
+    .budget = { .moves = -1, .sleeps = -1, .wakes = -1, .move_joules = 200 },
+};
+
+const struct power_policy *policy_of_pool(const struct snapshot *s, uint32_t pool)
+{
+    if (pool >= s->n_pools || s->pools[pool].policy >= s->n_policies)
+        return &defaults;
+    return s->policies[s->pools[pool].policy].spec;
+}
+
+bool policy_window_open(const struct snapshot *s, uint32_t pool)
+{
+    if (pool >= s->n_pools)
+        return false;
+    return s->pools[pool].policy >= s->n_policies || s->policies[s->pools[pool].policy].window_open;
+}
+
+const struct power_policy *policy_of_model(const struct snapshot *s, const struct snap_model *m)
+{
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        if (s->nodes[i].pool != NO_INDEX && snapshot_eligible(m, i))
+            return policy_of_pool(s, s->nodes[i].pool);
+    return &defaults;
+}
+
+int64_t policy_boot_ms(const struct snapshot *s, const struct snap_model *m)
+{
+    int64_t slowest_ms = 0;
+
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        uint32_t pool = s->nodes[i].pool;
+
+        if (pool < s->n_pools && s->pools[pool].boot_p99_ms > slowest_ms && snapshot_eligible(m, i))
+            slowest_ms = s->pools[pool].boot_p99_ms;
+    }
+    return slowest_ms;
+}

@@ -1,0 +1,29 @@
+/* What is free on a node: CPU, memory and devices, and what a replica takes of it. Devices are
+ * taken whole (gpu_milli in thousands) or in parts of one, with memory per device. */
+#ifndef HUDDLE_ROOM_H
+#define HUDDLE_ROOM_H
+
+#include "controller/state/snapshot.h"
+
+struct room_gpu {
+    int64_t milli, memory_bytes;
+};
+
+struct room {
+    int64_t cpu_milli, memory_bytes;
+    struct room_gpu *gpus; /* n_gpus of the node; storage is the caller's */
+};
+
+/* Everything free. `gpus` is storage for n->n_gpus devices. */
+void room_init(struct room *r, const struct snap_node *n, struct room_gpu *gpus);
+
+/* Is there room for one replica? *ret_mask: the devices it would take, best fit. */
+bool room_fits(const struct room *r, const struct snap_node *n, const struct served_model *spec,
+               uint64_t *ret_mask);
+
+void room_take(struct room *r, const struct snap_node *n, const struct served_model *spec,
+               uint64_t mask);
+void room_give(struct room *r, const struct snap_node *n, const struct served_model *spec,
+               uint64_t mask);
+
+#endif

@@ -1,0 +1,151 @@
+/* From demand to replicas. What is unknown never shrinks a model. */
+#include "controller/placement/sizing.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "controller/placement/policy.h"
+
+#define MARGIN 1.15         /* without a forecast: growth within the lead time */
+#define SHRINK_STEPS_MIN 3u /* look so far back or ahead before shrinking */
+#define REPLICAS_MOST 1000000.0
+
+uint32_t sizing_replicas(const struct snap_model *m, double demand)
+{
+    double wanted = ceil(demand / m->capacity - 1e-9);
+
+    wanted = fmax(wanted, (double)m->spec->replicas.min);
+    wanted = fmin(wanted, (double)m->spec->replicas.max);
+    return (uint32_t)fmin(fmax(wanted, 0), REPLICAS_MOST);
+}
+
+static uint32_t steps_of(const struct snapshot *s, int64_t ms)
+{
+    int64_t steps = s->step_ms > 0 ? (ms + s->step_ms - 1) / s->step_ms : 1;
+
+    return steps < 1 ? 1 : steps > FORECAST_STEPS_MAX ? FORECAST_STEPS_MAX : (uint32_t)steps;
+}
+
+static double recent_peak(const struct series *past, uint32_t steps)
+{
+    double peak = NAN;
+
+    for (uint32_t k = 0; past && k < steps && k < past->n; k++) {
+        double x = (double)series_at(past, past->last - k);
+
+        if (!isnan(x))
+            peak = fmax(peak, x);
+    }
+    return peak;
+}
+
+/* The demand below which it is not worth going for the time that a stop and a start take. */
+static double lasting_need(const struct snapshot *s, const struct snap_model *m,
+                           const struct power_policy *policy, const struct series *past,
+                           const struct plan_model *out)
+{
+    uint32_t window = steps_of(s, 2 * m->load_p99_ms + s->step_ms);
+
+    window = window < SHRINK_STEPS_MIN ? SHRINK_STEPS_MIN : window;
+    if (out->predictive) {
+        uint32_t lead = steps_of(s, policy_boot_ms(s, m) + m->load_p99_ms + s->step_ms);
+
+        return fmax(out->demand_need,
+                    forecast_peak(&out->forecast, policy->quantile, 0, lead + window));
+    }
+    return fmax(out->demand_need, MARGIN * recent_peak(past, window));
+}
+
+static double need_of(const struct snapshot *s, const struct snap_model *m,
+                      const struct power_policy *policy, const struct plan_model *out)
+{
+    uint32_t lead = steps_of(s, policy_boot_ms(s, m) + m->load_p99_ms + s->step_ms);
+
+    if (!out->predictive)
+        return MARGIN * out->demand_now;
+    return fmax(out->demand_now, forecast_peak(&out->forecast, policy->quantile, 0, lead));
+}
+
+static void say(struct plan_model *out, const char *what)
+{
+    snprintf(out->why, sizeof(out->why), "%s", what);
+}
+
+static uint32_t clamp_least(const struct snap_model *m, uint32_t replicas)
+{
+    if ((int64_t)replicas < m->spec->replicas.min)
+        return (uint32_t)m->spec->replicas.min;
+    return replicas;
+}
+
+/* Nothing is known that would justify a change: what runs goes on. */
+static void keep(const struct snap_model *m, uint32_t alive, struct plan_model *out,
+                 const char *why)
+{
+    out->target = clamp_least(m, alive);
+    out->floor = m->ready;
+    out->demand_need = NAN;
+    say(out, why);
+}
+
+static void explain_size(const struct snap_model *m, const struct power_policy *policy,
+                         struct plan_model *out)
+{
+    if (out->predictive)
+        snprintf(out->why, sizeof(out->why),
+                 "%.3g req/s must be servable (now %.3g, forecast at %.2g over the lead time), "
+                 "%.3g a replica; %.40s",
+                 out->demand_need, out->demand_now, policy->quantile, m->capacity,
+                 out->forecast.why);
+    else
+        snprintf(out->why, sizeof(out->why),
+                 "%.3g req/s must be servable (now %.3g and a margin), %.3g a replica%s%.40s",
+                 out->demand_need, out->demand_now, m->capacity,
+                 policy->strategy == STRATEGY_PREDICTIVE ? "; no forecast: " : "",
+                 policy->strategy == STRATEGY_PREDICTIVE ? out->forecast.why : "");
+}
+
+static void size_known(const struct snapshot *s, const struct snap_model *m, uint32_t alive,
+                       const struct power_policy *policy, const struct series *past,
+                       struct plan_model *out)
+{
+    uint32_t lasting, most = (uint32_t)fmin((double)m->spec->replicas.max, REPLICAS_MOST);
+
+    out->demand_need = need_of(s, m, policy, out);
+    out->target = sizing_replicas(m, out->demand_need);
+    out->floor = sizing_replicas(m, out->predictive ? out->demand_need : out->demand_now);
+    lasting = sizing_replicas(m, lasting_need(s, m, policy, past, out));
+    if (out->target < alive)
+        out->target = lasting < alive ? lasting : alive < most ? alive : most;
+    explain_size(m, policy, out);
+}
+
+void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const struct series *past,
+            struct plan_model *out)
+{
+    const struct snap_model *m = &s->models[model];
+    const struct power_policy *policy = policy_of_model(s, m);
+
+    out->demand_now = m->demand;
+    out->predictive =
+        policy->strategy == STRATEGY_PREDICTIVE && out->forecast.n_steps > 0 && !isnan(m->demand);
+    if (isnan(m->capacity) || m->capacity <= 0)
+        keep(m, alive, out, "what a replica can serve is not known yet: what runs goes on");
+    else if (isnan(m->demand))
+        keep(m, alive, out, "the demand is not known: what runs goes on");
+    else
+        size_known(s, m, alive, policy, past, out);
+    if ((int64_t)out->floor < m->spec->disruption.min_available)
+        out->floor = (uint32_t)m->spec->disruption.min_available;
+    if (m->slo_broken) {
+        out->frozen = true;
+        out->target = out->target > m->ready ? out->target : m->ready + 1;
+        if ((int64_t)out->target > m->spec->replicas.max)
+            out->target = (uint32_t)m->spec->replicas.max;
+        say(out, "it misses its SLO: nothing of it is moved or stopped, one more is started");
+    }
+    if ((s->warming_up || m->slo_broken) && out->target < alive)
+        out->target = alive;
+    if (out->target < out->floor)
+        out->target = out->floor;
+}
