@@ -44,7 +44,7 @@ struct sample_group { /* one cgroup or process group that the supervisor asked a
 };
 
 struct sample_problem {
-    char what[200], fix[200];
+    char what[200], fix[320];
 };
 
 struct sample {

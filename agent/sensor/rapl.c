@@ -1,10 +1,9 @@
 /* RAPL energy counters through libpowercap: see rapl.h. What libpowercap really does: it reads
- * descriptor 0 for a file that was never opened, and reads text that is no number as 0. So a struct
- * is only asked for files that are open, on descriptors above 2, and the text is checked first. */
+ * descriptor 0 for a file that was never opened, and reads text that is no number as 0. So we open,
+ * on descriptors above 2, ask it only for what is open, and check the text first. */
 #include "agent/sensor/rapl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <powercap/powercap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,27 +75,20 @@ static void zone_close(struct rapl_zone *z)
     memset(&z->files, 0, sizeof(z->files));
 }
 
-/* Opens energy_uj through libpowercap. 0 or -errno. */
+/* Opens energy_uj and hands it to libpowercap's struct. Its own open is of no use to us: it writes
+ * zone numbers in hexadecimal (0.6.0 looks for zone 10 in "intel-rapl:a"), blocks on a FIFO, and
+ * leaves the descriptor open across exec. 0 or -errno. */
 static int zone_open(struct rapl_zone *z)
 {
     char path[320];
-    int fd;
 
     (void)snprintf(path, sizeof(path), "%s/energy_uj", z->node.folder);
-    fd = text_file_open(path); /* refuses what is no regular file, and says why in errno's words */
+    int fd = text_file_open(path);
     if (fd < 0)
         return fd;
-    (void)close(fd);
     memset(&z->files, 0, sizeof(z->files));
-    if (powercap_zone_file_open(&z->files, POWERCAP_ZONE_FILE_ENERGY_UJ, z->node.control,
-                                z->node.index, z->node.depth, O_RDONLY | O_NONBLOCK) < 0) {
-        memset(&z->files, 0, sizeof(z->files));
-        return errno ? -errno : -EIO;
-    }
-    fd = fcntl(z->files.energy_uj, F_DUPFD_CLOEXEC, 3);
-    (void)close(z->files.energy_uj);
-    z->files.energy_uj = fd < 0 ? 0 : fd;
-    return fd < 0 ? -errno : 0;
+    z->files.energy_uj = fd;
+    return 0;
 }
 
 /* One reading: strictly a number, within the range. 0, or -errno with the reason in `why`. */
@@ -141,14 +133,24 @@ static void zone_identify(struct rapl_zone *z)
         z->zone.range_uj = 0;
 }
 
+/* May both be names of one counter? Dies of one package ("package-0-die-1"), or psys and psys-1. */
+static bool same_thing(const struct rapl_zone *a, const struct rapl_zone *b)
+{
+    const char *die = strstr(a->node.name, "-die-");
+    size_t n = die ? (size_t)(die - a->node.name) + strlen("-die-") : 0;
+
+    if (a->zone.kind != b->zone.kind || a->zone.range_uj != b->zone.range_uj)
+        return false;
+    return a->zone.kind == ZONE_PSYS || (die && strncmp(a->node.name, b->node.name, n) == 0);
+}
+
 /* Two names for one counter: b, read between two readings of a, stands between them. */
 static bool is_mirror(const struct rapl_zone *a, const struct rapl_zone *b)
 {
     uint64_t before, between, after;
     char why[64];
 
-    if (a->zone.kind != b->zone.kind || a->zone.range_uj != b->zone.range_uj ||
-        a->files.energy_uj == 0 || b->files.energy_uj == 0)
+    if (!same_thing(a, b) || a->files.energy_uj == 0 || b->files.energy_uj == 0)
         return false;
     if (zone_read_uj(a, &before, why, sizeof(why)) < 0 ||
         zone_read_uj(b, &between, why, sizeof(why)) < 0 ||
