@@ -124,7 +124,7 @@ static void plans_of_random_clusters_are_proven(void **state)
     print_message("%u sleeps, %u moves, %u not proven\n", sleeps, moves, failures);
     assert_true(failures <=
                 18); /* of 1,800: first fit of the recount may fail where another did not */
-    assert_true(sleeps > 100 && moves > 30);
+    assert_true(sleeps > 100 && moves > 5);
     free(w);
 }
 
