@@ -65,7 +65,11 @@ def day(series: Series, number: int) -> Series:
 
 
 def write_compressed(
-    file: pathlib.Path, today: Series, lead_s: float, seconds: float, names: tuple[str, ...] = MODELS
+    file: pathlib.Path,
+    today: Series,
+    lead_s: float,
+    seconds: float,
+    names: tuple[str, ...] = MODELS,
 ) -> None:
     """The load generator's table: `lead_s` at the first rate, then the day within `seconds`."""
     with file.open("w") as out:

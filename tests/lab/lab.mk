@@ -19,3 +19,11 @@ $(BUILD)/lab-load: $(addprefix $(LAB_OBJ)/,load.o load_model.o load_table.o load
 		$(LIB_PROTO)
 	$(call say,LINK,$@)
 	$(call link,$(LIB_JANSSON) -lm)
+
+# make demo [STRATEGY=demand] [SECONDS=120]
+STRATEGY ?= predictive
+SECONDS ?= 120
+.PHONY: demo
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all lab
+	$(Q)HUDDLE_BUILD=$(abspath $(BUILD)) python3 -m tests.lab.demo --strategy $(STRATEGY) --seconds $(SECONDS)

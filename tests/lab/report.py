@@ -50,7 +50,9 @@ def plot(title: str, unit: str, lines: list[Line], end_x: float, x_label) -> str
         out.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{i * step:g}</text>')
     for i in range(9):
         x = end_x * i / 8
-        out.append(f'<text x="{x_of(x):.1f}" y="{HEIGHT - 4}" text-anchor="middle">{x_label(x)}</text>')
+        out.append(
+            f'<text x="{x_of(x):.1f}" y="{HEIGHT - 4}" text-anchor="middle">{x_label(x)}</text>'
+        )
     for colour, (_, points) in zip(COLOURS * 3, lines):
         out.append(f'<path class="line" stroke="{colour}" d="{path(points, x_of, y_of)}"/>')
     out.append("</svg><p class=legend>")
