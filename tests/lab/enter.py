@@ -8,10 +8,14 @@ those when the last holder of a pipe is gone.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
+import pathlib
 import subprocess
 import sys
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 INSIDE = "HUDDLE_LAB_INSIDE"
 WORK = "/mnt"  # a tmpfs of our own is mounted here: a short path that vanishes with us
 
@@ -68,3 +72,40 @@ def enter(command: list[str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execvp(words[0], words)
+
+
+def in_lab(timeout_s: float = 120.0):
+    """Decorator of a pytest function: it is run by a pytest of its own inside the namespaces."""
+
+    def decorate(test):
+        @functools.wraps(test)
+        def wrapper() -> None:
+            if inside():
+                test()
+                return
+            import pytest
+
+            why_not = possible()
+            if why_not:
+                pytest.skip(f"no namespaces here: {why_not}")
+            case = f"{inspect.getfile(test)}::{test.__name__}"
+            words = [sys.executable, "-m", "tests.lab.enter", sys.executable, "-m", "pytest"]
+            words += ["-q", "-p", "no:cacheprovider", "--no-header", case]
+            try:
+                done = subprocess.run(
+                    words, cwd=REPOSITORY, text=True, capture_output=True, timeout=timeout_s
+                )
+            except subprocess.TimeoutExpired as error:
+                output = (error.stdout or b"").decode(errors="replace")
+                pytest.fail(f"not done after {timeout_s:g} s\n{output}", pytrace=False)
+            if done.returncode:
+                pytest.fail(done.stdout + done.stderr, pytrace=False)
+
+        return wrapper
+
+    return decorate
+
+
+if __name__ == "__main__":
+    enter(sys.argv[1:])
+    raise SystemExit("tests.lab.enter: already inside")
