@@ -73,7 +73,7 @@ static void begin_term(struct controller *c)
     c->cluster->instance = c->options.instance;
     if (!c->cluster->id[0])
         snprintf(c->cluster->id, sizeof(c->cluster->id), "%s", c->options.cluster_id);
-    c->meta_due = true;
+    c->meta_due = c->doors_now = true;
     /* A fresh cluster has nothing that could shrink wrongly. */
     c->warming_up = c->restored && c->cluster->nodes.n_items > 0;
     c->warm_until_ms = c->now_ms + warm_up_ms(c);
@@ -267,10 +267,10 @@ static void count_told_requests(struct controller *c, struct model *m)
     if (model_spec(m)->demand.source != DEMAND_METRICS || m->pending_wall_ms == 0 ||
         c->wall_ms - m->pending_wall_ms < c->options.report_interval_ms)
         return;
-    for (size_t i = 0; i < c->cluster->replicas.n_items; i++) {
-        const struct replica *r = cluster_replica(c->cluster, i);
+    for (size_t i = 0; i < m->n_replicas; i++) {
+        const struct replica *r = m->replicas[i];
 
-        if (r->model != m || !r->reported || r->phase != REPLICA_READY)
+        if (!r->reported || r->phase != REPLICA_READY)
             continue;
         ready++;
         told += r->metrics_known && c->now_ms - r->metrics_ms <= 3 * node_interval_ms(r->node);
@@ -297,6 +297,7 @@ static void on_time(struct controller *c)
         core_store_counters(c);
     }
     c->reconciled_ms = c->now_ms;
+    c->doors_now = true;
 }
 
 void controller_step(struct controller *c, const struct controller_event *event, int64_t boot_ms,

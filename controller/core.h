@@ -55,7 +55,7 @@ struct controller {
     bool restored, warming_up;
     bool store_failed; /* wake-only */
     bool deposed;      /* a newer controller exists: for good */
-    bool meta_due;
+    bool meta_due, doors_now;
     /* Front door. */
     struct {
         bool reachable;

@@ -143,7 +143,7 @@ static void free_wants(struct door_want *wants, size_t n)
 static void publish_door(struct controller *c, struct model *m)
 {
     size_t n;
-    struct door_want *wants = standalone_door_wants(c->cluster, m, &n);
+    struct door_want *wants = standalone_door_wants(m, &n);
     uint64_t digest = door_digest(wants, n);
     struct effect *e;
 
@@ -161,8 +161,10 @@ static void publish_door(struct controller *c, struct model *m)
 
 static void publish_doors(struct controller *c)
 {
-    if (!c->cluster->door_due)
+    /* Once per round of reconciliation: a large model's list is not made anew for every report. */
+    if (!c->cluster->door_due || !c->doors_now)
         return;
+    c->doors_now = false;
     for (size_t i = 0; i < c->cluster->models.n_items; i++)
         if (cluster_model(c->cluster, i)->door_due)
             publish_door(c, cluster_model(c->cluster, i));

@@ -327,17 +327,11 @@ static void set_model_plan(const struct controller *c, const struct model *m, js
 json_t *view_model(struct controller *c, const struct model *m)
 {
     json_t *o = manifest_to_json(m->revision->object), *s;
-    uint32_t total = 0, ready = 0;
+    uint32_t total = (uint32_t)m->n_replicas, ready = 0;
     bool known;
 
-    for (size_t i = 0; i < c->cluster->replicas.n_items; i++) {
-        const struct replica *r = cluster_replica(c->cluster, i);
-
-        if (r->model != m)
-            continue;
-        total++;
-        ready += replica_serves(c, r);
-    }
+    for (size_t i = 0; i < m->n_replicas; i++)
+        ready += replica_serves(c, m->replicas[i]);
     s = json_pack(
         "{s:I, s:I, s:I, s:o, s:o, s:b, s:o, s:o, s:b, s:I, s:o}", "ready", (json_int_t)ready,
         "total", (json_int_t)total, "floor", (json_int_t)model_floor(c, m, &known), "demand",

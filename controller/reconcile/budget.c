@@ -8,40 +8,51 @@
 #include "controller/state/snapshot_build.h"
 #include "proto/base/array.h"
 
-static void count_node(struct controller *c, struct node *n)
+static void count_state(struct controller *c, const struct node *n, enum node_state state,
+                        uint32_t step)
 {
     struct policy *policy = pool_policy(c->cluster, n->pool);
     struct pool *p = n->pool;
 
-    switch (n->record.state) {
+    switch (state) {
     case NODE_AWAKE:
     case NODE_HELD:
         if (n->seen && node_age_ms(c->cluster, n, c->now_ms) <= 4 * node_interval_ms(n))
-            p->awake++;
+            p->awake += step;
         break;
     case NODE_DRAINING:
     case NODE_EMPTY:
     case NODE_PREPARING:
     case NODE_SLEEPING:
-        p->leaving++;
+        p->leaving += step;
         if (policy)
-            policy->sleeps++;
+            policy->sleeps += (int32_t)step;
         break;
     case NODE_ASLEEP:
-        p->asleep++;
+        p->asleep += step;
         break;
     case NODE_WAKING:
-        p->waking++;
+        p->waking += step;
         if (policy)
-            policy->wakes++;
+            policy->wakes += (int32_t)step;
         break;
     case NODE_UNREACHABLE:
     case NODE_QUARANTINED:
-        p->lost++;
+        p->lost += step;
         break;
     case NODE_UNMANAGED:
         break;
     }
+}
+
+/* Unsigned wrap-around makes UINT32_MAX a step of -1. A node that was awake and fell silent was not
+ * counted any more, so its leaving takes nothing away either. */
+void budget_moved(struct controller *c, const struct node *n, enum node_state before)
+{
+    if (!n->pool)
+        return;
+    count_state(c, n, before, UINT32_MAX);
+    count_state(c, n, n->record.state, 1);
 }
 
 void budget_count(struct controller *c)
@@ -60,7 +71,8 @@ void budget_count(struct controller *c)
         cluster_model(c->cluster, i)->serving = cluster_model(c->cluster, i)->alive = 0;
     for (size_t i = 0; i < c->cluster->nodes.n_items; i++)
         if (cluster_node(c->cluster, i)->pool)
-            count_node(c, cluster_node(c->cluster, i));
+            count_state(c, cluster_node(c->cluster, i), cluster_node(c->cluster, i)->record.state,
+                        1);
     for (size_t i = 0; i < c->cluster->replicas.n_items; i++) {
         struct replica *r = cluster_replica(c->cluster, i);
         struct policy *policy = pool_policy(c->cluster, r->node->pool);

@@ -284,7 +284,7 @@ static void follow(struct controller *c, struct node *n, const struct node_recor
     for (size_t i = 0; i < n->n_replicas; i++) /* reachability decides what the door is told */
         model_door_due(c->cluster, n->replicas[i]->model);
     node_touch(c->cluster, n);
-    budget_count(c);
+    budget_moved(c, n, before->state);
 }
 
 static json_t *json_texts(const struct string_list *l)

@@ -23,6 +23,7 @@ bool replica_serves(const struct controller *c, const struct replica *r);
 
 /* Counts pools, policies and models anew for budgets and floors. */
 void budget_count(struct controller *c);
+void budget_moved(struct controller *c, const struct node *n, enum node_state before);
 
 /* Ready replicas below which no act may go: the plan's floor, the present demand, minAvailable.
  * *ret_known is false when the present demand or the capacity is not known: then the model may only

@@ -401,18 +401,10 @@ static void step_surplus(struct controller *c, struct replica *r)
 
 static void step_deleted(struct controller *c, struct model *m)
 {
-    uint32_t left = 0;
-
-    for (size_t i = c->cluster->replicas.n_items; i-- > 0;) {
-        struct replica *r = cluster_replica(c->cluster, i);
-
-        if (r->model != m)
-            continue;
-        left++;
-        if (r->leaving == LEAVING_NO)
-            drain(c, r, "its model was deleted");
-    }
-    if (left > 0)
+    for (size_t i = 0; i < m->n_replicas; i++)
+        if (m->replicas[i]->leaving == LEAVING_NO)
+            drain(c, m->replicas[i], "its model was deleted");
+    if (m->n_replicas > 0)
         return;
     if (m->told)
         fx_change(c->fx, CHANGE_DELETED, "servedmodels", m->name, core_next_version(c),

@@ -109,6 +109,7 @@ struct replica *replica_add(struct cluster *c, const char *uid, struct model *m,
     r->in_flight_told = r->load = r->door_in_flight = NAN;
     named_add(&c->replicas, r);
     *ARRAY_ADD(n, replicas) = r;
+    *ARRAY_ADD(m, replicas) = r;
     return r;
 }
 
@@ -124,6 +125,7 @@ static void replica_free(struct replica *r)
 void replica_remove(struct cluster *c, struct replica *r)
 {
     struct node *n = r->node;
+    struct model *m = r->model;
 
     DIRTY_DROP(c, dirty_replicas, r);
     for (size_t i = 0; i < n->n_replicas; i++) {
@@ -132,9 +134,15 @@ void replica_remove(struct cluster *c, struct replica *r)
             break;
         }
     }
-    for (size_t i = 0; i < c->replicas.n_items; i++)
-        if (cluster_replica(c, i)->successor == r)
-            cluster_replica(c, i)->successor = NULL;
+    for (size_t i = 0; i < m->n_replicas; i++) {
+        if (m->replicas[i] == r) {
+            ARRAY_REMOVE_SWAP(m, replicas, i);
+            break;
+        }
+    }
+    for (size_t i = 0; i < m->n_replicas; i++)
+        if (m->replicas[i]->successor == r)
+            m->replicas[i]->successor = NULL;
     named_remove(&c->replicas, r->name);
     replica_free(r);
 }
@@ -145,15 +153,6 @@ struct replica *node_replica(const struct node *n, const char *uid)
         if (strcmp(n->replicas[i]->name, uid) == 0)
             return n->replicas[i];
     return NULL;
-}
-
-uint32_t model_replicas(const struct cluster *c, const struct model *m)
-{
-    uint32_t count = 0;
-
-    for (size_t i = 0; i < c->replicas.n_items; i++)
-        count += cluster_replica(c, i)->model == m;
-    return count;
 }
 
 /* --- nodes --------------------------------------------------------------------------------------
@@ -238,6 +237,7 @@ static void model_free(struct model *m)
     revision_unref(m->revision);
     demand_done(&m->demand);
     series_done(&m->joules);
+    free(m->replicas);
     free(m->name);
     free(m);
 }

@@ -52,6 +52,8 @@ struct model {
     double learned_capacity;                    /* req/s per replica, NAN: not yet */
     int64_t load_p99_ms;                        /* learned from its replicas, -1: not yet */
     int64_t load_at_wall_ms;
+    struct replica **replicas; /* all of them, in no order */
+    size_t n_replicas, cap_replicas;
     struct series joules;    /* per cell */
     uint32_t index;          /* in the snapshot being built, or NO_INDEX */
     bool dirty;              /* in dirty_models */
@@ -306,8 +308,6 @@ struct policy *pool_policy(const struct cluster *c, const struct pool *p);
 const struct power_policy *node_policy(const struct cluster *c, const struct node *n);
 const struct power_policy *cluster_default_policy(const struct cluster *c);
 void cluster_set_step(struct cluster *c); /* the shortest interval of all policies in use */
-
-uint32_t model_replicas(const struct cluster *c, const struct model *m);
 
 /* Milliseconds since the newest sample; counted from the controller's start when nothing was heard
  * in its life. */

@@ -169,23 +169,38 @@ enum door_state standalone_door_want(const struct replica *r)
     return serves ? DOOR_READY : DOOR_ABSENT;
 }
 
-struct door_want *standalone_door_wants(const struct cluster *c, const struct model *m,
-                                        size_t *ret_n)
+static int by_server(const void *a, const void *b)
+{
+    return strcmp(((const struct door_want *)a)->uid, ((const struct door_want *)b)->uid);
+}
+
+/* host:port, with brackets around an IPv6 address. */
+static char *address_of(const struct replica *r)
+{
+    const char *host = r->node->inventory.address;
+    bool colon = strchr(host, ':') != NULL && host[0] != '[';
+    char text[512];
+
+    snprintf(text, sizeof(text), "%s%s%s:%u", colon ? "[" : "", host, colon ? "]" : "", r->port);
+    return xstrdup(text);
+}
+
+struct door_want *standalone_door_wants(const struct model *m, size_t *ret_n)
 {
     struct door_want *wants = NULL;
     size_t n = 0, cap = 0;
 
-    for (size_t i = 0; i < c->replicas.n_items; i++) {
-        const struct replica *r = cluster_replica(c, i);
-        enum door_state state = r->model == m ? standalone_door_want(r) : DOOR_ABSENT;
-        char address[512];
+    for (size_t i = 0; i < m->n_replicas; i++) {
+        const struct replica *r = m->replicas[i];
+        enum door_state state = standalone_door_want(r);
 
         if (state == DOOR_ABSENT)
             continue;
-        snprintf(address, sizeof(address), "%s:%u", r->node->inventory.address, r->port);
         wants = array_grow(wants, n, &cap, sizeof(*wants));
-        wants[n++] = (struct door_want){ xstrdup(r->name), xstrdup(address), state, WEIGHT };
+        wants[n++] = (struct door_want){ xstrdup(r->name), address_of(r), state, WEIGHT };
     }
+    if (n > 0)
+        qsort(wants, n, sizeof(*wants), by_server);
     *ret_n = n;
     return wants;
 }

@@ -38,7 +38,6 @@ int standalone_reply(const struct node *n, const struct reply_head *head, struct
 enum door_state standalone_door_want(const struct replica *r);
 
 /* The wanted servers of a model, ascending by uid. Heap, as in struct effect. */
-struct door_want *standalone_door_wants(const struct cluster *c, const struct model *m,
-                                        size_t *ret_n);
+struct door_want *standalone_door_wants(const struct model *m, size_t *ret_n);
 
 #endif

@@ -1,0 +1,3 @@
+# The deterministic world is shared by the simulation tests that name it.
+$(BUILD)/test/controller_test: $(call obj,tests/simulation/world.c tests/simulation/door.c \
+	tests/simulation/planner.c)

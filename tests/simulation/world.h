@@ -1,0 +1,151 @@
+/* A small deterministic world for the controller's core: nodes with agents and a power supply, a
+ * front door with numbered requests, links that lose, repeat and delay, and a disk. Truth is kept
+ * here and never shown to the core except through reports, probes and door facts. The controller
+ * may be killed at any commit, before or after it; it restarts from what was durable.
+ *
+ * Everything is a function of the seed: each purpose draws from its own stream. */
+#ifndef HUDDLE_TEST_WORLD_H
+#define HUDDLE_TEST_WORLD_H
+
+#include "controller/controller.h"
+#include "controller/placement/brain.h"
+#include "proto/base/random.h"
+
+#define NODES_MAX 12
+#define MODELS_MAX 4
+#define PROCS_MAX 48
+#define TEXT 96
+
+enum truth_power { TRUTH_ON, TRUTH_SHUTTING, TRUTH_OFF, TRUTH_BOOTING };
+
+struct proc { /* one replica process on a host */
+    bool used, ready, drained, broken;
+    char uid[TEXT], model[TEXT];
+    uint32_t port;
+    int64_t started_ms, ready_at_ms, exit_at_ms, wanted_since;
+    uint64_t generation;
+    bool exited_told;
+    uint64_t requests;
+};
+
+struct host {
+    char name[16], boot_id[TEXT];
+    enum truth_power power;
+    int64_t change_at_ms; /* of SHUTTING and BOOTING */
+    int boots;
+    /* Agent; persisted: max_term, last op executed. */
+    uint64_t epoch, sequence, max_term, generation;
+    int64_t next_report_ms, answer_until_ms, booted_ms; /* one report at a time */
+    char op[TEXT], executed_op[TEXT], op_boot[TEXT];
+    enum power_stage stage;
+    bool silent; /* partitioned */
+    int64_t silent_until_ms;
+    double true_uj;         /* of all its life */
+    double epoch_uj;        /* since the agent's epoch */
+    double counted_from_uj; /* true_uj when the controller first heard of it */
+    uint64_t busy_ns, idle_ns;
+    int executions_of_op, sleeps;
+    int64_t slept_at_ms[64];
+    struct proc procs[PROCS_MAX];
+    bool crashed; /* by a fault: what is lost with it is not huddle's doing */
+    bool send_inventory;
+};
+
+struct server { /* at the front door */
+    bool used;
+    char uid[TEXT], model[TEXT];
+    enum door_state state, wanted;
+    int64_t apply_at_ms;
+    int in_flight;
+    int64_t ends_ms[64];
+};
+
+struct door_group {
+    char model[TEXT];
+    uint64_t requests, errors;
+    double owed; /* fraction of a request */
+    double rate; /* now, req/s */
+};
+
+struct row_image {
+    enum store_table table;
+    char *key, *value;
+};
+
+struct mail { /* in flight */
+    int64_t at_ms;
+    int kind;
+    int host;
+    char *bytes;
+    size_t n;
+    struct plan *plan;
+    char op[TEXT];
+    enum power_action action;
+    enum power_reading reading;
+    enum power_outcome outcome;
+};
+
+enum planner_kind { PLANNER_GREEDY, PLANNER_HOSTILE, PLANNER_BRAIN };
+
+struct world_options {
+    uint64_t seed;
+    int hosts, models;
+    enum planner_kind planner;
+    bool faults;          /* crashes, losses, partitions */
+    bool controller_dies; /* killed at random commits */
+    int64_t length_ms;
+    int64_t die_at_commit; /* > 0: exactly there, and nowhere else */
+};
+
+struct world {
+    struct world_options options;
+    int64_t now_ms, wall_ms;
+    struct random links, faults, planner, load;
+    struct host hosts[NODES_MAX];
+    int n_hosts;
+    struct server servers[256];
+    int n_servers;
+    struct door_group groups[MODELS_MAX];
+    int n_groups;
+    struct manifest *objects[MODELS_MAX + 2];
+    int n_objects;
+    struct controller *core;
+    struct brain *brain;
+    struct row_image *rows;
+    size_t n_rows, cap_rows;
+    struct mail *mails;
+    size_t n_mails, cap_mails;
+    struct reply_cache {
+        char *bytes;
+        size_t n;
+    } replies[NODES_MAX];
+    int64_t commits, restarts;
+    uint64_t requests, failed, excused;
+    uint64_t sleeps, wakes, drains, starts, plans;
+    int64_t asleep_node_ms;
+    uint64_t term;
+    bool dead;        /* the controller was killed in this batch */
+    char broken[512]; /* the first invariant that did not hold */
+};
+
+struct world *world_new(const struct world_options *options);
+void world_run(struct world *w);
+void world_free(struct world *w);
+
+void world_break(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct plan *world_plan(struct world *w, struct snapshot *s);
+struct manifest *world_model(int i);
+struct manifest *world_pool(int hosts);
+struct manifest *world_policy(void);
+double world_rate(int model, int64_t now_ms);
+
+void world_door_event(struct world *w, const struct door_facts *facts);
+
+/* door.c */
+void door_apply(struct world *w, const struct effect *e);
+void door_tick(struct world *w, int64_t step_ms);
+void door_report(struct world *w);
+struct server *door_server_named(struct world *w, const char *uid);
+struct proc *world_proc(struct world *w, const char *uid, struct host **ret_host);
+
+#endif
