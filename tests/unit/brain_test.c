@@ -128,10 +128,220 @@ static void plans_of_random_clusters_are_proven(void **state)
     free(w);
 }
 
+/* --- a closed loop ------------------------------------------------------------------------------
+ */
+
+#define DAY 120
+#define BOOT_STEPS 3
+
+struct loop_result {
+    int breaches, night_least, day_most;
+    double joules;
+};
+
+struct life { /* what the world remembers beside the snapshot */
+    int waking[WORLD_NODES];
+    int age[WORLD_REPLICAS];
+    bool gone[WORLD_REPLICAS];
+};
+
+static double sun(int64_t step, uint32_t model)
+{
+    double phase = 2 * 3.14159265358979 * (double)(step % DAY) / DAY + 0.2 * model;
+
+    return 42 - 38 * cos(phase);
+}
+
+static void compact(struct world *w, struct life *life)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < w->n_replicas; i++) {
+        if (life->gone[i])
+            continue;
+        w->replicas[n] = w->replicas[i];
+        life->age[n] = life->age[i];
+        life->gone[n++] = false;
+    }
+    w->n_replicas = n;
+    for (uint32_t i = 0; i < n; i++)
+        snprintf(w->uids[i], sizeof(w->uids[i]), "r%04u", i);
+}
+
+static uint32_t on_node(const struct world *w, uint32_t node)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < w->n_replicas; i++)
+        n += w->replicas[i].node == node;
+    return n;
+}
+
+static void act(struct world *w, struct life *life, const struct plan *p)
+{
+    uint32_t present = w->n_replicas;
+    bool named[WORLD_REPLICAS] = { false };
+
+    for (size_t i = 0; i < p->n_placements; i++) {
+        const struct plan_placement *pp = &p->placements[i];
+
+        if (pp->replica != NO_INDEX)
+            named[pp->replica] = true;
+        if (pp->replaces != NO_INDEX)
+            named[pp->replaces] = true; /* goes when a later plan sees the new one serve */
+        if (pp->replica == NO_INDEX && w->nodes[pp->node].state == NODE_AWAKE) {
+            life->age[w->n_replicas] = 0;
+            life->gone[w->n_replicas] = false;
+            world_run(w, pp->model, pp->node, pp->gpu_mask, REPLICA_STARTING);
+        }
+    }
+    for (uint32_t i = 0; i < present; i++)
+        life->gone[i] = !named[i];
+    for (uint32_t n = 0; n < w->n_nodes; n++) {
+        struct snap_node *node = &w->nodes[n];
+
+        if (p->nodes[n].verdict == PLAN_SLEEP)
+            node->state = NODE_DRAINING;
+        else if (p->nodes[n].verdict == PLAN_WAKE && node->state == NODE_ASLEEP) {
+            node->state = NODE_WAKING;
+            life->waking[n] = BOOT_STEPS;
+        } else if (p->nodes[n].verdict == PLAN_WAKE && node->state == NODE_DRAINING)
+            node->state = NODE_AWAKE;
+    }
+    compact(w, life);
+}
+
+static void advance(struct world *w, struct life *life)
+{
+    for (uint32_t i = 0; i < w->n_replicas; i++)
+        if (life->age[i]++ >= 1)
+            w->replicas[i].phase = REPLICA_READY;
+    for (uint32_t n = 0; n < w->n_nodes; n++) {
+        struct snap_node *node = &w->nodes[n];
+
+        if (node->state == NODE_WAKING && life->waking[n]-- <= 0)
+            node->state = NODE_AWAKE;
+        if (node->state == NODE_DRAINING && on_node(w, n) == 0)
+            node->state = NODE_ASLEEP;
+        node->schedulable = node->sleepable = node->state == NODE_AWAKE;
+        node->why_not_asleep = node->sleepable ? "" : "not awake";
+        node->wakeable = node->state == NODE_ASLEEP;
+    }
+}
+
+static struct loop_result run_days(enum policy_strategy strategy, int days)
+{
+    struct world *w = xmalloc(sizeof(*w));
+    struct life *life = xcalloc(1, sizeof(*life));
+    AUTO(brain) struct brain *b = brain_new(1);
+    struct loop_result result = { .night_least = 99 };
+
+    world_init(w, 8, 3);
+    w->policy_spec.strategy = strategy;
+    w->models[0].demand = w->models[1].demand = w->models[2].demand = 4;
+    for (; w->step < days * DAY;) {
+        struct plan *p;
+        int awake = 0;
+
+        w->n_observations = w->n_models;
+        for (uint32_t m = 0; m < w->n_models; m++) {
+            w->models[m].demand = sun(w->step, m);
+            w->observations[m] = (struct observation){ m, w->step, w->models[m].demand };
+        }
+        w->step++;
+        advance(w, life);
+        p = world_plan(w, b);
+        for (uint32_t m = 0; w->step > (days - 1) * DAY && m < w->n_models; m++)
+            result.breaches += w->models[m].ready * w->models[m].capacity < w->models[m].demand;
+        for (uint32_t n = 0; n < w->n_nodes; n++) {
+            awake += w->nodes[n].state != NODE_ASLEEP;
+            result.joules += w->nodes[n].state == NODE_ASLEEP ? 5 : 120;
+        }
+        if (w->step > (days - 1) * DAY) {
+            result.night_least = awake < result.night_least ? awake : result.night_least;
+            result.day_most = awake > result.day_most ? awake : result.day_most;
+        }
+        assert_null(strstr(p->summary, "not proven"));
+        act(w, life, p);
+        plan_free(p);
+    }
+    free(w);
+    free(life);
+    return result;
+}
+
+static void a_day_is_followed(void **state)
+{
+    struct loop_result predictive = run_days(STRATEGY_PREDICTIVE, 4);
+    struct loop_result demand = run_days(STRATEGY_DEMAND, 4);
+    struct loop_result *both[] = { &predictive, &demand };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(both); i++)
+        print_message("%s: %d steps of a model short on the last day, %d to %d nodes awake, %.0f "
+                      "J\n",
+                      i ? "demand" : "predictive", both[i]->breaches, both[i]->night_least,
+                      both[i]->day_most, both[i]->joules);
+    assert_int_equal(predictive.breaches, 0);
+    assert_true(predictive.breaches <= demand.breaches);
+    assert_true(predictive.night_least <= 4 && predictive.day_most >= 7);
+}
+
+static void equal_input_gives_equal_plans(void **state)
+{
+    struct world *w = xmalloc(sizeof(*w));
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct plan *p[2];
+
+        for (int i = 0; i < 2; i++) {
+            AUTO(brain) struct brain *b = brain_new(1);
+
+            random_world(w, seed);
+            world_watch(w, b, 30);
+            p[i] = world_plan(w, b);
+        }
+        assert_int_equal(p[0]->n_placements, p[1]->n_placements);
+        if (p[0]->n_placements)
+            assert_memory_equal(p[0]->placements, p[1]->placements,
+                                p[0]->n_placements * sizeof(*p[0]->placements));
+        assert_string_equal(p[0]->summary, p[1]->summary);
+        plan_free(p[0]);
+        plan_free(p[1]);
+    }
+    free(w);
+}
+
+static void paused_or_warming_up_takes_nothing_away(void **state)
+{
+    struct world *w = xmalloc(sizeof(*w));
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        AUTO(brain) struct brain *b = brain_new(1);
+        AUTO(plan) struct plan *p = NULL;
+
+        world_init(w, 4, 1);
+        w->models[0].demand = 1;
+        for (uint32_t n = 0; n < 4; n++)
+            world_run(w, 0, n, 0, REPLICA_READY);
+        w->paused = i == 0;
+        w->warming_up = i == 1;
+        world_watch(w, b, 40);
+        p = world_plan(w, b);
+        assert_int_equal(p->moves + p->stops + p->sleeps, 0);
+    }
+    free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_of_random_clusters_are_proven),
+        cmocka_unit_test(a_day_is_followed),
+        cmocka_unit_test(equal_input_gives_equal_plans),
+        cmocka_unit_test(paused_or_warming_up_takes_nothing_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
