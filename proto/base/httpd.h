@@ -46,7 +46,8 @@ const char *httpd_path(const struct httpd_call *call); /* decoded, without the q
 const char *httpd_query(const struct httpd_call *call, const char *name);  /* or NULL */
 const char *httpd_header(const struct httpd_call *call, const char *name); /* or NULL */
 const void *httpd_body(const struct httpd_call *call, size_t *ret_n);
-const char *httpd_peer(const struct httpd_call *call); /* "127.0.0.1" */
+#define HTTPD_PEER_MAX 64
+void httpd_peer(const struct httpd_call *call, char text[HTTPD_PEER_MAX]); /* "127.0.0.1" */
 
 /* Adds a header to the answer; before httpd_reply(). */
 void httpd_add_header(struct httpd_call *call, const char *name, const char *value);

@@ -1,0 +1,51 @@
+/* Who may do what: bearer tokens and their roles. A token file has one line a token,
+ *
+ *     NAME ROLE sha256:HEX        # SHA-256 of the whole token text; `huddlectl token create` makes
+ * both
+ *
+ * and is read again by auth_load() (SIGHUP). Only hashes are kept; they are compared in constant
+ * time. */
+#ifndef HUDDLE_API_AUTH_H
+#define HUDDLE_API_AUTH_H
+
+#include <stdbool.h>
+
+#include "proto/base/cleanup.h"
+#include "proto/base/err.h"
+
+enum role { /* of SAFETY 4; each may do what stands at it */
+            ROLE_NONE,
+            ROLE_METRICS,  /* /metrics */
+            ROLE_VIEWER,   /* and read everything */
+            ROLE_OPERATOR, /* and the safe direction: pause, wake, hold, drain, cordon */
+            ROLE_EDITOR,   /* and objects */
+            ROLE_ADMIN,    /* and sleep, resume */
+            ROLE_AGENT,    /* reports, nothing else */
+};
+
+enum right {
+    RIGHT_METRICS,
+    RIGHT_READ,
+    RIGHT_OPERATE,
+    RIGHT_EDIT,
+    RIGHT_ADMIN,
+    RIGHT_REPORT,
+};
+
+struct auth;
+
+/* Reads the file whole, or changes nothing. file NULL: no tokens, everybody is admin (the server
+ * then listens on loopback only; its caller sees to that). */
+int auth_new(const char *file, struct auth **ret_auth, struct err *e);
+int auth_load(struct auth *a, struct err *e);
+void auth_free(struct auth *a);
+DEFINE_AUTO(auth, struct auth *, auth_free);
+
+/* May the bearer of this Authorization header (or NULL) do it? 0 and the name of the token in `who`
+ * (64 bytes), or the HTTP status: 401 for no or an unknown token, 403 for a role that may not. */
+#define AUTH_WHO_MAX 64
+int auth_check(struct auth *a, const char *authorization, enum right right, char who[AUTH_WHO_MAX]);
+
+const char *role_name(enum role role);
+
+#endif
