@@ -227,6 +227,11 @@ uninstall:
 		$(DESTDIR)$(MANDIR)/man8/huddle-agent.8 $(DESTDIR)$(MANDIR)/man8/huddle-controller.8
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/huddle
 
+# Installs into DESTDIR and checks that what is there is complete.
+.PHONY: check-install
+check-install: install
+	$(Q)tests/checks/install.sh $(DESTDIR) $(PREFIX)
+
 .PHONY: dist
 dist:
 	git archive --prefix=huddle-$(VERSION)/ -o huddle-$(VERSION).tar.gz HEAD
@@ -241,7 +246,7 @@ help:
 	@echo '  make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); uninstall takes it away'
 	@echo '  make deps            install what building, demo and tests need (deps-check: the checks too)'
 	@echo '  make unit            unit and simulation tests only'
-	@echo '  make check-asan check-valgrind check-layers check-headers check-arm64 lint format-check'
+	@echo '  make check-asan check-valgrind check-layers check-headers check-arm64 check-install lint format-check'
 	@echo '  make fuzz            every parser under libFuzzer, FUZZ_SECONDS=15 each'
 	@echo '  make bench-agent bench-ingest   cost of huddle itself, beside its peers'
 	@echo '  make format dist clean'
