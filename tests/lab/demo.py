@@ -9,22 +9,20 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import subprocess
 import sys
-import threading
 import time
 
 from tests.lab import demand, enter, report
 from tests.lab.api import ApiError
-from tests.lab.lab import BUILD, CONTROLLER_ADDRESS, REPOSITORY
+from tests.lab.lab import REPOSITORY
 from tests.lab.machine import OwnMeter
-from tests.lab.rack import DOOR_PORT, WEIGHTS, Rack
+from tests.lab.rack import Rack
+from tests.lab.traffic import Traffic
 from tests.lab.view import View, clock
 
 MANIFESTS = REPOSITORY / "deploy/examples/demo"
 OUT = REPOSITORY / "build/demo"
 PEAKS = (140.0, 80.0, 40.0)  # req/s of small, medium, large at their highest
-PASSES = (500, 110, 50)  # as in models.yaml
 SLO_MS = 500.0
 LEAD_S = 12.0
 NODE_CPU_MILLI = 100
@@ -43,7 +41,6 @@ class Demo:
         self.series = demand.scaled(series, PEAKS)
         self.today = demand.day(self.series, 1)
         self.moments: list[Moment] = []
-        self.progress: dict = {}
         self.start = 0.0  # monotonic time at which the day begins
         self.end: dict = {}  # the meter's last reading of the day
         self.own_meter = OwnMeter()
@@ -69,25 +66,10 @@ class Demo:
         )
         rack.wait("a ready replica of each model", lambda: all(rack.ready().values()), 30)
 
-    def load_start(self, rack: Rack) -> subprocess.Popen[str]:
+    def load_start(self, rack: Rack) -> Traffic:
         table = rack.folder / "load.csv"
         demand.write_compressed(table, self.today, LEAD_S, self.args.seconds)
-        words = [str(BUILD / "lab-load"), "--table", str(table), "--seed", str(self.args.seed)]
-        words += ["--out", str(rack.folder / "load.json")]
-        for name, passes in zip(demand.MODELS, PASSES):
-            words += ["--model", name, "--address", f"{CONTROLLER_ADDRESS}:{DOOR_PORT}"]
-            words += ["--path", "/v1/predict", "--host", name]
-            words += ["--weights", str(WEIGHTS / f"{name}.bin"), "--passes", str(passes)]
-        load = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=(rack.folder / "load.log").open("w"), text=True
-        )
-        threading.Thread(target=self._load_read, args=(load,), daemon=True).start()
-        return load
-
-    def _load_read(self, load: subprocess.Popen[str]) -> None:
-        assert load.stdout
-        for line in load.stdout:
-            self.progress = json.loads(line)
+        return Traffic(rack, table, demand.MODELS, self.args.seed)
 
     # --- the day ---
 
@@ -110,15 +92,15 @@ class Demo:
             always_on_j=meter["always_on_j"],
             meter_s=meter["seconds"],
             always_on_w=self._always_on_watts(meter),
-            demand={m: float(self.progress.get("rates", {}).get(m, 0)) for m in demand.MODELS},
+            demand={m: float(self.load.progress.get("rates", {}).get(m, 0)) for m in demand.MODELS},
             seen={m: s.get("demand") for m, s in models.items()},
             need={m: s.get("demandNeed") for m, s in models.items()},
             forecast={m: one_step(s.get("forecast")) for m, s in models.items()},
             ready={m: s.get("ready") or 0 for m, s in models.items()},
-            sent=self.progress.get("sent", 0),
-            failed=self.progress.get("failed", 0),
-            wrong=self.progress.get("wrong_answers", 0),
-            p99_ms=self.progress.get("p99_ms"),
+            sent=self.load.progress.get("sent", 0),
+            failed=self.load.progress.get("failed", 0),
+            wrong=self.load.progress.get("wrong_answers", 0),
+            p99_ms=self.load.progress.get("p99_ms"),
             moves=cluster["moves"],
             sleeps=cluster["sleeps"],
             wakes=cluster["wakes"],
@@ -133,10 +115,10 @@ class Demo:
         return (meter["always_on_j"] - last["always_on_j"]) / (meter["seconds"] - last["meter_s"])
 
     def run(self, rack: Rack) -> dict:
-        load = self.load_start(rack)
+        self.load = self.load_start(rack)
         self.start = time.monotonic() + LEAD_S
         marked = False
-        while load.poll() is None:
+        while self.load.running():
             if not marked and time.monotonic() >= self.start:
                 rack.meter_send("mark")
                 self.own_meter = OwnMeter()
@@ -153,7 +135,7 @@ class Demo:
                 self.own_meter.read()
             time.sleep(max(0.05, 1 - time.monotonic() % 1))
         self.end = dict(rack.readings)
-        return json.loads((rack.folder / "load.json").read_text())
+        return self.load.result()
 
 
 def one_step(forecast: dict | None) -> list[float] | None:

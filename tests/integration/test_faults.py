@@ -1,0 +1,292 @@
+"""Faults on a rack of real programs: while things break, requests keep being answered, and afterwards
+the rack is again as it was declared. Issue by issue: what is killed here is killed with SIGKILL."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+
+from tests.lab.enter import in_lab
+
+MODEL = """\
+apiVersion: huddle.energy/v1alpha1
+kind: ServedModel
+metadata: {{name: small}}
+spec:
+  runtime: classifier
+  arguments: {{weights: {weights}, passes: "500", warmUp: "50"}}
+  replicas: {{min: {replicas}, max: {replicas}}}
+  capacity: {{requestsPerSecond: 40, concurrency: 4}}
+  resources: {{cpu: 24m, memory: 32Mi}}
+  disruption: {{minAvailable: 1, surge: 2}}
+  readiness: {{type: http, path: /healthz, period: 200ms, timeout: 1s, failures: 4, startup: {startup}}}
+  drain: {{timeout: 10s, grace: 5s}}
+"""
+
+RACK = """\
+apiVersion: huddle.energy/v1alpha1
+kind: PowerPool
+metadata: {{name: rack}}
+spec:
+  policy: rack
+  minAwake: {min_awake}
+  spare: 0
+  driver:
+    type: exec
+    program: /mnt/lab/bin/lab-power
+    settings: {{socket: /mnt/lab/power.sock}}
+  boot: {{time: 2s}}
+  standby: 12W
+  cyclesPerDay: 1000
+  wakeProven: true
+---
+apiVersion: huddle.energy/v1alpha1
+kind: PowerPolicy
+metadata: {{name: rack}}
+spec:
+  strategy: demand
+  interval: 1s
+  horizon: 20s
+  budget: {{moves: 6, sleeps: 2}}
+  timing: {{settle: 1s, cooldown: 3s, drain: 20s, prepare: 5s, bye: 5s, wake: 15s, maxAsleep: 1d, warmUp: 3s}}
+"""
+
+
+@contextlib.contextmanager
+def rack_of(n_nodes, replicas=2, min_awake=None, cpu_milli=200):
+    """A rack that serves the model "small"; by default nothing on it may sleep by itself."""
+    from tests.lab.rack import Rack
+
+    with Rack(n_nodes, report_interval_ms=300, cpu_milli=cpu_milli, boot_s=1.0) as rack:
+        try:
+            rack.controller_start()
+            rack.power_all_on()
+            rack.wait("the controller", lambda: rack.api.request("GET", "/readyz"))
+            apply(rack, RACK.format(min_awake=n_nodes if min_awake is None else min_awake))
+            apply(rack, MODEL.format(weights="small.bin", replicas=replicas, startup="20s"))
+            rack.wait("ready replicas", lambda: rack.ready()["small"] == replicas, 60)
+            yield rack
+        finally:
+            if "HUDDLE_LOGS" in os.environ:
+                import pathlib
+
+                rack.save_logs(pathlib.Path(os.environ["HUDDLE_LOGS"]))
+
+
+def apply(rack, text):
+    file = rack._write("applied.yaml", text)
+    rack.ctl("apply", "-f", str(file))
+
+
+def acts(rack, act, name=None):
+    """Rows of the journal with this act."""
+    rows = [item["spec"] for item in rack.api.items("journal")]
+    return [r for r in rows if r["act"] == act and (name is None or r["name"] == name)]
+
+
+def hosts(rack):
+    """replica -> node, of those that serve."""
+    items = rack.api.items("replicas")
+    return {r["metadata"]["name"]: r["spec"]["node"] for r in items if r["status"]["ready"]}
+
+
+def controller_killed_and_back(rack):
+    rack.controller_end(signal.SIGKILL)
+    rack.controller_start()
+    rack.wait("the controller", lambda: rack.api.request("GET", "/readyz"))
+
+
+def assert_all_answered(result):
+    assert result["requests"] > 50, result
+    assert result["failed"] == 0 and result["wrong_answers"] == 0, json.dumps(result)[:2000]
+
+
+@in_lab(180)
+def test_controller_killed_in_mid_move():
+    from tests.lab.traffic import steady
+
+    with rack_of(3) as rack:
+        load = steady(rack, 20)
+        rack.wait("requests", lambda: load.progress.get("answered", 0) > 20)
+        victim = sorted(hosts(rack).values())[0]
+        rack.ctl("drain", victim)
+        rack.wait("a move begun", lambda: acts(rack, "move") or acts(rack, "start"))
+        before = len(acts(rack, "move"))
+        controller_killed_and_back(rack)
+        rack.wait(
+            "the move done",
+            lambda: victim not in hosts(rack).values() and rack.ready()["small"] == 2,
+            60,
+        )
+        everywhere = sum(len(node.pids("classifier-serve")) for node in rack.nodes.values())
+        rack.wait("no process too many", lambda: everywhere == 2 or count_processes(rack) == 2, 30)
+        assert len(acts(rack, "move")) <= max(1, before), "a move was begun twice"
+        assert_all_answered(load.stop())
+
+
+def count_processes(rack):
+    return sum(len(node.pids("classifier-serve")) for node in rack.nodes.values())
+
+
+@in_lab(180)
+def test_controller_killed_in_mid_sleep():
+    from tests.lab.traffic import steady
+
+    with rack_of(3, replicas=1, min_awake=1) as rack:
+        load = steady(rack, 15)
+        busy = set(hosts(rack).values())
+        rack.wait(
+            "a node on its way down",
+            lambda: set(rack.node_states().values()) & {"preparing", "sleeping"},
+            90,
+        )
+        controller_killed_and_back(rack)
+        rack.wait("sleepers", lambda: "asleep" in rack.node_states().values(), 90)
+        states = rack.node_states()
+        for name, state in states.items():
+            if state == "asleep":
+                rack.wait("power off", lambda n=name: rack.nodes[n].state == "off", 10)
+        assert all(rack.nodes[name].state == "on" for name in busy)
+        for name in rack.nodes:
+            ops = [row["op"] for row in acts(rack, "sleep", name)]
+            assert len(ops) == len(set(ops)), f"{name} was put to sleep twice by one op: {ops}"
+            assert rack.nodes[name].boots <= 2
+        assert_all_answered(load.stop())
+
+
+@in_lab(180)
+def test_controller_killed_in_mid_wake():
+    from tests.lab.traffic import steady
+
+    with rack_of(3, replicas=1, min_awake=1) as rack:
+        load = steady(rack, 15)
+        rack.wait("a sleeper", lambda: "asleep" in rack.node_states().values(), 90)
+        sleeper = next(n for n, s in rack.node_states().items() if s == "asleep")
+        rack.ctl("wake", sleeper)
+        rack.wait("waking", lambda: rack.node_states()[sleeper] in ("waking", "awake"), 10)
+        boots = rack.nodes[sleeper].boots
+        controller_killed_and_back(rack)
+        rack.wait("the node awake", lambda: rack.node_states()[sleeper] == "awake", 60)
+        assert rack.nodes[sleeper].boots <= boots + 1, "woken more than once"
+        assert_all_answered(load.stop())
+
+
+@in_lab(180)
+def test_replicas_serve_while_the_controller_is_away():
+    from tests.lab.traffic import steady
+
+    with rack_of(2) as rack:
+        load = steady(rack, 20)
+        pids = {name: node.pids("classifier-serve") for name, node in rack.nodes.items()}
+        rack.controller_end(signal.SIGKILL)
+        answered = load.progress.get("answered", 0)
+        rack.wait("requests", lambda: load.progress["answered"] > answered + 100, 30)
+        rack.controller_start()
+        rack.wait("the replicas seen again", lambda: rack.ready()["small"] == 2, 30)
+        assert pids == {name: node.pids("classifier-serve") for name, node in rack.nodes.items()}
+        assert_all_answered(load.stop())
+
+
+@in_lab(180)
+def test_agent_killed_and_its_replicas_adopted():
+    from tests.lab.traffic import steady
+
+    with rack_of(2) as rack:
+        load = steady(rack, 20)
+        pids = {name: node.pids("classifier-serve") for name, node in rack.nodes.items()}
+        starts = len(acts(rack, "start"))
+        for node in rack.nodes.values():
+            assert node.kill("huddle-agent") == 1
+        rack.wait(
+            "agents", lambda: all(node.pids("huddle-agent") for node in rack.nodes.values()), 10
+        )
+        answered = load.progress.get("answered", 0)
+        rack.wait("requests", lambda: load.progress["answered"] > answered + 100, 30)
+        rack.wait("the replicas known", lambda: rack.ready()["small"] == 2, 30)
+        assert pids == {name: node.pids("classifier-serve") for name, node in rack.nodes.items()}
+        assert len(acts(rack, "start")) == starts
+        assert_all_answered(load.stop())
+
+
+@in_lab(180)
+def test_node_lost_with_its_replicas():
+    with rack_of(3) as rack:
+        lost = sorted(hosts(rack).values())[0]
+        rack.switch("force-off", lost)
+        rack.wait(
+            "replicas elsewhere",
+            lambda: rack.ready()["small"] == 2 and lost not in hosts(rack).values(),
+            90,
+        )
+        assert rack.node_states()[lost] != "awake"
+
+
+@in_lab(180)
+def test_front_door_killed():
+    with rack_of(2) as rack:
+        before = hosts(rack)
+        pids = haproxy_pids()
+        assert pids
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        rack.wait("a new front door", lambda: set(haproxy_pids()) - set(pids), 20)
+        rack.wait("the same replicas behind it", lambda: hosts(rack) == before, 30)
+        from tests.lab.traffic import steady
+
+        load = steady(rack, 20)
+        rack.wait("requests", lambda: load.progress.get("answered", 0) > 100, 30)
+        assert_all_answered(load.stop())
+        assert not acts(rack, "drain"), "a front door that is away must not take anything away"
+
+
+def haproxy_pids():
+    done = subprocess.run(["pgrep", "-x", "haproxy"], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in done.stdout.split()]
+
+
+@in_lab(180)
+def test_replica_that_never_becomes_ready_is_given_up():
+    from tests.lab.traffic import steady
+
+    with rack_of(3) as rack:
+        load = steady(rack, 20)
+        before = hosts(rack)
+        apply(rack, MODEL.format(weights="absent.bin", replicas=2, startup="4s"))
+        given_up = lambda: [e for e in rack.api.items("events") if e["reason"] == "ReplicaGivenUp"]
+        rack.wait("the move given up", given_up, 60)
+        assert "absent.bin" in given_up()[0]["message"], given_up()[0]
+        assert set(before) <= set(hosts(rack)), "the old replicas are kept"
+        assert_all_answered(load.stop())
+
+
+@in_lab(180)
+def test_disk_full():
+    from tests.lab.traffic import steady
+
+    def fill(rack):
+        try:
+            (rack.state / "filler").write_bytes(b"\0" * (64 << 20))
+        except OSError:
+            pass
+        with (rack.state / "filler").open("ab") as file:  # to the last byte
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(file.fileno(), b"\0" * 512)
+
+    with rack_of(3, replicas=1, min_awake=1) as rack:
+        load = steady(rack, 15)
+        rack.wait("a sleeper", lambda: "asleep" in rack.node_states().values(), 90)
+        sleeper = next(n for n, s in rack.node_states().items() if s == "asleep")
+        fill(rack)
+        cluster = lambda: next(iter(rack.api.status("clusters").values()))
+        rack.ctl("cordon", next(iter(hosts(rack).values())), check=False)  # wants to be stored
+        rack.wait("wake-only", lambda: cluster()["degraded"], 60)
+        rack.ctl("wake", sleeper, check=False)  # waking works without a disk
+        rack.wait("the node woken", lambda: rack.nodes[sleeper].state == "on", 30)
+        (rack.state / "filler").unlink()
+        rack.controller_end()
+        rack.controller_start()
+        rack.wait("the controller well again", lambda: not cluster()["degraded"], 60)
+        rack.wait("the replica", lambda: rack.ready()["small"] == 1, 30)
+        assert_all_answered(load.stop())
