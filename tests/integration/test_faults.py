@@ -266,7 +266,7 @@ def test_disk_full():
 
     def fill(rack):
         try:
-            (rack.state / "filler").write_bytes(b"\0" * (64 << 20))
+            (rack.state / "filler").write_bytes(b"\0" * (48 << 20))
         except OSError:
             pass
         with (rack.state / "filler").open("ab") as file:  # to the last byte

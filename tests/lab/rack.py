@@ -11,10 +11,11 @@ import subprocess
 import time
 
 from tests.lab.api import Api, ApiError
-from tests.lab.lab import BUILD, CONTROLLER_ADDRESS, REPOSITORY, Lab, Node
+from tests.lab.lab import BUILD, CONTROLLER_ADDRESS, REPOSITORY, Lab, Node, run
 
 PORT = 7443
 DOOR_PORT = 8080
+STATE_MIB = 48  # the controller's disk
 WEIGHTS = REPOSITORY / "build/weights"
 
 RUNTIME = """\
@@ -42,6 +43,7 @@ class Rack(Lab):
         shutil.copytree(WEIGHTS, self.folder / "weights")
         self.state = self.folder / "controller"
         self.state.mkdir(mode=0o700)
+        run("mount", "-t", "tmpfs", "-o", f"size={STATE_MIB}m,mode=0700", "tmpfs", str(self.state))
         self.token = secrets.token_hex(16)
         self._certificates()
         self._write("token", self.token + "\n")
