@@ -65,7 +65,7 @@ struct controller {
     struct plan *plan; /* in force; NULL: none */
     struct start *starts;
     size_t n_starts, cap_starts;
-    bool planning, plan_wanted;
+    bool planning, plan_wanted, plan_due; /* plan_due: its view is to be told */
     int64_t planning_since_ms, plan_asked_ms;
     uint64_t picture_version;
     struct backoff *backoffs;
@@ -95,6 +95,17 @@ void core_delete(struct controller *c, const struct controller_event *e);
 void core_verb(struct controller *c, const struct controller_event *e);
 void core_door(struct controller *c, const struct door_facts *door);
 void core_policy_load(struct controller *c, struct policy *p); /* zone and carbon files */
+
+/* serving.c */
+bool core_door_fresh(const struct controller *c);
+
+/* Does it serve now, as far as facts go? */
+bool replica_serves(const struct controller *c, const struct replica *r);
+
+/* Ready replicas below which no act may go: the plan's floor, the present demand, minAvailable.
+ * *ret_known is false when the present demand or the capacity is not known: then the model may only
+ * grow. */
+uint32_t model_floor(const struct controller *c, const struct model *m, bool *ret_known);
 
 /* plan_in_force.c */
 void core_plan(struct controller *c, struct plan *plan);

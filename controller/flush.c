@@ -225,6 +225,13 @@ static void tell_models(struct controller *c)
     k->n_dirty_models = 0;
 }
 
+static void tell_plan(struct controller *c)
+{
+    if (c->plan_due && c->plan)
+        fx_change(c->fx, CHANGE_MODIFIED, "plans", "current", core_next_version(c), view_plan(c));
+    c->plan_due = false;
+}
+
 void core_flush(struct controller *c)
 {
     uint64_t before = c->cluster->version;
@@ -235,6 +242,7 @@ void core_flush(struct controller *c)
     store_nodes(c);
     store_replicas(c);
     tell_models(c);
+    tell_plan(c);
     if (c->cluster->version != before || c->fx->n_items != first || c->meta_due)
         fx_store(c->fx, TABLE_META, "cluster", core_meta_row(c));
     c->meta_due = false;

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "controller/core.h"
-#include "controller/reconcile/reconcile.h"
 #include "controller/state/snapshot_build.h"
 #include "proto/base/array.h"
 
@@ -175,7 +174,7 @@ void core_plan(struct controller *c, struct plan *plan)
     for (size_t i = 0; i < plan->n_placements; i++)
         take_placement(c, plan, i);
     hold_moved(c);
-    fx_change(c->fx, CHANGE_MODIFIED, "plans", "current", core_next_version(c), view_plan(c));
+    c->plan_due = true;
 }
 
 /* --- asking -------------------------------------------------------------------------------------

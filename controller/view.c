@@ -8,7 +8,6 @@
 
 #include "controller/core.h"
 #include "controller/reconcile/node_lifecycle.h"
-#include "controller/reconcile/reconcile.h"
 #include "controller/state/snapshot_build.h"
 #include "controller/substrate/standalone.h"
 #include "proto/base/clock.h"

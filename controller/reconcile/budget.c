@@ -86,29 +86,6 @@ void budget_count(struct controller *c)
     }
 }
 
-uint32_t model_floor(const struct controller *c, const struct model *m, bool *ret_known)
-{
-    const struct served_model *spec = model_spec(m);
-    double capacity = model_capacity(m), demand = demand_now(&m->demand, c->wall_ms);
-    uint32_t floor = m->plan_floor;
-
-    if (c->options.front_door && !c->door.reachable)
-        demand = NAN;
-    if (!isnan(demand) && !isnan(m->demand.fast) &&
-        c->wall_ms - m->demand.fast_at_ms < c->cluster->step_ms && m->demand.fast > demand)
-        demand = m->demand.fast;
-    *ret_known = !isnan(demand) && !isnan(capacity) && capacity > 0;
-    if (*ret_known) {
-        double need = ceil(demand / capacity - 1e-9);
-
-        if (need > floor)
-            floor = need > 1e6 ? 1000000 : (uint32_t)need;
-    }
-    if (spec->disruption.min_available > (int64_t)floor)
-        floor = (uint32_t)spec->disruption.min_available;
-    return floor;
-}
-
 const char *reconcile_frozen(const struct controller *c)
 {
     if (c->store_failed)

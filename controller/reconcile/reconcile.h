@@ -18,17 +18,9 @@ void reconcile_node(struct controller *c, struct node *n);
 
 /* --- for the parts of this module ------------------------------------------------------------- */
 
-/* Does it serve now, as far as facts go? */
-bool replica_serves(const struct controller *c, const struct replica *r);
-
 /* Counts pools, policies and models anew for budgets and floors. */
 void budget_count(struct controller *c);
 void budget_moved(struct controller *c, const struct node *n, enum node_state before);
-
-/* Ready replicas below which no act may go: the plan's floor, the present demand, minAvailable.
- * *ret_known is false when the present demand or the capacity is not known: then the model may only
- * grow. */
-uint32_t model_floor(const struct controller *c, const struct model *m, bool *ret_known);
 
 /* Why no node of the pool may leave now; NULL: one may. Static text. */
 const char *budget_no_sleep(const struct controller *c, const struct node *n);

@@ -11,27 +11,8 @@
 #include "proto/base/random.h"
 
 #define QUIET_LOOKS 2 /* looks of the front door in a row without anything in flight */
-#define DOOR_FRESH_MS 5000
 #define BACKOFF_FIRST_MS 60000
 #define BACKOFF_MAX_MS 3600000
-
-static bool door_fresh(const struct controller *c)
-{
-    return c->door.reachable && c->door.at_ms > 0 && c->now_ms - c->door.at_ms <= DOOR_FRESH_MS;
-}
-
-bool replica_serves(const struct controller *c, const struct replica *r)
-{
-    bool unreachable = r->node->record.state == NODE_UNREACHABLE;
-    bool ready = r->reported && r->phase == REPLICA_READY &&
-                 node_age_ms(c->cluster, r->node, c->now_ms) <= 4 * node_interval_ms(r->node);
-
-    if (r->leaving != LEAVING_NO)
-        return false;
-    if (!c->options.front_door || !door_fresh(c))
-        return ready && !unreachable;
-    return r->door == DOOR_READY && (ready || (unreachable && r->was_ready));
-}
 
 /* --- leaving ------------------------------------------------------------------------------------
  */
@@ -75,7 +56,7 @@ static bool door_done_with(const struct controller *c, struct replica *r)
 {
     if (!c->options.front_door)
         return true; /* the agent finishes what is in flight before it stops the process */
-    if (!door_fresh(c))
+    if (!core_door_fresh(c))
         return false;
     if (r->door == DOOR_ABSENT && r->quiet >= QUIET_LOOKS)
         return true;
@@ -381,7 +362,7 @@ static bool may_drain(struct controller *c, const struct replica *r)
         return false;
     if (!r->successor && (!known || r->model->slo_bad_since_ms != NEVER_MS))
         return false;
-    if (c->options.front_door && !door_fresh(c))
+    if (c->options.front_door && !core_door_fresh(c))
         return false;
     return r->model->serving >= floor + (serves ? 1 : 0);
 }
