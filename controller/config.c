@@ -1,0 +1,199 @@
+/* The table of configuration keys, and what no table can say: addresses, and what listening in the
+ * open asks for. */
+#include "controller/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+
+#define C(member) offsetof(struct config, member)
+#define DAY_MS 86400000ll
+
+static const struct field FIELDS[] = {
+    { "stateDir", FIELD_TEXT, C(state_dir), "/var/lib/huddle-controller", 0, 0, NULL,
+      "folder of the store; on a local disk", NULL },
+    { "listen", FIELD_TEXT, C(listen), "127.0.0.1:7443", 0, 0, NULL,
+      "address and port for agents and people; anything but loopback needs `tls` and `tokens`",
+      NULL },
+    { "tls.certificate", FIELD_TEXT, C(tls.certificate), "", 0, 0, NULL,
+      "PEM file: the certificate and its chain", NULL },
+    { "tls.key", FIELD_TEXT, C(tls.key), "", 0, 0, NULL, "PEM file: the key", NULL },
+    { "tokens", FIELD_TEXT, C(tokens), "", 0, 0, NULL,
+      "file of hashed tokens, one `NAME ROLE sha256:HEX` a line; `huddlectl token create` makes "
+      "them",
+      NULL },
+    { "clusterName", FIELD_TEXT, C(cluster_name), "", 0, 0, NULL,
+      "name of a new cluster, kept in the store; random when empty", NULL },
+    { "reportInterval", FIELD_DURATION, C(report_interval_ms), "5s", 100, 300000, NULL,
+      "how often agents report", NULL },
+    { "tick", FIELD_DURATION, C(tick_ms), "500ms", 50, 10000, NULL,
+      "shortest time between two rounds of reconciliation", NULL },
+    { "seed", FIELD_INT, C(seed), "1", 0, INT64_MAX, NULL, "of the planner's random streams",
+      NULL },
+    { "planSteps", FIELD_INT, C(plan_steps), "20000", 100, 100000000, NULL,
+      "search steps of one plan", NULL },
+    { "nodesMax", FIELD_INT, C(nodes_max), "16384", 1, 1000000, NULL,
+      "reports of more nodes than these are refused", NULL },
+    { "ports.low", FIELD_INT, C(ports.low), "20000", 1, 65535, NULL,
+      "first port for replicas that name none", NULL },
+    { "ports.high", FIELD_INT, C(ports.high), "29999", 1, 65535, NULL,
+      "last port for replicas that name none", NULL },
+    { "server.threads", FIELD_INT, C(server.threads), "2", 1, 64, NULL,
+      "threads that read requests", NULL },
+    { "server.connections", FIELD_INT, C(server.connections), "4096", 16, 1000000, NULL,
+      "most connections at once", NULL },
+    { "frontDoor.run", FIELD_BOOL, C(front_door.run), "false", 0, 0, NULL,
+      "run HAProxy as the front door of all models", NULL },
+    { "frontDoor.listen", FIELD_TEXT, C(front_door.listen), "127.0.0.1:8080", 0, 0, NULL,
+      "address and port of the front door", NULL },
+    { "frontDoor.program", FIELD_TEXT, C(front_door.program), "haproxy", 0, 0, NULL,
+      "the HAProxy program", NULL },
+    { "frontDoor.socket", FIELD_TEXT, C(front_door.socket), "", 0, 0, NULL,
+      "admin socket of an HAProxy that somebody else runs (see front-door-config)", NULL },
+    { "frontDoor.endpointsFile", FIELD_TEXT, C(front_door.endpoints_file), "", 0, 0, NULL,
+      "file in which all endpoints are written as JSON, for other balancers", NULL },
+    { "zoneinfo", FIELD_TEXT, C(zoneinfo), "/usr/share/zoneinfo", 0, 0, NULL,
+      "folder of the time zones that policies name", NULL },
+    { "log.level", FIELD_WORD, C(log.level), "info", 0, 0, "debug info warn error",
+      "least level that is logged", NULL },
+    { "log.format", FIELD_WORD, C(log.format), "text", 0, 0, "text json", "of the log lines",
+      NULL },
+    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
+};
+
+const struct field *config_fields(void)
+{
+    return FIELDS;
+}
+
+void config_free(struct config *c)
+{
+    if (!c)
+        return;
+    fields_done(c, FIELDS);
+    free(c);
+}
+
+bool config_has_front_door(const struct config *c)
+{
+    return c->front_door.run || c->front_door.socket[0];
+}
+
+/* --- addresses ----------------------------------------------------------------------------------
+ */
+
+/* "127.0.0.1:7443" or "[::1]:7443" into host and port. */
+static int split_address(const char *text, char *host, size_t size, uint16_t *ret_port)
+{
+    const char *colon = strrchr(text, ':');
+    size_t n = colon ? (size_t)(colon - text) : 0;
+    char *end;
+    long port;
+
+    if (n == 0 || n >= size)
+        return -EINVAL;
+    port = strtol(colon + 1, &end, 10);
+    if (end == colon + 1 || *end || port < 0 || port > 65535)
+        return -EINVAL;
+    if (text[0] == '[' && text[n - 1] == ']') {
+        text++;
+        n -= 2;
+    }
+    memcpy(host, text, n);
+    host[n] = '\0';
+    *ret_port = (uint16_t)port;
+    return 0;
+}
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr four;
+    struct in6_addr six;
+
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+static bool is_address(const char *host)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+/* --- what no table can say ----------------------------------------------------------------------
+ */
+
+static int check_listen(struct config *c, struct err *e)
+{
+    bool tls = c->tls.certificate[0] && c->tls.key[0], tokens = c->tokens[0];
+
+    if (split_address(c->listen, c->host, sizeof(c->host), &c->port) < 0 || !is_address(c->host))
+        return err_set(e, -EINVAL,
+                       "listen: expected an IP address and a port like 127.0.0.1:7443 or "
+                       "[::1]:7443, not \"%.100s\"",
+                       c->listen);
+    if (!c->tls.certificate[0] != !c->tls.key[0])
+        return err_set(e, -EINVAL, "tls: certificate and key are needed together");
+    if (is_loopback(c->host) || (tls && tokens))
+        return 0;
+    return err_set(e, -EINVAL,
+                   "listen: %.100s can be reached from other machines%s%s; or listen on 127.0.0.1",
+                   c->listen, tls ? "" : "; set tls.certificate and tls.key to PEM files",
+                   tokens ? ""
+                          : "; set tokens to a file of hashed tokens, whose lines `huddlectl token "
+                            "create` makes");
+}
+
+static int check_front_door(struct config *c, struct err *e)
+{
+    char host[64];
+    uint16_t port;
+
+    if (c->front_door.run && c->front_door.socket[0])
+        return err_set(e, -EINVAL,
+                       "frontDoor: either `run: true`, or the `socket` of an HAProxy that somebody "
+                       "else runs, not both");
+    if (c->front_door.run && split_address(c->front_door.listen, host, sizeof(host), &port) < 0)
+        return err_set(e, -EINVAL,
+                       "frontDoor.listen: expected an address and a port like 0.0.0.0:8080, not "
+                       "\"%s\"",
+                       c->front_door.listen);
+    return 0;
+}
+
+static int check(struct config *c, struct err *e)
+{
+    int r = check_listen(c, e);
+
+    if (r == 0)
+        r = check_front_door(c, e);
+    if (r == 0 && c->ports.low > c->ports.high)
+        r = err_set(e, -EINVAL, "ports: low is above high");
+    if (r == 0 && c->state_dir[0] != '/')
+        r = err_set(e, -EINVAL, "stateDir: expected an absolute path, not \"%s\"", c->state_dir);
+    if (r == 0 && strlen(c->cluster_name) > 39)
+        r = err_set(e, -EINVAL, "clusterName: longer than 39 bytes");
+    return r;
+}
+
+int config_load(const char *file, struct config **ret_config, struct err *e)
+{
+    AUTO(config) struct config *c = xcalloc(1, sizeof(*c));
+    int r = fields_read_file(c, FIELDS, file, e);
+
+    if (r < 0)
+        return r;
+    r = check(c, e);
+    if (r < 0)
+        return err_prefix(e, r, "%s", file);
+    *ret_config = TAKE(c);
+    return 0;
+}

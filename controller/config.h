@@ -1,0 +1,65 @@
+/* Configuration of the controller daemon: /etc/huddle/controller.yaml, one mapping, strict (see
+ * proto/field.h). Every key stands in the table of config.c with its default and one line of help.
+ * Loaded whole or not at all. */
+#ifndef HUDDLE_CONTROLLER_CONFIG_H
+#define HUDDLE_CONTROLLER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/cleanup.h"
+#include "proto/base/err.h"
+#include "proto/base/log.h"
+#include "proto/field.h"
+
+#define CONFIG_DEFAULT_FILE "/etc/huddle/controller.yaml"
+
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+
+struct config {
+    char *state_dir;
+    char *listen; /* host:port, [v6]:port */
+    struct {
+        char *certificate, *key; /* PEM files; both or none ("") */
+    } tls;
+    char *tokens;       /* file, see api/auth.h; "": no tokens */
+    char *cluster_name; /* "": a random id, kept in the store */
+    int64_t report_interval_ms, tick_ms;
+    int64_t seed;
+    int64_t plan_steps; /* search steps of one plan */
+    int64_t nodes_max;  /* reports of further nodes are refused */
+    struct {
+        int64_t low, high;
+    } ports;
+    struct {
+        int64_t threads, connections;
+    } server;
+    struct {
+        bool run;             /* start and watch over an HAProxy of our own */
+        char *listen;         /* where it serves */
+        char *program;        /* haproxy */
+        char *socket;         /* run: false: the stats socket of an HAProxy that is already there */
+        char *endpoints_file; /* "": none; all endpoints as JSON, for other balancers */
+    } front_door;
+    char *zoneinfo; /* folder of TZif files */
+    struct {
+        int level;  /* enum log_level */
+        int format; /* enum config_log_format */
+    } log;
+
+    char host[64]; /* of `listen`, without brackets */
+    uint16_t port;
+};
+
+/* -EINVAL with "file:line:column: key: what is wrong"; -errno when the file cannot be read. */
+int config_load(const char *file, struct config **ret_config, struct err *e);
+void config_free(struct config *c);
+DEFINE_AUTO(config, struct config *, config_free);
+
+/* Is a front door configured, ours or another's? */
+bool config_has_front_door(const struct config *c);
+
+/* The table, for tests and documentation. */
+const struct field *config_fields(void);
+
+#endif

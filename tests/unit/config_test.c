@@ -1,0 +1,154 @@
+/* The controller's configuration: defaults, positions of mistakes, and when it may be listened to.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "controller/config.h"
+
+/* Loads a configuration of this text. */
+static int load(const char *text, struct config **ret, struct err *e)
+{
+    char file[] = "/tmp/huddle-config-XXXXXX";
+    int fd = mkstemp(file), r;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(close(fd), 0);
+    r = config_load(file, ret, e);
+    assert_int_equal(unlink(file), 0);
+    return r;
+}
+
+static struct config *loaded(const char *text)
+{
+    struct config *c = NULL;
+    struct err e = ERR_INIT;
+
+    if (load(text, &c, &e) < 0)
+        fail_msg("%s", e.text);
+    return c;
+}
+
+static void refused(const char *text, const char *part)
+{
+    struct config *c = NULL;
+    struct err e = ERR_INIT;
+
+    assert_int_equal(load(text, &c, &e), -EINVAL);
+    assert_null(c);
+    if (!strstr(e.text, part))
+        fail_msg("expected \"%s\" in \"%s\"", part, e.text);
+}
+
+static void an_empty_file_is_the_defaults(void **state)
+{
+    AUTO(config) struct config *c = loaded("");
+
+    (void)state;
+    assert_string_equal(c->state_dir, "/var/lib/huddle-controller");
+    assert_string_equal(c->host, "127.0.0.1");
+    assert_int_equal(c->port, 7443);
+    assert_int_equal(c->report_interval_ms, 5000);
+    assert_int_equal(c->log.level, LOG_LEVEL_INFO);
+    assert_int_equal(c->log.format, CONFIG_LOG_TEXT);
+    assert_false(config_has_front_door(c));
+}
+
+static void every_key_is_read(void **state)
+{
+    AUTO(config)
+    struct config *c = loaded("stateDir: /srv/h\n"
+                              "listen: '[::1]:9'\n"
+                              "clusterName: attic\n"
+                              "reportInterval: 400ms\n"
+                              "tick: 100ms\n"
+                              "seed: 7\n"
+                              "planSteps: 500\n"
+                              "nodesMax: 12\n"
+                              "ports: {low: 100, high: 200}\n"
+                              "server: {threads: 3, connections: 99}\n"
+                              "frontDoor:\n"
+                              "  run: true\n"
+                              "  listen: '0.0.0.0:80'\n"
+                              "  program: /opt/haproxy\n"
+                              "  endpointsFile: /run/e.json\n"
+                              "zoneinfo: /opt/zones\n"
+                              "log: {level: warn, format: json}\n");
+
+    (void)state;
+    assert_string_equal(c->state_dir, "/srv/h");
+    assert_string_equal(c->host, "::1");
+    assert_int_equal(c->port, 9);
+    assert_string_equal(c->cluster_name, "attic");
+    assert_int_equal(c->report_interval_ms, 400);
+    assert_int_equal(c->tick_ms, 100);
+    assert_int_equal(c->seed, 7);
+    assert_int_equal(c->plan_steps, 500);
+    assert_int_equal(c->nodes_max, 12);
+    assert_int_equal(c->ports.low, 100);
+    assert_int_equal(c->ports.high, 200);
+    assert_int_equal(c->server.threads, 3);
+    assert_int_equal(c->server.connections, 99);
+    assert_true(c->front_door.run);
+    assert_string_equal(c->front_door.listen, "0.0.0.0:80");
+    assert_string_equal(c->front_door.program, "/opt/haproxy");
+    assert_string_equal(c->front_door.endpoints_file, "/run/e.json");
+    assert_string_equal(c->zoneinfo, "/opt/zones");
+    assert_int_equal(c->log.level, LOG_LEVEL_WARN);
+    assert_int_equal(c->log.format, CONFIG_LOG_JSON);
+    assert_true(config_has_front_door(c));
+}
+
+static void mistakes_are_told_with_their_place(void **state)
+{
+    (void)state;
+    refused("tick: 1s\nreportIntervall: 5s\n", ":2:1: reportIntervall: unknown field; did you mean "
+                                               "\"reportInterval\"?");
+    refused("tick: soon\n", ":1:1: tick: ");
+    refused("reportInterval: 1ms\n", "must be at least 100ms");
+    refused("log: {level: loud}\n", "not one of: debug info warn error");
+    refused("ports: {low: 9, high: 8}\n", "ports: low is above high");
+    refused("stateDir: here\n", "stateDir: expected an absolute path");
+    refused("listen: localhost:1\n", "listen: expected an IP address and a port");
+    refused("listen: 127.0.0.1\n", "listen: expected an IP address and a port");
+    refused("listen: 127.0.0.1:70000\n", "listen: expected an IP address and a port");
+    refused("listen: '127.0.0.1:'\n", "listen: expected an IP address and a port");
+    refused("frontDoor: {run: true, socket: /run/h.sock}\n", "not both");
+    refused("frontDoor: {run: true, listen: nowhere}\n", "frontDoor.listen: expected");
+    refused("clusterName: a-name-that-is-much-too-long-to-be-kept-in-40-bytes\n",
+            "clusterName: longer");
+    refused("tls: {certificate: /c.pem}\n", "certificate and key are needed together");
+}
+
+static void it_listens_in_the_open_only_with_tls_and_tokens(void **state)
+{
+    (void)state;
+    refused("listen: 0.0.0.0:7443\n", "set tls.certificate and tls.key to PEM files");
+    refused("listen: 0.0.0.0:7443\n", "set tokens to a file of hashed tokens");
+    refused("listen: '[::]:7443'\n", "or listen on 127.0.0.1");
+    refused("listen: 0.0.0.0:7443\ntls: {certificate: /c, key: /k}\n", "machines; set tokens");
+    refused("listen: 0.0.0.0:7443\ntokens: /t\n", "to PEM files; or listen");
+    config_free(loaded("listen: 0.0.0.0:7443\ntls: {certificate: /c, key: /k}\ntokens: /t\n"));
+    config_free(loaded("listen: 127.9.9.9:7443\n"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_file_is_the_defaults),
+        cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(mistakes_are_told_with_their_place),
+        cmocka_unit_test(it_listens_in_the_open_only_with_tls_and_tokens),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
