@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
 import secrets
@@ -44,9 +45,8 @@ class Rack(Lab):
         self.state = self.folder / "controller"
         self.state.mkdir(mode=0o700)
         run("mount", "-t", "tmpfs", "-o", f"size={STATE_MIB}m,mode=0700", "tmpfs", str(self.state))
-        self.token = secrets.token_hex(16)
+        self.token = self._tokens()
         self._certificates()
-        self._write("token", self.token + "\n")
         self.controller: subprocess.Popen[bytes] | None = None
         for node in self.nodes.values():
             self._agent(node)
@@ -58,6 +58,16 @@ class Rack(Lab):
         file.write_text(text)
         file.chmod(mode)
         return file
+
+    def _tokens(self) -> str:
+        """A token for the agents and one for people, which is returned; the controller has hashes."""
+        lines, token = "", ""
+        for name, role in (("agent", "agent"), ("admin", "admin")):
+            token = secrets.token_hex(16)
+            self._write(name + ".token", token + "\n")
+            lines += f"{name} {role} sha256:{hashlib.sha256(token.encode()).hexdigest()}\n"
+        self._write("tokens", lines)
+        return token
 
     def _certificates(self) -> None:
         """A CA of a day, and the controller's certificate from it."""
@@ -92,7 +102,7 @@ labels: {{rack: demo}}
 controller:
   url: https://{CONTROLLER_ADDRESS}:{PORT}
   ca: {self.folder}/ca.pem
-  tokenFile: {self.folder}/token
+  tokenFile: {self.folder}/agent.token
 powerOff:
   command: [{self.bin}/lab-power, --socket, {self.socket_path}, "off", {node.name}]
 """
@@ -112,7 +122,7 @@ powerOff:
 stateDir: {self.state}
 listen: {CONTROLLER_ADDRESS}:{PORT}
 tls: {{certificate: {self.folder}/tls.pem, key: {self.folder}/tls.key}}
-tokenFile: {self.folder}/token
+tokens: {self.folder}/tokens
 reportInterval: {self.report_interval_ms}ms
 frontDoor: {{run: true, listen: "{CONTROLLER_ADDRESS}:{DOOR_PORT}"}}
 """,
