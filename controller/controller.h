@@ -18,6 +18,7 @@
 
 #include "controller/placement/plan.h"
 #include "controller/state/snapshot.h"
+#include "controller/state/tables.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
 #include "proto/manifest.h"
@@ -132,16 +133,6 @@ enum effect_kind {
     FX_ANSWER, /* the API call `ticket` is decided */
 };
 
-enum store_table {                    /* numbers are stored */
-                   TABLE_OBJECT = 1,  /* key kind/name: the object as JSON, status included */
-                   TABLE_NODE = 2,    /* key node: NodePower record, learned curve, flags */
-                   TABLE_REPLICA = 3, /* key uid: where it should run and in which state */
-                   TABLE_META = 4,    /* term, cluster id, counters */
-                   TABLE_JOURNAL = 5, /* key: ascending number; append only */
-                   TABLE_HISTORY = 6, /* key series name: packed samples; losable */
-                   TABLE_EVENT = 7,   /* key: ascending number; bounded */
-};
-
 enum change_type { CHANGE_ADDED, CHANGE_MODIFIED, CHANGE_DELETED };
 
 struct effect {
@@ -222,14 +213,7 @@ struct controller_options {
     void *load_data;
 };
 
-/* Restores from what was stored: `next` yields every row (any order); see state/store.h. */
-struct controller_row {
-    enum store_table table;
-    const char *key, *value;
-};
-typedef int controller_rows_fn(void *data,
-                               struct controller_row *ret_row); /* 1: a row, 0: end, <0 */
-
+/* Restores from the rows that `next` yields: see state/store.h. NULL: an empty store. */
 int controller_new(const struct controller_options *options, int64_t boot_ms, int64_t wall_ms,
                    controller_rows_fn *next, void *data, struct effects *ret_fx,
                    struct controller **ret_c, struct err *e);
