@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "proto/base": [],
     "proto": ["proto/base"],
     "agent/sensor": ["agent", "proto", "proto/base"],
-    "agent/replica": ["agent", "proto", "proto/base"],
+    "agent/replica": ["agent", "agent/sensor", "proto", "proto/base"],
     "agent": ["agent/sensor", "agent/replica", "proto", "proto/base"],
     "controller/energy": ["proto", "proto/base"],
     "controller/state": ["controller/energy", "proto", "proto/base"],
