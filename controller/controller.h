@@ -159,6 +159,10 @@ struct effect {
         } power;
         struct {
             char *model;
+            bool gone;           /* the model was deleted: the front door forgets it */
+            char *probe_path;    /* of an HTTP readiness probe; NULL: connecting is the check */
+            int64_t concurrency; /* requests that one server serves at once; 0: unknown */
+            double quantile;     /* of door_model.latency_ms */
             struct door_want {
                 char *uid;
                 char *address;         /* host:port */

@@ -92,6 +92,7 @@ static void door_done(struct effect *e)
     }
     free(e->door.servers);
     free(e->door.model);
+    free(e->door.probe_path);
 }
 
 static void effect_done(struct effect *e)

@@ -121,14 +121,16 @@ static void publish_replies(struct controller *c)
 /* --- front door ---------------------------------------------------------------------------------
  */
 
-static uint64_t door_digest(const struct door_want *wants, size_t n)
+static uint64_t door_digest(const struct model *m, const struct door_want *wants, size_t n)
 {
-    uint64_t d = n + 1;
+    /* Settings of the model change with its generation; never 0, which stands for "not told yet".
+     */
+    uint64_t d = random_mix(m->revision->object->meta.generation) + n + 1;
 
     for (size_t i = 0; i < n; i++)
         d = random_mix(d ^ random_hash(wants[i].uid)) +
             random_mix(random_hash(wants[i].address) ^ (uint64_t)wants[i].state);
-    return d;
+    return d | 1;
 }
 
 static void free_wants(struct door_want *wants, size_t n)
@@ -144,7 +146,8 @@ static void publish_door(struct controller *c, struct model *m)
 {
     size_t n;
     struct door_want *wants = standalone_door_wants(m, &n);
-    uint64_t digest = door_digest(wants, n);
+    uint64_t digest = door_digest(m, wants, n);
+    const struct served_model *spec = model_spec(m);
     struct effect *e;
 
     m->door_due = false;
@@ -155,6 +158,11 @@ static void publish_door(struct controller *c, struct model *m)
     m->door_digest = digest;
     e = fx_add(c->fx, FX_DOOR);
     e->door.model = xstrdup(m->name);
+    if (spec->readiness.kind == MANIFEST_PROBE_HTTP)
+        e->door.probe_path = xstrdup(spec->readiness.path);
+    if (spec->capacity.concurrency >= 1) /* NAN when it is not known */
+        e->door.concurrency = (int64_t)spec->capacity.concurrency;
+    e->door.quantile = spec->slo.quantile;
     e->door.servers = wants;
     e->door.n_servers = n;
 }

@@ -382,6 +382,8 @@ static void step_surplus(struct controller *c, struct replica *r)
 
 static void step_deleted(struct controller *c, struct model *m)
 {
+    struct effect *door;
+
     for (size_t i = 0; i < m->n_replicas; i++)
         if (m->replicas[i]->leaving == LEAVING_NO)
             drain(c, m->replicas[i], "its model was deleted");
@@ -390,6 +392,9 @@ static void step_deleted(struct controller *c, struct model *m)
     if (m->told)
         fx_change(c->fx, CHANGE_DELETED, "servedmodels", m->name, core_next_version(c),
                   view_model(c, m));
+    door = fx_add(c->fx, FX_DOOR);
+    door->door.model = xstrdup(m->name);
+    door->door.gone = true;
     core_plan_drop(c);
     model_remove(c->cluster, m);
 }

@@ -229,6 +229,7 @@ struct model *model_put(struct cluster *c, const struct manifest *object)
     m->deleting = false;
     revision_unref(m->revision);
     m->revision = revision_new(object);
+    model_door_due(c, m);
     return m;
 }
 
