@@ -153,7 +153,9 @@ struct effect {
         struct {
             char *node, *op;
             enum power_action action;
-            const struct power_pool *pool; /* borrowed until the next step */
+            const struct power_pool *pool; /* lives as long as the effect */
+            struct revision *revision;     /* private: that keeps it */
+            int attempt;                   /* of this op, from 1 */
             char *node_json;               /* {name, uid, mac[], labels} for the driver */
             int64_t deadline_ms;
         } power;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "controller/state/cluster.h"
 #include "proto/base/array.h"
 
 struct effect *fx_add(struct effects *fx, enum effect_kind kind)
@@ -110,6 +111,7 @@ static void effect_done(struct effect *e)
         free(e->power.node);
         free(e->power.op);
         free(e->power.node_json);
+        revision_unref(e->power.revision);
         break;
     case FX_DOOR:
         door_done(e);

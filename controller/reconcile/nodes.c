@@ -313,7 +313,9 @@ static void call_driver(struct controller *c, struct node *n, enum power_action 
         json_pack("{s:s, s:s, s:o, s:o}", "name", n->name, "uid", n->uid, "mac",
                   json_texts(&n->inventory.macs), "labels", json_labels(&n->inventory.labels));
 
-    e->power.pool = pool_spec(n->pool);
+    e->power.revision = revision_ref(n->pool->revision);
+    e->power.pool = &n->pool->revision->object->pool;
+    e->power.attempt = (int)n->record.attempt + 1;
     e->power.node_json = json_dumps(node, JSON_COMPACT | JSON_SORT_KEYS);
     e->power.deadline_ms = c->now_ms + limit_ms;
     json_decref(node);
