@@ -40,7 +40,7 @@ int64_t node_boot_p99_ms(const struct node *n)
     if (n->curve.wakes >= 3 && own_ms > 0)
         return (int64_t)own_ms;
     if (declared > 0)
-        return declared > own_ms ? declared : (int64_t)own_ms;
+        return (double)declared > own_ms ? declared : (int64_t)own_ms;
     return own_ms > BOOT_UNKNOWN_MS ? (int64_t)own_ms : BOOT_UNKNOWN_MS;
 }
 
