@@ -1,7 +1,6 @@
 /* Tables of fields: see field.h. */
 #include "proto/field.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
+#include "proto/base/guess.h"
 #include "proto/quantity.h"
 
 static const char *const TYPES[] = { "integer",         "number",         "share",    "boolean",
@@ -123,60 +123,17 @@ int place_wrong_type(const struct place *at, const json_t *v, const char *expect
     return place_error(at, e, what.text);
 }
 
-/* --- did you mean ------------------------------------------------------------------------------
+/* --- unknown keys ------------------------------------------------------------------------------
  */
 
-/* Levenshtein distance, ignoring case; words of at most 31 letters. */
-static unsigned distance(const char *a, const char *b, size_t n)
-{
-    unsigned row[32];
-    size_t m = strlen(a);
-
-    if (m > 31 || n > 31)
-        return 99;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; i <= m; i++) {
-        unsigned corner = row[0];
-
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= n; j++) {
-            unsigned same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
-            unsigned best = corner + !same;
-
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            corner = row[j];
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
-struct guess {
-    const char *word;
-    size_t n;
-    unsigned far;
-};
-
-static void consider(struct guess *g, const char *key, const char *word, size_t n)
-{
-    unsigned far = distance(key, word, n);
-
-    if (far < g->far) {
-        g->far = far;
-        g->word = word;
-        g->n = n;
-    }
-}
-
-static int unknown_key(const struct place *at, const char *key, const struct guess *g,
-                       struct err *e)
+static int unknown_key(const struct place *at, const struct guess *g, struct err *e)
 {
     struct err what;
+    size_t n;
+    const char *word = guess_word(g, &n);
 
-    if (g->word && g->far <= (strlen(key) + 3) / 3)
-        (void)err_set(&what, 0, "unknown field; did you mean \"%.*s\"?", (int)g->n, g->word);
+    if (word)
+        (void)err_set(&what, 0, "unknown field; did you mean \"%.*s\"?", (int)n, word);
     else
         (void)err_set(&what, 0, "unknown field");
     return place_error(at, e, what.text);
@@ -464,7 +421,7 @@ static int read_tree(struct reading *rd, const struct place *at, const json_t *o
 static int read_key(struct reading *rd, const struct place *at, const json_t *value,
                     const char *prefix, struct err *e)
 {
-    struct guess guess = { NULL, 0, 99 };
+    struct guess guess = guess_begin(at->key);
     char path[FIELD_PATH_MAX];
     size_t n, skip = strlen(prefix);
     struct err what = ERR_INIT;
@@ -487,9 +444,9 @@ static int read_key(struct reading *rd, const struct place *at, const json_t *va
             return json_is_null(value) ? 0 : read_tree(rd, at, value, path, e);
         }
         if (strncmp(f->path, prefix, skip) == 0)
-            consider(&guess, at->key, f->path + skip, strcspn(f->path + skip, "."));
+            guess_consider(&guess, f->path + skip, strcspn(f->path + skip, "."));
     }
-    return unknown_key(at, at->key, &guess, e);
+    return unknown_key(at, &guess, e);
 }
 
 static int read_tree(struct reading *rd, const struct place *at, const json_t *object,
@@ -536,14 +493,14 @@ int place_known_keys(const struct place *at, const json_t *object, const char *c
     const char *key;
 
     json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-        struct guess guess = { NULL, 0, 99 };
+        struct guess guess = guess_begin(key);
         struct place child = place_below(at, object, key);
         size_t k = 0;
 
         for (; k < n && strcmp(key, keys[k]) != 0; k++)
-            consider(&guess, key, keys[k], strlen(keys[k]));
+            guess_consider(&guess, keys[k], strlen(keys[k]));
         if (k == n)
-            return unknown_key(&child, key, &guess, e);
+            return unknown_key(&child, &guess, e);
     }
     return 0;
 }
