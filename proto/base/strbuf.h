@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include "proto/base/cleanup.h"
+
 struct strbuf {
     char *data; /* never read it when length is 0: use strbuf_text() */
     size_t length;

@@ -1,4 +1,5 @@
-/* YAML as jansson values: see yaml.h. A recursive descent over libyaml's events. */
+/* YAML as jansson values: see yaml.h. A recursive descent over libyaml's events, and the same
+ * events written. */
 #include "proto/base/yaml.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include <yaml.h>
 
 #include "proto/base/array.h"
-#include "proto/base/strbuf.h"
+#include "proto/base/yaml_private.h"
 
 struct reader {
     const char *file;
@@ -38,8 +39,7 @@ static void add_mark(struct reader *y, const json_t *parent, const char *key, si
         (struct yaml_mark){ parent, key, index, at->line + 1, at->column + 1 };
 }
 
-/* A plain scalar by the core schema, as far as JSON can hold it; NULL: it is a string. */
-static json_t *plain_value(const char *s)
+json_t *yaml_plain_value(const char *s)
 {
     static const char *const NULLS[] = { "", "~", "null", "Null", "NULL" };
     static const char *const TRUES[] = { "true", "True", "TRUE" };
@@ -77,7 +77,7 @@ static int read_scalar(struct reader *y, const yaml_event_t *event, json_t **ret
     if (strlen(text) != n)
         return bad_at(y, &event->start_mark, "a NUL byte inside a string");
     if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
-        value = plain_value(text);
+        value = yaml_plain_value(text);
     if (!value)
         value = json_stringn(text, n);
     if (!value)

@@ -12,6 +12,7 @@
 
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
+#include "proto/base/strbuf.h"
 
 #define YAML_TEXT_MAX (1u << 20)
 #define YAML_DEPTH_MAX 64
@@ -43,6 +44,12 @@ static inline void auto_yaml_docs(struct yaml_docs *docs)
 {
     yaml_docs_done(docs);
 }
+
+/* Appends `value` as one YAML document without `---`, in block style and in the order of its keys.
+ * A string that some reader of YAML 1.1 or 1.2 would take for something else is quoted; bytes that
+ * could steer a terminal (control and direction characters) are escaped. What is printed is read
+ * again as an equal value. */
+void yaml_print(struct strbuf *out, const json_t *value);
 
 /* The mark of a value, or NULL. */
 const struct yaml_mark *yaml_find(const struct yaml_doc *doc, const json_t *parent, const char *key,

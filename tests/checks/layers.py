@@ -79,7 +79,7 @@ ONE_USER = {
     r"powercap/": r"agent/(sensor/rapl|power_cap)\.c",
     r"sqlite3\.h": r"controller/state/store\w*\.c",
     r"microhttpd\.h": r"proto/base/httpd\w*\.[ch]",
-    r"yaml\.h": r"proto/base/yaml\.c",
+    r"yaml\.h": r"proto/base/yaml(_print)?\.c",
     r"(proto/huddle\.pb-c|protobuf-c/protobuf-c)\.h": r"proto/wire\w*\.[ch]",
     r"curl/": r"proto/base/http\w*\.c",
 }
@@ -97,6 +97,8 @@ PURE = [
     "controller/state/cluster",
     "controller/state/history",
     "controller/state/snapshot",
+    "proto/base/guess",
+    "proto/base/yaml_print",
     "proto/manifest*",
     "proto/quantity",
     "proto/wire*",
