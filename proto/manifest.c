@@ -93,49 +93,75 @@ struct manifest *manifest_copy(const struct manifest *m)
 /* --- texts of several documents ----------------------------------------------------------------
  */
 
-struct list {
-    struct manifest **manifests;
-    size_t n_manifests, cap_manifests;
-};
-
-static int add_document(struct list *out, const struct source *from, json_t *value, struct err *e)
+static void read_each(const struct source *from, json_t *value, const struct manifest_sink *sink)
 {
     const char *kind = json_string_value(json_object_get(value, "kind"));
     json_t *items = json_object_get(value, "items");
     struct manifest *m = NULL;
-    int r;
+    struct err e = ERR_INIT;
 
     if (kind && json_is_array(items) && strlen(kind) >= 4 &&
         strcmp(kind + strlen(kind) - 4, "List") == 0) {
-        for (size_t i = 0; i < json_array_size(items); i++) {
-            if ((r = add_document(out, from, json_array_get(items, i), e)) < 0)
-                return r;
-        }
-        return 0;
+        for (size_t i = 0; i < json_array_size(items); i++)
+            read_each(from, json_array_get(items, i), sink);
+    } else if (manifest_read(from, value, &m, &e) < 0) {
+        sink->bad(sink->data, &e);
+    } else {
+        sink->good(sink->data, m);
     }
-    r = manifest_read(from, value, &m, e);
-    if (r == 0)
-        *(struct manifest **)ARRAY_ADD(out, manifests) = m;
-    return r;
+}
+
+void manifest_parse_each(const char *file, const char *text, size_t n,
+                         const struct manifest_sink *sink)
+{
+    AUTO(yaml_docs) struct yaml_docs docs = { 0 };
+    struct err e = ERR_INIT;
+
+    if (yaml_parse(file, text, n, &docs, &e) < 0) {
+        sink->bad(sink->data, &e);
+        return;
+    }
+    if (docs.n_docs == 0) {
+        (void)err_set(&e, -EINVAL, "%s: no object in it", file);
+        sink->bad(sink->data, &e);
+    }
+    for (size_t i = 0; i < docs.n_docs; i++) {
+        struct source from = { file, &docs.docs[i] };
+
+        read_each(&from, docs.docs[i].root, sink);
+    }
+}
+
+struct list {
+    struct manifest **manifests;
+    size_t n_manifests, cap_manifests;
+    struct err first;
+    bool refused;
+};
+
+static void keep_good(void *data, struct manifest *m)
+{
+    *(struct manifest **)ARRAY_ADD((struct list *)data, manifests) = m;
+}
+
+static void keep_first(void *data, const struct err *e)
+{
+    struct list *list = data;
+
+    if (!list->refused)
+        list->first = *e;
+    list->refused = true;
 }
 
 int manifest_parse(const char *file, const char *text, size_t n, struct manifest ***ret_list,
                    size_t *ret_n, struct err *e)
 {
-    AUTO(yaml_docs) struct yaml_docs docs = { 0 };
     struct list list = { 0 };
-    int r = yaml_parse(file, text, n, &docs, e);
 
-    if (r == 0 && docs.n_docs == 0)
-        r = err_set(e, -EINVAL, "%s: no object in it", file);
-    for (size_t i = 0; i < docs.n_docs && r == 0; i++) {
-        struct source from = { file, &docs.docs[i] };
-
-        r = add_document(&list, &from, docs.docs[i].root, e);
-    }
-    if (r < 0) {
+    manifest_parse_each(file, text, n, &(struct manifest_sink){ &list, keep_good, keep_first });
+    if (list.refused) {
         manifest_list_free(list.manifests, list.n_manifests);
-        return r;
+        return err_set(e, -EINVAL, "%s", list.first.text);
     }
     *ret_list = list.manifests;
     *ret_n = list.n_manifests;

@@ -185,6 +185,17 @@ int manifest_parse(const char *file, const char *text, size_t n, struct manifest
                    size_t *ret_n, struct err *e);
 void manifest_list_free(struct manifest **list, size_t n);
 
+/* The same, but reads on behind a bad document: `good` gets every object to keep, `bad` the message
+ * about every document that is refused (and one about a text that is not YAML, or holds nothing).
+ */
+struct manifest_sink {
+    void *data;
+    void (*good)(void *data, struct manifest *m);
+    void (*bad)(void *data, const struct err *e);
+};
+void manifest_parse_each(const char *file, const char *text, size_t n,
+                         const struct manifest_sink *sink);
+
 /* The whole object with every default written out; a new reference. */
 json_t *manifest_to_json(const struct manifest *m);
 
