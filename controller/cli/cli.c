@@ -1,0 +1,146 @@
+/* The program: finds the verb, reads its options, runs it, and turns what went wrong into one line
+ * and an exit code (0 done, 1 failed, 2 usage). */
+#include <errno.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/cli/text.h"
+#include "controller/cli/verb.h"
+#include "proto/base/clock.h"
+
+int cli_fail(const struct err *e)
+{
+    AUTO(strbuf) struct strbuf safe = STRBUF_INIT;
+
+    text_safe(&safe, e->text);
+    (void)fprintf(stderr, strncmp(e->text, "from server", 11) == 0 ? "Error %s\n" : "error: %s\n",
+                  strbuf_text(&safe));
+    return EXIT_FAILED;
+}
+
+int cli_usage(const struct cli *c, const char *format, ...)
+{
+    AUTO(strbuf) struct strbuf text = STRBUF_INIT, safe = STRBUF_INIT;
+    va_list ap;
+
+    va_start(ap, format);
+    strbuf_vprintf(&text, format, ap);
+    va_end(ap);
+    text_safe(&safe, strbuf_text(&text));
+    (void)fprintf(stderr, "error: %s\nSee '%s%s%s --help'.\n", strbuf_text(&safe), c->program,
+                  c->verb ? " " : "", c->verb ? c->verb->name : "");
+    return EXIT_USAGE;
+}
+
+void cli_print(const struct strbuf *text)
+{
+    (void)fputs(strbuf_text(text), stdout);
+}
+
+int cli_connect(struct cli *c)
+{
+    struct err e = ERR_INIT;
+
+    if (!c->session.server && session_open(&c->options, &c->session, &e) < 0)
+        return cli_fail(&e);
+    return 0;
+}
+
+/* --- one run -----------------------------------------------------------------------------------
+ */
+
+static int show_help(struct cli *c)
+{
+    AUTO(strbuf) struct strbuf text = STRBUF_INIT;
+
+    verb_help(&text, c->verb, c->program, c->colour);
+    cli_print(&text);
+    return EXIT_DONE;
+}
+
+static void drop_words(struct options *o, size_t n)
+{
+    memmove(o->operands, o->operands + n, (o->n_operands - n) * sizeof(*o->operands));
+    o->n_operands -= n;
+}
+
+/* `help VERB` and `VERB --help` say the same. */
+static int find_verb(struct cli *c, int argc, char **argv, bool *ret_help, size_t *ret_words,
+                     struct err *e)
+{
+    struct err unused = ERR_INIT;
+    struct options all = { 0 };
+    int r = options_read(&all, argc, argv, UINT64_MAX, e);
+    size_t words = 0;
+
+    *ret_help = options_on(&all, OPT_HELP) || (r == 0 && all.n_operands == 0);
+    if (r == 0 && all.n_operands && strcmp(all.operands[0], "help") == 0) {
+        *ret_help = true;
+        drop_words(&all, 1);
+    }
+    if (all.n_operands && r == 0) {
+        c->verb = verb_find(&all, &words, e);
+        r = c->verb ? 0 : -EINVAL;
+    } else if (all.n_operands) {
+        c->verb = verb_find(&all, &words, &unused); /* whose help is meant */
+    }
+    options_done(&all);
+    *ret_words = words;
+    return r;
+}
+
+static int run(struct cli *c, int argc, char **argv)
+{
+    struct err e = ERR_INIT;
+    size_t words = 0;
+    bool help = false;
+
+    if (find_verb(c, argc, argv, &help, &words, &e) < 0)
+        return cli_usage(c, "%s", e.text);
+    if (help)
+        return show_help(c);
+    if (options_read(&c->options, argc, argv, TAKES_ALWAYS | c->verb->takes, &e) < 0)
+        return cli_usage(c, "%s", e.text);
+    drop_words(&c->options, words);
+    if ((int)c->options.n_operands < c->verb->least)
+        return cli_usage(c, "%s needs %s", c->verb->name, c->verb->operands);
+    if (c->verb->most >= 0 && (int)c->options.n_operands > c->verb->most)
+        return cli_usage(c, "%s: \"%.60s\" is too much; expected %s", c->verb->name,
+                         c->options.operands[c->verb->most],
+                         *c->verb->operands ? c->verb->operands : "no word");
+    return c->verb->run(c);
+}
+
+static bool colours_wanted(void)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    return isatty(STDOUT_FILENO) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+}
+
+static const char *program_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return strcmp(slash ? slash + 1 : path, "kubectl-huddle") == 0 ? "kubectl huddle" : "huddlectl";
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct cli c = { .program = program_name(argc ? argv[0] : "huddlectl"),
+                     .colour = colours_wanted(),
+                     .now_ms = clock_wall_ms() };
+    int code;
+
+    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* for wcwidth() */
+    code = run(&c, argc, argv);
+    options_done(&c.options);
+    session_done(&c.session);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        (void)fprintf(stderr, "error: standard output: %s\n", strerror(errno));
+        code = code ? code : EXIT_FAILED;
+    }
+    return code;
+}

@@ -1,0 +1,64 @@
+/* Command line options: one table for all verbs, so that a flag means the same everywhere. A verb
+ * names which of them it takes (verb.h). Written as kubectl takes them: --name VALUE, --name=VALUE,
+ * -n VALUE, -nVALUE, -n=VALUE; switches alone or with =true or =false; anywhere among the operands;
+ * "--" ends them. */
+#ifndef HUDDLE_CLI_OPTIONS_H
+#define HUDDLE_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+
+enum option_id {
+    /* every verb */
+    OPT_HELP,
+    OPT_SERVER,
+    OPT_TOKEN,
+    OPT_TOKEN_FILE,
+    OPT_CA,
+    OPT_CONFIG,
+    /* some */
+    OPT_OUTPUT,
+    OPT_WATCH,
+    OPT_SELECTOR,
+    OPT_NO_HEADERS,
+    OPT_FILENAME,
+    OPT_RECURSIVE,
+    OPT_DRY_RUN,
+    N_OPTIONS,
+};
+
+#define TAKES(id) (UINT64_C(1) << OPT_##id)
+#define TAKES_ALWAYS \
+    (TAKES(HELP) | TAKES(SERVER) | TAKES(TOKEN) | TAKES(TOKEN_FILE) | TAKES(CA) | TAKES(CONFIG))
+
+struct option {
+    char letter;       /* or 0 */
+    const char *name;  /* without "--" */
+    const char *value; /* "FILE"; NULL: a switch */
+    bool many;         /* may be given several times, all count */
+    const char *help;
+};
+
+const struct option *option_of(enum option_id id);
+
+struct options { /* values are borrowed from argv */
+    struct {
+        const char **values; /* of a switch: "true" or "false" */
+        size_t n_values, cap_values;
+    } given[N_OPTIONS];
+    const char **operands; /* words that are no options, the verb's own name not among them */
+    size_t n_operands, cap_operands;
+};
+
+/* Reads argv[1..]. `takes` is a mask of TAKES(). -EINVAL with "unknown option ...; did you mean".
+ */
+int options_read(struct options *o, int argc, char **argv, uint64_t takes, struct err *e);
+void options_done(struct options *o);
+
+bool options_on(const struct options *o, enum option_id id);         /* a switch */
+const char *options_get(const struct options *o, enum option_id id); /* the last; NULL: not given */
+
+#endif

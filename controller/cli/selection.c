@@ -1,0 +1,148 @@
+/* Which objects a command line names: see selection.h. */
+#include "controller/cli/selection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/cli/look.h"
+#include "proto/base/array.h"
+
+static int add_pair(struct selection *s, const char *word, struct err *e)
+{
+    const char *slash = strchr(word, '/');
+    AUTO(mem) char *kind = slash ? strndup(word, (size_t)(slash - word)) : NULL;
+    const struct resource *r;
+
+    if (!slash)
+        return err_set(e, -EINVAL, "\"%.60s\": expected KIND/NAME as the other words are", word);
+    r = resource_find(kind ? kind : "", e);
+    if (!r)
+        return -EINVAL;
+    if (!slash[1] || strchr(slash + 1, '/'))
+        return err_set(e, -EINVAL, "\"%.60s\": expected KIND/NAME", word);
+    *ARRAY_ADD(s, targets) = (struct target){ r, slash + 1 };
+    return 0;
+}
+
+static int add_kinds(struct selection *s, const char *words, struct err *e)
+{
+    AUTO(mem) char *text = xstrdup(words);
+    char *rest = NULL;
+
+    for (char *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+        const struct resource *r = resource_find(word, e);
+
+        if (!r)
+            return -EINVAL;
+        *ARRAY_ADD(s, targets) = (struct target){ r, NULL };
+    }
+    return s->n_targets ? 0 : err_set(e, -EINVAL, "expected a kind of object");
+}
+
+int selection_read(struct selection *s, const char *const *words, size_t n, struct err *e)
+{
+    const struct resource *r;
+    int result = 0;
+
+    if (n == 0)
+        return err_set(e, -EINVAL, "expected a kind of object, like nodes");
+    if (strchr(words[0], '/')) {
+        for (size_t i = 0; i < n && result == 0; i++)
+            result = add_pair(s, words[i], e);
+        return result;
+    }
+    result = add_kinds(s, words[0], e);
+    if (result < 0 || n == 1)
+        return result;
+    if (s->n_targets > 1)
+        return err_set(e, -EINVAL, "names need one kind, not \"%.60s\"", words[0]);
+    r = s->targets[0].resource;
+    s->n_targets = 0;
+    for (size_t i = 1; i < n; i++) {
+        if (strchr(words[i], '/'))
+            return err_set(e, -EINVAL, "\"%.60s\" is no name; write either %s NAME or %s/NAME",
+                           words[i], r->singular, r->singular);
+        *ARRAY_ADD(s, targets) = (struct target){ r, words[i] };
+    }
+    return 0;
+}
+
+void selection_done(struct selection *s)
+{
+    free(s->targets);
+    *s = (struct selection){ 0 };
+}
+
+/* --- labels ------------------------------------------------------------------------------------
+ */
+
+struct wish { /* one part of a selector */
+    const char *key, *value;
+    size_t key_n, value_n;
+    bool negated;
+};
+
+/* Reads the part at *at and moves behind its comma. */
+static bool next_wish(const char **at, struct wish *w)
+{
+    size_t n = strcspn(*at, ","), key_n;
+    const char *part = *at;
+
+    *at += n + (part[n] == ',');
+    *w = (struct wish){ .key = part };
+    if (n && *part == '!') {
+        w->negated = true;
+        w->key++;
+        n--;
+    }
+    key_n = strcspn(w->key, "!=");
+    w->key_n = key_n < n ? key_n : n;
+    if (w->key_n == 0 || memchr(w->key, ' ', n))
+        return false;
+    if (w->key_n == n)
+        return true;
+    if (w->negated)
+        return false;
+    w->negated = w->key[w->key_n] == '!';
+    w->value = w->key + w->key_n + w->negated;
+    if (*w->value++ != '=')
+        return false;
+    w->value += !w->negated && *w->value == '=';
+    w->value_n = n - (size_t)(w->value - w->key);
+    return !memchr(w->value, '=', w->value_n);
+}
+
+int labels_check(const char *selector, struct err *e)
+{
+    const char *at = selector;
+    struct wish w;
+
+    while (at && *at)
+        if (!next_wish(&at, &w))
+            return err_set(e, -EINVAL,
+                           "\"%.80s\" is no label selector; expected parts like a=b, a!=b, a, !a",
+                           selector);
+    return 0;
+}
+
+bool labels_match(const char *selector, const json_t *object)
+{
+    const json_t *labels = look(object, "metadata.labels");
+    const char *at = selector;
+    struct wish w;
+
+    while (at && *at) {
+        const char *value;
+        bool there;
+
+        if (!next_wish(&at, &w))
+            return false;
+        value = json_string_value(json_object_getn(labels, w.key, w.key_n));
+        there = value && (!w.value ||
+                          (strlen(value) == w.value_n && memcmp(value, w.value, w.value_n) == 0));
+        if (there == w.negated)
+            return false;
+    }
+    return true;
+}

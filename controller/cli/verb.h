@@ -1,0 +1,70 @@
+/* The verbs of huddlectl: one table (verbs.c) makes the dispatch, --help, the manual page and shell
+ * completion. A verb is a row and a function; files are named verb_GROUP.c. */
+#ifndef HUDDLE_CLI_VERB_H
+#define HUDDLE_CLI_VERB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "controller/cli/options.h"
+#include "controller/cli/session.h"
+#include "proto/base/err.h"
+#include "proto/base/strbuf.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct verb;
+
+struct cli {             /* one run of the program */
+    const char *program; /* "huddlectl", or "kubectl huddle" */
+    const struct verb *verb;
+    struct options options;
+    struct session session; /* after cli_connect() */
+    bool colour;            /* standard output is a terminal that may be coloured */
+    int64_t now_ms;         /* wall clock when the program began */
+};
+
+struct verb {
+    const char *name;     /* "get"; two words for "token create" */
+    const char *group;    /* heading in the help */
+    const char *operands; /* "KIND [NAME...]", "" */
+    const char *summary;  /* one line, lower case */
+    const char *text;     /* paragraphs */
+    const char *examples; /* lines; "# comment" lines among them */
+    uint64_t takes;       /* TAKES() besides TAKES_ALWAYS */
+    int least, most;      /* operands; most -1: any number */
+    int (*run)(struct cli *c);
+};
+
+/* The rows in the order of the help; closed by a NULL name. */
+const struct verb *verbs(void);
+
+/* Finds the verb named by the first operands; how many words it took. NULL with "did you mean". */
+const struct verb *verb_find(const struct options *o, size_t *ret_words, struct err *e);
+
+/* Help of one verb (NULL: of the program) for `program`. */
+void verb_help(struct strbuf *out, const struct verb *v, const char *program, bool colour);
+
+/* Runs the program: the whole of main(). */
+int cli_run(int argc, char **argv);
+
+/* Opens the session on first use. 0, or EXIT_FAILED after saying why. */
+int cli_connect(struct cli *c);
+
+/* Print "error: ..." to standard error and return the exit code. */
+int cli_fail(const struct err *e);
+int cli_usage(const struct cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Reads what -f names; each refusal is told. EXIT_DONE, EXIT_FAILED or EXIT_USAGE. */
+struct manifest_files;
+int cli_read_files(struct cli *c, struct manifest_files *f);
+
+/* Writes the text to standard output. */
+void cli_print(const struct strbuf *text);
+
+int verb_get(struct cli *c);
+int verb_apply(struct cli *c);
+int verb_version(struct cli *c);
+
+#endif
