@@ -46,4 +46,7 @@ int launch_user(struct launch *l, const char *name, struct err *e);
  * user than its root. */
 const char *launch_default_user(void);
 
+/* Does the text of a /proc/PID/uid_map hold this uid? Pure. */
+bool uid_map_holds(const char *map, uid_t uid);
+
 #endif

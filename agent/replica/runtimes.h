@@ -18,8 +18,9 @@
  *     memory: 64Gi                         # model asks for none
  *     openFiles: 65536
  *
- * Types of arguments: path, integer, port, number, boolean, word, text. A path stands below
- * `under` also after every symbolic link is followed; text never begins with "-". */
+ * Types of arguments: path, integer, port, number, boolean, word, and text unless said otherwise. A
+ * path stands below `under` also after every symbolic link is followed; text never begins with "-".
+ */
 #ifndef HUDDLE_REPLICA_RUNTIMES_H
 #define HUDDLE_REPLICA_RUNTIMES_H
 
