@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "proto/base/array.h"
+#include "proto/base/strbuf.h"
 
 #define C(member) offsetof(struct config, member)
 #define DAY_MS 86400000ll
@@ -56,6 +57,14 @@ static const struct field FIELDS[] = {
       "the HAProxy program", NULL },
     { "frontDoor.socket", FIELD_TEXT, C(front_door.socket), "", 0, 0, NULL,
       "admin socket of an HAProxy that somebody else runs (see front-door-config)", NULL },
+    { "frontDoor.dir", FIELD_TEXT, C(front_door.dir), "", 0, 0, NULL,
+      "folder of its files; front-door in stateDir when empty", NULL },
+    { "frontDoor.slots", FIELD_INT, C(front_door.slots), "64", 1, 4096, NULL,
+      "models that fit without a restart of HAProxy, of each kind of health check", NULL },
+    { "frontDoor.queueTimeout", FIELD_DURATION, C(front_door.queue_ms), "60s", 100, DAY_MS, NULL,
+      "longest wait of a request for a ready replica", NULL },
+    { "frontDoor.answerTimeout", FIELD_DURATION, C(front_door.answer_ms), "10m", 100, DAY_MS, NULL,
+      "longest silence of a replica within an answer", NULL },
     { "frontDoor.endpointsFile", FIELD_TEXT, C(front_door.endpoints_file), "", 0, 0, NULL,
       "file in which all endpoints are written as JSON, for other balancers", NULL },
     { "zoneinfo", FIELD_TEXT, C(zoneinfo), "/usr/share/zoneinfo", 0, 0, NULL,
@@ -83,6 +92,19 @@ void config_free(struct config *c)
 bool config_has_front_door(const struct config *c)
 {
     return c->front_door.run || c->front_door.socket[0];
+}
+
+struct front_door_options config_front_door(const struct config *c)
+{
+    return (struct front_door_options){ .run = c->front_door.run,
+                                        .listen = c->front_door.listen,
+                                        .program = c->front_door.program,
+                                        .socket = c->front_door.socket,
+                                        .dir = c->front_door.dir,
+                                        .endpoints_file = c->front_door.endpoints_file,
+                                        .slots = (uint32_t)c->front_door.slots,
+                                        .queue_ms = c->front_door.queue_ms,
+                                        .answer_ms = c->front_door.answer_ms };
 }
 
 /* --- addresses ----------------------------------------------------------------------------------
@@ -184,6 +206,14 @@ static int check(struct config *c, struct err *e)
     return r;
 }
 
+static char *below(const char *folder, const char *name)
+{
+    struct strbuf b = STRBUF_INIT;
+
+    strbuf_printf(&b, "%s/%s", folder, name);
+    return strbuf_take(&b);
+}
+
 int config_load(const char *file, struct config **ret_config, struct err *e)
 {
     AUTO(config) struct config *c = xcalloc(1, sizeof(*c));
@@ -194,6 +224,10 @@ int config_load(const char *file, struct config **ret_config, struct err *e)
     r = check(c, e);
     if (r < 0)
         return err_prefix(e, r, "%s", file);
+    if (!c->front_door.dir[0]) {
+        free(c->front_door.dir);
+        c->front_door.dir = below(c->state_dir, "front-door");
+    }
     *ret_config = TAKE(c);
     return 0;
 }

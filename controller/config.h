@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "controller/substrate/front_door.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
@@ -38,8 +39,10 @@ struct config {
         bool run;             /* start and watch over an HAProxy of our own */
         char *listen;         /* where it serves */
         char *program;        /* haproxy */
-        char *socket;         /* run: false: the stats socket of an HAProxy that is already there */
+        char *socket;         /* not run: the admin socket of an HAProxy that is already there */
+        char *dir;            /* "": front-door below state_dir */
         char *endpoints_file; /* "": none; all endpoints as JSON, for other balancers */
+        int64_t slots, queue_ms, answer_ms; /* see substrate/front_door.h */
     } front_door;
     char *zoneinfo; /* folder of TZif files */
     struct {
@@ -56,8 +59,11 @@ int config_load(const char *file, struct config **ret_config, struct err *e);
 void config_free(struct config *c);
 DEFINE_AUTO(config, struct config *, config_free);
 
-/* Is a front door configured, ours or another's? */
+/* Is there an HAProxy to drive, ours or another's? */
 bool config_has_front_door(const struct config *c);
+
+/* What the keys below frontDoor say; borrowed from the configuration. */
+struct front_door_options config_front_door(const struct config *c);
 
 /* The table, for tests and documentation. */
 const struct field *config_fields(void);

@@ -81,6 +81,9 @@ static void every_key_is_read(void **state)
                               "  listen: '0.0.0.0:80'\n"
                               "  program: /opt/haproxy\n"
                               "  endpointsFile: /run/e.json\n"
+                              "  slots: 5\n"
+                              "  queueTimeout: 3s\n"
+                              "  answerTimeout: 1m\n"
                               "zoneinfo: /opt/zones\n"
                               "log: {level: warn, format: json}\n");
 
@@ -102,6 +105,10 @@ static void every_key_is_read(void **state)
     assert_string_equal(c->front_door.listen, "0.0.0.0:80");
     assert_string_equal(c->front_door.program, "/opt/haproxy");
     assert_string_equal(c->front_door.endpoints_file, "/run/e.json");
+    assert_string_equal(c->front_door.dir, "/srv/h/front-door");
+    assert_int_equal(c->front_door.slots, 5);
+    assert_int_equal(c->front_door.queue_ms, 3000);
+    assert_int_equal(c->front_door.answer_ms, 60000);
     assert_string_equal(c->zoneinfo, "/opt/zones");
     assert_int_equal(c->log.level, LOG_LEVEL_WARN);
     assert_int_equal(c->log.format, CONFIG_LOG_JSON);
