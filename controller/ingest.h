@@ -1,0 +1,57 @@
+/* Between the server's threads and the loop: reports on their way in, replies on their way out.
+ *
+ * A report is decoded on the thread that read it and waits in its node's box until the loop takes
+ * it; the answer is made at once from the node's newest published reply, so no agent ever waits for
+ * the loop, the planner or the disk. What the report itself causes is in the answer to the next one
+ * (the core asks for it soon when it matters, by next_interval).
+ *
+ * Everything that grows in a report is cumulative, so a newer report replaces one that still waits:
+ * a slow loop costs detail, never counts, and memory is bounded. Kept beside a newer one is only
+ * what it does not contain: an inventory, the end of an epoch, a stage of power. When even those
+ * fill the box the agent is told to come again (503): nothing is lost either way. */
+#ifndef HUDDLE_INGEST_H
+#define HUDDLE_INGEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/cleanup.h"
+#include "proto/base/err.h"
+#include "proto/base/strbuf.h"
+#include "proto/wire.h"
+
+#define INGEST_BOX 4 /* reports of one node that wait, at most */
+
+struct ingest;
+
+struct ingest_options {
+    size_t nodes_max;          /* reports of more nodes are refused */
+    int64_t interval_ms;       /* the agents' normal one, to stretch under load */
+    int64_t (*clock_ms)(void); /* boot time; NULL: clock_boot_ms() */
+    void (*ring)(void *data);  /* reports wait where none did; from any thread */
+    void *data;
+};
+
+struct ingest_stats {
+    uint64_t reports, refused; /* refused: bad, too many nodes, or no room */
+    uint64_t replaced;         /* by a newer one before the loop took it */
+};
+
+struct ingest *ingest_new(const struct ingest_options *options);
+void ingest_free(struct ingest *in);
+DEFINE_AUTO(ingest, struct ingest *, ingest_free);
+
+/* Any thread: takes a report's bytes and appends the encoded Reply. Returns 200, or 400 (not a
+ * report), 403 (too many nodes), 503 (come again), with the reason in e. */
+int ingest_put(struct ingest *in, const void *bytes, size_t n, struct strbuf *reply, struct err *e);
+
+/* The loop: the report that waits longest, the time it waited already in its age; NULL: none, and
+ * the next one rings. The caller frees it. */
+struct wire_report *ingest_take(struct ingest *in);
+
+/* The loop, from FX_REPLY: answers this node from now on. Takes the heap bytes. */
+void ingest_publish(struct ingest *in, const char *node, char *bytes, size_t n);
+
+void ingest_stats(struct ingest *in, struct ingest_stats *ret_stats);
+
+#endif
