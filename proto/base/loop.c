@@ -386,6 +386,7 @@ static bool stop_wanted(struct loop *l, int *ret_code)
 
     (void)pthread_mutex_lock(&l->lock);
     stopping = l->stopping;
+    l->stopping = false;
     *ret_code = l->code;
     (void)pthread_mutex_unlock(&l->lock);
     return stopping;

@@ -22,7 +22,7 @@ int loop_new(struct loop **ret_loop, struct err *e);
 void loop_free(struct loop *l);
 DEFINE_AUTO(loop, struct loop *, loop_free);
 
-/* Runs until loop_stop(); returns its code. */
+/* Runs until loop_stop(); returns its code. May be run again. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l, int code);
 
