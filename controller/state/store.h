@@ -27,11 +27,12 @@
 
 struct store;
 
-enum store_refusal {                    /* what store_open() refuses, with the way out in `e` */
-                     STORE_NEWER = 1,   /* written by a newer huddle; untouched. Exit 78 */
-                     STORE_CORRUPT = 2, /* journal.db is damaged; untouched. Exit 78 */
-                     STORE_IN_USE = 3,  /* another process has it open. Exit 1 */
-                     STORE_NETWORK = 4, /* on a network file system. Exit 78 */
+/* What store_open() refuses, with the way out in `e`. */
+enum store_refusal {
+    STORE_NEWER = 1,   /* written by a newer huddle; untouched. Exit 78 */
+    STORE_CORRUPT = 2, /* journal.db is damaged; untouched. Exit 78 */
+    STORE_IN_USE = 3,  /* another process has it open. Exit 1 */
+    STORE_NETWORK = 4, /* on a network file system. Exit 78 */
 };
 
 struct store_options {      /* zero is the default of each field */
@@ -52,7 +53,8 @@ struct store_options {      /* zero is the default of each field */
 int store_open(const char *folder, const struct store_options *options, struct loop *l,
                struct store **ret_store, struct err *e);
 
-/* Commits what was handed over, calls every `done` that is due, and closes. Accepts NULL. */
+/* Commits what was handed over, calls every `done` that is due, and closes. What is handed over by
+ * those last `done` is not written: -ECANCELED. Accepts NULL. */
 void store_close(struct store *s);
 DEFINE_AUTO(store, struct store *, store_close);
 
