@@ -26,7 +26,7 @@
 #define METRICS_PAGE_MAX (4u << 20)
 #define METRICS_LINE_MAX 16384u
 #define METRICS_LABELS_MAX 64u   /* of one sample */
-#define METRICS_SERIES_MAX 1024u /* of the preset's metrics on one page */
+#define METRICS_SERIES_MAX 4096u /* of the preset's metrics on one page */
 #define METRICS_BUCKETS_MAX 128u
 
 struct metrics_histogram {                /* cumulative since the server started, as in wire.h */
@@ -34,7 +34,8 @@ struct metrics_histogram {                /* cumulative since the server started
     uint64_t count[METRICS_BUCKETS_MAX];  /* observations <= bound_ms[i] */
     size_t n;
     uint64_t total;
-    double sum_ms; /* NaN when the page does not say it */
+    bool sum_known;
+    double sum_ms;
 };
 
 struct metrics {
