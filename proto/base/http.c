@@ -311,6 +311,7 @@ int http_send(struct http_client *c, const struct http_request *request, http_do
     CURLMcode code;
 
     call->done = fn;
+    call->chunk = request->chunk;
     call->data = data;
     code = curl_multi_add_handle(c->multi, call->curl);
     if (code != CURLM_OK) {

@@ -16,6 +16,9 @@
 struct http_client;
 struct http_call;
 
+/* Takes the body of a 2xx answer as it comes. Non-zero ends the call; that is no error. */
+typedef int http_chunk_fn(void *data, const char *bytes, size_t n);
+
 struct http_request { /* borrowed for the call of http_send(); zero is the default of each field */
     const char *method; /* "GET" */
     const char *url;
@@ -30,6 +33,7 @@ struct http_request { /* borrowed for the call of http_send(); zero is the defau
     const char *cert_file, *key_file;
     const char *bearer; /* token, sent as Authorization */
     const char *unix_socket;
+    http_chunk_fn *chunk; /* of http_send(), with its `data`; response->body then stays empty */
 };
 
 struct http_response {
@@ -52,10 +56,8 @@ int http_send(struct http_client *c, const struct http_request *request, http_do
 /* Ends the call without its callback. Not to be used after the callback. Accepts NULL. */
 void http_cancel(struct http_call *call);
 
-/* Blocking. With `chunk` the body of a 2xx answer is handed over as it comes (return non-zero to
- * stop; that is no error) and `ret_body` stays empty. Returns the HTTP status, or -errno with the
- * reason in e. *ret_body is the caller's to free. */
-typedef int http_chunk_fn(void *data, const char *bytes, size_t n);
+/* Blocking. With `chunk` the body of a 2xx answer is handed over and `ret_body` stays empty.
+ * Returns the HTTP status, or -errno with the reason in e. *ret_body is the caller's to free. */
 int http_fetch(const struct http_request *request, http_chunk_fn *chunk, void *data,
                char **ret_body, size_t *ret_length, struct err *e);
 
