@@ -323,6 +323,23 @@ static void set_model_plan(const struct controller *c, const struct model *m, js
              p ? view_forecast(&p->forecast, c->plan->snapshot->step_ms) : json_null());
 }
 
+static json_t *view_phases(const struct model *m)
+{
+    json_t *phases = json_object();
+
+    for (int p = REPLICA_UNSPECIFIED; p <= REPLICA_EXITED; p++) {
+        json_int_t n = 0;
+
+        for (size_t i = 0; i < m->n_replicas; i++) {
+            const struct replica *r = m->replicas[i];
+
+            n += (int)(r->reported ? r->phase : REPLICA_UNSPECIFIED) == p;
+        }
+        view_set(phases, replica_phase_name((enum replica_phase)p), json_integer(n));
+    }
+    return phases;
+}
+
 json_t *view_model(struct controller *c, const struct model *m)
 {
     json_t *o = manifest_to_json(m->revision->object), *s;
@@ -344,6 +361,7 @@ json_t *view_model(struct controller *c, const struct model *m)
     view_set(s, "energyIdleJ", view_joules(m->energy_idle_uj));
     view_set(s, "energyDynamicJ", view_joules(m->energy_dynamic_uj));
     view_set(s, "deleting", json_boolean(m->deleting));
+    view_set(s, "phases", view_phases(m));
     set_model_plan(c, m, s);
     view_set(o, "status", s);
     return o;

@@ -84,8 +84,8 @@ int place_error(const struct place *at, struct err *e, const char *what)
     if (m)
         return err_set(e, -EINVAL, "%s:%zu:%zu: %s: %s", at->from->file, m->line, m->column,
                        at->path[0] ? at->path : "object", what);
-    return err_set(e, -EINVAL, "%s: %s: %s", at->from->file, at->path[0] ? at->path : "object",
-                   what);
+    return err_set(e, -EINVAL, "%s%s%s: %s", at->from->file, at->from->file[0] ? ": " : "",
+                   at->path[0] ? at->path : "object", what);
 }
 
 struct place place_below(const struct place *at, const json_t *parent, const char *key)

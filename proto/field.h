@@ -65,8 +65,8 @@ struct field {
 
 const char *field_type_name(enum field_type t); /* "duration", "integer", ... */
 
-struct source { /* for messages */
-    const char *file;
+struct source {                 /* for messages */
+    const char *file;           /* "": none is named */
     const struct yaml_doc *doc; /* NULL: no positions */
 };
 

@@ -150,6 +150,21 @@ static int read_labels(const struct place *at, const json_t *meta, const char *k
     return field_read_map(value, out, &what) < 0 ? place_error(&child, e, what.text) : 0;
 }
 
+/* A number too large or misspelt must not read as "any version". */
+static int read_version(const struct place *at, const json_t *meta, uint64_t *ret, struct err *e)
+{
+    struct place child = place_below(at, meta, "resourceVersion");
+    const json_t *value = json_object_get(meta, "resourceVersion");
+    const char *text = json_string_value(value);
+
+    if (!value || json_is_null(value) || (text && !*text))
+        return 0;
+    if (!text || strspn(text, "0123456789") != strlen(text) || strlen(text) > 19)
+        return place_error(&child, e, "expected a whole number in quotes, as the server gave it");
+    *ret = strtoull(text, NULL, 10);
+    return 0;
+}
+
 static int read_meta(const struct place *root, const json_t *doc, struct manifest_meta *meta,
                      struct err *e)
 {
@@ -162,7 +177,6 @@ static int read_meta(const struct place *root, const json_t *doc, struct manifes
     struct place at = place_below(root, doc, "metadata");
     json_t *object = json_object_get(doc, "metadata");
     const char *name = json_string_value(json_object_get(object, "name"));
-    const char *version = json_string_value(json_object_get(object, "resourceVersion"));
     const char *uid = json_string_value(json_object_get(object, "uid"));
     struct place child;
     int r;
@@ -180,7 +194,8 @@ static int read_meta(const struct place *root, const json_t *doc, struct manifes
                                 : "name is missing, or not a string");
     meta->name = xstrdup(name);
     meta->uid = xstrdup(uid ? uid : "");
-    meta->resource_version = version ? strtoull(version, NULL, 10) : 0;
+    if ((r = read_version(&at, object, &meta->resource_version, e)) < 0)
+        return r;
     r = read_labels(&at, object, "labels", &meta->labels, e);
     return r < 0 ? r : read_labels(&at, object, "annotations", &meta->annotations, e);
 }

@@ -15,4 +15,8 @@ int64_t clock_wall_ms(void);
 #define CLOCK_TEXT_MAX 32
 void clock_format(int64_t wall_ms, char text[CLOCK_TEXT_MAX]);
 
+/* The way back: RFC 3339 with any offset and an optional fraction, of the years 1970 to 9999.
+ * -EINVAL for anything else, also for a day that does not exist. Pure. */
+int clock_parse(const char *text, int64_t *ret_wall_ms);
+
 #endif

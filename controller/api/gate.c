@@ -1,0 +1,152 @@
+/* Who may come in: see gate.h. */
+#include "controller/api/gate.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "controller/api/limiter.h"
+#include "proto/base/array.h"
+#include "proto/base/clock.h"
+
+#define WRONG_PER_MINUTE 10
+
+struct gate {
+    struct auth *auth;
+    bool tokens;
+    struct limiter *wrong, *requests;
+};
+
+int gate_new(const char *token_file, unsigned requests_per_s, struct gate **ret_gate, struct err *e)
+{
+    AUTO(gate) struct gate *g = xcalloc(1, sizeof(*g));
+    uint64_t seed = (uint64_t)clock_boot_us() ^ (uint64_t)(uintptr_t)g;
+    int r;
+
+    g->tokens = token_file != NULL;
+    g->wrong = limiter_new(WRONG_PER_MINUTE / 60.0, WRONG_PER_MINUTE, seed);
+    g->requests = limiter_new(requests_per_s, 2 * requests_per_s, seed);
+    r = auth_new(token_file, &g->auth, e);
+    if (r < 0)
+        return r;
+    *ret_gate = TAKE(g);
+    return 0;
+}
+
+void gate_free(struct gate *g)
+{
+    if (!g)
+        return;
+    auth_free(g->auth);
+    limiter_free(g->wrong);
+    limiter_free(g->requests);
+    free(g);
+}
+
+int gate_load(struct gate *g, struct err *e)
+{
+    return auth_load(g->auth, e);
+}
+
+bool gate_has_tokens(const struct gate *g)
+{
+    return g->tokens;
+}
+
+/* --- pages of other sites ----------------------------------------------------------------------
+ *
+ * Without tokens whoever reaches the loopback address is admin, and a browser on this machine
+ * reaches it for any page that it shows. A page that had its own name resolved to 127.0.0.1 (DNS
+ * rebinding) is known by the Host header, one that sends requests across by its Origin.
+ */
+
+static bool is_loopback_name(const char *host)
+{
+    static const char *const NAMES[] = { "localhost", "127.0.0.1", "[::1]" };
+
+    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
+        size_t n = strlen(NAMES[i]);
+
+        if (strncasecmp(host, NAMES[i], n) == 0 &&
+            (!host[n] || (host[n] == ':' && !host[n + 1 + strspn(host + n + 1, "0123456789")])))
+            return true;
+    }
+    return false;
+}
+
+static bool is_own_origin(const char *origin, const char *host)
+{
+    const char *after = strstr(origin, "://");
+
+    return after && host && strcasecmp(after + 3, host) == 0;
+}
+
+static const char *foreign_page(const struct gate *g, const struct httpd_call *call)
+{
+    const char *host = httpd_header(call, "Host"), *origin = httpd_header(call, "Origin");
+
+    if (!g->tokens && host && !is_loopback_name(host))
+        return "without tokens only requests to localhost are served: the Host header names "
+               "another machine";
+    if (origin && !is_own_origin(origin, host))
+        return "requests from pages of other sites are not served (Origin header)";
+    return NULL;
+}
+
+/* --- tokens ------------------------------------------------------------------------------------
+ */
+
+/* IPv6 clients own whole networks of addresses. */
+static void address_key(const struct httpd_call *call, char key[HTTPD_PEER_MAX])
+{
+    struct in6_addr six;
+
+    httpd_peer(call, key);
+    if (inet_pton(AF_INET6, key, &six) == 1 && !IN6_IS_ADDR_V4MAPPED(&six)) {
+        memset(six.s6_addr + 8, 0, 8);
+        (void)inet_ntop(AF_INET6, &six, key, HTTPD_PEER_MAX);
+    }
+}
+
+static int refuse(struct gate_refusal *ret, int status, int64_t wait_ms, const char *why)
+{
+    *ret = (struct gate_refusal){ status, (int)((wait_ms + 999) / 1000), why };
+    return status;
+}
+
+static int wrong_token(struct gate *g, struct httpd_call *call, struct gate_refusal *ret)
+{
+    char key[HTTPD_PEER_MAX];
+    int64_t wait_ms = 0;
+
+    address_key(call, key);
+    if (httpd_header(call, "Authorization"))
+        wait_ms = limiter_take(g->wrong, key, clock_boot_ms());
+    if (wait_ms > 0)
+        return refuse(ret, 429, wait_ms, "too many wrong tokens from this address");
+    return refuse(ret, 401, 0,
+                  "a valid token is needed: Authorization: Bearer TOKEN (huddlectl: --token-file)");
+}
+
+int gate_check(struct gate *g, struct httpd_call *call, const struct route *route, bool known,
+               char who[AUTH_WHO_MAX], struct gate_refusal *ret_refusal)
+{
+    const char *why = foreign_page(g, call);
+    int64_t wait_ms = 0;
+    int r;
+
+    if (why)
+        return refuse(ret_refusal, 403, 0, why);
+    r = auth_check(g->auth, httpd_header(call, "Authorization"), route->right, who);
+    if (r == 401)
+        return wrong_token(g, call, ret_refusal);
+    if (g->tokens && route->right != RIGHT_REPORT)
+        wait_ms = limiter_take(g->requests, who, clock_boot_ms());
+    if (wait_ms > 0)
+        return refuse(ret_refusal, 429, wait_ms, "too many requests of this token");
+    if (r == 403 && !known)
+        return refuse(ret_refusal, 403, 0, "the role of this token does not allow it");
+    return 0;
+}

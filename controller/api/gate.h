@@ -1,0 +1,39 @@
+/* Who may come in: the Host and Origin headers (against other sites' pages in a browser), the
+ * token and its role, and how often. A good token is never refused for what others do at its
+ * address. Thread-safe. */
+#ifndef HUDDLE_API_GATE_H
+#define HUDDLE_API_GATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "controller/api/auth.h"
+#include "controller/api/route.h"
+#include "proto/base/cleanup.h"
+#include "proto/base/err.h"
+#include "proto/base/httpd.h"
+
+struct gate;
+
+/* `requests_per_s` of one token that is not an agent's; a burst of twice as many is let through.
+ * Wrong tokens: 10 a minute from one address (an IPv6 /64), then 429. */
+int gate_new(const char *token_file, unsigned requests_per_s, struct gate **ret_gate,
+             struct err *e);
+void gate_free(struct gate *g);
+DEFINE_AUTO(gate, struct gate *, gate_free);
+
+int gate_load(struct gate *g, struct err *e); /* reads the token file again */
+bool gate_has_tokens(const struct gate *g);
+
+struct gate_refusal {
+    int status;
+    int retry_s; /* 429: when to come again */
+    const char *why;
+};
+
+/* May this call do what the route asks? 0 and the caller's name, or the status in *ret_refusal.
+ * `known`: no right is asked for, only a token that exists. */
+int gate_check(struct gate *g, struct httpd_call *call, const struct route *route, bool known,
+               char who[AUTH_WHO_MAX], struct gate_refusal *ret_refusal);
+
+#endif

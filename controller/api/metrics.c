@@ -1,0 +1,430 @@
+/* The /metrics page: see metrics.h. One table a kind of object names its figures: where they stand
+ * in the object and what they are called. */
+#include "controller/api/metrics.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+
+/* --- samples -----------------------------------------------------------------------------------
+ */
+
+static void family(struct strbuf *page, const char *name, const char *type, const char *help)
+{
+    strbuf_printf(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void add_escaped(struct strbuf *page, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\n')
+            strbuf_puts(page, "\\n");
+        else if (*text == '"' || *text == '\\')
+            strbuf_printf(page, "\\%c", *text);
+        else
+            strbuf_putc(page, *text);
+    }
+}
+
+struct label {
+    const char *name, *value; /* name NULL: none */
+};
+
+static void sample(struct strbuf *page, const char *name, const struct label *labels, size_t n,
+                   double value)
+{
+    char open = '{';
+
+    if (!isfinite(value))
+        return;
+    strbuf_puts(page, name);
+    for (size_t i = 0; i < n; i++) {
+        if (!labels[i].name)
+            continue;
+        strbuf_printf(page, "%c%s=\"", open, labels[i].name);
+        add_escaped(page, labels[i].value);
+        strbuf_putc(page, '"');
+        open = ',';
+    }
+    strbuf_printf(page, "%s %.17g\n", open == ',' ? "}" : "", value);
+}
+
+/* A family of one sample without labels. */
+static void single(struct strbuf *page, const char *name, const char *type, const char *help,
+                   double value)
+{
+    if (!isfinite(value))
+        return;
+    family(page, name, type, help);
+    sample(page, name, NULL, 0, value);
+}
+
+/* --- figures of objects ------------------------------------------------------------------------
+ */
+
+/* The value at a dotted path below `status`; NAN: not known. */
+static double number_at(const json_t *object, const char *path)
+{
+    const json_t *value = json_object_get(object, "status");
+
+    while (*path && value) {
+        size_t n = strcspn(path, ".");
+
+        value = json_object_getn(value, path, n);
+        path += n;
+        path += *path == '.';
+    }
+    if (json_is_boolean(value))
+        return json_is_true(value);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+static const char *text_at(const json_t *object, const char *part, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(object, part), key));
+
+    return text ? text : "";
+}
+
+struct figure {
+    const char *path; /* below status */
+    double scale;
+    const char *name, *type, *help;
+    struct label more;
+};
+
+static const struct figure CLUSTER_FIGURES[] = {
+    { "watts", 1, "huddle_power_watts", "gauge", "Power drawn by all nodes now.", { 0 } },
+    { "counterfactualW",
+      1,
+      "huddle_counterfactual_power_watts",
+      "gauge",
+      "Power that all nodes awake with the replicas spread would draw now.",
+      { 0 } },
+    { "savedW",
+      1,
+      "huddle_saved_power_watts",
+      "gauge",
+      "Power saved now against the counterfactual.",
+      { "bound", "mid" } },
+    { "savedLowW", 1, "huddle_saved_power_watts", NULL, NULL, { "bound", "low" } },
+    { "savedHighW", 1, "huddle_saved_power_watts", NULL, NULL, { "bound", "high" } },
+    { "sleeps", 1, "huddle_sleeps_total", "counter", "Nodes put to sleep.", { 0 } },
+    { "wakes", 1, "huddle_wakes_total", "counter", "Nodes woken.", { 0 } },
+    { "moves", 1, "huddle_moves_total", "counter", "Replicas moved to another node.", { 0 } },
+    { "paused", 1, "huddle_paused", "gauge", "1 while a person has paused huddle.", { 0 } },
+    { "degraded",
+      1,
+      "huddle_degraded",
+      "gauge",
+      "1 while nodes are only woken, never slept.",
+      { 0 } },
+    { "warmingUp",
+      1,
+      "huddle_warming_up",
+      "gauge",
+      "1 in the time after a start in which nothing is slept.",
+      { 0 } },
+    { "frontDoor.reachable",
+      1,
+      "huddle_front_door_up",
+      "gauge",
+      "1 while the front door answers.",
+      { 0 } },
+    { "planAgeMs", 1e-3, "huddle_plan_age_seconds", "gauge", "Age of the plan in force.", { 0 } },
+};
+
+static const struct figure NODE_FIGURES[] = {
+    { "energy.measuredJ",
+      1,
+      "huddle_node_energy_joules_total",
+      "counter",
+      "Energy used by a node, each joule once.",
+      { "provenance", "measured" } },
+    { "energy.estimatedJ",
+      1,
+      "huddle_node_energy_joules_total",
+      NULL,
+      NULL,
+      { "provenance", "estimated" } },
+    { "energy.gaps",
+      1,
+      "huddle_node_energy_gaps_total",
+      "counter",
+      "Times that a counter may have wrapped unseen.",
+      { 0 } },
+    { "watts", 1, "huddle_node_power_watts", "gauge", "Power drawn by a node now.", { 0 } },
+    { "utilization",
+      1,
+      "huddle_node_utilization_ratio",
+      "gauge",
+      "Share of a node's CPUs in use.",
+      { 0 } },
+    { "memoryUsedBytes",
+      1,
+      "huddle_node_memory_used_bytes",
+      "gauge",
+      "Memory in use on a node.",
+      { 0 } },
+    { "reportAgeMs",
+      1e-3,
+      "huddle_node_report_age_seconds",
+      "gauge",
+      "Time since a node's last report.",
+      { 0 } },
+    { "cyclesToday",
+      1,
+      "huddle_node_power_cycles_today",
+      "gauge",
+      "Power cycles of a node within 24 hours.",
+      { 0 } },
+    { "replicas", 1, "huddle_node_replicas", "gauge", "Replicas on a node.", { 0 } },
+};
+
+static const struct figure MODEL_FIGURES[] = {
+    { "demand",
+      1,
+      "huddle_model_demand_requests_per_second",
+      "gauge",
+      "Requests for a model now.",
+      { 0 } },
+    { "demandNeed",
+      1,
+      "huddle_model_demand_needed_requests_per_second",
+      "gauge",
+      "Requests that the plan makes room for.",
+      { 0 } },
+    { "capacity",
+      1,
+      "huddle_model_replica_capacity_requests_per_second",
+      "gauge",
+      "Requests that one replica serves within its objective.",
+      { 0 } },
+    { "ready", 1, "huddle_model_replicas_ready", "gauge", "Replicas that serve.", { 0 } },
+    { "target",
+      1,
+      "huddle_model_replicas_target",
+      "gauge",
+      "Replicas that the plan wants.",
+      { 0 } },
+    { "floor",
+      1,
+      "huddle_model_replicas_floor",
+      "gauge",
+      "Ready replicas below which huddle never goes.",
+      { 0 } },
+    { "latencyMs",
+      1e-3,
+      "huddle_model_latency_seconds",
+      "gauge",
+      "Latency at the quantile of the objective.",
+      { 0 } },
+    { "errorShare", 1, "huddle_model_error_ratio", "gauge", "Share of failed requests.", { 0 } },
+    { "sloBroken",
+      1,
+      "huddle_model_objective_broken",
+      "gauge",
+      "1 while a model misses its objective.",
+      { 0 } },
+    { "requests", 1, "huddle_model_requests_total", "counter", "Requests served.", { 0 } },
+    { "errors", 1, "huddle_model_errors_total", "counter", "Requests that failed.", { 0 } },
+    { "watts", 1, "huddle_model_power_watts", "gauge", "Power attributed to a model.", { 0 } },
+    { "energyIdleJ",
+      1,
+      "huddle_model_energy_joules_total",
+      "counter",
+      "Energy attributed to a model: its share of idle nodes, and what it caused.",
+      { "share", "idle" } },
+    { "energyDynamicJ", 1, "huddle_model_energy_joules_total", NULL, NULL, { "share", "dynamic" } },
+};
+
+/* All figures of a table whose name is the one at `i`: samples of a family stand together. */
+static void one_family(struct strbuf *page, const struct figure *figures, size_t n, size_t i,
+                       const json_t *objects, const char *label)
+{
+    const json_t *object;
+    size_t k;
+
+    family(page, figures[i].name, figures[i].type, figures[i].help);
+    json_array_foreach(objects, k, object) {
+        for (size_t j = i; j < n && strcmp(figures[j].name, figures[i].name) == 0; j++) {
+            const struct label labels[] = { { label, text_at(object, "metadata", "name") },
+                                            figures[j].more };
+
+            sample(page, figures[j].name, labels, ARRAY_LEN(labels),
+                   number_at(object, figures[j].path) * figures[j].scale);
+        }
+    }
+}
+
+static void all_families(struct strbuf *page, const struct figure *figures, size_t n,
+                         const json_t *objects, const char *label)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (figures[i].type)
+            one_family(page, figures, n, i, objects, label);
+    }
+}
+
+/* --- counts by state ---------------------------------------------------------------------------
+ */
+
+static void count_nodes(struct strbuf *page, const json_t *nodes)
+{
+    static const char *const STATES[] = { "unmanaged", "awake",       "draining",   "empty",
+                                          "preparing", "sleeping",    "asleep",     "waking",
+                                          "held",      "unreachable", "quarantined" };
+    const json_t *node;
+    size_t i;
+
+    family(page, "huddle_nodes", "gauge", "Nodes by their state.");
+    for (size_t s = 0; s < ARRAY_LEN(STATES); s++) {
+        const struct label label = { "state", STATES[s] };
+        double n = 0;
+
+        json_array_foreach(nodes, i, node) {
+            n += strcmp(text_at(node, "status", "state"), STATES[s]) == 0;
+        }
+        sample(page, "huddle_nodes", &label, 1, n);
+    }
+    family(page, "huddle_node_asleep_expected", "gauge",
+           "1 while a node that does not answer sleeps by huddle's will: no alarm.");
+    json_array_foreach(nodes, i, node) {
+        const struct label label = { "node", text_at(node, "metadata", "name") };
+        const char *state = text_at(node, "status", "state");
+
+        sample(page, "huddle_node_asleep_expected", &label, 1,
+               strcmp(state, "asleep") == 0 || strcmp(state, "sleeping") == 0 ||
+                   strcmp(state, "waking") == 0);
+    }
+}
+
+static void count_replicas(struct strbuf *page, const json_t *models)
+{
+    const json_t *model;
+    json_t *phases, *n;
+    const char *phase;
+    size_t i;
+
+    family(page, "huddle_replicas", "gauge", "Replicas by model and by their phase.");
+    json_array_foreach(models, i, model) {
+        phases = json_object_get(json_object_get(model, "status"), "phases");
+        json_object_foreach(phases, phase, n) {
+            const struct label labels[] = { { "model", text_at(model, "metadata", "name") },
+                                            { "phase", phase } };
+
+            sample(page, "huddle_replicas", labels, 2, json_number_value(n));
+        }
+    }
+}
+
+/* --- forecasts and savings ---------------------------------------------------------------------
+ */
+
+/* The next step of each model's forecast. */
+static void add_forecasts(struct strbuf *page, const json_t *models)
+{
+    const json_t *model, *q;
+    size_t m, i;
+
+    family(page, "huddle_forecast_demand_requests_per_second", "gauge",
+           "Requests for a model in the coming step, by quantile.");
+    json_array_foreach(models, m, model) {
+        const json_t *forecast = json_object_get(json_object_get(model, "status"), "forecast");
+        const json_t *next = json_array_get(json_object_get(forecast, "values"), 0);
+
+        json_array_foreach(json_object_get(forecast, "quantiles"), i, q) {
+            AUTO(strbuf) struct strbuf text = STRBUF_INIT;
+            const json_t *value = json_array_get(next, i);
+            struct label labels[] = { { "model", text_at(model, "metadata", "name") },
+                                      { "quantile", "" } };
+
+            strbuf_printf(&text, "%g", json_number_value(q));
+            labels[1].value = strbuf_text(&text);
+            sample(page, "huddle_forecast_demand_requests_per_second", labels, 2,
+                   json_is_number(value) ? json_number_value(value) : (double)NAN);
+        }
+    }
+}
+
+static void add_savings(struct strbuf *page, const json_t *report)
+{
+    static const struct {
+        const char *key, *bound;
+    } BOUNDS[] = { { "savedJ", "mid" }, { "savedLowJ", "low" }, { "savedHighJ", "high" } };
+    const json_t *energy = json_object_get(report, "energy");
+
+    family(page, "huddle_savings_joules", "gauge",
+           "Energy saved against the counterfactual within the last 24 hours.");
+    for (size_t i = 0; i < ARRAY_LEN(BOUNDS); i++) {
+        const json_t *value = json_object_get(energy, BOUNDS[i].key);
+        const struct label labels[] = { { "window", "24h" }, { "bound", BOUNDS[i].bound } };
+
+        sample(page, "huddle_savings_joules", labels, 2,
+               json_is_number(value) ? json_number_value(value) : (double)NAN);
+    }
+}
+
+/* --- the daemon --------------------------------------------------------------------------------
+ */
+
+static void add_daemon(struct strbuf *page, const struct metrics_source *from)
+{
+    const struct api_stats *s = &from->stats;
+
+    single(page, "huddle_reports_total", "counter", "Reports taken in.", (double)s->reports);
+    single(page, "huddle_reports_refused_total", "counter", "Reports refused.",
+           (double)s->reports_refused);
+    single(page, "huddle_store_batches_total", "counter", "Transactions of the store.",
+           (double)s->batches);
+    single(page, "huddle_store_failures_total", "counter", "Transactions that failed.",
+           (double)s->store_failures);
+    single(page, "huddle_plans_total", "counter", "Plans made.", (double)s->plans);
+    family(page, "huddle_api_answers_total", "counter", "Answers of the API by kind of status.");
+    for (size_t i = 2; i < 6; i++) {
+        const char code[] = { (char)('0' + (char)i), 'x', 'x', 0 };
+        const struct label label = { "code", code };
+
+        sample(page, "huddle_api_answers_total", &label, 1, (double)from->answers[i]);
+    }
+    single(page, "huddle_api_watches", "gauge", "Watches open now.", (double)from->watches);
+}
+
+static double known(int64_t value)
+{
+    return value >= 0 ? (double)value : (double)NAN;
+}
+
+static void add_process(struct strbuf *page, const struct metrics_process *p)
+{
+    const struct label version = { "version", HUDDLE_VERSION };
+
+    family(page, "huddle_build_info", "gauge", "1; the version is in the label.");
+    sample(page, "huddle_build_info", &version, 1, 1);
+    single(page, "huddle_process_cpu_seconds_total", "counter", "CPU time of the controller.",
+           p->cpu_s >= 0 ? p->cpu_s : (double)NAN);
+    single(page, "huddle_process_start_time_seconds", "gauge",
+           "When the controller started, since 1970.",
+           p->start_wall_s >= 0 ? p->start_wall_s : (double)NAN);
+    single(page, "huddle_process_resident_memory_bytes", "gauge", "Memory of the controller.",
+           known(p->resident_bytes));
+    single(page, "huddle_process_open_fds", "gauge", "Open descriptors of the controller.",
+           known(p->open_fds));
+    single(page, "huddle_process_max_fds", "gauge", "The most descriptors that it may open.",
+           known(p->most_fds));
+}
+
+void metrics_render(const struct metrics_source *from, struct strbuf *page)
+{
+    all_families(page, CLUSTER_FIGURES, ARRAY_LEN(CLUSTER_FIGURES), from->clusters, NULL);
+    count_nodes(page, from->nodes);
+    all_families(page, NODE_FIGURES, ARRAY_LEN(NODE_FIGURES), from->nodes, "node");
+    count_replicas(page, from->models);
+    all_families(page, MODEL_FIGURES, ARRAY_LEN(MODEL_FIGURES), from->models, "model");
+    add_forecasts(page, from->models);
+    add_savings(page, from->report);
+    add_daemon(page, from);
+    add_process(page, &from->process);
+}

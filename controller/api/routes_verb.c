@@ -1,0 +1,65 @@
+/* The verbs of people on nodes and on the cluster: POST with {"reason": "..."}. */
+#include <string.h>
+
+#include "controller/api/body.h"
+#include "controller/api/routes.h"
+#include "controller/state/node_record.h"
+#include "proto/base/array.h"
+
+static void submit_verb(struct request *rq)
+{
+    const char *reason = json_string_value(json_object_get(rq->patch, "reason"));
+    bool cluster = rq->route.verb == VERB_PAUSE || rq->route.verb == VERB_RESUME;
+
+    rq->event = (struct controller_event){ .kind = CE_VERB };
+    rq->event.verb.verb = rq->route.verb;
+    rq->event.verb.node = cluster ? "" : rq->route.name;
+    rq->event.verb.who = rq->who;
+    rq->event.verb.reason = reason ? reason : "";
+    request_submit(rq, request_forward);
+}
+
+static void verb_on_cluster(struct request *rq)
+{
+    if (!request_refused(rq))
+        submit_verb(rq);
+}
+
+static int read_reason(struct request *rq, struct err *e)
+{
+    static const char *const KEYS[] = { "reason" };
+    struct source from = { "", NULL };
+    struct place top = { &from, NULL, NULL, 0, "" };
+    struct place at = place_below(&top, rq->patch, "reason");
+    json_t *reason = json_object_get(rq->patch, "reason");
+
+    if (place_known_keys(&top, rq->patch, KEYS, ARRAY_LEN(KEYS), e) < 0 ||
+        (reason && !json_is_string(reason) && place_wrong_type(&at, reason, "a string", e) < 0))
+        return 422;
+    if (json_string_length(reason) < REASON_MAX)
+        return 0;
+    (void)err_set(e, -1, "reason: longer than %d bytes", REASON_MAX - 1);
+    return 422;
+}
+
+void routes_verb(struct request *rq)
+{
+    bool named =
+        strcmp(rq->route.resource->plural, "clusters") == 0 && strcmp(rq->route.name, "_") != 0;
+    struct err e = ERR_INIT;
+    int status;
+
+    if (httpd_query(rq->call, "dryRun")) {
+        request_fail(rq, 400, "dryRun: not offered for verbs");
+        return;
+    }
+    status = body_object(rq->call, "application/json", true, &rq->patch, &e);
+    if (!status && rq->patch)
+        status = read_reason(rq, &e);
+    if (status)
+        request_fail(rq, status, "%s", e.text);
+    else if (named)
+        request_get(rq, "clusters", rq->route.name, verb_on_cluster);
+    else
+        submit_verb(rq);
+}

@@ -1,0 +1,236 @@
+/* The API server: see server.h. A request is admitted by its header (route, token, limits), read,
+ * and handed to its route. */
+#include "controller/api/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/api/request.h"
+#include "controller/api/routes.h"
+#include "controller/api/server_private.h"
+#include "proto/base/array.h"
+
+#define OTHER_BODY_MOST 4096u /* of requests that need none */
+
+/* --- requests ----------------------------------------------------------------------------------
+ */
+
+static void reply_json(struct request *rq, json_t *value)
+{
+    request_json(rq, 200, value);
+    json_decref(value);
+}
+
+static void routes_root(struct request *rq)
+{
+    reply_json(rq, discovery_root());
+}
+
+static void routes_versions(struct request *rq)
+{
+    reply_json(rq, discovery_versions());
+}
+
+static void routes_groups(struct request *rq)
+{
+    reply_json(rq, discovery_groups());
+}
+
+static void routes_group(struct request *rq)
+{
+    reply_json(rq, discovery_group());
+}
+
+static void routes_resources(struct request *rq)
+{
+    reply_json(rq, discovery_resources());
+}
+
+static const struct {
+    void (*run)(struct request *rq);
+    bool plain; /* no JSON: whatever the client accepts */
+} ACTIONS[ACT_COUNT] = {
+    [ACT_ROOT] = { routes_root, false },
+    [ACT_LIVEZ] = { routes_livez, true },
+    [ACT_READYZ] = { routes_readyz, true },
+    [ACT_VERSION] = { routes_version, false },
+    [ACT_METRICS] = { routes_metrics, true },
+    [ACT_VERSIONS] = { routes_versions, false },
+    [ACT_GROUPS] = { routes_groups, false },
+    [ACT_GROUP] = { routes_group, false },
+    [ACT_RESOURCES] = { routes_resources, false },
+    [ACT_REPORT] = { routes_report, false },
+    [ACT_INGEST] = { routes_ingest, true },
+    [ACT_LIST] = { routes_list, false },
+    [ACT_GET] = { routes_get, false },
+    [ACT_CREATE] = { routes_create, false },
+    [ACT_REPLACE] = { routes_replace, false },
+    [ACT_PATCH] = { routes_patch, false },
+    [ACT_DELETE] = { routes_delete, false },
+    [ACT_VERB] = { routes_verb, false },
+};
+
+static void refuse(struct request *rq, const struct gate_refusal *refusal)
+{
+    if (refusal->status == 401)
+        httpd_add_header(rq->call, "WWW-Authenticate", "Bearer realm=\"huddle\"");
+    if (refusal->status == 429)
+        request_retry(rq, 429, refusal->retry_s, refusal->why);
+    else
+        request_fail(rq, refusal->status, "%s", refusal->why);
+}
+
+static size_t body_limit(const struct api_server *s, enum action action)
+{
+    switch (action) {
+    case ACT_INGEST:
+        return s->most_report;
+    case ACT_CREATE:
+    case ACT_REPLACE:
+    case ACT_PATCH:
+        return s->most_body;
+    default:
+        return OTHER_BODY_MOST;
+    }
+}
+
+/* Nobody learns which paths there are, and nobody's body is read, without a token. */
+static size_t admit(void *data, struct httpd_call *call)
+{
+    struct api_server *s = data;
+    struct request *rq = request_new(s, call);
+    struct gate_refusal refusal;
+    const char *allow = "";
+    int status;
+
+    httpd_attach(call, rq, request_free);
+    status = route_find(httpd_method(call), httpd_path(call), &rq->route, &allow);
+    if (!(status == 0 && rq->route.open) &&
+        gate_check(s->gate, call, &rq->route, status != 0, rq->who, &refusal) != 0) {
+        refuse(rq, &refusal);
+    } else if (status == 405) {
+        httpd_add_header(call, "Allow", allow);
+        request_fail(rq, 405, "%.20s is not offered here; %s is", httpd_method(call), allow);
+    } else if (status) {
+        request_fail(rq, 404, "there is no %.200s here", httpd_path(call));
+    } else if (ACTIONS[rq->route.action].plain || request_accepts_json(rq)) {
+        return body_limit(s, rq->route.action);
+    }
+    return 0;
+}
+
+static void handle(void *data, struct httpd_call *call)
+{
+    struct request *rq = httpd_attached(call);
+    size_t n;
+
+    (void)data;
+    if (!httpd_body(call, &n) && body_limit(rq->server, rq->route.action) == OTHER_BODY_MOST)
+        request_fail(rq, 413, "the request's body is too long");
+    else
+        ACTIONS[rq->route.action].run(rq);
+}
+
+/* --- the server --------------------------------------------------------------------------------
+ */
+
+static bool is_loopback(const char *address)
+{
+    struct in6_addr six;
+    struct in_addr four;
+
+    if (inet_pton(AF_INET, address, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+static int check_options(const struct api_options *o, const char *address, struct err *e)
+{
+    if (!o->cert_file != !o->key_file)
+        return err_set(e, -EINVAL, "a certificate and its key belong together: %s is missing",
+                       o->cert_file ? "the key" : "the certificate");
+    if (is_loopback(address) || (o->cert_file && o->token_file))
+        return 0;
+    return err_set(e, -EINVAL,
+                   "%s is not a loopback address: to listen on it a certificate with its key "
+                   "(TLS) and a file of tokens are needed; %s. Or listen on 127.0.0.1",
+                   address,
+                   o->cert_file    ? "the tokens are missing"
+                   : o->token_file ? "the certificate is missing"
+                                   : "both are missing");
+}
+
+static int start(struct api_server *s, const struct api_options *o, const char *address,
+                 struct err *e)
+{
+    const struct httpd_options http = {
+        .address = address,
+        .port = o->port,
+        .cert_file = o->cert_file,
+        .key_file = o->key_file,
+        .threads = o->threads,
+        .connections = o->connections,
+        .connections_per_ip = o->connections_per_ip,
+        .header_ms = o->header_ms,
+        .body_ms = o->body_ms,
+        .idle_ms = o->idle_ms,
+        .admit = admit,
+        .handler = handle,
+        .data = s,
+    };
+
+    return httpd_new(&http, &s->httpd, e);
+}
+
+int api_server_new(const struct api_options *options, struct api_server **ret_server, struct err *e)
+{
+    AUTO(api_server) struct api_server *s = xcalloc(1, sizeof(*s));
+    const char *address = options->address ? options->address : "127.0.0.1";
+    int r;
+
+    s->backend = options->backend;
+    s->most_body = options->most_body ? options->most_body : 1u << 20;
+    s->most_report = options->most_report ? options->most_report : 256u << 10;
+    s->hub = watch_hub_new(options->version, options->watches ? options->watches : 256);
+    if ((r = check_options(options, address, e)) < 0 ||
+        (r = gate_new(options->token_file, options->requests_per_s ? options->requests_per_s : 50,
+                      &s->gate, e)) < 0 ||
+        (r = start(s, options, address, e)) < 0)
+        return r;
+    *ret_server = TAKE(s);
+    return 0;
+}
+
+void api_server_free(struct api_server *s)
+{
+    if (!s)
+        return;
+    watch_hub_close(s->hub);
+    httpd_free(s->httpd);
+    watch_hub_free(s->hub);
+    gate_free(s->gate);
+    free(s);
+}
+
+uint16_t api_server_port(const struct api_server *s)
+{
+    return httpd_port(s->httpd);
+}
+
+int api_server_reload(struct api_server *s, struct err *e)
+{
+    return gate_load(s->gate, e);
+}
+
+void api_server_publish(struct api_server *s, enum change_type type, const char *kind,
+                        const char *name, uint64_t version, json_t *object)
+{
+    watch_hub_publish(s->hub, type, kind, name, version, object);
+}
+
+void api_server_tick(struct api_server *s, int64_t boot_ms)
+{
+    watch_hub_tick(s->hub, boot_ms);
+}
