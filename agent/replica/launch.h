@@ -22,7 +22,7 @@ struct launch {
     gid_t *groups; /* supplementary */
     size_t n_groups;
     uint64_t cpu_milli, memory_bytes; /* limits, where there is a cgroup; 0: none */
-    uint64_t open_files;              /* RLIMIT_NOFILE; 0: as the agent's hard limit */
+    uint64_t open_files;              /* RLIMIT_NOFILE; 0: 65536, or the agent's hard limit */
 };
 
 void launch_done(struct launch *l);

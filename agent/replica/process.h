@@ -2,17 +2,17 @@
  * agent. They outlive the agent; a restarted one adopts them.
  *
  * Each replica has a folder STATE/replicas/UID/ with
- *   record   who it is: pid, start time, boot id, pid namespace, cgroups, desired state. Written
- *            and synced by the child itself before it becomes the program, under a lock that ends
- *            with exec: an agent killed at any instant loses none and starts none twice.
- *   log, log.1   stdout and stderr, together at most `log_bytes`. A small process per replica
- *            ("huddle-log") copies them from a pipe, so that the bound holds without an agent, and
- *            a full disk loses lines instead of stopping the replica. It ends with its replica.
+ *   record      who it is (record.h), written and synced by the child itself before it becomes the
+ *               program. STATE/replicas/lock is held by the agent and, until exec, by such a child:
+ *               the next agent waits for it, so that one killed at any instant loses no replica and
+ *               none is started twice.
+ *   log, log.1  stdout and stderr, together at most `log_bytes` (log_copier.h).
  *
  * A process is its own session and group, without new privileges, without capabilities, with only
  * the descriptors 0-2 and the environment of its launch, and in a cgroup of its own where this node
  * allows it. A pid is believed only together with start time, boot id and pid namespace; signals go
- * through pidfds. Callbacks come from the loop, never from inside a call here. */
+ * through pidfds. Only own children are waited for, each by its pid. Callbacks come from the loop,
+ * never from inside a call here. */
 #ifndef HUDDLE_REPLICA_PROCESS_H
 #define HUDDLE_REPLICA_PROCESS_H
 
@@ -41,6 +41,7 @@ struct processes_options { /* borrowed for the call; NULL or 0: the default in b
 };
 
 struct process_exit {
+    int64_t pid;
     bool never_ran; /* not started: `text` says at which step and why */
     bool known;     /* false: adopted, so its status is told to nobody */
     int code;       /* of a known exit; -1 when a signal ended it */
@@ -54,6 +55,7 @@ struct process_exit {
  * be started again from inside. */
 typedef void process_exit_fn(void *data, const char *uid, const struct process_exit *exit);
 
+/* -EBUSY when another agent holds the lock for longer than 10 s. */
 int processes_new(const struct processes_options *options, process_exit_fn *fn, void *data,
                   struct processes **ret_processes, struct err *e);
 void processes_free(struct processes *p); /* forgets them; they run on */
@@ -62,10 +64,11 @@ DEFINE_AUTO(processes, struct processes *, processes_free);
 /* Why replicas have no cgroup, or not all limits, with the way out; "" when nothing is missing. */
 const char *processes_problem(const struct processes *p);
 
-/* Looks through STATE/replicas once, at start. `fn` is called for each record: `alive` ones are
- * watched from now on; of others the record is removed, and `why` says what became of them ("ended
- * while no agent ran", "the node was booted since"). A record that cannot be read is set aside and
- * told in `why` with a desired of NULL. */
+/* Looks through STATE/replicas once, before the first start. `fn` is called for each record:
+ * `alive` ones are watched from now on. Of others the record is removed, what they left behind is
+ * killed, and `why` says what became of them ("ended while no agent ran", "the node was booted
+ * since"). A damaged record is set aside as record.bad. `desired` is NULL when it could not be
+ * read: a replica that is alive can then only be stopped. */
 struct process_found {
     const char *uid;
     const struct wire_desired *desired; /* as it was started; borrowed for the call */
@@ -83,8 +86,9 @@ int processes_adopt(struct processes *p, process_found_fn *fn, void *data, struc
 int process_start(struct processes *p, const struct wire_desired *desired,
                   const struct launch *launch, int64_t *ret_pid, struct err *e);
 
-/* Sends a signal to the leader; SIGKILL goes to its cgroup and group as well. -ESRCH when it has
- * ended (its exit is told soon, or was). */
+/* Sends a signal to the leader, which passes it on as it sees fit; SIGKILL goes to its whole
+ * cgroup. When the leader has ended, what is left of its cgroup and process group is killed. -ESRCH
+ * when it has ended (its exit is told soon, or was). */
 int process_signal(struct processes *p, const char *uid, int signal);
 
 /* For the sensors: the pid (also that of the group), 0 when unknown; and the name of its cgroup
