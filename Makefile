@@ -98,7 +98,7 @@ $(BUILD)/huddle-controller: $(BUILD)/obj/controller/main.o $(LIB_CONTROLLER) $(L
 
 $(BUILD)/huddlectl: $(BUILD)/obj/controller/cli/main.o $(LIB_CLI) $(LIB_CONTROLLER) $(LIB_PROTO)
 	$(call say,LINK,$@)
-	$(call link,$(LIB_CURL) $(LIB_JANSSON) $(LIB_YAML) $(LIB_PROTOBUF_C) -lm)
+	$(call link,$(LIB_CURL) $(LIB_GNUTLS) $(LIB_JANSSON) $(LIB_YAML) $(LIB_PROTOBUF_C) -lm)
 
 TEST_LIBS = $(LIB_CMOCKA) $(LIB_CURL) $(LIB_MICROHTTPD) $(LIB_GNUTLS) $(LIB_SQLITE) $(LIB_POWERCAP) \
 	$(LIB_PROTOBUF_C) $(LIB_JANSSON) $(LIB_YAML) -lm -ldl

@@ -155,6 +155,55 @@ void show_since(struct table *t, const json_t *v, int64_t now_ms)
     table_cell(t, then_ms ? human_age(now_ms - then_ms, text) : "-", PAINT_NONE);
 }
 
+/* "2026-11-23T07:00:00Z (3h12m ago)" */
+void show_time_and_age(struct table *t, const json_t *v, int64_t now_ms)
+{
+    int64_t then_ms = look_time(v, "");
+    char text[HUMAN_MAX];
+
+    if (then_ms)
+        table_cellf(t, "%s (%s ago)", json_string_value(v), human_age(now_ms - then_ms, text));
+    else
+        blank(t);
+}
+
+void show_signed_ms(struct table *t, const json_t *v, int64_t now_ms)
+{
+    double ms = number(v);
+    char text[HUMAN_MAX];
+
+    (void)now_ms;
+    if (isfinite(ms))
+        table_cellf(t, "%s%s", ms < 0 ? "-" : "", human_age((int64_t)fabs(ms), text));
+    else
+        blank(t);
+}
+
+void show_rate(struct table *t, const json_t *v, int64_t now_ms)
+{
+    char text[HUMAN_MAX];
+
+    (void)now_ms;
+    if (isfinite(number(v)))
+        table_cellf(t, "%s requests/s", human_number(number(v), text));
+    else
+        blank(t);
+}
+
+/* "a=b,c=d" */
+void show_pairs(struct table *t, const json_t *v, int64_t now_ms)
+{
+    AUTO(strbuf) struct strbuf text = STRBUF_INIT;
+    const char *key;
+    json_t *value;
+
+    (void)now_ms;
+    json_object_foreach((json_t *)(uintptr_t)v, key, value)
+        strbuf_printf(&text, "%s%s=%s", text.length ? "," : "", key,
+                      json_is_string(value) ? json_string_value(value) : "?");
+    table_cell(t, text.length ? strbuf_text(&text) : "-", PAINT_NONE);
+}
+
 void show_words(struct table *t, const json_t *v, int64_t now_ms)
 {
     AUTO(strbuf) struct strbuf text = STRBUF_INIT;

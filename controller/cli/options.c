@@ -9,30 +9,62 @@
 #include "proto/base/guess.h"
 
 static const struct option OPTIONS[N_OPTIONS] = {
-    [OPT_HELP] = { 'h', "help", NULL, false, "show this help" },
+    [OPT_HELP] = { 'h', "help", NULL, false, "show this help", NULL },
     [OPT_SERVER] = { 's', "server", "URL", false,
                      "the controller; default HUDDLE_SERVER, the configuration, or "
-                     "http://127.0.0.1:7443" },
+                     "http://127.0.0.1:7443",
+                     NULL },
     [OPT_TOKEN] = { 0, "token", "TOKEN", false,
                     "bearer token (others may see it in the process list: prefer --token-file or "
-                    "HUDDLE_TOKEN)" },
-    [OPT_TOKEN_FILE] = { 0, "token-file", "FILE", false, "file that holds the bearer token" },
+                    "HUDDLE_TOKEN)",
+                    NULL },
+    [OPT_TOKEN_FILE] = { 0, "token-file", "FILE", false, "file that holds the bearer token", NULL },
     [OPT_CA] = { 0, "ca", "FILE", false,
-                 "certificate authority of the server (PEM); default HUDDLE_CA or the system's" },
+                 "certificate authority of the server (PEM); default HUDDLE_CA or the system's",
+                 NULL },
     [OPT_CONFIG] = { 0, "config", "FILE", false,
-                     "configuration; default HUDDLE_CONFIG or ~/.config/huddle/config.yaml" },
-    [OPT_OUTPUT] = { 'o', "output", "FORMAT", false, "table, wide, json, yaml or name" },
-    [OPT_WATCH] = { 'w', "watch", NULL, false, "go on and show changes as they happen" },
+                     "configuration; default HUDDLE_CONFIG or ~/.config/huddle/config.yaml", NULL },
+    [OPT_OUTPUT] = { 'o', "output", "FORMAT", false, "table, wide, json, yaml or name",
+                     "table wide json yaml name" },
+    [OPT_WATCH] = { 'w', "watch", NULL, false, "go on and show changes as they happen", NULL },
     [OPT_SELECTOR] = { 'l', "selector", "LABELS", false,
-                       "only objects with these labels: a=b, a==b, a!=b, a, !a; several by comma" },
-    [OPT_NO_HEADERS] = { 0, "no-headers", NULL, false, "a table without its titles" },
+                       "only objects with these labels: a=b, a==b, a!=b, a, !a; several by comma",
+                       NULL },
+    [OPT_NO_HEADERS] = { 0, "no-headers", NULL, false, "a table without its titles", NULL },
     [OPT_FILENAME] = { 'f', "filename", "FILE", true,
                        "file or folder of objects (YAML or JSON), or - for standard input; may be "
-                       "given several times" },
-    [OPT_RECURSIVE] = { 'R', "recursive", NULL, false, "folders within folders too" },
+                       "given several times",
+                       NULL },
+    [OPT_RECURSIVE] = { 'R', "recursive", NULL, false, "folders within folders too", NULL },
     [OPT_DRY_RUN] = { 0, "dry-run", "WHERE", false,
                       "client: check only, without a server; server: let the server check, store "
-                      "nothing" },
+                      "nothing",
+                      "client server none" },
+    [OPT_IGNORE_NOT_FOUND] = { 0, "ignore-not-found", NULL, false,
+                               "what is not there counts as deleted", NULL },
+    [OPT_REASON] = { 0, "reason", "TEXT", false,
+                     "why; it stands in the journal and in what others see", NULL },
+    [OPT_WAIT] = { 0, "wait", NULL, false, "stay until it is so, and show how far it is", NULL },
+    [OPT_TIMEOUT] = { 0, "timeout", "DURATION", false, "longest --wait, like 10m; default 30m",
+                      NULL },
+    [OPT_FOR] = { 0, "for", "KIND/NAME", false, "only what speaks of this object", NULL },
+    [OPT_TYPE] = { 0, "type", "TYPE", false, "only Normal, or only Warning", "Normal Warning" },
+    [OPT_SINCE] = { 0, "since", "TIME", false,
+                    "beginning: so long ago (24h), or a time like 2026-11-23T07:00:00Z", NULL },
+    [OPT_FROM] = { 0, "from", "TIME", false,
+                   "beginning: 2026-11-23T07:00:00Z, 2026-11-23, or so long ago (24h)", NULL },
+    [OPT_TO] = { 0, "to", "TIME", false, "end; default now", NULL },
+    [OPT_FORMAT] = { 'o', "format", "FORMAT", false,
+                     "table, json, yaml, csv or html; default by the ending of --output, or table",
+                     "table json yaml csv html" },
+    [OPT_OUTPUT_FILE] = { 0, "output", "FILE", false, "write to this file", NULL },
+    [OPT_ROLE] = { 0, "role", "ROLE", false,
+                   "metrics, viewer, operator, editor, admin or agent: each may do what stands "
+                   "before it, too; an agent may only report",
+                   "metrics viewer operator editor admin agent" },
+    [OPT_APPEND] = { 0, "append", "FILE", false,
+                     "add the line to the controller's token file, and print only the token",
+                     NULL },
 };
 
 const struct option *option_of(enum option_id id)
@@ -127,12 +159,13 @@ static int read_short(struct options *o, const char *word, const char *next, boo
     return 0;
 }
 
-int options_read(struct options *o, int argc, char **argv, uint64_t takes, struct err *e)
+int options_read_words(struct options *o, const char *const *words, size_t n, uint64_t takes,
+                       struct err *e)
 {
     bool over = false;
 
-    for (int i = 1; i < argc; i++) {
-        const char *word = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+    for (size_t i = 0; i < n; i++) {
+        const char *word = words[i], *next = i + 1 < n ? words[i + 1] : NULL;
         bool used = false;
         int r = 0;
 
@@ -149,6 +182,13 @@ int options_read(struct options *o, int argc, char **argv, uint64_t takes, struc
         i += used;
     }
     return 0;
+}
+
+int options_read(struct options *o, int argc, char **argv, uint64_t takes, struct err *e)
+{
+    return argc < 2
+               ? 0
+               : options_read_words(o, (const char *const *)argv + 1, (size_t)argc - 1, takes, e);
 }
 
 void options_done(struct options *o)

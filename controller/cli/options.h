@@ -27,6 +27,19 @@ enum option_id {
     OPT_FILENAME,
     OPT_RECURSIVE,
     OPT_DRY_RUN,
+    OPT_IGNORE_NOT_FOUND,
+    OPT_REASON,
+    OPT_WAIT,
+    OPT_TIMEOUT,
+    OPT_FOR,
+    OPT_TYPE,
+    OPT_SINCE,
+    OPT_FROM,
+    OPT_TO,
+    OPT_FORMAT,
+    OPT_OUTPUT_FILE,
+    OPT_ROLE,
+    OPT_APPEND,
     N_OPTIONS,
 };
 
@@ -40,6 +53,7 @@ struct option {
     const char *value; /* "FILE"; NULL: a switch */
     bool many;         /* may be given several times, all count */
     const char *help;
+    const char *choices; /* blank-separated values, for completion; or NULL */
 };
 
 const struct option *option_of(enum option_id id);
@@ -56,6 +70,8 @@ struct options { /* values are borrowed from argv */
 /* Reads argv[1..]. `takes` is a mask of TAKES(). -EINVAL with "unknown option ...; did you mean".
  */
 int options_read(struct options *o, int argc, char **argv, uint64_t takes, struct err *e);
+int options_read_words(struct options *o, const char *const *words, size_t n, uint64_t takes,
+                       struct err *e);
 void options_done(struct options *o);
 
 bool options_on(const struct options *o, enum option_id id);         /* a switch */

@@ -202,6 +202,7 @@ static struct http_request request_for(const struct session *s, const char *url)
     return (struct http_request){ .url = url,
                                   .accept = "application/json",
                                   .most_bytes = MOST_BYTES,
+                                  .total_ms = s->total_ms,
                                   .ca_file = s->ca,
                                   .bearer = s->token };
 }

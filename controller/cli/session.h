@@ -4,6 +4,7 @@
 #define HUDDLE_CLI_SESSION_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "controller/cli/options.h"
 #include "proto/base/err.h"
@@ -14,9 +15,10 @@
 #define DEFAULT_SERVER "http://127.0.0.1:7443"
 
 struct session {
-    char *server; /* without a slash at its end */
-    char *token;  /* or NULL */
-    char *ca;     /* or NULL: the system's */
+    char *server;     /* without a slash at its end */
+    char *token;      /* or NULL */
+    char *ca;         /* or NULL: the system's */
+    int64_t total_ms; /* longest answer; 0: the usual */
 };
 
 /* A token is never sent in the clear to another machine: http:// is refused then. */

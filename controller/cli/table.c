@@ -15,6 +15,11 @@ void table_begin(struct table *t, size_t columns)
     t->columns = columns < TABLE_COLUMNS_MAX ? columns : TABLE_COLUMNS_MAX;
 }
 
+void table_indent(struct table *t, size_t blanks)
+{
+    t->indent = blanks;
+}
+
 void table_cell(struct table *t, const char *text, enum paint paint)
 {
     struct strbuf safe = STRBUF_INIT;
@@ -48,15 +53,26 @@ void paint_text(struct strbuf *out, const char *text, enum paint paint, bool col
         strbuf_puts(out, text);
 }
 
+/* No blanks at the end of a line. */
+static bool rest_is_empty(const struct table *t, size_t i)
+{
+    while (++i % t->columns && i < t->n_cells)
+        if (*t->cells[i].text)
+            return false;
+    return true;
+}
+
 void table_print(struct table *t, struct strbuf *out, bool colour)
 {
     for (size_t i = 0; i < t->n_cells; i++) {
         size_t column = i % t->columns, width = text_width(t->cells[i].text);
 
+        if (column == 0)
+            strbuf_printf(out, "%*s", (int)t->indent, "");
         paint_text(out, t->cells[i].text, t->cells[i].paint, colour);
-        if (column + 1 < t->columns)
+        if (!rest_is_empty(t, i))
             strbuf_printf(out, "%*s", (int)(t->width[column] - width + GAP), "");
-        else
+        if (column + 1 == t->columns)
             strbuf_putc(out, '\n');
         free(t->cells[i].text);
     }

@@ -19,7 +19,7 @@ struct table_cell {
 };
 
 struct table {
-    size_t columns;
+    size_t columns, indent;
     size_t width[TABLE_COLUMNS_MAX];
     struct table_cell *cells; /* columns * rows */
     size_t n_cells, cap_cells;
@@ -27,6 +27,7 @@ struct table {
 
 /* The cells of a row are added one by one; a row is full when `columns` were. */
 void table_begin(struct table *t, size_t columns); /* forgets rows and widths */
+void table_indent(struct table *t, size_t blanks); /* before each row; after table_begin() */
 void table_cell(struct table *t, const char *text, enum paint paint);
 void table_cellf(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

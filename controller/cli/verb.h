@@ -26,14 +26,15 @@ struct cli {             /* one run of the program */
 };
 
 struct verb {
-    const char *name;     /* "get"; two words for "token create" */
-    const char *group;    /* heading in the help */
-    const char *operands; /* "KIND [NAME...]", "" */
-    const char *summary;  /* one line, lower case */
-    const char *text;     /* paragraphs */
-    const char *examples; /* lines; "# comment" lines among them */
-    uint64_t takes;       /* TAKES() besides TAKES_ALWAYS */
-    int least, most;      /* operands; most -1: any number */
+    const char *name;      /* "get"; two words for "token create" */
+    const char *group;     /* heading in the help */
+    const char *operands;  /* "KIND [NAME...]", "" */
+    const char *summary;   /* one line, lower case */
+    const char *text;      /* paragraphs */
+    const char *examples;  /* lines; "# comment" lines among them */
+    uint64_t takes;        /* TAKES() besides TAKES_ALWAYS */
+    int least, most;       /* operands; most -1: any number */
+    const char *completes; /* "kinds" (and names), "nodes", words to choose from, or NULL */
     int (*run)(struct cli *c);
 };
 
@@ -63,8 +64,10 @@ int cli_read_files(struct cli *c, struct manifest_files *f);
 /* Writes the text to standard output. */
 void cli_print(const struct strbuf *text);
 
-int verb_get(struct cli *c);
-int verb_apply(struct cli *c);
-int verb_version(struct cli *c);
+/* Each in the file named in its row's group: verb_get.c, verb_node.c, ... */
+typedef int verb_fn(struct cli *c);
+verb_fn verb_get, verb_describe, verb_apply, verb_diff, verb_delete, verb_plan, verb_explain,
+    verb_top, verb_events, verb_node, verb_cluster, verb_report, verb_token_create, verb_version,
+    verb_schema, verb_manual, verb_completion, verb_complete;
 
 #endif

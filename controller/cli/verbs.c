@@ -8,6 +8,10 @@
 #include "proto/base/array.h"
 #include "proto/base/guess.h"
 
+#define NODES "NODE... | -l LABELS"
+#define ON_NODES (TAKES(SELECTOR) | TAKES(REASON))
+#define ON_NODES_LONG (ON_NODES | TAKES(WAIT) | TAKES(TIMEOUT))
+
 static const struct verb VERBS[] = {
     { "get", "Looking", "KIND[,KIND...] [NAME...] | KIND/NAME...", "list objects",
       "Shows objects of any kind: servedmodels, powerpools, powerpolicies (what people declare), "
@@ -20,7 +24,55 @@ static const struct verb VERBS[] = {
       "huddlectl get model small -o yaml\n"
       "# follow the nodes of a rack\n"
       "huddlectl get nodes -l rack=a -w\n",
-      TAKES(OUTPUT) | TAKES(WATCH) | TAKES(SELECTOR) | TAKES(NO_HEADERS), 1, -1, verb_get },
+      TAKES(OUTPUT) | TAKES(WATCH) | TAKES(SELECTOR) | TAKES(NO_HEADERS), 1, -1, "kinds",
+      verb_get },
+    { "describe", "Looking", "KIND [NAME...] | KIND/NAME...", "show one object in full",
+      "Fields, conditions, the replicas or nodes that belong to it, and its newest events.",
+      "huddlectl describe node n3\n"
+      "huddlectl describe model/small pool/rack\n",
+      TAKES(SELECTOR), 1, -1, "kinds", verb_describe },
+    { "top", "Looking", "nodes | models | replicas", "show who draws how much",
+      "Watts now and joules so far, the largest first. A replica has no meter: its joules are its "
+      "share of what its node measured, its watts their mean since it began.",
+      "huddlectl top nodes\n"
+      "huddlectl top models --watch\n",
+      TAKES(OUTPUT) | TAKES(WATCH) | TAKES(SELECTOR) | TAKES(NO_HEADERS), 1, 1,
+      "nodes models replicas", verb_top },
+    { "events", "Looking", "", "show what happened", "The oldest first.",
+      "huddlectl events --since 1h\n"
+      "# warnings about one node, as they happen\n"
+      "huddlectl events --for node/n3 --type Warning --watch\n",
+      TAKES(OUTPUT) | TAKES(WATCH) | TAKES(FOR) | TAKES(TYPE) | TAKES(SINCE) | TAKES(NO_HEADERS), 0,
+      0, NULL, verb_events },
+    { "plan", "Understanding", "", "show what huddle means to do",
+      "The plan in force: nodes to sleep and to wake, replicas to start, what it saves, and the "
+      "lower "
+      "bound that no plan can beat.",
+      "huddlectl plan\n"
+      "huddlectl plan -o json\n",
+      TAKES(OUTPUT), 0, 0, NULL, verb_plan },
+    { "explain", "Understanding", "node|replica|model NAME... | KIND.FIELD",
+      "say why things are as they are",
+      "Why a node is awake or asleep, or not asleep; why a replica is where it is; why a model has "
+      "so "
+      "many; and the joules at stake. With a field, as `kubectl explain`: what it means, its type "
+      "and "
+      "its default.",
+      "# why is this node awake, or not asleep?\n"
+      "huddlectl explain node n3\n"
+      "huddlectl explain model small -o json\n"
+      "# what may I declare?\n"
+      "huddlectl explain powerpool\n"
+      "huddlectl explain servedmodel.spec.slo\n",
+      TAKES(OUTPUT), 1, -1, "kinds", verb_explain },
+    { "report", "Understanding", "", "energy used, saved and by whom",
+      "For any window of time, by default the last 24 hours. The page (-o html) stands for itself: "
+      "plots, provenance and error band are in it, it loads nothing.",
+      "huddlectl report --since 7d\n"
+      "huddlectl report --from 2026-11-01 --to 2026-12-01 -o csv --output november.csv\n"
+      "huddlectl report --output report.html\n",
+      TAKES(FORMAT) | TAKES(OUTPUT_FILE) | TAKES(FROM) | TAKES(TO) | TAKES(SINCE), 0, 0, NULL,
+      verb_report },
     { "apply", "Declaring", "-f FILE...", "create or change objects as files declare them",
       "Reads all files first, whatever they are; when one document is refused nothing is sent, and "
       "each refused document has its line: file:line:column: path: what is wrong, what was "
@@ -32,12 +84,79 @@ static const struct verb VERBS[] = {
       "huddlectl apply --dry-run=client -f deploy/\n"
       "# let the server check, store nothing\n"
       "cat pool.yaml | huddlectl apply --dry-run=server -f -\n",
-      TAKES(FILENAME) | TAKES(RECURSIVE) | TAKES(DRY_RUN) | TAKES(OUTPUT), 0, 0, verb_apply },
+      TAKES(FILENAME) | TAKES(RECURSIVE) | TAKES(DRY_RUN) | TAKES(OUTPUT), 0, 0, NULL, verb_apply },
+    { "diff", "Declaring", "-f FILE...", "show what apply would change",
+      "A unified diff of YAML, from the live objects to the declared ones. Exit code 0: nothing "
+      "would "
+      "change, 1: something would, 2: it could not be found out.",
+      "huddlectl diff -f models.yaml\n"
+      "huddlectl diff -R -f deploy/ && echo nothing to do\n",
+      TAKES(FILENAME) | TAKES(RECURSIVE), 0, 0, NULL, verb_diff },
+    { "delete", "Declaring", "KIND NAME... | KIND/NAME... | -f FILE...", "delete declared objects",
+      "A deleted model's replicas get no new request, finish those they have, and stop.",
+      "huddlectl delete model small\n"
+      "huddlectl delete -f models.yaml --ignore-not-found\n",
+      TAKES(FILENAME) | TAKES(RECURSIVE) | TAKES(IGNORE_NOT_FOUND), 0, -1, "kinds", verb_delete },
+    { "schema", "Declaring", "[KIND]", "print the JSON schema of objects",
+      "For editors and other checkers: the same fields, ranges and defaults that apply reads.",
+      "huddlectl schema > huddle.schema.json\n"
+      "huddlectl schema powerpool\n",
+      0, 0, 1, "servedmodel powerpool powerpolicy", verb_schema },
+    { "drain", "Steering nodes", NODES, "move everything away from nodes",
+      "Nothing new is placed on the node; its replicas are started elsewhere, made ready, given "
+      "the "
+      "traffic, and only then stopped here. uncordon ends it.",
+      "huddlectl drain n3 --reason 'new disk' --wait\n"
+      "huddlectl drain -l rack=a\n",
+      ON_NODES_LONG, 0, -1, "nodes", verb_node },
+    { "sleep", "Steering nodes", NODES, "put nodes to sleep",
+      "Refused where a guarantee would break; the message says which. The node is drained first, "
+      "and "
+      "its own agent has to agree.",
+      "huddlectl sleep n3\n"
+      "huddlectl sleep n3 n4 --wait --timeout 15m\n",
+      ON_NODES_LONG, 0, -1, "nodes", verb_node },
+    { "wake", "Steering nodes", NODES, "wake nodes", "A quarantined node is tried again at once.",
+      "huddlectl wake n3 --wait\n"
+      "huddlectl wake -l rack=a\n",
+      ON_NODES_LONG, 0, -1, "nodes", verb_node },
+    { "cordon", "Steering nodes", NODES, "place nothing new on nodes", "What is on them stays.",
+      "huddlectl cordon n3 --reason 'flaky fan'\n", ON_NODES, 0, -1, "nodes", verb_node },
+    { "uncordon", "Steering nodes", NODES, "take cordon or drain back", "",
+      "huddlectl uncordon n3\n", ON_NODES, 0, -1, "nodes", verb_node },
+    { "hold", "Steering nodes", NODES, "keep huddle's hands off nodes",
+      "huddle neither sleeps, wakes nor drains a held node until it is released.",
+      "huddlectl hold n3 --reason 'I am working on it'\n", ON_NODES, 0, -1, "nodes", verb_node },
+    { "release", "Steering nodes", NODES, "take a hold back", "", "huddlectl release n3\n",
+      ON_NODES, 0, -1, "nodes", verb_node },
+    { "pause", "Steering huddle", "", "do nothing but wake nodes",
+      "The first thing to do when in doubt: no move, no sleep, no shrink, until resume.",
+      "huddlectl pause --reason 'network maintenance'\n", TAKES(REASON), 0, 0, NULL, verb_cluster },
+    { "resume", "Steering huddle", "", "go on after a pause", "", "huddlectl resume\n",
+      TAKES(REASON), 0, 0, NULL, verb_cluster },
+    { "token create", "Steering huddle", "NAME --role ROLE", "make a bearer token",
+      "Prints the token, which is shown once and kept nowhere, and the line for the controller's "
+      "token file, which holds only its hash. Needs no server.",
+      "huddlectl token create alice --role operator\n"
+      "huddlectl token create prometheus --role metrics --append /etc/huddle/tokens > token\n",
+      TAKES(ROLE) | TAKES(APPEND) | TAKES(OUTPUT), 1, 1, NULL, verb_token_create },
     { "version", "Other", "", "show the version of this program and of the server", "",
       "huddlectl version\n"
       "huddlectl version -o json\n",
-      TAKES(OUTPUT), 0, 0, verb_version },
-    { NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL },
+      TAKES(OUTPUT), 0, 0, NULL, verb_version },
+    { "completion", "Other", "bash | zsh | fish", "print a completion script",
+      "Completes verbs, flags, their values, kinds, and the names of objects that the server "
+      "knows.",
+      "source <(huddlectl completion bash)\n"
+      "huddlectl completion zsh > ~/.zfunc/_huddlectl\n"
+      "huddlectl completion fish | source\n",
+      0, 1, 1, "bash zsh fish", verb_completion },
+    { "manual", "Other", "huddlectl.1 | huddle.yaml.5", "print a manual page", "",
+      "huddlectl manual huddle.yaml.5 | man -l -\n", 0, 1, 1, "huddlectl.1 huddle.yaml.5",
+      verb_manual },
+    { "__complete", "", "-- WORD...", "candidates for the last word", "",
+      "huddlectl __complete -- get no\n", 0, 0, -1, NULL, verb_complete },
+    { NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL },
 };
 
 const struct verb *verbs(void)
@@ -68,7 +187,7 @@ const struct verb *verb_find(const struct options *o, size_t *ret_words, struct 
         *ret_words = words_taken(v, o);
         if (*ret_words)
             return v;
-        guess_consider(&g, v->name, strlen(v->name));
+        guess_consider(&g, v->name, strcspn(v->name, " "));
     }
     near = guess_word(&g, &n);
     if (near)
@@ -135,6 +254,8 @@ static void program_help(struct strbuf *out, const char *program, bool colour)
                   "Usage: %s VERB [OPTION...]\n",
                   program, program);
     for (const struct verb *v = VERBS; v->name; v++) {
+        if (*v->name == '_')
+            continue;
         if (strcmp(group, v->group) != 0)
             heading(out, v->group, colour);
         group = v->group;

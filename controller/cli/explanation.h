@@ -1,0 +1,16 @@
+/* Why a node, a replica or a model is as it is, in sentences: why here, why awake, why not asleep,
+ * joules at stake. Made from what the API says of it. Pure. */
+#ifndef HUDDLE_CLI_EXPLANATION_H
+#define HUDDLE_CLI_EXPLANATION_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* {"object": "node/n1", "state": ..., "sentences": [...], "joulesAtStake": ...}; a number that is
+ * not known is null. `replicas` (an array, or NULL) are those on the node or of the model. New
+ * references. */
+json_t *explanation_of_node(const json_t *node, const json_t *replicas, int64_t now_ms);
+json_t *explanation_of_replica(const json_t *replica, int64_t now_ms);
+json_t *explanation_of_model(const json_t *model, const json_t *replicas, int64_t now_ms);
+
+#endif

@@ -1,0 +1,24 @@
+/* The report of a window of time: energy used, saved and by whom, as the API gives it
+ * ("Report" in controller/api/OBJECTS.md), as a table, as CSV, or as one HTML page that needs
+ * nothing else. Every figure says where it comes from; what was not recorded is "-" or empty, never
+ * 0. Pure. */
+#ifndef HUDDLE_CLI_REPORT_H
+#define HUDDLE_CLI_REPORT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "proto/base/strbuf.h"
+
+void report_table(struct strbuf *out, const json_t *report, bool colour);
+
+/* kind,name,time,metric,value,unit: one row a figure, and one for each step of the series. */
+void report_csv(struct strbuf *out, const json_t *report);
+
+/* `made`: when, for the foot of the page. */
+void report_html(struct strbuf *out, const json_t *report, const char *made);
+
+/* Sentences about provenance and the error band; shared by table and page. New reference. */
+json_t *report_notes(const json_t *report);
+
+#endif

@@ -1,0 +1,234 @@
+/* The report as one page of HTML: no script, no font, no picture from elsewhere. See report.h. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/cli/human.h"
+#include "controller/cli/look.h"
+#include "controller/cli/plot.h"
+#include "controller/cli/report.h"
+#include "proto/base/array.h"
+
+#define BARS_MAX 40
+#define MODELS_MAX 6 /* lines that an eye can tell apart */
+
+static const char STYLE[] =
+    ":root{--ink:#1d2733;--soft:#5b6875;--grid:#dde3ea;--back:#fff;--note:#f4f6f8}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#dfe6ee;--soft:#93a1b0;--grid:#2c3743;"
+    "--back:#141b22;--note:#1c252e}}"
+    "body{font:15px/1.45 system-ui,sans-serif;max-width:900px;margin:2em auto;padding:0 1em;"
+    "color:var(--ink);background:var(--back)}h1{font-size:1.5em;margin-bottom:0}"
+    "h2{font-size:1.05em;margin:1.6em 0 .3em}svg{width:100%;font:11px system-ui,sans-serif}"
+    ".grid{stroke:var(--grid);fill:none}.line{fill:none;stroke-width:1.6}.area{opacity:.15;"
+    "stroke:none}text{fill:var(--soft)}table{border-collapse:collapse;width:100%}"
+    "td,th{padding:.25em .6em;border-bottom:1px solid var(--grid);text-align:left}"
+    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.legend,.when{color:var(--soft);"
+    "margin:.1em 0}.note{background:var(--note);padding:.6em .9em}.key{font-size:1.2em}"
+    ".line.c0{stroke:#0b6e99}.line.c1{stroke:#d1495b}.line.c2{stroke:#66a182}.line.c3{stroke:#"
+    "edae49}"
+    ".line.c4{stroke:#8a6fc9}.line.c5{stroke:#7a8793}.fill.c0,.area.c0{fill:#0b6e99}"
+    ".fill.c1,.area.c1{fill:#d1495b}.area.c2{fill:#66a182}.key.c0{color:#0b6e99}"
+    ".key.c1{color:#d1495b}.key.c2{color:#66a182}.key.c3{color:#edae49}.key.c4{color:#8a6fc9}"
+    ".key.c5{color:#7a8793}";
+
+/* --- tables ------------------------------------------------------------------------------------
+ */
+
+static void row(struct strbuf *out, const char *what, const char *value, const char *remark)
+{
+    strbuf_puts(out, "<tr><td>");
+    xml_text(out, what);
+    strbuf_puts(out, "</td><td class=\"n\"><b>");
+    xml_text(out, value);
+    strbuf_puts(out, "</b></td><td>");
+    xml_text(out, remark);
+    strbuf_puts(out, "</td></tr>\n");
+}
+
+static void energy_row(struct strbuf *out, const json_t *report, const char *what, const char *path,
+                       const char *remark)
+{
+    AUTO(strbuf) struct strbuf value = STRBUF_INIT;
+    double j = look_number(report, path);
+    char a[HUMAN_MAX], b[HUMAN_MAX];
+
+    if (isfinite(j))
+        strbuf_printf(&value, "%s = %s", human_joules(j, a), human_kwh(j, b));
+    row(out, what, isfinite(j) ? strbuf_text(&value) : "not recorded", remark);
+}
+
+static void saved_row(struct strbuf *out, const json_t *report)
+{
+    double saved = look_number(report, "energy.savedJ"),
+           always = look_number(report, "energy.counterfactualJ");
+    AUTO(strbuf) struct strbuf remark = STRBUF_INIT;
+    char a[HUMAN_MAX], b[HUMAN_MAX], c[HUMAN_MAX];
+
+    if (isfinite(saved) && always > 0)
+        strbuf_printf(&remark, "%s; between %s and %s", human_share(saved / always, a),
+                      human_joules(look_number(report, "energy.savedLowJ"), b),
+                      human_joules(look_number(report, "energy.savedHighJ"), c));
+    energy_row(out, report, "Saved", "energy.savedJ", strbuf_text(&remark));
+}
+
+static void figures(struct strbuf *out, const json_t *report)
+{
+    double used = look_number(report, "energy.usedJ"), seconds = look_number(report, "seconds");
+    const char *currency = look_text(report, "cost.currency");
+    AUTO(strbuf) struct strbuf text = STRBUF_INIT;
+    char a[HUMAN_MAX], b[HUMAN_MAX], c[HUMAN_MAX];
+
+    strbuf_puts(out, "<table>\n");
+    energy_row(out, report, "Energy used", "energy.usedJ", "");
+    energy_row(out, report, "of this measured", "energy.measuredJ", "by the nodes' own meters");
+    energy_row(out, report, "of this estimated", "energy.estimatedJ", "by power models");
+    energy_row(out, report, "Without huddle", "energy.counterfactualJ",
+               "every node awake, the replicas spread; computed");
+    saved_row(out, report);
+    if (isfinite(look_number(report, "cost.saved"))) {
+        strbuf_printf(&text, "%.2f %s", look_number(report, "cost.saved"),
+                      currency ? currency : "");
+        row(out, "Money saved", strbuf_text(&text), "at the price of the policy");
+    }
+    row(out, "Mean power", human_watts(used / seconds, a), "");
+    strbuf_clear(&text);
+    strbuf_printf(&text, "%s sleeps, %s wakes, %s moves",
+                  human_number(look_number(report, "sleeps"), a),
+                  human_number(look_number(report, "wakes"), b),
+                  human_number(look_number(report, "moves"), c));
+    row(out, "Acts", strbuf_text(&text), "");
+    row(out, "Requests", human_number(look_number(report, "requests"), a), "");
+    strbuf_puts(out, "</table>\n");
+}
+
+/* --- plots -------------------------------------------------------------------------------------
+ */
+
+/* The values of a series; null is NAN. The caller frees. */
+static double *values_of(const json_t *array)
+{
+    size_t n = json_array_size(array);
+    double *y = xcalloc(n + 1, sizeof(*y));
+
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = json_array_get(array, i);
+
+        y[i] = json_is_number(v) ? json_number_value(v) : NAN;
+    }
+    return y;
+}
+
+struct curves { /* what one plot shows */
+    struct plot_line lines[MODELS_MAX];
+    size_t n;
+};
+
+static void add_curve(struct curves *c, const char *name, const json_t *array, bool filled)
+{
+    if (c->n < MODELS_MAX && json_array_size(array))
+        c->lines[c->n++] =
+            (struct plot_line){ name, values_of(array), json_array_size(array), filled };
+}
+
+static void draw_curves(struct strbuf *out, const json_t *report, const char *title,
+                        const char *unit, struct curves *c)
+{
+    double start = look_number(report, "series.startMs"),
+           step = look_number(report, "series.stepMs");
+
+    if (c->n && isfinite(start) && step >= 1)
+        plot_lines(out,
+                   &(struct plot){ title, unit, (int64_t)start, (int64_t)step, c->lines, c->n });
+    for (size_t i = 0; i < c->n; i++)
+        free((double *)(uintptr_t)c->lines[i].y);
+}
+
+static void curves(struct strbuf *out, const json_t *report)
+{
+    struct curves power = { 0 }, awake = { 0 }, demand = { 0 };
+    const char *name;
+    json_t *values;
+
+    add_curve(&power, "used", look(report, "series.usedW"), true);
+    add_curve(&power, "without huddle (computed)", look(report, "series.counterfactualW"), false);
+    draw_curves(out, report, "Power", "W", &power);
+    add_curve(&awake, "awake nodes", look(report, "series.awake"), true);
+    draw_curves(out, report, "Awake nodes", "nodes", &awake);
+    json_object_foreach((json_t *)(uintptr_t)look(report, "series.demand"), name, values)
+        add_curve(&demand, name, values, false);
+    draw_curves(out, report, "Demand", "requests/s", &demand);
+    if (json_object_size(look(report, "series.demand")) > MODELS_MAX)
+        strbuf_printf(out, "<p class=\"legend\">Shown are %d of %zu models.</p>\n", MODELS_MAX,
+                      json_object_size(look(report, "series.demand")));
+}
+
+static int longest_first(const void *a, const void *b)
+{
+    const struct plot_bar *x = a, *y = b;
+    double p = x->parts[0] + (isfinite(x->parts[1]) ? x->parts[1] : 0);
+    double q = y->parts[0] + (isfinite(y->parts[1]) ? y->parts[1] : 0);
+
+    if (p == q || (!isfinite(p) && !isfinite(q)))
+        return strcmp(x->name, y->name);
+    return !isfinite(q) || p > q ? -1 : 1;
+}
+
+/* Joules of each item, in kWh when there are many. `second` NULL: one part only. */
+static void bars(struct strbuf *out, const json_t *items, const char *title, const char *first,
+                 const char *second, const char *const names[2])
+{
+    size_t n = json_array_size(items);
+    struct plot_bar *bar = xcalloc(n + 1, sizeof(*bar));
+    bool big = false;
+
+    for (size_t i = 0; i < n; i++) {
+        const json_t *item = json_array_get(items, i);
+        const char *name = look_text(item, "name");
+
+        bar[i] = (struct plot_bar){ name ? name : "?",
+                                    { look_number(item, first),
+                                      second ? look_number(item, second) : NAN } };
+        big |= bar[i].parts[0] > 1e6;
+    }
+    for (size_t i = 0; big && i < n; i++) {
+        bar[i].parts[0] /= 3.6e6;
+        bar[i].parts[1] /= 3.6e6;
+    }
+    qsort(bar, n, sizeof(*bar), longest_first);
+    if (n)
+        plot_bars(out, title, big ? "kWh" : "J", names, bar, n < BARS_MAX ? n : BARS_MAX);
+    if (n > BARS_MAX)
+        strbuf_printf(out, "<p class=\"legend\">Shown are the first %d of %zu.</p>\n", BARS_MAX, n);
+    free(bar);
+}
+
+void report_html(struct strbuf *out, const json_t *report, const char *made)
+{
+    static const char *const PARTS[2] = { "for its work", "its share of idle power" };
+    const char *from = look_text(report, "from"), *to = look_text(report, "to");
+    json_t *notes = report_notes(report);
+
+    strbuf_printf(out,
+                  "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+                  "<meta name=\"viewport\" content=\"width=device-width\">\n"
+                  "<title>huddle: energy report</title>\n<style>%s</style>\n<h1>Energy "
+                  "report</h1>\n<p class=\"when\">",
+                  STYLE);
+    xml_text(out, from ? from : "?");
+    strbuf_puts(out, " to ");
+    xml_text(out, to ? to : "?");
+    strbuf_puts(out, "</p>\n");
+    figures(out, report);
+    for (size_t i = 0; i < json_array_size(notes); i++) {
+        strbuf_puts(out, "<p class=\"note\">");
+        xml_text(out, json_string_value(json_array_get(notes, i)));
+        strbuf_puts(out, "</p>\n");
+    }
+    curves(out, report);
+    bars(out, look(report, "models"), "Energy by model", "dynamicJ", "idleJ", PARTS);
+    bars(out, look(report, "nodes"), "Energy by node", "usedJ", NULL, NULL);
+    strbuf_puts(out, "<p class=\"when\">Made ");
+    xml_text(out, made);
+    strbuf_puts(out, " by huddlectl " HUDDLE_VERSION ".</p>\n</html>\n");
+    json_decref(notes);
+}

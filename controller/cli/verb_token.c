@@ -1,0 +1,179 @@
+/* token create: makes a bearer token and the line for the controller's token file, which holds only
+ * its hash. The token is shown once and kept nowhere. */
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "controller/cli/verb.h"
+#include "controller/cli/writer.h"
+#include "proto/base/array.h"
+#include "proto/base/guess.h"
+#include "proto/base/yaml.h"
+
+#define SECRET_BYTES 32
+#define HASH_BYTES 32
+#define NAME_MAX_BYTES 63
+
+static const struct {
+    const char *name, *may;
+} ROLES[] = {
+    { "metrics", "read /metrics" },
+    { "viewer", "read everything" },
+    { "operator", "and pause, wake, hold, drain, cordon" },
+    { "editor", "and apply and delete objects" },
+    { "admin", "and sleep, resume" },
+    { "agent", "report, nothing else" },
+};
+
+static void add_hex(struct strbuf *out, const unsigned char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        strbuf_printf(out, "%02x", bytes[i]);
+}
+
+static int check_role(const char *role, struct err *e)
+{
+    struct guess g = guess_begin(role ? role : "");
+    const char *near;
+    size_t n;
+
+    for (size_t i = 0; i < ARRAY_LEN(ROLES); i++) {
+        if (strcmp(ROLES[i].name, g.given) == 0)
+            return 0;
+        guess_consider(&g, ROLES[i].name, strlen(ROLES[i].name));
+    }
+    near = *g.given ? guess_word(&g, &n) : NULL;
+    if (near)
+        return err_set(e, -EINVAL, "\"%.40s\" is no role; did you mean \"%.*s\"?", role, (int)n,
+                       near);
+    return err_set(e, -EINVAL,
+                   "--role is needed: metrics, viewer, operator, editor, admin or agent");
+}
+
+static int check_name(const char *name, struct err *e)
+{
+    size_t n = strlen(name);
+
+    if (n == 0 || n > NAME_MAX_BYTES ||
+        name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._@")])
+        return err_set(e, -EINVAL,
+                       "\"%.70s\" is no name for a token; expected letters, digits, - . _ @", name);
+    return 0;
+}
+
+static int make_token(const char *name, struct strbuf *token, struct err *e)
+{
+    unsigned char secret[SECRET_BYTES];
+
+    if (getrandom(secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
+        return err_errno(e, -errno, "no random numbers");
+    strbuf_printf(token, "hud_%s_", name);
+    add_hex(token, secret, sizeof(secret));
+    explicit_bzero(secret, sizeof(secret));
+    return 0;
+}
+
+static int make_line(const char *name, const char *role, const struct strbuf *token,
+                     struct strbuf *line, struct err *e)
+{
+    unsigned char hash[HASH_BYTES];
+
+    if (gnutls_hash_fast(GNUTLS_DIG_SHA256, strbuf_text(token), token->length, hash) < 0)
+        return err_set(e, -EIO, "SHA-256 is not available");
+    strbuf_printf(line, "%s %s sha256:", name, role);
+    add_hex(line, hash, sizeof(hash));
+    return 0;
+}
+
+/* A name stands once in a file: who it was could not be told apart otherwise. */
+static int check_free(const char *file, const char *name, struct err *e)
+{
+    AUTO(mem) char *text = NULL;
+    size_t n = strlen(name), size;
+    int r = yaml_read_file(file, &text, &size, e);
+
+    if (r == -ENOENT)
+        return 0;
+    for (const char *line = text; r == 0 && *line;) {
+        if (strncmp(line, name, n) == 0 && line[n] == ' ')
+            return err_set(e, -EEXIST, "%s has a token called %s already", file, name);
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    return r;
+}
+
+/* Appended by one write, so that a reader never sees half a line. */
+static int append_line(const char *file, const struct strbuf *line, struct err *e)
+{
+    AUTO(strbuf) struct strbuf text = STRBUF_INIT;
+    AUTO(fd) int fd = open(file, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    struct stat st;
+    char last = '\n';
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_errno(e, -errno, "%s", file);
+    if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1)
+        return err_errno(e, -errno, "%s", file);
+    strbuf_printf(&text, "%s%s\n", last == '\n' ? "" : "\n", strbuf_text(line));
+    n = write(fd, text.data, text.length);
+    if (n < 0)
+        return err_errno(e, -errno, "%s", file);
+    if ((size_t)n != text.length || fsync(fd) < 0)
+        return err_set(e, -EIO, "%s: not written whole", file);
+    return 0;
+}
+
+static void print_both(struct cli *c, const char *name, const char *role,
+                       const struct strbuf *token, const struct strbuf *line)
+{
+    const char *format = options_get(&c->options, OPT_OUTPUT);
+    AUTO(strbuf) struct strbuf out = STRBUF_INIT;
+    json_t *both;
+
+    if (format && strcmp(format, "table") != 0) {
+        both = json_pack("{s:s, s:s, s:s, s:s}", "name", name, "role", role, "token",
+                         strbuf_text(token), "line", strbuf_text(line));
+        (*format == 'j' ? write_json : write_yaml)(&out, both);
+        json_decref(both);
+    } else {
+        strbuf_printf(&out,
+                      "Token, shown once (for HUDDLE_TOKEN or --token-file):\n  %s\n\n"
+                      "Line for the controller's token file:\n  %s\n",
+                      strbuf_text(token), strbuf_text(line));
+    }
+    cli_print(&out);
+}
+
+int verb_token_create(struct cli *c)
+{
+    const char *name = c->options.operands[0], *role = options_get(&c->options, OPT_ROLE);
+    const char *file = options_get(&c->options, OPT_APPEND);
+    const char *format = options_get(&c->options, OPT_OUTPUT);
+    AUTO(strbuf) struct strbuf token = STRBUF_INIT, line = STRBUF_INIT;
+    struct err e = ERR_INIT;
+
+    if (check_name(name, &e) < 0 || check_role(role, &e) < 0)
+        return cli_usage(c, "%s", e.text);
+    if (format && strcmp(format, "table") && strcmp(format, "json") && strcmp(format, "yaml"))
+        return cli_usage(c, "token create: format \"%.40s\"; there are table, json, yaml", format);
+    if ((file && check_free(file, name, &e) < 0) || make_token(name, &token, &e) < 0 ||
+        make_line(name, role, &token, &line, &e) < 0)
+        return cli_fail(&e);
+    if (!file) {
+        print_both(c, name, role, &token, &line);
+        return EXIT_DONE;
+    }
+    if (append_line(file, &line, &e) < 0)
+        return cli_fail(&e);
+    (void)puts(strbuf_text(&token));
+    (void)fprintf(stderr, "%s (%s) stands in %s now; a running controller reads it on SIGHUP\n",
+                  name, role, file);
+    return EXIT_DONE;
+}
