@@ -128,9 +128,10 @@ static json_t *gpus_json(const struct sample *s)
         json_t *gpu = json_object();
         json_object_set_new(gpu, "model", json_string(g->model));
         json_object_set_new(gpu, "uuid", json_string(g->uuid));
-        set_bytes(gpu, "memory_bytes", g->valid, g->memory_bytes);
-        set_bytes(gpu, "memory_used_bytes", g->valid, g->memory_used_bytes);
-        set_share(gpu, "utilization", g->valid, (double)g->utilization_permille / 1e3);
+        set_bytes(gpu, "memory_bytes", g->valid && g->memory_known, g->memory_bytes);
+        set_bytes(gpu, "memory_used_bytes", g->valid && g->memory_known, g->memory_used_bytes);
+        set_share(gpu, "utilization", g->valid && g->utilization_known,
+                  (double)g->utilization_permille / 1e3);
         json_array_append_new(gpus, gpu);
     }
     return gpus;
@@ -212,11 +213,13 @@ static void table_host(const struct sample *first, const struct sample *last, st
     else
         strbuf_puts(out, "memory   unknown\n");
     ARRAY_FOREACH(g, last, gpus) {
-        if (g->valid)
-            strbuf_printf(out, "gpu      %s, %.1f %% busy, %.1f of %.1f GiB used\n", g->model,
-                          (double)g->utilization_permille / 10,
-                          (double)g->memory_used_bytes / (1 << 30),
+        strbuf_printf(out, "gpu      %s", g->model);
+        if (g->valid && g->utilization_known)
+            strbuf_printf(out, ", %.1f %% busy", (double)g->utilization_permille / 10);
+        if (g->valid && g->memory_known)
+            strbuf_printf(out, ", %.1f of %.1f GiB used", (double)g->memory_used_bytes / (1 << 30),
                           (double)g->memory_bytes / (1 << 30));
+        strbuf_puts(out, g->valid ? "\n" : ", lost\n");
     }
 }
 

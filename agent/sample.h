@@ -28,7 +28,8 @@ struct sample_gpu {
     char model[96], uuid[64];
     uint64_t memory_bytes, memory_used_bytes;
     uint32_t utilization_permille;
-    bool valid;
+    bool valid; /* it answers; what it does not tell is not known all the same */
+    bool memory_known, utilization_known;
 };
 
 struct sample_cpu {

@@ -5,7 +5,8 @@
  * its own energy counter where it has one (nvmlDeviceGetTotalEnergyConsumption, Volta and later:
  * MEASURED), else its power integrated over the time between reads (ESTIMATED). MIG instances are
  * parts of their GPU and not shown. A GPU that falls off the bus stays in the sample, invalid and
- * with a reason, and is looked for again; it is never 0 joules. */
+ * with a reason, and is looked for again; it is never 0 joules. One that tells neither energy nor
+ * power is not counted, and said so. */
 #ifndef HUDDLE_GPU_H
 #define HUDDLE_GPU_H
 

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 
 #include "agent/sensor/cgroup.h"
+#include "agent/sensor/gpu.h"
 #include "agent/sensor/host.h"
 #include "agent/sensor/power_model.h"
 #include "agent/sensor/rapl.h"
@@ -17,6 +18,7 @@
 struct sensors {
     char *proc_root, *cgroup_root;
     struct rapl *rapl;
+    struct gpus *gpus;
     bool model_always;        /* named by the configuration */
     struct power_model model; /* model.curve NULL: never */
     bool model_chosen, model_used;
@@ -53,6 +55,7 @@ int sensors_new(const struct sensors_options *options, struct sensors **ret_sens
     if (r < 0)
         return r;
     s->rapl = rapl_new();
+    s->gpus = gpus_new(options->nvml_library);
     *ret_sensors = TAKE(s);
     return 0;
 }
@@ -62,6 +65,7 @@ void sensors_free(struct sensors *s)
     if (!s)
         return;
     rapl_free(s->rapl);
+    gpus_free(s->gpus);
     free(s->proc_root);
     free(s->cgroup_root);
     free(s);
@@ -138,6 +142,7 @@ void sensors_read(struct sensors *s, const struct sensor_group *groups, size_t n
     out->boot_ms = clock_boot_ms();
     out->wall_ms = clock_wall_ms();
     rapl_read(s->rapl, out);
+    gpus_read(s->gpus, out);
     host_read_cpu(s->proc_root, out);
     host_read_memory(s->proc_root, out);
     host_read_pressure(s->proc_root, out);

@@ -82,6 +82,7 @@ ONE_USER = {
     r"yaml\.h": r"proto/base/yaml(_print)?\.c",
     r"(proto/huddle\.pb-c|protobuf-c/protobuf-c)\.h": r"proto/wire\w*\.[ch]",
     r"curl/": r"proto/base/http\w*\.c",
+    r"dlfcn\.h": r"agent/sensor/nvml\.c",
 }
 
 PURE = [
