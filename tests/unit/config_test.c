@@ -63,6 +63,44 @@ static void an_empty_file_is_the_defaults(void **state)
     assert_false(config_has_front_door(c));
 }
 
+static void assert_same(const struct field *f, const void *a, const void *b)
+{
+    const char *x = (const char *)a + f->offset, *y = (const char *)b + f->offset;
+
+    if (f->type == FIELD_TEXT)
+        assert_string_equal(*(char *const *)x, *(char *const *)y);
+    else if (f->type == FIELD_BOOL)
+        assert_int_equal(*(const bool *)x, *(const bool *)y);
+    else if (f->type == FIELD_WORD)
+        assert_int_equal(*(const int *)x, *(const int *)y);
+    else
+        assert_int_equal(*(const int64_t *)x, *(const int64_t *)y);
+}
+
+static void the_example_shows_every_key_with_its_default(void **state)
+{
+    AUTO(config) struct config *defaults = loaded("");
+    AUTO(config) struct config *shown = NULL;
+    AUTO(mem) char *text = NULL;
+    struct err e = ERR_INIT;
+    size_t n;
+
+    (void)state;
+    if (config_load("deploy/examples/controller.yaml", &shown, &e) < 0 ||
+        yaml_read_file("deploy/examples/controller.yaml", &text, &n, &e) < 0)
+        fail_msg("%s", e.text);
+    for (const struct field *f = config_fields(); f->path; f++) {
+        const char *dot = strrchr(f->path, '.');
+        char key[64];
+
+        (void)snprintf(key, sizeof(key), "%s:", dot ? dot + 1 : f->path);
+        if (!strstr(text, key))
+            fail_msg("no %s in the example", f->path);
+        if (strcmp(f->path, "frontDoor.dir") != 0) /* filled in */
+            assert_same(f, defaults, shown);
+    }
+}
+
 static void every_key_is_read(void **state)
 {
     AUTO(config)
@@ -152,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_file_is_the_defaults),
+        cmocka_unit_test(the_example_shows_every_key_with_its_default),
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(mistakes_are_told_with_their_place),
         cmocka_unit_test(it_listens_in_the_open_only_with_tls_and_tokens),
