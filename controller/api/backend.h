@@ -22,7 +22,7 @@ struct api_answer {
 typedef void api_done_fn(void *arg, const struct api_answer *answer);
 
 struct api_stats { /* of the daemon, for /metrics; cumulative since its start */
-    uint64_t reports, reports_refused, batches, store_failures, plans;
+    uint64_t reports, reports_refused, reports_replaced, batches, store_failures, plans;
 };
 
 struct api_backend {

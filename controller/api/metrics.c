@@ -375,6 +375,9 @@ static void add_daemon(struct strbuf *page, const struct metrics_source *from)
     const struct api_stats *s = &from->stats;
 
     single(page, "huddle_reports_total", "counter", "Reports taken in.", (double)s->reports);
+    single(page, "huddle_reports_replaced_total", "counter",
+           "Reports that a newer one of their node overtook before the loop took them.",
+           (double)s->reports_replaced);
     single(page, "huddle_reports_refused_total", "counter", "Reports refused.",
            (double)s->reports_refused);
     single(page, "huddle_store_batches_total", "counter", "Transactions of the store.",

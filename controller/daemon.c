@@ -1,0 +1,390 @@
+/* The daemon's life: what is made in which order, the turn, the tick, and the end. */
+#include "controller/daemon.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include "controller/daemon_private.h"
+#include "controller/zoneinfo.h"
+#include "proto/base/array.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/notify.h"
+
+#define REPORTS_A_TURN 256   /* then timers and calls have their turn */
+#define BEAT_MS 5000         /* a loop that does not turn for longer is not ready */
+#define DESCRIPTORS_KEPT 200 /* for the store, drivers, HAProxy and the like */
+
+/* --- turns --------------------------------------------------------------------------------------
+ */
+
+/* The first batch is done: all that exists has been published. */
+static void settle(struct daemon *d)
+{
+    if (d->settled || d->turn.n_items > 0 || !release_idle(d->release) ||
+        release_failed(d->release))
+        return;
+    d->settled = true;
+    atomic_store(&d->durable, true);
+    if (d->door)
+        front_door_settle(d->door);
+    (void)notify_systemd("READY=1");
+    log_line(LOG_LEVEL_INFO, "ready", NULL);
+}
+
+static void end_turn(void *data)
+{
+    struct daemon *d = data;
+
+    d->turn_ends = false;
+    if (d->stopping)
+        return;
+    atomic_fetch_add(&d->batches, d->turn.n_items > 0);
+    release_batch(d->release, &d->turn);
+    settle(d);
+    if (release_overflowed(d->release)) {
+        log_line(LOG_LEVEL_ERROR, "too much waits for a store that does not work", NULL);
+        loop_stop(d->loop, EXIT_STORE);
+    }
+}
+
+void daemon_step(struct daemon *d, struct controller_event *event)
+{
+    event->wall_ms = clock_wall_ms();
+    controller_step(d->core, event, loop_now_ms(d->loop), &d->turn);
+    if (!d->turn_ends)
+        loop_post(d->loop, end_turn, d);
+    d->turn_ends = true;
+}
+
+static void step_for_call(void *data, struct controller_event *event)
+{
+    daemon_step(data, event);
+}
+
+/* --- what happens by itself ---------------------------------------------------------------------
+ */
+
+static void take_reports(void *data)
+{
+    struct daemon *d = data;
+    struct controller_event event = { .kind = CE_REPORT };
+
+    for (int i = 0; i < REPORTS_A_TURN; i++) {
+        AUTO(wire_report) struct wire_report *report = d->stopping ? NULL : ingest_take(d->ingest);
+
+        if (!report)
+            return;
+        event.report = report;
+        daemon_step(d, &event);
+    }
+    loop_post(d->loop, take_reports, d);
+}
+
+/* On a server's thread. */
+static void reports_wait(void *data)
+{
+    struct daemon *d = data;
+
+    loop_post(d->loop, take_reports, d);
+}
+
+static void every_second(struct daemon *d, int64_t now_ms)
+{
+    if (now_ms - d->second_ms < 1000)
+        return;
+    d->second_ms = now_ms;
+    release_retry(d->release);
+    api_server_tick(d->server, now_ms);
+    (void)notify_systemd("WATCHDOG=1");
+}
+
+static void on_tick(void *data, int64_t now_ms)
+{
+    struct daemon *d = data;
+    struct controller_event tick = { .kind = CE_TICK }, no_plan = { .kind = CE_PLAN };
+
+    loop_timer_arm(d->tick, now_ms + d->config->tick_ms);
+    atomic_store(&d->beat_ms, now_ms);
+    if (d->plan_dropped)
+        daemon_step(d, &no_plan);
+    d->plan_dropped = false;
+    daemon_step(d, &tick);
+    every_second(d, now_ms);
+}
+
+static void on_signal(void *data, int signal)
+{
+    struct daemon *d = data;
+    struct err e = ERR_INIT;
+
+    if (signal != SIGHUP) {
+        (void)notify_systemd("STOPPING=1");
+        loop_stop(d->loop, EXIT_STOPPED);
+    } else if (api_server_reload(d->server, &e) < 0) {
+        log_line(LOG_LEVEL_ERROR, "the tokens stay as they were", "why", e.text, NULL);
+    } else {
+        log_line(LOG_LEVEL_INFO, "read the tokens again", NULL);
+    }
+}
+
+static void on_store_warning(void *data, const char *text)
+{
+    (void)data;
+    log_line(LOG_LEVEL_WARN, "store", "text", text, NULL);
+}
+
+/* --- for the server's threads -------------------------------------------------------------------
+ */
+
+static bool is_ready(void *data, struct err *e)
+{
+    struct daemon *d = data;
+    int64_t silent_ms = clock_boot_ms() - atomic_load(&d->beat_ms);
+
+    if (!atomic_load(&d->durable))
+        return err_set(e, 0, "the store does not work") != 0;
+    if (silent_ms > BEAT_MS)
+        return err_set(e, 0, "the loop is busy for %" PRId64 " ms", silent_ms) != 0;
+    if (config_has_front_door(d->config) && !atomic_load(&d->door_reached))
+        return err_set(e, 0, "the front door does not answer") != 0;
+    return true;
+}
+
+static void fill_stats(void *data, struct api_stats *ret_stats)
+{
+    struct daemon *d = data;
+    struct ingest_stats in;
+
+    ingest_stats(d->ingest, &in);
+    *ret_stats = (struct api_stats){ .reports = in.reports,
+                                     .reports_refused = in.refused,
+                                     .reports_replaced = in.replaced,
+                                     .batches = atomic_load(&d->batches),
+                                     .store_failures = atomic_load(&d->store_failures),
+                                     .plans = atomic_load(&d->plans) };
+}
+
+/* --- making it ----------------------------------------------------------------------------------
+ */
+
+static uint64_t random_number(void)
+{
+    uint64_t n = 0;
+
+    while (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
+        continue;
+    return n;
+}
+
+static int open_store(struct daemon *d, struct err *e)
+{
+    const struct store_options options = { .warn = on_store_warning };
+    int r = store_open(d->config->state_dir, &options, d->loop, &d->store, e);
+
+    if (r < 0 || r == STORE_IN_USE)
+        return EXIT_FAILED;
+    return r > 0 ? EXIT_REFUSED : 0;
+}
+
+static int restore_core(struct daemon *d, struct err *e)
+{
+    struct controller_options options = {
+        .instance = random_number(),
+        .seed = (uint64_t)d->config->seed,
+        .tick_ms = d->config->tick_ms,
+        .report_interval_ms = d->config->report_interval_ms,
+        .front_door = config_has_front_door(d->config),
+        .port_low = d->config->ports.low,
+        .port_high = d->config->ports.high,
+        .load = zoneinfo_load,
+        .load_data = d->config->zoneinfo,
+    };
+
+    if (d->config->cluster_name[0])
+        (void)snprintf(options.cluster_id, sizeof(options.cluster_id), "%s",
+                       d->config->cluster_name);
+    else
+        (void)snprintf(options.cluster_id, sizeof(options.cluster_id), "huddle-%016" PRIx64,
+                       random_number());
+    if (controller_new(&options, clock_boot_ms(), clock_wall_ms(), store_rows, d->store, &d->turn,
+                       &d->core, e) < 0)
+        return EXIT_FAILED;
+    return 0;
+}
+
+static void commit_rows(void *store, const struct controller_row *rows, size_t n,
+                        store_done_fn *done, void *data)
+{
+    store_commit(store, rows, n, done, data);
+}
+
+static void make_release(struct daemon *d)
+{
+    const struct release_options options = {
+        .commit = commit_rows,
+        .store = d->store,
+        .carry_out = daemon_carry_out,
+        .drop = daemon_drop,
+        .failed = daemon_store_failed,
+        .works = daemon_store_works,
+        .data = d,
+    };
+
+    d->release = release_new(&options);
+}
+
+static void make_calls(struct daemon *d)
+{
+    const struct ingest_options in = { .nodes_max = (size_t)d->config->nodes_max,
+                                       .interval_ms = d->config->report_interval_ms,
+                                       .ring = reports_wait,
+                                       .data = d };
+    struct calls_options options = {
+        .core = d->core, .step = step_for_call, .ready = is_ready, .stats = fill_stats, .data = d
+    };
+
+    d->ingest = ingest_new(&in);
+    options.ingest = d->ingest;
+    d->calls = calls_new(d->loop, &options);
+}
+
+static int make_planner(struct daemon *d, struct err *e)
+{
+    const struct planner_options options = { .seed = (uint64_t)d->config->seed,
+                                             .max_steps = (uint64_t)d->config->plan_steps,
+                                             .done = daemon_planned,
+                                             .data = d };
+
+    return planner_new(d->loop, &options, &d->planner, e) < 0 ? EXIT_FAILED : 0;
+}
+
+static int make_door(struct daemon *d, struct err *e)
+{
+    const struct config *c = d->config;
+    struct front_door_options options;
+
+    if (!config_has_front_door(c) && !c->front_door.endpoints_file[0])
+        return 0;
+    options = config_front_door(c);
+    options.seed = random_number();
+    return front_door_new(d->loop, &options, daemon_door_facts, daemon_door_note, d, &d->door, e) <
+                   0
+               ? EXIT_FAILED
+               : 0;
+}
+
+/* As many connections as descriptors allow, and a word about the rest. */
+static unsigned connections(const struct config *c)
+{
+    struct rlimit limit = { 0 };
+    char most[24];
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+        limit.rlim_cur >= (rlim_t)c->server.connections + DESCRIPTORS_KEPT)
+        return (unsigned)c->server.connections;
+    (void)snprintf(most, sizeof(most), "%" PRIu64, (uint64_t)limit.rlim_cur - DESCRIPTORS_KEPT);
+    log_line(LOG_LEVEL_WARN, "fewer connections than configured: raise the limit of open files",
+             "connections", most, NULL);
+    return (unsigned)(limit.rlim_cur - DESCRIPTORS_KEPT);
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+static int make_server(struct daemon *d, struct err *e)
+{
+    const struct config *c = d->config;
+    const struct api_options options = {
+        .address = c->host,
+        .port = c->port,
+        .cert_file = or_null(c->tls.certificate),
+        .key_file = or_null(c->tls.key),
+        .token_file = or_null(c->tokens),
+        .threads = (unsigned)c->server.threads,
+        .connections = connections(c),
+        .version = controller_version(d->core),
+        .backend = calls_backend(d->calls),
+    };
+
+    return api_server_new(&options, &d->server, e) < 0 ? EXIT_FAILED : 0;
+}
+
+static int make_all(struct daemon *d, struct err *e)
+{
+    static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
+    int r;
+
+    /* Signals first: threads inherit their mask. */
+    if (loop_new(&d->loop, e) < 0 || loop_signals(d->loop, signals, on_signal, d, e) < 0)
+        return EXIT_FAILED;
+    if ((r = open_store(d, e)) || (r = restore_core(d, e)))
+        return r;
+    make_release(d);
+    make_calls(d);
+    if ((r = make_planner(d, e)) || (r = make_door(d, e)))
+        return r;
+    if (power_new(d->loop, &d->power, e) < 0)
+        return EXIT_FAILED;
+    return make_server(d, e);
+}
+
+int daemon_new(const struct config *config, struct daemon **ret_daemon, struct err *e)
+{
+    AUTO(daemon) struct daemon *d = xcalloc(1, sizeof(*d));
+    int r;
+
+    d->config = config;
+    atomic_store(&d->beat_ms, clock_boot_ms());
+    if ((r = make_all(d, e)))
+        return r;
+    d->tick = loop_timer_add(d->loop, on_tick, d);
+    loop_timer_arm(d->tick, loop_now_ms(d->loop));
+    d->turn_ends = true; /* what restoring has to say is the first batch */
+    loop_post(d->loop, end_turn, d);
+    *ret_daemon = TAKE(d);
+    return 0;
+}
+
+int daemon_run(struct daemon *d)
+{
+    char port[8];
+
+    (void)snprintf(port, sizeof(port), "%u", api_server_port(d->server));
+    log_line(LOG_LEVEL_INFO, "listening", "address", d->config->host, "port", port, "tls",
+             d->config->tls.key[0] ? "yes" : "no", NULL);
+    return loop_run(d->loop);
+}
+
+/* First nobody asks any more, then what is decided becomes durable, then the rest. */
+void daemon_free(struct daemon *d)
+{
+    if (!d)
+        return;
+    if (d->calls)
+        calls_close(d->calls);
+    api_server_free(TAKE(d->server));
+    if (d->release)
+        release_batch(d->release, &d->turn);
+    d->stopping = true;
+    store_close(d->store);
+    planner_free(d->planner);
+    power_free(d->power);
+    front_door_free(d->door);
+    loop_timer_remove(d->tick);
+    loop_free(d->loop);
+    calls_free(d->calls);
+    ingest_free(d->ingest);
+    release_free(d->release);
+    effects_done(&d->turn);
+    controller_free(d->core);
+    free(d);
+}
