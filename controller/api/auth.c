@@ -1,7 +1,6 @@
 /* Bearer tokens and their roles: see auth.h. */
 #include "controller/api/auth.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -14,6 +13,7 @@
 #include "proto/base/yaml.h"
 
 #define HASH_BYTES 32
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-"
 
 struct token {
     char who[AUTH_WHO_MAX];
@@ -59,19 +59,31 @@ static int parse_hash(const char *hex, unsigned char *hash)
     return 0;
 }
 
-static int parse_line(char *line, struct token *t, struct err *e)
+static int parse_role(const char *name, enum role *ret_role, struct err *e)
 {
-    char role[16] = "", hex[2 * HASH_BYTES + 1] = "";
-
-    if (sscanf(line, "%63s %15s sha256:%64s", t->who, role, hex) != 3)
-        return err_set(e, -EINVAL, "expected: NAME ROLE sha256:HEX");
-    for (t->role = ROLE_METRICS; strcmp(ROLES[t->role], role) != 0; t->role++) {
-        if (t->role == ROLE_AGENT)
-            return err_set(e, -EINVAL,
-                           "\"%s\" is no role; there are metrics, viewer, operator, "
-                           "editor, admin, agent",
-                           role);
+    for (int r = ROLE_METRICS; r <= ROLE_AGENT; r++) {
+        if (strcmp(ROLES[r], name) == 0) {
+            *ret_role = (enum role)r;
+            return 0;
+        }
     }
+    return err_set(e, -EINVAL,
+                   "\"%s\" is no role; there are metrics, viewer, operator, editor, admin, agent",
+                   name);
+}
+
+static int parse_line(const char *line, struct token *t, struct err *e)
+{
+    char role[16] = "", hex[2 * HASH_BYTES + 2] = ""; /* one more than fits: it is noticed */
+    int n = 0, r;
+
+    if (sscanf(line, "%63s %15s sha256:%65s %n", t->who, role, hex, &n) != 3 ||
+        (line[n] && line[n] != '#'))
+        return err_set(e, -EINVAL, "expected: NAME ROLE sha256:HEX");
+    if (t->who[strspn(t->who, NAME_CHARS)])
+        return err_set(e, -EINVAL, "a token's name may have letters, digits and . _ @ -");
+    if ((r = parse_role(role, &t->role, e)) < 0)
+        return r;
     if (parse_hash(hex, t->hash) < 0)
         return err_set(e, -EINVAL, "the SHA-256 must be 64 lower-case hex digits");
     return 0;

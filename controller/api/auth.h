@@ -1,9 +1,9 @@
 /* Who may do what: bearer tokens and their roles. A token file has one line a token,
  *
- *     NAME ROLE sha256:HEX        # SHA-256 of the whole token text; `huddlectl token create` makes
- * both
+ *     NAME ROLE sha256:HEX        # SHA-256 of the whole token text
  *
- * and is read again by auth_load() (SIGHUP). Only hashes are kept; they are compared in constant
+ * (one by hand: `T=hud_$(openssl rand -hex 32); printf %s $T | sha256sum`) and is read again by
+ * auth_load() (SIGHUP). Only hashes are kept; they are compared in constant
  * time. */
 #ifndef HUDDLE_API_AUTH_H
 #define HUDDLE_API_AUTH_H

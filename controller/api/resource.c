@@ -24,7 +24,7 @@ static const struct resource RESOURCES[] = {
     { "clusters", "cluster", "Cluster", NULL, KIND_COUNT, CLUSTER_VERBS },
 };
 
-const struct resource *resource_find(const char *plural)
+const struct resource *api_resource_find(const char *plural)
 {
     for (size_t i = 0; i < ARRAY_LEN(RESOURCES); i++) {
         if (strcmp(RESOURCES[i].plural, plural) == 0)

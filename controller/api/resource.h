@@ -19,7 +19,7 @@ struct resource {
     const char *const *verbs;    /* subresources to POST to: "drain", ...; closed by NULL */
 };
 
-const struct resource *resource_find(const char *plural); /* or NULL */
+const struct resource *api_resource_find(const char *plural); /* or NULL */
 
 /* Discovery documents, as kubectl asks for them; new references. */
 json_t *discovery_root(void);      /* /: the paths there are */

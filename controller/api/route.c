@@ -160,7 +160,7 @@ int route_find(const char *method, const char *path, struct route *ret_route,
     memset(r, 0, sizeof(*r));
     if (strncmp(path, BASE, strlen(BASE)) != 0)
         return find_page(method, path, r, ret_allow);
-    if (!next_part(&at, plural, sizeof(plural)) || !(r->resource = resource_find(plural)))
+    if (!next_part(&at, plural, sizeof(plural)) || !(r->resource = api_resource_find(plural)))
         return 404;
     if (!*at)
         return at[-1] == '/' ? 404 : find_collection(method, r, ret_allow);

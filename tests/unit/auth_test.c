@@ -1,0 +1,107 @@
+/* Files of tokens: what is refused, with its line, and what a token may do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "controller/api/auth.h"
+#include "proto/base/array.h"
+
+#define HASH /* of "secret" */ "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+
+static int load(const char *text, struct auth **ret_auth, struct err *e)
+{
+    char path[] = "/tmp/huddle-auth-test-XXXXXX";
+    int fd = mkstemp(path), r;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    (void)close(fd);
+    r = auth_new(path, ret_auth, e);
+    (void)unlink(path);
+    return r;
+}
+
+static void bad_lines_are_named(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } CASES[] = {
+        { "", "no token in it" },
+        { "# only a comment\n\n", "no token in it" },
+        { "a viewer sha256:" HASH "\nb\n", ":2: expected: NAME ROLE sha256:HEX" },
+        { "a viewer " HASH "\n", ":1: expected" },
+        { "a viewer sha1:" HASH "\n", ":1: expected" },
+        { "a root sha256:" HASH "\n", ":1: \"root\" is no role" },
+        { "a none sha256:" HASH "\n", ":1: \"none\" is no role" },
+        { "a viewer sha256:abc\n", ":1: the SHA-256 must be 64" },
+        { "a viewer sha256:" HASH "0\n", ":1: the SHA-256 must be 64" },
+        { "a viewer sha256:2BB80D537B1DA3E38BD30361AA855686BDE0EACD7162FEF6A25FE97BF527A25B\n",
+          ":1: the SHA-256 must be 64 lower-case" },
+        { "a viewer sha256:" HASH " more\n", ":1: expected" },
+        { "a/b viewer sha256:" HASH "\n", ":1: a token's name" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct auth *a = NULL;
+        struct err e = ERR_INIT;
+
+        assert_true(load(CASES[i].text, &a, &e) < 0);
+        assert_null(a);
+        if (!strstr(e.text, CASES[i].why))
+            fail_msg("%s=> %s", CASES[i].text, e.text);
+    }
+}
+
+static void a_token_is_its_whole_text(void **state)
+{
+    AUTO(auth) struct auth *a = NULL;
+    char who[AUTH_WHO_MAX] = "";
+    struct err e = ERR_INIT;
+
+    (void)state;
+    if (load("# people\nann@x operator sha256:" HASH " # until May\n", &a, &e) < 0)
+        fail_msg("%s", e.text);
+    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_OPERATE, who), 0);
+    assert_string_equal(who, "ann@x");
+    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_READ, who), 0);
+    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_EDIT, who), 403);
+    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_REPORT, who), 403);
+    assert_int_equal(auth_check(a, "Bearer secre", RIGHT_READ, who), 401);
+    assert_int_equal(auth_check(a, "Bearer secret ", RIGHT_READ, who), 401);
+    assert_int_equal(auth_check(a, "Bearer " HASH, RIGHT_READ, who), 401);
+    assert_int_equal(auth_check(a, "Basic secret", RIGHT_READ, who), 401);
+    assert_int_equal(auth_check(a, "", RIGHT_READ, who), 401);
+    assert_int_equal(auth_check(a, NULL, RIGHT_READ, who), 401);
+}
+
+static void without_a_file_everybody_is_admin(void **state)
+{
+    AUTO(auth) struct auth *a = NULL;
+    char who[AUTH_WHO_MAX] = "";
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(auth_new(NULL, &a, &e), 0);
+    assert_int_equal(auth_check(a, NULL, RIGHT_ADMIN, who), 0);
+    assert_int_equal(auth_check(a, NULL, RIGHT_REPORT, who), 0);
+    assert_string_equal(who, "local");
+    assert_string_equal(role_name(ROLE_EDITOR), "editor");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bad_lines_are_named),
+        cmocka_unit_test(a_token_is_its_whole_text),
+        cmocka_unit_test(without_a_file_everybody_is_admin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
