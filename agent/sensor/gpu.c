@@ -87,7 +87,7 @@ static void look_at(struct gpus *g, unsigned index)
             return;
         gpu = ARRAY_ADD(g, gpus);
         (void)snprintf(gpu->name, sizeof(gpu->name), "gpu-%zu", g->n_gpus - 1);
-        (void)snprintf(gpu->uuid, sizeof(gpu->uuid), "%s", uuid);
+        memcpy(gpu->uuid, uuid, strlen(uuid) + 1);
     }
     if (gpu->device)
         return;
