@@ -25,9 +25,9 @@ DEFINE_AUTO(power_cap, struct power_cap *, power_cap_free);
 /* The limits as they are now. To be called, and stored, before the first power_cap_set(). */
 int power_cap_read(struct power_cap *c, struct power_cap_originals *ret_originals, struct err *e);
 
-/* Caps all packages together at `cap_uw` by power_cap_plan(). `originals` are the stored ones. When
- * one package fails, all are given their original back. *ret_in_force_uw is the sum that was read
- * back. */
+/* Caps all packages together at `cap_uw` by power_cap_plan(); 0 gives the originals back.
+ * `originals` are the stored ones. When one package fails, all are given their original back.
+ * *ret_in_force_uw is the sum that was read back, 0 without a cap: what the report says. */
 int power_cap_set(struct power_cap *c, const struct power_cap_originals *originals, uint64_t cap_uw,
                   uint64_t *ret_in_force_uw, struct err *e);
 

@@ -13,11 +13,11 @@
 
 #define FIRST_CHUNK 4096u
 
-int text_file_open(const char *path)
+static int open_regular(const char *path, int access)
 {
     struct stat st;
     /* O_NONBLOCK: a FIFO without a writer must not hold us up before fstat sees what it is. */
-    AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    AUTO(fd) int fd = open(path, access | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         return -errno;
@@ -30,6 +30,16 @@ int text_file_open(const char *path)
         return higher < 0 ? -errno : higher;
     }
     return take_fd(&fd);
+}
+
+int text_file_open(const char *path)
+{
+    return open_regular(path, O_RDONLY);
+}
+
+int text_file_open_rw(const char *path)
+{
+    return open_regular(path, O_RDWR);
 }
 
 int text_file_pread(int fd, char *buf, size_t size)

@@ -7,9 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Opens a regular file for reading with O_CLOEXEC on a descriptor above 2. Returns it, or -errno
- * (-EINVAL for what is no regular file). */
+/* Opens a regular file for reading (and writing) with O_CLOEXEC on a descriptor above 2. Returns
+ * it, or -errno (-EINVAL for what is no regular file). */
 int text_file_open(const char *path);
+int text_file_open_rw(const char *path);
 
 /* Reads the file from its start into `buf`, NUL-terminated. Returns the length, or -errno; -EFBIG
  * when it does not fit (the first size - 1 bytes are in `buf` nevertheless). */
