@@ -22,7 +22,7 @@
  * Routing, first match: header X-Huddle-Model; Host header (without port) = MODEL; path /MODEL/...
  * (the prefix is taken off); Host MODEL.anything. A request waits while no server is ready, at most
  * `queue_ms`, then 503 with Retry-After. What could not be connected is sent to another server;
- * what was sent is never sent twice, save GET, HEAD and OPTIONS that got no answer at all.
+ * what was sent is never sent twice.
  *
  * Files in `dir`: haproxy.cfg and wait.lua (written anew at each start), models.map and probes.map
  * (the state: which model has which slot), haproxy.sock, haproxy.pid. */
@@ -82,7 +82,7 @@ void front_door_settle(struct front_door *d);
 bool front_door_reached(const struct front_door *d);
 
 /* The HAProxy configuration for these options, for `huddle-controller front-door-config` and for
- * `run`. Pure. It needs the files of `dir`, which front_door_new() makes. */
+ * `run`. It needs the files of `dir`, which front_door_new() makes. */
 int front_door_config(const struct front_door_options *o, struct strbuf *out, struct err *e);
 
 #endif
