@@ -54,7 +54,7 @@ struct agent_saved { /* as read at start; NULL, 0: there is none */
 /* --- events ----------------------------------------------------------------------------------- */
 
 enum agent_event_kind {
-    AE_TICK,         /* agent_next_ms() has come; harmless at any time */
+    AE_TICK,         /* agent_next_ms() has come; nothing is done before the first one */
     AE_INVENTORY,    /* what this node is; at start and when it changed */
     AE_OPTIONS,      /* the configuration was read again */
     AE_ADOPTED,      /* at start, before the first tick: this replica's process runs already */
@@ -75,14 +75,13 @@ enum agent_event_kind {
 struct agent_event { /* everything is borrowed for the call */
     enum agent_event_kind kind;
     int64_t wall_ms;
+    const char *uid; /* STARTED, START_FAILED, EXIT, PROBE, METRICS: of the replica */
     union {
         const struct wire_inventory *inventory;
         const struct agent_options *options; /* interval, sleep_not and sleeps_per_day are taken */
         struct {
-            const char *uid, *model;
-            int64_t pid;
-            uint32_t port;
-            int64_t started_ms;
+            const struct wire_desired *desired; /* as it was started */
+            int64_t pid, started_ms;
         } adopted;
         const struct sample *sample; /* groups[].id is agent_group_id() */
         const struct wire_reply *reply;
@@ -91,25 +90,21 @@ struct agent_event { /* everything is borrowed for the call */
             int64_t retry_after_ms; /* 0: not said */
         } send_failed;
         struct {
-            const char *uid;
             int64_t pid;
         } started;
         struct {
-            const char *uid, *why;
+            const char *why;
         } start_failed;
         struct {
-            const char *uid;
-            int64_t pid;
-            const char *how;  /* "exit status 1", "signal 9", "ended" */
-            const char *tail; /* last lines of its log, "" when there are none */
+            bool never_ran;   /* the program could not be started: `how` says why */
+            const char *how;  /* "exited with code 1", "killed by SIGSEGV" */
+            const char *tail; /* last lines of its log in one line, "" when there are none */
         } exit;
         struct {
-            const char *uid;
             bool ok;
             const char *why;
         } probe;
         struct {
-            const char *uid;
             const struct metrics *metrics; /* NULL: the page could not be had */
             const char *why;
         } metrics;
@@ -117,7 +112,7 @@ struct agent_event { /* everything is borrowed for the call */
             const char *refusal; /* "": nothing speaks against it */
         } sleep_check;
         struct {
-            enum agent_file file;
+            uint64_t number; /* of the AX_SAVE */
             bool ok;
             const char *why;
         } saved;
@@ -156,6 +151,7 @@ struct agent_effect { /* owns its strings */
     union {
         struct {
             enum agent_file file;
+            uint64_t number;
             char *bytes;
             size_t n;
         } save;
@@ -211,7 +207,7 @@ int64_t agent_next_ms(const struct agent *a);
  * until the next step. */
 const struct wire_desired *agent_desired(const struct agent *a, const char *uid);
 
-/* The number under which a sample shows this replica. */
+/* The number under which a sample shows this replica; the agent itself is number 0. */
 uint64_t agent_group_id(const char *uid);
 
 /* The report as it would be sent now, for the metrics page: borrowed until the next step. */

@@ -32,6 +32,34 @@ void sample_done(struct sample *s)
     memset(s, 0, sizeof(*s));
 }
 
+/* The items of one array, into memory that only grows. */
+static void *copy_items(void *to, size_t *cap, const void *from, size_t n, size_t size)
+{
+    if (*cap < n) {
+        to = xrealloc(to, n * size);
+        *cap = n;
+    }
+    if (n > 0)
+        memcpy(to, from, n * size);
+    return to;
+}
+
+#define COPY(field)                                                                     \
+    (next.field = copy_items(to->field, &to->cap_##field, from->field, from->n_##field, \
+                             sizeof(*from->field)),                                     \
+     next.cap_##field = to->cap_##field)
+
+void sample_copy(struct sample *to, const struct sample *from)
+{
+    struct sample next = *from;
+
+    COPY(zones);
+    COPY(gpus);
+    COPY(groups);
+    COPY(problems);
+    *to = next;
+}
+
 void sample_problem(struct sample *s, const char *what, const char *fix)
 {
     ARRAY_FOREACH(p, s, problems) {

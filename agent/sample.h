@@ -71,6 +71,7 @@ struct sample {
 
 void sample_clear(struct sample *s); /* keeps the memory */
 void sample_done(struct sample *s);
+void sample_copy(struct sample *to, const struct sample *from); /* `to` keeps its memory */
 void sample_problem(struct sample *s, const char *what, const char *fix); /* once per text */
 
 #endif

@@ -1,0 +1,461 @@
+/* One replica's life, level-triggered: what is wanted and what is there give what is to be done
+ * now. Must never: stop a process while requests are known to be in flight and the drain time is
+ * not over; start one twice; call ready what only was. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/core.h"
+#include "proto/base/array.h"
+
+#define STARTUP_MS 300000
+#define PERIOD_MS 2000
+#define EAGER_PERIOD_MS 500 /* before it is ready: every moment counts */
+#define SETTLE_MS 1000      /* without a probe: alive for this long is ready */
+#define DRAIN_LOOK_MS 250
+#define SCRAPE_LEAD_MS 500
+#define KILL_AGAIN_MS 5000
+#define BACKOFF_FIRST_MS 1000
+#define BACKOFF_MAX_MS 60000
+#define LONG_RUN_MS 600000
+#define STARTS_MAX 5u
+
+/* --- birth and death -------------------------------------------------------------------------- */
+
+void replica_set_spec(struct replica *r, const struct wire_desired *spec)
+{
+    struct wire_desired copy = *spec;
+    struct wire_reply one = { .cluster_id = "", .replicas = &copy, .n_replicas = 1 };
+    struct strbuf bytes = STRBUF_INIT;
+    struct wire_reply *owner;
+
+    one.power.op = one.power.boot_id = "";
+    /* It came out of a decoder: it keeps the limits that these two check. */
+    if (wire_reply_encode(&one, &bytes, NULL) < 0 ||
+        wire_reply_decode(bytes.data, bytes.length, &owner, NULL) < 0)
+        abort();
+    strbuf_done(&bytes);
+    wire_reply_free(r->owner);
+    r->owner = owner;
+    r->spec = &owner->replicas[0];
+}
+
+struct replica *replica_new(const struct wire_desired *spec)
+{
+    struct replica *r = xcalloc(1, sizeof(*r));
+
+    r->reason = xstrdup("");
+    replica_set_spec(r, spec);
+    return r;
+}
+
+void replica_free(struct replica *r)
+{
+    if (!r)
+        return;
+    wire_reply_free(r->owner);
+    free(r->reason);
+    free(r);
+}
+
+/* --- what it is ------------------------------------------------------------------------------- */
+
+bool replica_has_process(const struct replica *r)
+{
+    switch (r->stage) {
+    case STAGE_SPAWNING:
+    case STAGE_UP:
+    case STAGE_DRAINING:
+    case STAGE_ENDING:
+    case STAGE_KILLED:
+        return true;
+    case STAGE_WAITING:
+    case STAGE_BACKOFF:
+    case STAGE_FAILED:
+    case STAGE_GONE:
+        break;
+    }
+    return false;
+}
+
+enum replica_phase replica_phase(const struct replica *r)
+{
+    switch (r->stage) {
+    case STAGE_WAITING:
+    case STAGE_SPAWNING:
+        return REPLICA_STARTING;
+    case STAGE_UP:
+        return r->ready ? REPLICA_READY : r->was_ready ? REPLICA_UNREADY : REPLICA_STARTING;
+    case STAGE_DRAINING:
+        return REPLICA_DRAINING;
+    case STAGE_ENDING:
+    case STAGE_KILLED: /* given up: failed only once the process is gone */
+        return r->given_up ? REPLICA_STARTING : REPLICA_DRAINING;
+    case STAGE_BACKOFF:
+        return REPLICA_BACKOFF;
+    case STAGE_FAILED:
+        return REPLICA_FAILED;
+    case STAGE_GONE:
+        return REPLICA_EXITED;
+    }
+    return REPLICA_UNSPECIFIED;
+}
+
+static int64_t or_default(uint32_t value_ms, int64_t default_ms)
+{
+    return value_ms > 0 ? value_ms : default_ms;
+}
+
+static int64_t period_ms(const struct replica *r)
+{
+    int64_t period = or_default(r->spec->readiness.period_ms, PERIOD_MS);
+
+    return !r->ready && period > EAGER_PERIOD_MS ? EAGER_PERIOD_MS : period;
+}
+
+static int64_t startup_end_ms(const struct replica *r)
+{
+    return r->started_ms + or_default(r->spec->readiness.startup_ms, STARTUP_MS);
+}
+
+/* --- stages ----------------------------------------------------------------------------------- */
+
+static void enter(struct agent *a, struct replica *r, enum stage stage, int64_t due_ms)
+{
+    r->stage = stage;
+    r->stage_ms = a->now_ms;
+    r->due_ms = due_ms;
+    agent_hurry(a);
+}
+
+static void log_replica(struct agent *a, enum log_level level, const char *what,
+                        const struct replica *r)
+{
+    ax_log(a, level, what, "replica", r->spec->uid, "model", r->spec->model, "reason", r->reason,
+           NULL);
+}
+
+static void run_anew(struct replica *r)
+{
+    r->ready = r->was_ready = r->given_up = r->probing = r->scraping = r->unprobed = false;
+    r->misses = 0;
+    r->pid = 0;
+    r->memory_bytes = 0;
+    r->page_ms = 0;
+}
+
+static void begin_start(struct agent *a, struct replica *r)
+{
+    run_anew(r);
+    r->gone_sequence = 0;
+    enter(a, r, STAGE_SPAWNING, NEVER_MS);
+    (void)ax_add(a, AX_START, r->spec->uid);
+}
+
+static void end_process(struct agent *a, struct replica *r)
+{
+    enter(a, r, STAGE_ENDING, a->now_ms + r->spec->grace_ms);
+    ax_signal(a, r->spec->uid, SIGTERM);
+}
+
+/* Whoever was never ready was never sent a request. */
+static void begin_leaving(struct agent *a, struct replica *r)
+{
+    if (!r->was_ready) {
+        end_process(a, r);
+        return;
+    }
+    enter(a, r, STAGE_DRAINING, a->now_ms + r->spec->drain_ms);
+    log_replica(a, LOG_LEVEL_INFO, "replica drains", r);
+}
+
+static void gone(struct agent *a, struct replica *r, const char *reason)
+{
+    set_text(&r->reason, reason);
+    enter(a, r, STAGE_GONE, NEVER_MS);
+    log_replica(a, LOG_LEVEL_INFO, "replica is gone", r);
+}
+
+static void back_off(struct agent *a, struct replica *r)
+{
+    uint32_t doublings = r->crashes < 6 ? r->crashes : 6;
+    int64_t pause_ms = BACKOFF_FIRST_MS << doublings;
+
+    r->crashes++;
+    r->restarts++;
+    enter(a, r, STAGE_BACKOFF, a->now_ms + (pause_ms < BACKOFF_MAX_MS ? pause_ms : BACKOFF_MAX_MS));
+    log_replica(a, LOG_LEVEL_WARN, "replica ended by itself", r);
+}
+
+static void give_up(struct agent *a, struct replica *r)
+{
+    enter(a, r, STAGE_FAILED, NEVER_MS);
+    log_replica(a, LOG_LEVEL_ERROR, "replica given up", r);
+}
+
+/* --- what was told ---------------------------------------------------------------------------- */
+
+void replica_adopted(struct agent *a, struct replica *r, int64_t pid, int64_t started_ms)
+{
+    run_anew(r);
+    for (size_t i = 0; i < a->n_ready; i++)
+        r->was_ready |= strcmp(a->ready[i], r->spec->uid) == 0;
+    r->unprobed = true;
+    r->pid = pid;
+    r->started_ms = started_ms;
+    r->probe_ms = a->now_ms;
+    enter(a, r, STAGE_UP, NEVER_MS);
+    log_replica(a, LOG_LEVEL_INFO, "replica adopted", r);
+}
+
+void replica_started(struct agent *a, struct replica *r, int64_t pid)
+{
+    if (r->stage != STAGE_SPAWNING)
+        return;
+    r->pid = pid;
+    r->started_ms = a->now_ms;
+    r->probe_ms = a->now_ms;
+    r->cpu.based = r->cpu.restarted = true;
+    service_counters_started(&r->service);
+    enter(a, r, STAGE_UP, NEVER_MS);
+    log_replica(a, LOG_LEVEL_INFO, "replica started", r);
+}
+
+void replica_start_failed(struct agent *a, struct replica *r, const char *why)
+{
+    if (r->stage != STAGE_SPAWNING)
+        return;
+    set_text(&r->reason, why);
+    give_up(a, r);
+}
+
+static void explain_exit(struct replica *r, const char *how, const char *tail)
+{
+    char text[REASON_MAX];
+
+    (void)snprintf(text, sizeof(text), "%s%s%s%s%s", r->given_up ? r->reason : "",
+                   r->given_up ? "; then it " : "", how, tail[0] ? "; its last words: " : "", tail);
+    set_text(&r->reason, text);
+}
+
+void replica_exited(struct agent *a, struct replica *r, bool never_ran, const char *how,
+                    const char *tail)
+{
+    bool up = r->stage == STAGE_UP || r->stage == STAGE_SPAWNING, was_ready = r->was_ready;
+    bool given_up = r->given_up || (never_ran && up);
+
+    if (!replica_has_process(r))
+        return;
+    explain_exit(r, how, tail);
+    if (was_ready && a->now_ms - r->started_ms >= LONG_RUN_MS)
+        r->crashes = 0;
+    r->starts_failed = was_ready ? 0 : r->starts_failed + (up ? 1 : 0);
+    run_anew(r);
+    if (given_up && r->wanted)
+        give_up(a, r);
+    else if (!up || !r->wanted)
+        gone(a, r, r->reason);
+    else if (r->starts_failed >= STARTS_MAX)
+        give_up(a, r);
+    else
+        back_off(a, r);
+}
+
+static void now_ready(struct agent *a, struct replica *r)
+{
+    if (!r->was_ready) {
+        r->load_ms = (uint64_t)(a->now_ms - r->started_ms);
+        a->save_state = true; /* the next agent must know that it has served */
+    }
+    r->ready = r->was_ready = true;
+    r->starts_failed = 0;
+    set_text(&r->reason, "");
+    agent_hurry(a);
+    log_replica(a, LOG_LEVEL_INFO, "replica is ready", r);
+}
+
+static void missed(struct agent *a, struct replica *r, const char *why)
+{
+    uint32_t allowed = r->spec->readiness.failures > 0 ? r->spec->readiness.failures : 1;
+
+    r->misses++;
+    if (!r->ready) {
+        set_text(&r->reason, why);
+        return;
+    }
+    if (r->misses < allowed)
+        return;
+    r->ready = false;
+    set_text(&r->reason, why);
+    agent_hurry(a);
+    log_replica(a, LOG_LEVEL_WARN, "replica is not ready any more", r);
+}
+
+void replica_probed(struct agent *a, struct replica *r, bool ok, const char *why)
+{
+    r->probing = false;
+    if (r->stage != STAGE_UP)
+        return;
+    r->unprobed = false;
+    if (!ok) {
+        missed(a, r, why);
+    } else {
+        r->misses = 0;
+        if (!r->ready)
+            now_ready(a, r);
+    }
+    r->probe_ms = a->now_ms + period_ms(r);
+}
+
+void replica_scraped(struct agent *a, struct replica *r, const struct metrics *m)
+{
+    (void)a;
+    r->scraping = false;
+    if (!replica_has_process(r))
+        return;
+    if (m)
+        service_counters_take(&r->service, m);
+    r->page_ms = m ? r->scraped_ms : 0;
+}
+
+/* --- what is due ------------------------------------------------------------------------------ */
+
+static void look_whether_ready(struct agent *a, struct replica *r)
+{
+    if (r->spec->readiness.kind == PROBE_NONE) {
+        r->unprobed = false;
+        if (!r->ready && a->now_ms - r->started_ms >= SETTLE_MS)
+            now_ready(a, r);
+    } else if (!r->probing && a->now_ms >= r->probe_ms) {
+        r->probing = true;
+        (void)ax_add(a, AX_PROBE, r->spec->uid);
+    }
+}
+
+/* A page for each report, shortly before it; while draining, often. */
+static int64_t scrape_due_ms(const struct agent *a, const struct replica *r)
+{
+    int64_t lead = a->interval_ms / 4 < SCRAPE_LEAD_MS ? a->interval_ms / 4 : SCRAPE_LEAD_MS;
+
+    if (r->spec->metrics_path[0] == '\0' || r->scraping || !r->was_ready)
+        return NEVER_MS;
+    if (r->stage == STAGE_DRAINING)
+        return r->scraped_ms + DRAIN_LOOK_MS;
+    if (r->stage != STAGE_UP)
+        return NEVER_MS;
+    if (r->scraped_ms > 0 && r->scraped_sequence == a->sequence)
+        return r->scraped_ms + a->interval_ms; /* the controller is away: go on counting */
+    return a->report_ms - lead;
+}
+
+bool replica_metrics_known(const struct agent *a, const struct replica *r)
+{
+    return r->page_ms > 0 && r->service.requests_known &&
+           a->now_ms - r->page_ms <= a->interval_ms + 2 * SCRAPE_LEAD_MS;
+}
+
+static void scrape_if_due(struct agent *a, struct replica *r)
+{
+    if (a->now_ms < scrape_due_ms(a, r))
+        return;
+    r->scraping = true;
+    r->scraped_ms = a->now_ms;
+    r->scraped_sequence = a->sequence;
+    (void)ax_add(a, AX_SCRAPE, r->spec->uid);
+}
+
+static void run_up(struct agent *a, struct replica *r)
+{
+    char why[REASON_MAX];
+
+    look_whether_ready(a, r);
+    scrape_if_due(a, r);
+    if (r->was_ready || r->unprobed || a->now_ms < startup_end_ms(r))
+        return;
+    (void)snprintf(why, sizeof(why), "not ready within %lld ms%s%s",
+                   (long long)(startup_end_ms(r) - r->started_ms), r->reason[0] ? ": " : "",
+                   r->reason);
+    set_text(&r->reason, why);
+    r->given_up = true;
+    end_process(a, r);
+}
+
+/* Known to have nothing in flight: a page that was asked for after the drain began says so. */
+static bool is_idle(const struct replica *r)
+{
+    const struct service_counters *s = &r->service;
+
+    return r->page_ms > 0 && r->page_ms >= r->stage_ms && s->in_flight_known && s->in_flight <= 0 &&
+           (!s->queue_known || s->queue <= 0);
+}
+
+static void run_draining(struct agent *a, struct replica *r)
+{
+    if (r->wanted) { /* taken back in time */
+        r->probe_ms = a->now_ms;
+        enter(a, r, STAGE_UP, NEVER_MS);
+    } else if (is_idle(r) || a->now_ms >= r->due_ms) {
+        end_process(a, r);
+    } else {
+        scrape_if_due(a, r);
+    }
+}
+
+void replica_run(struct agent *a, struct replica *r)
+{
+    switch (r->stage) {
+    case STAGE_WAITING:
+    case STAGE_BACKOFF:
+    case STAGE_FAILED:
+        if (!r->wanted)
+            gone(a, r, "not wanted any more");
+        else if (r->stage != STAGE_FAILED && a->now_ms >= r->due_ms && !sleep_is_leaving(a))
+            begin_start(a, r);
+        break;
+    case STAGE_UP:
+        if (r->wanted)
+            run_up(a, r);
+        else
+            begin_leaving(a, r);
+        break;
+    case STAGE_DRAINING:
+        run_draining(a, r);
+        break;
+    case STAGE_ENDING:
+    case STAGE_KILLED:
+        if (a->now_ms < r->due_ms)
+            break;
+        enter(a, r, STAGE_KILLED, a->now_ms + KILL_AGAIN_MS);
+        ax_signal(a, r->spec->uid, SIGKILL);
+        break;
+    case STAGE_GONE:
+        if (r->wanted) /* asked for again before its end was told */
+            enter(a, r, STAGE_WAITING, a->now_ms);
+        break;
+    case STAGE_SPAWNING:
+        break;
+    }
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t replica_next_ms(const struct agent *a, const struct replica *r)
+{
+    int64_t next = r->due_ms;
+
+    if (r->stage == STAGE_WAITING || (r->stage == STAGE_GONE && r->wanted))
+        return sleep_is_leaving(a) ? NEVER_MS : a->now_ms;
+    if (r->stage == STAGE_UP && r->spec->readiness.kind == PROBE_NONE)
+        next = r->ready ? NEVER_MS : r->started_ms + SETTLE_MS;
+    else if (r->stage == STAGE_UP)
+        next = r->probing ? NEVER_MS : r->probe_ms;
+    if (r->stage == STAGE_UP && !r->was_ready && !r->unprobed)
+        next = least(next, startup_end_ms(r));
+    if (r->stage == STAGE_BACKOFF && sleep_is_leaving(a))
+        return NEVER_MS;
+    return least(next, scrape_due_ms(a, r));
+}

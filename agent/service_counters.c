@@ -1,0 +1,111 @@
+/* Raw counters of a metrics page made cumulative: see service_counters.h. */
+#include "agent/service_counters.h"
+
+#include <math.h>
+#include <string.h>
+
+static void counter_take(struct service_counter *c, bool known, uint64_t now)
+{
+    if (!known)
+        return;
+    if (c->based)
+        c->total += now >= c->last ? now - c->last : now;
+    c->based = true;
+    c->last = now;
+}
+
+static void counter_started(struct service_counter *c)
+{
+    c->based = true;
+    c->last = 0;
+}
+
+void service_counters_started(struct service_counters *c)
+{
+    counter_started(&c->requests);
+    counter_started(&c->errors);
+    counter_started(&c->tokens);
+    c->latency.based = true;
+    memset(&c->latency.last, 0, sizeof(c->latency.last));
+    c->requests_known = c->in_flight_known = c->queue_known = false;
+}
+
+static bool same_bounds(const struct metrics_histogram *a, const struct metrics_histogram *b)
+{
+    return a->n == b->n && memcmp(a->bound_ms, b->bound_ms, a->n * sizeof(a->bound_ms[0])) == 0;
+}
+
+static bool continues(const struct metrics_histogram *last, const struct metrics_histogram *now)
+{
+    if (last->total == 0) /* just started: of any shape */
+        return true;
+    for (size_t i = 0; i < now->n; i++)
+        if (now->count[i] < last->count[i])
+            return false;
+    return now->total >= last->total;
+}
+
+/* Adds now - last to the total; everything of `now` after a restart. */
+static void histogram_add(struct metrics_histogram *total, const struct metrics_histogram *last,
+                          const struct metrics_histogram *now)
+{
+    static const struct metrics_histogram NOTHING;
+
+    if (last->total == 0 || !continues(last, now))
+        last = &NOTHING;
+    for (size_t i = 0; i < now->n; i++)
+        total->count[i] += now->count[i] - (last == &NOTHING ? 0 : last->count[i]);
+    total->total += now->total - last->total;
+    total->sum_ms += now->sum_ms - last->sum_ms;
+    if (isnan(total->sum_ms) || total->sum_ms < 0)
+        total->sum_ms = 0;
+}
+
+/* A server that changed its buckets starts a histogram of the new shape: the two cannot be added.
+ */
+static void histogram_take(struct service_counters *c, const struct metrics_histogram *now)
+{
+    struct metrics_histogram *total = &c->latency.total;
+    bool known_shape = c->latency.last.total == 0 || same_bounds(&c->latency.last, now);
+
+    if (total->n > 0 && !same_bounds(total, now))
+        memset(total, 0, sizeof(*total));
+    if (total->n == 0) {
+        total->n = now->n;
+        memcpy(total->bound_ms, now->bound_ms, now->n * sizeof(now->bound_ms[0]));
+    }
+    if (c->latency.based && known_shape)
+        histogram_add(total, &c->latency.last, now);
+    c->latency.based = true;
+    c->latency.last = *now;
+}
+
+void service_counters_take(struct service_counters *c, const struct metrics *m)
+{
+    counter_take(&c->requests, m->requests_known, m->requests);
+    counter_take(&c->errors, m->errors_known, m->errors);
+    counter_take(&c->tokens, m->tokens_known, m->tokens);
+    if (m->latency_known)
+        histogram_take(c, &m->latency);
+    c->requests_known = m->requests_known;
+    c->in_flight_known = m->in_flight_known;
+    c->queue_known = m->queue_known;
+    c->in_flight = m->in_flight_known ? m->in_flight : 0;
+    c->queue = m->queue_known ? m->queue : 0;
+}
+
+void service_counters_zero(struct service_counters *c)
+{
+    c->requests.total = c->errors.total = c->tokens.total = 0;
+    memset(&c->latency.total, 0, sizeof(c->latency.total));
+}
+
+void service_counters_latency(struct service_counters *c, struct wire_histogram *ret)
+{
+    struct metrics_histogram *t = &c->latency.total;
+
+    *ret = (struct wire_histogram){ 0 };
+    if (t->n == 0 && t->total == 0)
+        return;
+    *ret = (struct wire_histogram){ t->bound_ms, t->count, t->n, t->total, t->sum_ms };
+}
