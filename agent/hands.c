@@ -1,0 +1,395 @@
+/* The core's hands: each effect carried out, each answer brought back. Nothing is decided here. */
+#include "agent/hands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "agent/sleep_check.h"
+#include "agent/state_files.h"
+#include "proto/base/array.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+
+#define SEND_LIMIT_MS 10000 /* a later answer would be too old to sleep by (SAFETY 1) */
+#define SCRAPE_LIMIT_MS 2000
+
+static const char *const FILES[] = {
+    [AGENT_FILE_STATE] = AGENT_STATE_NAME,
+    [AGENT_FILE_DESIRED] = AGENT_DESIRED_NAME,
+};
+
+/* --- errands ---------------------------------------------------------------------------------- */
+
+static struct errand *new_errand(struct service *s, const char *uid)
+{
+    struct errand *errand = xcalloc(1, sizeof(*errand));
+
+    errand->service = s;
+    errand->uid = xstrdup(uid);
+    errand->next = s->errands;
+    s->errands = errand;
+    return errand;
+}
+
+static void end_errand(struct errand *errand)
+{
+    struct errand **at = &errand->service->errands;
+
+    while (*at != errand)
+        at = &(*at)->next;
+    *at = errand->next;
+    free(errand->uid);
+    free(errand);
+}
+
+void hands_drop_errands(struct service *s, const char *uid)
+{
+    struct errand *errand = s->errands;
+
+    while (errand) {
+        struct errand *next = errand->next;
+
+        if (!uid || strcmp(errand->uid, uid) == 0) {
+            if (errand->probe)
+                probe_cancel(errand->probe);
+            else
+                scraper_cancel(s->scraper, agent_group_id(errand->uid));
+            end_errand(errand);
+        }
+        errand = next;
+    }
+}
+
+/* --- probes and scrapes ----------------------------------------------------------------------- */
+
+static void probe_answer(struct service *s, const char *uid, bool ok, const char *why)
+{
+    struct agent_event event = { .kind = AE_PROBE, .uid = uid };
+
+    event.probe.ok = ok;
+    event.probe.why = why;
+    hands_step(s, &event);
+}
+
+static void probed(void *data, bool ready, const char *why)
+{
+    struct errand *errand = data;
+
+    probe_answer(errand->service, errand->uid, ready, why);
+    end_errand(errand);
+}
+
+static void start_probe(struct service *s, const char *uid)
+{
+    const struct wire_desired *desired = agent_desired(s->core, uid);
+    AUTO(launch) struct launch launch = { 0 };
+    struct probe_target target = { .address = s->address, .launch = &launch };
+    struct err e = ERR_INIT;
+    struct errand *errand;
+
+    if (!desired)
+        return;
+    if (desired->readiness.kind == PROBE_EXEC &&
+        runtimes_resolve_probe(s->runtimes, desired, s->config->allow_commands, &launch, &e) < 0) {
+        probe_answer(s, uid, false, e.text);
+        return;
+    }
+    target.port = desired->port;
+    errand = new_errand(s, uid);
+    errand->probe = probe_start(s->loop, s->http, &desired->readiness, &target, probed, errand);
+}
+
+static void metrics_answer(struct service *s, const char *uid, const struct metrics *m,
+                           const char *why)
+{
+    struct agent_event event = { .kind = AE_METRICS, .uid = uid };
+
+    event.metrics.metrics = m;
+    event.metrics.why = why;
+    hands_step(s, &event);
+}
+
+static void scraped(void *data, uint64_t id, const struct metrics *m, const struct err *error)
+{
+    struct errand *errand = data;
+
+    (void)id;
+    metrics_answer(errand->service, errand->uid, m, error ? error->text : "");
+    end_errand(errand);
+}
+
+static void start_scrape(struct service *s, const char *uid)
+{
+    const struct wire_desired *desired = agent_desired(s->core, uid);
+    bool colon = strchr(s->address, ':') != NULL;
+    char url[512];
+    struct scrape what = { .id = agent_group_id(uid), .url = url, .limit_ms = SCRAPE_LIMIT_MS };
+    struct err e = ERR_INIT;
+    struct errand *errand;
+
+    if (!desired)
+        return;
+    (void)snprintf(url, sizeof(url), "http://%s%s%s:%u%.256s", colon ? "[" : "", s->address,
+                   colon ? "]" : "", desired->port, desired->metrics_path);
+    what.preset = desired->metrics_preset;
+    errand = new_errand(s, uid);
+    if (scraper_start(s->scraper, &what, scraped, errand, &e) == 0)
+        return;
+    end_errand(errand);
+    metrics_answer(s, uid, NULL, e.text);
+}
+
+/* --- processes -------------------------------------------------------------------------------- */
+
+void hands_add_running(struct service *s, const char *uid)
+{
+    *ARRAY_ADD(s, running) = xstrdup(uid);
+}
+
+void hands_exited(void *data, const char *uid, const struct process_exit *exit)
+{
+    struct service *s = data;
+    struct agent_event event = { .kind = AE_EXIT, .uid = uid };
+
+    for (size_t i = 0; i < s->n_running; i++) {
+        if (strcmp(s->running[i], uid) != 0)
+            continue;
+        free(s->running[i]);
+        ARRAY_REMOVE_SWAP(s, running, i);
+        break;
+    }
+    hands_drop_errands(s, uid);
+    event.exit.never_ran = exit->never_ran;
+    event.exit.how = exit->text;
+    event.exit.tail = exit->tail ? exit->tail : "";
+    hands_step(s, &event);
+}
+
+static void start_process(struct service *s, const char *uid)
+{
+    const struct wire_desired *desired = agent_desired(s->core, uid);
+    AUTO(launch) struct launch launch = { 0 };
+    struct agent_event event = { .uid = uid };
+    struct err e = ERR_INIT;
+    int64_t pid = 0;
+    int r;
+
+    if (!desired)
+        return;
+    r = runtimes_resolve(s->runtimes, desired, s->config->allow_commands, &launch, &e);
+    if (r == 0)
+        r = process_start(s->processes, desired, &launch, &pid, &e);
+    if (r < 0) {
+        event.kind = AE_START_FAILED;
+        event.start_failed.why = e.text;
+    } else {
+        event.kind = AE_STARTED;
+        event.started.pid = pid;
+        hands_add_running(s, uid);
+    }
+    hands_step(s, &event);
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+/* The agent's own CPU time, as the group of number 0. */
+static void add_self(struct sample *out)
+{
+    struct rusage usage;
+    struct sample_group *g;
+
+    if (getrusage(RUSAGE_SELF, &usage) < 0)
+        return;
+    g = ARRAY_ADD(out, groups);
+    g->valid = true;
+    g->cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u +
+                (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u;
+    g->memory_bytes = (uint64_t)usage.ru_maxrss * 1024;
+}
+
+void hands_look(struct service *s)
+{
+    const char *problem = processes_problem(s->processes);
+
+    if (s->cap_groups < s->n_running) {
+        s->cap_groups = s->n_running;
+        s->groups = xrealloc(s->groups, s->cap_groups * sizeof(*s->groups));
+    }
+    for (size_t i = 0; i < s->n_running; i++)
+        s->groups[i] = (struct sensor_group){ .id = agent_group_id(s->running[i]),
+                                              .cgroup = process_cgroup(s->processes, s->running[i]),
+                                              .pgid = process_pid(s->processes, s->running[i]) };
+    sensors_read(s->sensors, s->groups, s->n_running, &s->sample);
+    add_self(&s->sample);
+    if (problem[0])
+        sample_problem(&s->sample, problem, "");
+}
+
+static void look(struct service *s)
+{
+    struct agent_event event = { .kind = AE_SAMPLE };
+
+    hands_look(s);
+    event.sample = &s->sample;
+    hands_step(s, &event);
+}
+
+/* --- the controller --------------------------------------------------------------------------- */
+
+static void replied(void *data, const struct wire_reply *reply, const char *why,
+                    int64_t retry_after_ms)
+{
+    struct service *s = data;
+    struct agent_event event = { .kind = reply ? AE_REPLY : AE_SEND_FAILED };
+
+    if (reply) {
+        event.reply = reply;
+    } else {
+        event.send_failed.why = why;
+        event.send_failed.retry_after_ms = retry_after_ms;
+    }
+    hands_step(s, &event);
+}
+
+static void send_report(struct service *s, const struct agent_effect *x)
+{
+    struct err e = ERR_INIT;
+
+    if (uplink_send(s->uplink, x->send.bytes, x->send.n, SEND_LIMIT_MS, replied, s, &e) < 0)
+        replied(s, NULL, e.text, 0);
+}
+
+/* --- files, sleep, cap ------------------------------------------------------------------------ */
+
+static void save(struct service *s, const struct agent_effect *x)
+{
+    struct agent_event event = { .kind = AE_SAVED };
+    struct err e = ERR_INIT;
+
+    event.saved.number = x->save.number;
+    event.saved.ok =
+        state_file_write(s->state_fd, FILES[x->save.file], x->save.bytes, x->save.n, &e) == 0;
+    event.saved.why = e.text;
+    hands_step(s, &event);
+}
+
+static void check_sleep(struct service *s)
+{
+    struct sleep_check check = { .no_sleep_file = s->config->no_sleep_file };
+    struct agent_event event = { .kind = AE_SLEEP_CHECK };
+    char why[512] = "";
+
+    (void)sleep_check_refuses(&check, why, sizeof(why));
+    event.sleep_check.refusal = why;
+    hands_step(s, &event);
+}
+
+static void powered_off(void *data, const char *why)
+{
+    struct service *s = data;
+    struct agent_event event = { .kind = AE_POWER_OFF };
+
+    event.power_off.why = why;
+    hands_step(s, &event);
+    power_off_free(TAKE(s->power_off));
+}
+
+static void power_off(struct service *s, const struct agent_effect *x)
+{
+    const char *alarm = s->config->power_off.wake_alarm;
+    struct err e = ERR_INIT;
+
+    if (x->power_off.wake_by_wall_ms > 0 && alarm[0] &&
+        power_off_set_alarm(alarm, x->power_off.wake_by_wall_ms, &e) < 0)
+        log_line(LOG_LEVEL_WARN, "no wake alarm: this node returns only when it is woken", "reason",
+                 e.text, NULL);
+    log_line(LOG_LEVEL_INFO, "switching off", "op", x->power_off.op, NULL);
+    power_off_free(TAKE(s->power_off));
+    if (power_off_start(s->loop, s->config, x->power_off.op, x->power_off.wake_by_wall_ms,
+                        powered_off, s, &s->power_off, &e) < 0)
+        powered_off(s, e.text);
+}
+
+static void cap(struct service *s, const struct agent_effect *x)
+{
+    struct agent_event event = { .kind = AE_CAP };
+    struct err e = ERR_INIT;
+
+    (void)cap_keeper_set(s->cap, x->cap_uw, &event.cap.in_force_uw, &e);
+    event.cap.why = e.text;
+    hands_step(s, &event);
+}
+
+/* --- one effect ------------------------------------------------------------------------------- */
+
+static void say(const struct agent_effect *x)
+{
+    const char *const *key = x->log.key;
+    char *const *value = x->log.value;
+
+    /* A missing key closes the list. */
+    log_line(x->log.level, x->log.message, key[0], value[0], key[1], value[1], key[2], value[2],
+             key[3], value[3], NULL);
+}
+
+static void carry_out(struct service *s, const struct agent_effect *x)
+{
+    switch (x->kind) {
+    case AX_SAVE:
+        save(s, x);
+        break;
+    case AX_SAMPLE:
+        look(s);
+        break;
+    case AX_SEND:
+        send_report(s, x);
+        break;
+    case AX_START:
+        start_process(s, x->uid);
+        break;
+    case AX_SIGNAL:
+        (void)process_signal(s->processes, x->uid, x->signal); /* -ESRCH: its exit is told */
+        break;
+    case AX_PROBE:
+        start_probe(s, x->uid);
+        break;
+    case AX_SCRAPE:
+        start_scrape(s, x->uid);
+        break;
+    case AX_FORGET:
+        hands_drop_errands(s, x->uid);
+        break;
+    case AX_SLEEP_CHECK:
+        check_sleep(s);
+        break;
+    case AX_POWER_OFF:
+        power_off(s, x);
+        break;
+    case AX_CAP:
+        cap(s, x);
+        break;
+    case AX_LOG:
+        say(x);
+        break;
+    }
+}
+
+void hands_step(struct service *s, struct agent_event *event)
+{
+    struct agent_effect x;
+
+    event->wall_ms = clock_wall_ms();
+    agent_step(s->core, event, clock_boot_ms(), &s->fx);
+    if (s->carrying)
+        return; /* the call below is under way, and finds it in the list */
+    s->carrying = true;
+    while (agent_effects_take(&s->fx, &x)) {
+        carry_out(s, &x);
+        agent_effect_done(&x);
+    }
+    s->carrying = false;
+    loop_timer_arm(s->timer, agent_next_ms(s->core));
+}
