@@ -1,0 +1,272 @@
+/* The queue of driver calls: see power.h. A call waits in one list until its turn: its node is
+ * free, its group has room, and fewer than POWER_CALLS_MAX run. Turns are taken from a timer, so
+ * that nothing happens inside power_call(). */
+#include "controller/power/power.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+
+static const struct power_driver *const DRIVERS[] = { &power_none, &power_exec };
+
+struct call {
+    struct power *power;
+    struct power_request request; /* its texts are ours; the pool holds the driver's part only */
+    struct power_pool pool;
+    char *group; /* "" : none */
+    long group_most;
+    power_done_fn *fn;
+    void *data;
+    const struct power_driver *driver;
+    void *handle;
+    struct call *next;
+};
+
+struct power {
+    struct loop *loop;
+    struct loop_timer *turn;
+    struct call *running[POWER_CALLS_MAX];
+    size_t n_running;
+    struct call *waiting, **tail; /* in the order in which they came; the end to append at */
+};
+
+/* --- calls --------------------------------------------------------------------------------------
+ */
+
+static void map_copy(const struct string_map *from, struct string_map *to)
+{
+    to->n = from->n;
+    to->pair = xcalloc(from->n + 1, sizeof(*to->pair));
+    for (size_t i = 0; i < from->n; i++)
+        to->pair[i] = (struct string_pair){
+            xstrdup(from->pair[i].key),
+            xstrdup(from->pair[i].value),
+        };
+}
+
+static char *group_of(const struct power_request *r)
+{
+    const char *group = string_map_get(&r->pool->driver.settings, "group");
+    json_t *node = json_loads(r->node_json, 0, NULL);
+    json_t *labels = json_object_get(node, "labels");
+    json_t *label = json_object_get(labels, POWER_GROUP_LABEL);
+    char *name = xstrdup(json_is_string(label) ? json_string_value(label) : group ? group : "");
+
+    json_decref(node);
+    return name;
+}
+
+/* How many calls a group takes at once, or -1 when the setting is wrong. */
+static long group_most(const struct power_request *r)
+{
+    const char *text = string_map_get(&r->pool->driver.settings, "groupCalls");
+    char *end;
+    long n = text ? strtol(text, &end, 10) : 1;
+
+    return text && (!*text || *end || n < 1 || n > POWER_CALLS_MAX) ? -1 : n;
+}
+
+static struct call *call_new(struct power *p, const struct power_request *r, power_done_fn *fn,
+                             void *data)
+{
+    struct call *c = xcalloc(1, sizeof(*c));
+
+    *c = (struct call){ .power = p, .request = *r, .fn = fn, .data = data };
+    c->request.node = xstrdup(r->node);
+    c->request.op = xstrdup(r->op ? r->op : "");
+    c->request.node_json = xstrdup(r->node_json ? r->node_json : "{}");
+    c->request.pool = &c->pool;
+    c->pool.driver.type = xstrdup(r->pool->driver.type);
+    c->pool.driver.program = xstrdup(r->pool->driver.program);
+    map_copy(&r->pool->driver.settings, &c->pool.driver.settings);
+    map_copy(&r->pool->driver.secrets, &c->pool.driver.secrets);
+    c->group = group_of(&c->request);
+    c->group_most = group_most(&c->request);
+    return c;
+}
+
+static void call_free(struct call *c)
+{
+    if (c->handle)
+        c->driver->end(c->handle);
+    free((char *)c->request.node);
+    free((char *)c->request.op);
+    free((char *)c->request.node_json);
+    free(c->pool.driver.type);
+    free(c->pool.driver.program);
+    string_map_done(&c->pool.driver.settings);
+    string_map_done(&c->pool.driver.secrets);
+    free(c->group);
+    free(c);
+}
+
+static void take_turn_soon(struct power *p)
+{
+    loop_timer_arm(p->turn, loop_now_ms(p->loop));
+}
+
+/* --- answers ------------------------------------------------------------------------------------
+ */
+
+/* Of a call that is in no list any more. */
+static void answer(struct call *c, const struct power_result *r)
+{
+    const struct power_answer a = {
+        .node = c->request.node,
+        .op = c->request.op,
+        .action = c->request.action,
+        .outcome = r->outcome,
+        .reading = r->outcome == POWER_DONE ? r->reading : POWER_UNKNOWN,
+        .watts = r->watts,
+        .message = r->message,
+        .log = r->log,
+    };
+
+    c->fn(c->data, &a);
+    call_free(c);
+}
+
+static void on_result(void *data, const struct power_result *r)
+{
+    struct call *c = data;
+    struct power *p = c->power;
+    size_t i = 0;
+
+    while (p->running[i] != c)
+        i++;
+    p->running[i] = p->running[--p->n_running];
+    take_turn_soon(p);
+    answer(c, r);
+}
+
+static void answer_unrun(struct call *c, enum power_outcome outcome, const char *why)
+{
+    const struct power_result r = {
+        .outcome = outcome,
+        .reading = POWER_UNKNOWN,
+        .watts = NAN,
+        .message = why,
+        .log = "",
+    };
+
+    answer(c, &r);
+}
+
+/* --- turns --------------------------------------------------------------------------------------
+ */
+
+static const struct power_driver *find_driver(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(DRIVERS); i++)
+        if (strcmp(DRIVERS[i]->name, name) == 0)
+            return DRIVERS[i];
+    return NULL;
+}
+
+static bool may_run(const struct power *p, const struct call *c)
+{
+    long group = 0;
+
+    for (size_t i = 0; i < p->n_running; i++) {
+        if (strcmp(p->running[i]->request.node, c->request.node) == 0)
+            return false;
+        group += c->group[0] && strcmp(p->running[i]->group, c->group) == 0;
+    }
+    return p->n_running < POWER_CALLS_MAX && (!c->group[0] || group < c->group_most);
+}
+
+/* Why this call will never run, or NULL. */
+static const char *hopeless(struct call *c, int64_t now_ms, enum power_outcome *ret_outcome)
+{
+    *ret_outcome = POWER_FAILED;
+    c->driver = find_driver(c->pool.driver.type);
+    if (!c->driver)
+        return "its pool names no power driver that exists";
+    if (c->group_most < 0)
+        return "settings.groupCalls: expected a number from 1 to 16";
+    *ret_outcome = POWER_BUSY;
+    return now_ms >= c->request.deadline_ms ? "its time passed while other calls were in the way"
+                                            : NULL;
+}
+
+static void unlink_waiting(struct power *p, struct call **at)
+{
+    struct call *c = *at;
+
+    *at = c->next;
+    if (p->tail == &c->next)
+        p->tail = at;
+}
+
+/* Callbacks may append to the list meanwhile, no more. */
+static void on_turn(void *data, int64_t now_ms)
+{
+    struct power *p = data;
+    int64_t next_ms = INT64_MAX;
+
+    for (struct call **at = &p->waiting, *c; (c = *at);) {
+        enum power_outcome outcome;
+        const char *why = hopeless(c, now_ms, &outcome);
+
+        if (!why && !may_run(p, c)) {
+            if (c->request.deadline_ms < next_ms)
+                next_ms = c->request.deadline_ms;
+            at = &c->next;
+            continue;
+        }
+        unlink_waiting(p, at);
+        if (why) {
+            answer_unrun(c, outcome, why);
+        } else {
+            p->running[p->n_running++] = c;
+            c->handle = c->driver->begin(p->loop, &c->request, on_result, c);
+        }
+    }
+    if (next_ms < INT64_MAX)
+        loop_timer_arm(p->turn, next_ms);
+}
+
+/* --- the queue ----------------------------------------------------------------------------------
+ */
+
+int power_new(struct loop *l, struct power **ret_power, struct err *e)
+{
+    struct power *p = xcalloc(1, sizeof(*p));
+
+    (void)e;
+    p->loop = l;
+    p->turn = loop_timer_add(l, on_turn, p);
+    p->tail = &p->waiting;
+    *ret_power = p;
+    return 0;
+}
+
+void power_free(struct power *p)
+{
+    if (!p)
+        return;
+    while (p->n_running > 0)
+        call_free(p->running[--p->n_running]);
+    while (p->waiting) {
+        struct call *c = p->waiting;
+
+        p->waiting = c->next;
+        call_free(c);
+    }
+    loop_timer_remove(p->turn);
+    free(p);
+}
+
+void power_call(struct power *p, const struct power_request *request, power_done_fn *fn, void *data)
+{
+    struct call *c = call_new(p, request, fn, data);
+
+    *p->tail = c;
+    p->tail = &c->next;
+    take_turn_soon(p);
+}
