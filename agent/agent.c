@@ -431,8 +431,7 @@ static void save_what_changed(struct agent *a, size_t first)
 
 static void cap(struct agent *a)
 {
-    bool lost = a->now_ms - a->obeyed_ms >= POWER_CAP_CONTROLLER_LOST_MS;
-    uint64_t wanted_uw = lost ? 0 : a->cap_wanted_uw;
+    uint64_t wanted_uw = power_cap_wanted(a->cap_wanted_uw, a->obeyed_ms, a->now_ms, false);
 
     if (wanted_uw == a->cap_asked_uw)
         return;
