@@ -91,6 +91,8 @@ static int adopt_record(const struct adoption *a, const char *uid, struct record
         }
         why = "ended while no agent ran";
         clean_up(a->p, uid, record);
+    } else {
+        (void)replica_cgroup_remove(&record->cgroups);
     }
     process_path(a->p, uid, "record", path);
     (void)unlink(path);
