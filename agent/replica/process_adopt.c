@@ -14,6 +14,7 @@
 #include "proto/base/clock.h"
 
 #define CGROUP_WAIT_MS 1000
+#define CGROUP_POLL_NS 10000000
 
 struct adoption {
     struct processes *p;
@@ -55,7 +56,7 @@ static int watch(struct processes *p, const char *uid, struct record *record, in
 /* Ends what a replica that is gone has left on this boot. */
 static void clean_up(struct processes *p, const char *uid, const struct record *record)
 {
-    static const struct timespec pause = { 0, 10 * 1000000 };
+    static const struct timespec pause = { 0, CGROUP_POLL_NS };
     int64_t until_ms = clock_boot_ms() + CGROUP_WAIT_MS;
 
     (void)identity_kill_group(p->proc_root, record->pid, uid);

@@ -20,9 +20,9 @@
 
 #define PATH_SIZE 1024
 /* A replica that has used its quota waits for the next period: a short one keeps answers prompt. */
-#define PERIOD_US 20000u
-#define PERIOD_MOST_US 1000000u /* the kernel's own most, and least of a quota */
-#define QUOTA_LEAST_US 1000u
+#define PERIOD_US UINT64_C(20000)
+#define PERIOD_MOST_US UINT64_C(1000000) /* the kernel's own most, and least of a quota */
+#define QUOTA_LEAST_US UINT64_C(1000)
 #define PROCS_MAX (1u << 20)
 
 static int write_file(const char *folder, const char *file, const char *text)
