@@ -1004,3 +1004,16 @@ def test_completion_scripts_name_the_program(ctl: Ctl) -> None:
     # without a server the names are missing, nothing else
     done = ctl("__complete", "--", "drain", "", env={"HUDDLE_SERVER": NOBODY})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+# --- the examples of the daemons ---
+
+
+@pytest.mark.parametrize("program", ["agent", "controller"])
+def test_the_annotated_configurations_are_good(program: str) -> None:
+    example = ROOT / f"deploy/examples/{program}.yaml"
+    daemon = BUILD / f"huddle-{program}"
+    good = subprocess.run(
+        [daemon, "--check-config", "--config", example], text=True, capture_output=True, check=False
+    )
+    assert good.returncode == 0, good.stderr
