@@ -12,6 +12,8 @@
 
 #include "proto/base/array.h"
 
+#define DIGITS_MAX 19 /* those of INT64_MAX: whatever is printed can be read */
+
 __extension__ typedef unsigned __int128 wide;
 
 struct unit {
@@ -43,10 +45,11 @@ static const uint64_t POW10[] = { 1,
                                   1000000000000000,
                                   10000000000000000,
                                   100000000000000000,
-                                  1000000000000000000 };
+                                  1000000000000000000,
+                                  10000000000000000000u };
 
 /* Reads digits with an optional fraction; returns how many characters, 0 when there is no number or
- * it has more than 18 digits. */
+ * it has more than DIGITS_MAX digits. */
 static size_t read_decimal(const char *s, struct decimal *ret)
 {
     struct decimal d = { 0, 0 };
@@ -57,7 +60,7 @@ static size_t read_decimal(const char *s, struct decimal *ret)
         if (s[i] == '.' && !point) {
             point = true;
         } else if (isdigit((unsigned char)s[i])) {
-            if (++digits > 18)
+            if (++digits > DIGITS_MAX)
                 return 0;
             d.digits = d.digits * 10 + (uint64_t)(s[i] - '0');
             d.places += point;
