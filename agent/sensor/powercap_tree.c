@@ -22,13 +22,16 @@ DEFINE_AUTO(dir, DIR *, dir_close);
 /* The number behind "PREFIX:", when that is all there is: "intel-rapl:0:1" of "intel-rapl:0". */
 static bool child_number(const char *name, const char *prefix, uint32_t *ret_number)
 {
-    size_t n = strlen(prefix);
+    size_t n = strlen(prefix), digits;
     uint64_t number = 0;
 
-    if (strncmp(name, prefix, n) != 0 || name[n] != ':' || name[n + 1] == '\0')
+    if (strncmp(name, prefix, n) != 0 || name[n] != ':')
         return false;
-    if (strlen(name + n + 1) > 9 || text_u64(name + n + 1, &number) < 0)
-        return false;
+    name += n + 1;
+    digits = strspn(name, "0123456789");
+    if (digits == 0 || digits > 9 || name[digits] || text_u64(name, &number) < 0 ||
+        (name[0] == '0' && digits > 1))
+        return false; /* as the kernel writes it, or two names would be one zone */
     *ret_number = (uint32_t)number;
     return true;
 }
