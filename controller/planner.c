@@ -16,10 +16,6 @@ struct answer {
     struct err error;
 };
 
-struct question {
-    struct snapshot *snapshot;
-};
-
 struct planner {
     struct loop *loop;
     struct planner_options options;
@@ -28,7 +24,7 @@ struct planner {
     bool running;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
-    struct question *asked; /* oldest first */
+    struct snapshot **asked; /* oldest first */
     size_t n_asked, cap_asked;
     size_t posted; /* answers on their way to the loop */
     bool stopping;
@@ -38,7 +34,7 @@ static void destroy(struct planner *p)
 {
     brain_free(p->brain);
     for (size_t i = 0; i < p->n_asked; i++)
-        snapshot_unref(p->asked[i].snapshot);
+        snapshot_unref(p->asked[i]);
     free(p->asked);
     (void)pthread_cond_destroy(&p->wake);
     (void)pthread_mutex_destroy(&p->lock);
@@ -74,7 +70,7 @@ static struct snapshot *next_snapshot(struct planner *p)
     while (!p->stopping && p->n_asked == 0)
         (void)pthread_cond_wait(&p->wake, &p->lock);
     if (!p->stopping) {
-        s = p->asked[0].snapshot;
+        s = p->asked[0];
         memmove(p->asked, p->asked + 1, --p->n_asked * sizeof(*p->asked));
     }
     (void)pthread_mutex_unlock(&p->lock);
@@ -142,7 +138,7 @@ void planner_free(struct planner *p)
 void planner_ask(struct planner *p, struct snapshot *snapshot)
 {
     (void)pthread_mutex_lock(&p->lock);
-    ARRAY_ADD(p, asked)->snapshot = snapshot;
+    *(struct snapshot **)ARRAY_ADD(p, asked) = snapshot;
     (void)pthread_cond_signal(&p->wake);
     (void)pthread_mutex_unlock(&p->lock);
 }
