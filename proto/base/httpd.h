@@ -86,7 +86,8 @@ struct httpd_stream *httpd_stream_begin(struct httpd_call *call, const char *con
 /* What stands at the beginning of a stream, of any length; before the first httpd_stream_write().
  */
 void httpd_stream_prime(struct httpd_stream *s, const void *bytes, size_t n);
-/* False when 256 KiB wait already: the reader is too slow, nothing was added. */
+/* False when the reader is too slow, and nothing was added: 256 KiB wait and it took nothing for 5
+ * s, or 4 MiB wait. */
 bool httpd_stream_write(struct httpd_stream *s, const void *bytes, size_t n);
 void httpd_stream_end(struct httpd_stream *s);
 

@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "proto/base/array.h"
+#include "proto/base/clock.h"
 #include "proto/base/httpd_private.h"
 
-#define STREAM_MOST (256u << 10)
+#define LAG (256u << 10)    /* may wait behind a reader that stands still */
+#define LAG_MOST (4u << 20) /* may wait behind one that reads: bursts come faster than threads */
+#define STANDS_STILL_MS 5000
 
 struct httpd_stream {
     struct httpd *httpd;
@@ -16,8 +19,9 @@ struct httpd_stream {
     void *data;
     pthread_mutex_t lock; /* guards what follows */
     struct strbuf waiting;
-    size_t sent;   /* of `waiting` */
-    size_t primed; /* bytes not yet sent that do not count against STREAM_MOST */
+    size_t sent;     /* of `waiting` */
+    size_t primed;   /* bytes not yet sent that do not count as lag */
+    int64_t took_ms; /* boot time at which it last took something, or had nothing to take */
     bool suspended, ended, gone;
 };
 
@@ -27,6 +31,7 @@ static void take(struct httpd_stream *s, char *buffer, size_t n)
     memcpy(buffer, s->waiting.data + s->sent, n);
     s->sent += n;
     s->primed -= n < s->primed ? n : s->primed;
+    s->took_ms = clock_boot_ms();
     if (s->sent < s->waiting.length / 2)
         return;
     memmove(s->waiting.data, s->waiting.data + s->sent, s->waiting.length - s->sent);
@@ -115,12 +120,24 @@ void httpd_stream_prime(struct httpd_stream *s, const void *bytes, size_t n)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
+/* Under the stream's lock. */
+static bool has_room(const struct httpd_stream *s, size_t n)
+{
+    size_t lag = s->waiting.length - s->sent - s->primed + n;
+
+    if (lag <= LAG)
+        return true;
+    return lag <= LAG_MOST && clock_boot_ms() - s->took_ms < STANDS_STILL_MS;
+}
+
 bool httpd_stream_write(struct httpd_stream *s, const void *bytes, size_t n)
 {
     bool room;
 
     (void)pthread_mutex_lock(&s->lock);
-    room = s->waiting.length - s->sent - s->primed + n <= STREAM_MOST;
+    if (s->waiting.length == s->sent)
+        s->took_ms = clock_boot_ms();
+    room = has_room(s, n);
     if (room && !s->gone) {
         strbuf_add(&s->waiting, bytes, n);
         wake(s);

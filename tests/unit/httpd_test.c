@@ -15,6 +15,7 @@
 #include "proto/base/httpd.h"
 #include "tests/unit/raw_client.h"
 
+#define LARGE 3500000 /* more than the sockets' buffers take */
 #define CLOSE "Connection: close\r\n\r\n"
 
 struct world {
@@ -249,7 +250,7 @@ static void a_refusal_needs_no_body_and_is_heard(void **state)
     struct world *w = world_new((struct httpd_options){ .admit = admit });
     AUTO(strbuf) struct strbuf answer = STRBUF_INIT;
     int fd = raw_connect(httpd_port(w->httpd));
-    char *large = xcalloc(1, 300001);
+    char *large = xcalloc(1, LARGE + 1);
 
     (void)state;
     /* It waits with its body: the refusal comes without it. */
@@ -259,11 +260,11 @@ static void a_refusal_needs_no_body_and_is_heard(void **state)
     assert_int_equal(raw_status(&answer), 401);
     (void)close(fd);
     /* It sends on: the body is thrown away and the answer is not lost to a reset. */
-    memset(large, 'x', 300000);
+    memset(large, 'x', LARGE);
     for (int i = 0; i < 20; i++) {
         fd = raw_connect(httpd_port(w->httpd));
-        raw_send(fd,
-                 "POST /echo HTTP/1.1\r\nHost: x\r\nX-Refuse: 1\r\nContent-Length: 300000\r\n\r\n");
+        raw_send(
+            fd, "POST /echo HTTP/1.1\r\nHost: x\r\nX-Refuse: 1\r\nContent-Length: 3500000\r\n\r\n");
         raw_send(fd, large);
         strbuf_clear(&answer);
         assert_int_equal(raw_read(fd, "who are you?\n", &answer), 1);
@@ -300,7 +301,7 @@ static void bodies_have_a_limit(void **state)
 
 static void what_is_attached_is_released_once(void **state)
 {
-    struct world *w = world_new((struct httpd_options){ .admit = admit });
+    struct world *w = world_new((struct httpd_options){ .admit = admit, .body_ms = 1000 });
     AUTO(strbuf) struct strbuf answer = STRBUF_INIT;
     int fd = raw_connect(httpd_port(w->httpd)), released;
 
@@ -430,7 +431,7 @@ static void a_stream_flows_until_its_end(void **state)
 
 static void a_reader_that_sleeps_is_noticed(void **state)
 {
-    struct world *w = world_new((struct httpd_options){ .body_ms = 300 });
+    struct world *w = world_new((struct httpd_options){ 0 });
     AUTO(strbuf) struct strbuf answer = STRBUF_INIT;
     int fd = open_stream(w, &answer), written = 0;
     char kilobyte[1024];
@@ -439,11 +440,56 @@ static void a_reader_that_sleeps_is_noticed(void **state)
     memset(kilobyte, 'x', sizeof(kilobyte));
     while (write_stream(w, kilobyte, sizeof(kilobyte)))
         assert_true(++written < 64 * 1024); /* the sockets' buffers take some MiB, no more */
-    assert_true(written >= 256);
-    end_stream(w); /* and when it does not take the rest, it is cut */
+    assert_true(written >= 4096);
+    (void)close(fd);
+    wait_closed(w, 1);
+    world_free(w);
+}
+
+/* The same, but slowly: it is noticed by the time that it takes nothing. */
+static void a_reader_that_stands_still_may_lag_less(void **state)
+{
+    struct world *w = world_new((struct httpd_options){ 0 });
+    AUTO(strbuf) struct strbuf answer = STRBUF_INIT;
+    int fd = open_stream(w, &answer), written = 0;
+    size_t n = 32u << 20; /* more than the sockets' buffers take */
+    char *much = xcalloc(1, n), kilobyte[1024] = { 0 };
+    int64_t began_ms = clock_boot_ms();
+
+    (void)state;
+    pthread_mutex_lock(&w->lock);
+    httpd_stream_prime(w->stream, much, n);
+    pthread_mutex_unlock(&w->lock);
+    for (; written < 300; written++)
+        assert_true(write_stream(w, kilobyte, sizeof(kilobyte)));
+    while (write_stream(w, kilobyte, 1)) {
+        assert_true(clock_boot_ms() - began_ms < RAW_PATIENCE_MS);
+        (void)poll(NULL, 0, 50);
+    }
+    assert_true(clock_boot_ms() - began_ms >= 5000);
+    (void)close(fd);
+    wait_closed(w, 1);
+    world_free(w);
+    free(much);
+}
+
+static void who_does_not_take_the_rest_is_cut(void **state)
+{
+    struct world *w = world_new((struct httpd_options){ .body_ms = 300 });
+    AUTO(strbuf) struct strbuf answer = STRBUF_INIT;
+    size_t n = 32u << 20;
+    char *much = xcalloc(1, n);
+    int fd = open_stream(w, &answer);
+
+    (void)state;
+    pthread_mutex_lock(&w->lock);
+    httpd_stream_prime(w->stream, much, n);
+    pthread_mutex_unlock(&w->lock);
+    end_stream(w);
     wait_closed(w, 1);
     (void)close(fd);
     world_free(w);
+    free(much);
 }
 
 static void the_beginning_of_a_stream_may_be_long(void **state)
@@ -533,6 +579,8 @@ int main(void)
         cmocka_unit_test(a_port_belongs_to_one_server),
         cmocka_unit_test(a_stream_flows_until_its_end),
         cmocka_unit_test(a_reader_that_sleeps_is_noticed),
+        cmocka_unit_test(a_reader_that_stands_still_may_lag_less),
+        cmocka_unit_test(who_does_not_take_the_rest_is_cut),
         cmocka_unit_test(the_beginning_of_a_stream_may_be_long),
         cmocka_unit_test(a_client_that_leaves_an_idle_stream_is_noticed),
         cmocka_unit_test(the_end_waits_for_calls_and_streams),
