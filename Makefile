@@ -195,7 +195,7 @@ check-arm64: $(ARM64_ROOT)/.done
 		--wrapper "qemu-aarch64-static -L $(CURDIR)/$(ARM64_ROOT)"
 
 # Further parts of the build, each beside what it builds (tests/lab/lab.mk, deploy/examples/...).
-include $(wildcard tests/*/*.mk deploy/examples/*/*.mk)
+include $(wildcard tests/*/*.mk deploy/man/*.mk deploy/examples/*/*.mk)
 
 # --- install ------------------------------------------------------------------------------------
 BINDIR := $(PREFIX)/bin
@@ -214,7 +214,7 @@ install: all
 	$(INSTALL) -m 755 $(BUILD)/huddle-agent $(BUILD)/huddle-controller $(DESTDIR)$(SBINDIR)/
 	for u in deploy/systemd/*.service; do sed 's|@SBINDIR@|$(SBINDIR)|g' $$u \
 		>$(DESTDIR)$(UNITDIR)/$$(basename $$u) || exit 1; done
-	$(INSTALL) -m 644 deploy/man/huddlectl.1 $(DESTDIR)$(MANDIR)/man1/
+	$(INSTALL) -m 644 $(BUILD)/huddlectl.1 $(DESTDIR)$(MANDIR)/man1/
 	$(INSTALL) -m 644 $(BUILD)/huddle.yaml.5 $(DESTDIR)$(MANDIR)/man5/
 	$(INSTALL) -m 644 deploy/man/huddle-agent.8 deploy/man/huddle-controller.8 $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 deploy/examples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/huddle/examples/

@@ -32,11 +32,15 @@ static void set_options(struct agent *a, const struct agent_options *o)
 static void begin_epoch(struct agent *a)
 {
     a->epoch = random_u64(&a->random) | 1;
-    a->sequence = a->sent_sequence = a->inventory_sequence = 0;
+    a->sequence = a->sent_sequence = a->acked_sequence = a->inventory_sequence = 0;
     a->inventory_due = true;
     a->sleep.bye_sequence = 0;
-    for (size_t i = 0; i < a->n_replicas; i++)
-        a->replicas[i]->gone_sequence = a->replicas[i]->scraped_sequence = 0;
+    for (size_t i = 0; i < a->n_replicas; i++) {
+        struct replica *r = a->replicas[i];
+
+        r->gone_sequence = r->scraped_sequence = 0;
+        r->page_sequence = r->page_sequence > 0 ? 1 : 0;
+    }
     metering_zero(a);
 }
 
@@ -224,6 +228,7 @@ static void take_interval(struct agent *a, uint32_t told_ms)
 
 static void acknowledge(struct agent *a, const struct wire_reply *reply)
 {
+    a->acked_sequence = reply->sequence;
     if (a->inventory_sequence > 0 && a->inventory_sequence <= reply->sequence) {
         a->inventory_due = false;
         a->inventory_sequence = 0;

@@ -57,6 +57,7 @@ struct replica {
     int64_t scraped_ms;        /* the newest scrape was asked for at this time */
     uint64_t scraped_sequence; /* and after this report */
     int64_t page_ms;           /* the newest page was asked for then; 0: the last scrape failed */
+    uint64_t page_sequence;    /* the first report that carries the newest page; 0: no page */
     uint64_t gone_sequence;    /* the first report that told it gone; 0: none yet */
     uint64_t load_ms;
     char *reason; /* never NULL */
@@ -136,7 +137,7 @@ struct agent {
     uint64_t epoch, sequence;
     int64_t start_ms, interval_ms, report_ms, sample_ms;
     bool sampling, report_wanted, sending;
-    uint64_t sent_sequence;
+    uint64_t sent_sequence, acked_sequence;
     int64_t sent_ms;
     uint64_t inventory_sequence; /* the first report that carried the newest inventory */
     bool inventory_due;

@@ -143,6 +143,7 @@ static void run_anew(struct replica *r)
     r->pid = 0;
     r->memory_bytes = 0;
     r->page_ms = 0;
+    service_counters_idle(&r->service);
 }
 
 static void begin_start(struct agent *a, struct replica *r)
@@ -310,12 +311,13 @@ void replica_probed(struct agent *a, struct replica *r, bool ok, const char *why
 
 void replica_scraped(struct agent *a, struct replica *r, const struct metrics *m)
 {
-    (void)a;
     r->scraping = false;
     if (!replica_has_process(r))
         return;
-    if (m)
+    if (m) {
         service_counters_take(&r->service, m);
+        r->page_sequence = a->sequence + 1;
+    }
     r->page_ms = m ? r->scraped_ms : 0;
 }
 
@@ -349,10 +351,18 @@ static int64_t scrape_due_ms(const struct agent *a, const struct replica *r)
     return a->report_ms - lead;
 }
 
+/* Also while the newest page may not have arrived: should the reports that carried it be lost, what
+ * it counted would be lost with a restart. */
 bool replica_metrics_known(const struct agent *a, const struct replica *r)
 {
-    return r->page_ms > 0 && r->service.requests_known &&
-           a->now_ms - r->page_ms <= a->interval_ms + 2 * SCRAPE_LEAD_MS;
+    int64_t keeps_ms = a->interval_ms + 2 * SCRAPE_LEAD_MS;
+    bool fresh = r->page_ms > 0 && a->now_ms - r->page_ms <= keeps_ms;
+
+    if (r->page_sequence == 0)
+        return false;
+    if (!replica_has_process(r)) /* what it served is final, and nothing is in flight */
+        return true;
+    return r->service.requests_known && (fresh || r->page_sequence > a->acked_sequence);
 }
 
 static void scrape_if_due(struct agent *a, struct replica *r)

@@ -27,7 +27,13 @@ void service_counters_started(struct service_counters *c)
     counter_started(&c->tokens);
     c->latency.based = true;
     memset(&c->latency.last, 0, sizeof(c->latency.last));
-    c->requests_known = c->in_flight_known = c->queue_known = false;
+    service_counters_idle(c);
+}
+
+void service_counters_idle(struct service_counters *c)
+{
+    c->in_flight = c->queue = 0;
+    c->in_flight_known = c->queue_known = c->requests_known = false;
 }
 
 static bool same_bounds(const struct metrics_histogram *a, const struct metrics_histogram *b)

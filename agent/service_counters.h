@@ -30,6 +30,8 @@ struct service_counters {
 
 /* The process was started by this agent: it counts from zero. */
 void service_counters_started(struct service_counters *c);
+/* It has no process: nothing is in flight, nothing waits. */
+void service_counters_idle(struct service_counters *c);
 void service_counters_take(struct service_counters *c, const struct metrics *m);
 /* A new epoch: totals become 0, bases stay. */
 void service_counters_zero(struct service_counters *c);

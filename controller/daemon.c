@@ -274,10 +274,9 @@ static int make_door(struct daemon *d, struct err *e)
         return 0;
     options = config_front_door(c);
     options.seed = random_number();
-    return front_door_new(d->loop, &options, daemon_door_facts, daemon_door_note, d, &d->door, e) <
-                   0
-               ? EXIT_FAILED
-               : 0;
+    if (front_door_new(d->loop, &options, daemon_door_facts, daemon_door_note, d, &d->door, e) < 0)
+        return EXIT_REFUSED; /* never mends by itself */
+    return 0;
 }
 
 /* As many connections as descriptors allow, and a word about the rest. */
@@ -372,7 +371,7 @@ void daemon_free(struct daemon *d)
     if (d->calls)
         calls_close(d->calls);
     api_server_free(TAKE(d->server));
-    if (d->release)
+    if (d->tick) /* it was made whole: what it decided counts */
         release_batch(d->release, &d->turn);
     d->stopping = true;
     store_close(d->store);

@@ -16,6 +16,10 @@ struct answer {
     struct err error;
 };
 
+struct question {
+    struct snapshot *snapshot;
+};
+
 struct planner {
     struct loop *loop;
     struct planner_options options;
@@ -24,7 +28,7 @@ struct planner {
     bool running;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
-    struct snapshot **asked; /* oldest first */
+    struct question *asked; /* oldest first */
     size_t n_asked, cap_asked;
     size_t posted; /* answers on their way to the loop */
     bool stopping;
@@ -34,7 +38,7 @@ static void destroy(struct planner *p)
 {
     brain_free(p->brain);
     for (size_t i = 0; i < p->n_asked; i++)
-        snapshot_unref(p->asked[i]);
+        snapshot_unref(p->asked[i].snapshot);
     free(p->asked);
     (void)pthread_cond_destroy(&p->wake);
     (void)pthread_mutex_destroy(&p->lock);
@@ -70,7 +74,7 @@ static struct snapshot *next_snapshot(struct planner *p)
     while (!p->stopping && p->n_asked == 0)
         (void)pthread_cond_wait(&p->wake, &p->lock);
     if (!p->stopping) {
-        s = p->asked[0];
+        s = p->asked[0].snapshot;
         memmove(p->asked, p->asked + 1, --p->n_asked * sizeof(*p->asked));
     }
     (void)pthread_mutex_unlock(&p->lock);
@@ -138,7 +142,7 @@ void planner_free(struct planner *p)
 void planner_ask(struct planner *p, struct snapshot *snapshot)
 {
     (void)pthread_mutex_lock(&p->lock);
-    *(struct snapshot **)ARRAY_ADD(p, asked) = snapshot;
+    ARRAY_ADD(p, asked)->snapshot = snapshot;
     (void)pthread_cond_signal(&p->wake);
     (void)pthread_mutex_unlock(&p->lock);
 }

@@ -232,7 +232,7 @@ static void start_tcp(struct probe *p, const struct probe_target *target, uint32
 /* Reads what there is; what is more than the buffer is read and dropped. */
 static void read_output(struct probe *p)
 {
-    char rest[1024];
+    char rest[1024] = "";
 
     for (;;) {
         size_t room = sizeof(p->output) - p->n_output;

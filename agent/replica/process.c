@@ -25,6 +25,7 @@
 #define LOG_BYTES (8u << 20)
 #define ENDED_KEPT 32
 #define LOCK_WAIT_MS 10000
+#define LOCK_POLL_NS 20000000
 #define END_POLL_MS 10
 #define END_MOST_MS 2000 /* for what a replica left behind */
 #define TAIL_LINES 8
@@ -36,7 +37,7 @@
 /* Another agent, or a child of one that is not yet its program, may hold it for a moment. */
 static int take_lock(struct processes *p, struct err *e)
 {
-    static const struct timespec pause = { 0, 20 * 1000000 };
+    static const struct timespec pause = { 0, LOCK_POLL_NS };
     int64_t until_ms = clock_boot_ms() + LOCK_WAIT_MS;
     char path[FOLDER_MAX];
 

@@ -14,6 +14,7 @@
 #include "proto/base/clock.h"
 
 #define CGROUP_WAIT_MS 1000
+#define CGROUP_POLL_NS 10000000
 
 struct adoption {
     struct processes *p;
@@ -55,7 +56,7 @@ static int watch(struct processes *p, const char *uid, struct record *record, in
 /* Ends what a replica that is gone has left on this boot. */
 static void clean_up(struct processes *p, const char *uid, const struct record *record)
 {
-    static const struct timespec pause = { 0, 10 * 1000000 };
+    static const struct timespec pause = { 0, CGROUP_POLL_NS };
     int64_t until_ms = clock_boot_ms() + CGROUP_WAIT_MS;
 
     (void)identity_kill_group(p->proc_root, record->pid, uid);
@@ -91,6 +92,8 @@ static int adopt_record(const struct adoption *a, const char *uid, struct record
         }
         why = "ended while no agent ran";
         clean_up(a->p, uid, record);
+    } else {
+        (void)replica_cgroup_remove(&record->cgroups);
     }
     process_path(a->p, uid, "record", path);
     (void)unlink(path);

@@ -14,7 +14,7 @@
 #include "proto/base/cleanup.h"
 
 #define FIRST_LINE "huddle-replica 1 "
-#define RECORD_MAX (2 * WIRE_MESSAGE_MAX)
+#define RECORD_MAX ((size_t)2 * WIRE_MESSAGE_MAX)
 #define CGROUPS_MAX 8
 
 void record_done(struct record *r)

@@ -19,8 +19,10 @@
 #include "proto/base/strbuf.h"
 
 #define PATH_SIZE 1024
-#define PERIOD_US 100000u
-#define QUOTA_LEAST_US 1000u /* the kernel's own least */
+/* A replica that has used its quota waits for the next period: a short one keeps answers prompt. */
+#define PERIOD_US UINT64_C(20000)
+#define PERIOD_MOST_US UINT64_C(1000000) /* the kernel's own most, and least of a quota */
+#define QUOTA_LEAST_US UINT64_C(1000)
 #define PROCS_MAX (1u << 20)
 
 static int write_file(const char *folder, const char *file, const char *text)
@@ -103,13 +105,16 @@ static void leave_subgroup(char *name)
         *slash = '\0';
 }
 
-/* Enables the controllers from `folder` downwards; tells which are. */
-static void enable_controllers(const char *folder, bool *ret_cpu, bool *ret_memory)
+/* Are the folders below `folder` under this controller? Enables it if they can be. */
+static bool enable(const char *folder, const char *controller)
 {
-    (void)write_file(folder, "cgroup.subtree_control", "+cpu");
-    (void)write_file(folder, "cgroup.subtree_control", "+memory");
-    *ret_cpu = lists(folder, "cgroup.subtree_control", "cpu");
-    *ret_memory = lists(folder, "cgroup.subtree_control", "memory");
+    char word[32];
+
+    if (lists(folder, "cgroup.subtree_control", controller))
+        return true;
+    (void)snprintf(word, sizeof(word), "+%s", controller);
+    return write_file(folder, "cgroup.subtree_control", word) == 0 &&
+           lists(folder, "cgroup.subtree_control", controller);
 }
 
 /* May we make folders in it, and does the kernel take it as a cgroup? */
@@ -145,8 +150,8 @@ static void add_hierarchy(struct cgroup_home *home, const char *proc_root, const
         char above[PATH_SIZE];
 
         (void)snprintf(above, sizeof(above), "%s%s", mount, own);
-        enable_controllers(above, &h.cpu, &h.memory);
-        enable_controllers(strbuf_text(&folder), &h.cpu, &h.memory);
+        h.cpu = enable(above, "cpu") && enable(strbuf_text(&folder), "cpu");
+        h.memory = enable(above, "memory") && enable(strbuf_text(&folder), "memory");
     }
     h.folder = strbuf_take(&folder);
     h.name = strbuf_take(&name);
@@ -189,7 +194,7 @@ void cgroup_home_init(struct cgroup_home *home, const char *root, const char *pr
 {
     bool cpu = false, memory = false;
 
-    *home = (struct cgroup_home){ 0 };
+    *home = (struct cgroup_home){ .ours = parent[0] != '/' };
     if (strcmp(parent, "none") == 0)
         return;
     find_hierarchies(home, root, proc_root, parent);
@@ -214,6 +219,8 @@ void cgroup_home_init(struct cgroup_home *home, const char *root, const char *pr
 void cgroup_home_done(struct cgroup_home *home)
 {
     for (size_t i = 0; i < home->n; i++) {
+        if (home->ours) /* goes once no replica is in it */
+            (void)rmdir(home->hierarchies[i].folder);
         free(home->hierarchies[i].folder);
         free(home->hierarchies[i].name);
     }
@@ -225,17 +232,19 @@ void cgroup_home_done(struct cgroup_home *home)
 
 static int set_cpu(const struct cgroup_hierarchy *h, const char *folder, uint64_t milli)
 {
-    uint64_t quota = milli * (PERIOD_US / 1000);
+    uint64_t period = PERIOD_US, quota = milli * period / 1000;
     char text[64];
     int r;
 
-    if (quota < QUOTA_LEAST_US)
+    if (quota < QUOTA_LEAST_US) { /* the same share of a longer period */
         quota = QUOTA_LEAST_US;
+        period = milli > 1 ? QUOTA_LEAST_US * 1000 / milli : PERIOD_MOST_US;
+    }
     if (h->unified) {
-        (void)snprintf(text, sizeof(text), "%" PRIu64 " %u", quota, PERIOD_US);
+        (void)snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64, quota, period);
         return write_file(folder, "cpu.max", text);
     }
-    r = write_number(folder, "cpu.cfs_period_us", PERIOD_US);
+    r = write_number(folder, "cpu.cfs_period_us", period);
     if (r == 0)
         r = write_number(folder, "cpu.cfs_quota_us", quota);
     return r == -EINVAL ? 0 : r; /* a cgroup above has a tighter limit: that one holds */

@@ -25,6 +25,7 @@ struct cgroup_hierarchy {
 struct cgroup_home {
     struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES];
     size_t n;
+    bool ours;         /* below our own cgroup, and not a configured one that others may use */
     char problem[320]; /* why there is no cgroup or not every limit, and the way out; or "" */
 };
 

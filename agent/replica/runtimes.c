@@ -48,8 +48,9 @@ static const struct field FIELDS[] = {
 
 static void runtime_done(struct runtime *rt)
 {
-    ARRAY_FOREACH(a, rt, arguments)
+    ARRAY_FOREACH(a, rt, arguments) {
         argument_done(a);
+    }
     free(rt->arguments);
     fields_done(rt, FIELDS);
     *rt = (struct runtime){ 0 };
@@ -59,8 +60,9 @@ void runtimes_free(struct runtimes *r)
 {
     if (!r)
         return;
-    ARRAY_FOREACH(rt, r, runtimes)
+    ARRAY_FOREACH(rt, r, runtimes) {
         runtime_done(rt);
+    }
     free(r->runtimes);
     free(r->names);
     free(r);

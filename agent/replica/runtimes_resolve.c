@@ -44,9 +44,10 @@ static int unknown_runtime(const struct runtimes *r, const char *name, struct er
 
 static const struct runtime *find_runtime(const struct runtimes *r, const char *name)
 {
-    ARRAY_FOREACH(rt, r, runtimes)
+    ARRAY_FOREACH(rt, r, runtimes) {
         if (strcmp(rt->name, name) == 0)
             return rt;
+    }
     return NULL;
 }
 

@@ -129,7 +129,7 @@ static int drop_privileges(const struct spawn *s, pid_t parent)
 
 static _Noreturn void fail(int status_fd, enum step step, int code)
 {
-    struct failure f = { step, code };
+    struct failure f = { (int)step, code };
 
     (void)!write(status_fd, &f, sizeof(f));
     _exit(EXIT_NOT_STARTED);

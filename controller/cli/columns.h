@@ -1,8 +1,8 @@
-/* How values are shown in cells; for the tables of resource.c. */
+/* How values are shown in cells; for the tables of kind.c. */
 #ifndef HUDDLE_CLI_COLUMNS_H
 #define HUDDLE_CLI_COLUMNS_H
 
-#include "controller/cli/resource.h"
+#include "controller/cli/kind.h"
 
 column_show_fn show_text, show_pairs, show_time_and_age, show_signed_ms, show_rate, show_state,
     show_flag, show_count, show_number, show_share, show_watts, show_joules, show_bytes, show_cpu,

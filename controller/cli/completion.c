@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "controller/cli/resource.h"
+#include "controller/cli/kind.h"
 #include "controller/cli/verb.h"
 #include "proto/base/array.h"
 
@@ -65,14 +65,14 @@ static void offer_values(struct strbuf *out, size_t id, const char *prefix)
 
 static void offer_kinds(struct strbuf *out, const char *prefix)
 {
-    for (const struct resource *r = resources(); r->kind; r++)
+    for (const struct kind *r = kinds(); r->name; r++)
         completion_offer(out, "", r->plural, prefix);
 }
 
 static void offer_operand(struct strbuf *out, const struct verb *v, const char *const *operands,
                           size_t n, const char *prefix, completion_names_fn *names, void *data)
 {
-    const struct resource *r;
+    const struct kind *r;
     struct err e;
 
     if (!v->completes || (v->most >= 0 && n >= (size_t)v->most))
@@ -84,7 +84,7 @@ static void offer_operand(struct strbuf *out, const struct verb *v, const char *
     } else if (n == 0) {
         offer_kinds(out, prefix);
     } else {
-        r = resource_find(operands[0], &e);
+        r = kind_find(operands[0], &e);
         if (r)
             names(data, r->plural, prefix, out);
     }

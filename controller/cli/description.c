@@ -300,26 +300,26 @@ static const struct description DESCRIPTIONS[] = {
     { NULL, NULL, NULL, NULL, NULL }, /* others: their columns of `get -o wide` */
 };
 
-static const struct description *find(const struct resource *r)
+static const struct description *find(const struct kind *r)
 {
     const struct description *d = DESCRIPTIONS;
 
-    while (d->kind && strcmp(d->kind, r->kind) != 0)
+    while (d->kind && strcmp(d->kind, r->name) != 0)
         d++;
     return d;
 }
 
-const struct related *description_related(const struct resource *r)
+const struct related *description_related(const struct kind *r)
 {
     return find(r)->related;
 }
 
-bool description_event_of(const json_t *event, const struct resource *r, const char *name)
+bool description_event_of(const json_t *event, const struct kind *r, const char *name)
 {
     const char *kind = look_text(event, "involvedObject.kind");
     const char *own = look_text(event, "involvedObject.name");
-    bool same_kind = kind && (strcasecmp(kind, r->kind) == 0 ||
-                              (strcasecmp(kind, "node") == 0 && strcmp(r->kind, "NodePower") == 0));
+    bool same_kind = kind && (strcasecmp(kind, r->name) == 0 ||
+                              (strcasecmp(kind, "node") == 0 && strcmp(r->name, "NodePower") == 0));
 
     return same_kind && own && strcmp(own, name) == 0;
 }
@@ -403,16 +403,16 @@ static void print_list(struct strbuf *out, const char *name, const struct column
     table_done(&t);
 }
 
-static const struct resource *by_plural(const char *plural)
+static const struct kind *by_plural(const char *plural)
 {
-    const struct resource *r = resources();
+    const struct kind *r = kinds();
 
     while (strcmp(r->plural, plural) != 0)
         r++;
     return r;
 }
 
-void description_print(struct strbuf *out, const struct resource *r, const json_t *object,
+void description_print(struct strbuf *out, const struct kind *r, const json_t *object,
                        const json_t *related, const json_t *events, int64_t now_ms, bool colour)
 {
     const struct description *d = find(r);

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "controller/cli/resource.h"
+#include "controller/cli/kind.h"
 #include "proto/base/strbuf.h"
 
 /* Objects of another kind that belong to one: those whose `path` is its name. */
@@ -16,13 +16,13 @@ struct related {
 };
 
 /* NULL: none. */
-const struct related *description_related(const struct resource *r);
+const struct related *description_related(const struct kind *r);
 
 /* Does the event speak of this object? */
-bool description_event_of(const json_t *event, const struct resource *r, const char *name);
+bool description_event_of(const json_t *event, const struct kind *r, const char *name);
 
 /* The object; `related` (an array, or NULL) and `events` (an array) are those that belong to it. */
-void description_print(struct strbuf *out, const struct resource *r, const json_t *object,
+void description_print(struct strbuf *out, const struct kind *r, const json_t *object,
                        const json_t *related, const json_t *events, int64_t now_ms, bool colour);
 
 #endif

@@ -13,7 +13,7 @@
 #define LINE_MAX_BYTES (64u << 20)
 #define TRIES 5 /* in a row without anything heard */
 
-int listing_get(const struct session *s, const struct resource *r, const char *name,
+int listing_get(const struct session *s, const struct kind *r, const char *name,
                 json_t **ret_answer, struct err *e)
 {
     AUTO(strbuf) struct strbuf path = STRBUF_INIT;
@@ -80,8 +80,7 @@ static int on_chunk(void *data, const char *bytes, size_t n)
 }
 
 /* Tells everything as it is now, and takes the version to go on from. */
-static int list_again(const struct session *s, const struct resource *r, struct watch *w,
-                      struct err *e)
+static int list_again(const struct session *s, const struct kind *r, struct watch *w, struct err *e)
 {
     json_t *answer = NULL;
     const json_t *items;
@@ -99,8 +98,7 @@ static int list_again(const struct session *s, const struct resource *r, struct 
     return 0;
 }
 
-static int one_stream(const struct session *s, const struct resource *r, struct watch *w,
-                      struct err *e)
+static int one_stream(const struct session *s, const struct kind *r, struct watch *w, struct err *e)
 {
     AUTO(strbuf) struct strbuf path = STRBUF_INIT;
     int result;
@@ -115,7 +113,7 @@ static int one_stream(const struct session *s, const struct resource *r, struct 
     return list_again(s, r, w, e);
 }
 
-int listing_watch(const struct session *s, const struct resource *r, const char *name,
+int listing_watch(const struct session *s, const struct kind *r, const char *name,
                   const char *version, listing_change_fn *change, void *data, struct err *e)
 {
     struct watch w = { .name = name, .change = change, .data = data };

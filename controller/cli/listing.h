@@ -10,7 +10,7 @@
 #include "proto/base/err.h"
 
 /* An object (name given) or the list of a kind; see session_call(). New reference. */
-int listing_get(const struct session *s, const struct resource *r, const char *name,
+int listing_get(const struct session *s, const struct kind *r, const char *name,
                 json_t **ret_answer, struct err *e);
 
 /* Changes of a kind (and a name, or NULL) behind `version`, in order. `change` is called with
@@ -18,7 +18,7 @@ int listing_get(const struct session *s, const struct resource *r, const char *n
  * when the server has forgotten the version it lists again and tells every object as ADDED.
  * Returns 0 when stopped, or an error. */
 typedef int listing_change_fn(void *data, const char *type, const json_t *object);
-int listing_watch(const struct session *s, const struct resource *r, const char *name,
+int listing_watch(const struct session *s, const struct kind *r, const char *name,
                   const char *version, listing_change_fn *change, void *data, struct err *e);
 
 #endif

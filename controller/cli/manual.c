@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/cli/resource.h"
+#include "controller/cli/kind.h"
 #include "controller/cli/verb.h"
 #include "proto/manifest_schema.h"
 
@@ -82,7 +82,7 @@ static void add_verb(struct strbuf *out, const struct verb *v)
 
 static void add_kinds(struct strbuf *out)
 {
-    for (const struct resource *r = resources(); r->kind; r++) {
+    for (const struct kind *r = kinds(); r->name; r++) {
         strbuf_printf(out, ".TP\n.B %s\n", r->plural);
         manual_text(out, r->help);
         strbuf_printf(out, ". Also: %s", r->singular);

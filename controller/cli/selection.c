@@ -12,11 +12,11 @@ static int add_pair(struct selection *s, const char *word, struct err *e)
 {
     const char *slash = strchr(word, '/');
     AUTO(mem) char *kind = slash ? strndup(word, (size_t)(slash - word)) : NULL;
-    const struct resource *r;
+    const struct kind *r;
 
     if (!slash)
         return err_set(e, -EINVAL, "\"%.60s\": expected KIND/NAME as the other words are", word);
-    r = resource_find(kind ? kind : "", e);
+    r = kind_find(kind ? kind : "", e);
     if (!r)
         return -EINVAL;
     if (!slash[1] || strchr(slash + 1, '/'))
@@ -31,7 +31,7 @@ static int add_kinds(struct selection *s, const char *words, struct err *e)
     char *rest = NULL;
 
     for (char *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
-        const struct resource *r = resource_find(word, e);
+        const struct kind *r = kind_find(word, e);
 
         if (!r)
             return -EINVAL;
@@ -42,7 +42,7 @@ static int add_kinds(struct selection *s, const char *words, struct err *e)
 
 int selection_read(struct selection *s, const char *const *words, size_t n, struct err *e)
 {
-    const struct resource *r;
+    const struct kind *r;
     int result = 0;
 
     if (n == 0)
@@ -57,7 +57,7 @@ int selection_read(struct selection *s, const char *const *words, size_t n, stru
         return result;
     if (s->n_targets > 1)
         return err_set(e, -EINVAL, "names need one kind, not \"%.60s\"", words[0]);
-    r = s->targets[0].resource;
+    r = s->targets[0].kind;
     s->n_targets = 0;
     for (size_t i = 1; i < n; i++) {
         if (strchr(words[i], '/'))

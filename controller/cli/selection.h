@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "controller/cli/resource.h"
+#include "controller/cli/kind.h"
 #include "proto/base/err.h"
 
 struct target {
-    const struct resource *resource;
+    const struct kind *kind;
     const char *name; /* borrowed from the words; NULL: all of the kind */
 };
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "controller/cli/look.h"
 #include "controller/cli/text.h"
@@ -11,6 +12,7 @@
 #include "proto/base/yaml.h"
 #include "proto/field.h"
 
+#define TRIES 5
 #define MOST_BYTES (256u << 20) /* a list of 10,000 nodes is some 30 MB */
 
 /* --- settings ----------------------------------------------------------------------------------
@@ -170,7 +172,7 @@ static void add_escaped(struct strbuf *out, const char *word)
 
 void session_path(struct strbuf *out, const char *plural, const char *name)
 {
-    strbuf_printf(out, API_GROUP "/%s", plural);
+    strbuf_printf(out, API_PREFIX "/%s", plural);
     if (name) {
         strbuf_putc(out, '/');
         add_escaped(out, name);
@@ -207,6 +209,20 @@ static struct http_request request_for(const struct session *s, const char *url)
                                   .bearer = s->token };
 }
 
+/* 429 says that nothing was done: the server wants to be asked less often. */
+static int fetch(const struct http_request *rq, char **ret_text, size_t *ret_n, struct err *e)
+{
+    for (int i = 0;; i++) {
+        int status = http_fetch(rq, NULL, NULL, ret_text, ret_n, e);
+
+        if (status != 429 || i == TRIES)
+            return status;
+        free(*ret_text);
+        *ret_text = NULL;
+        (void)nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
+    }
+}
+
 int session_call(const struct session *s, const char *method, const char *path, const json_t *body,
                  json_t **ret_answer, struct err *e)
 {
@@ -226,7 +242,7 @@ int session_call(const struct session *s, const char *method, const char *path, 
         rq.body = text;
         rq.body_length = text ? strlen(text) : 0;
     }
-    status = http_fetch(&rq, NULL, NULL, &answer_text, &n, e);
+    status = fetch(&rq, &answer_text, &n, e);
     if (status < 0)
         return status;
     answer = answer_text ? json_loadb(answer_text, n, 0, NULL) : NULL;

@@ -11,7 +11,7 @@
 #include "proto/base/http.h"
 #include "proto/base/strbuf.h"
 
-#define API_GROUP "/apis/huddle.energy/v1alpha1"
+#define API_PREFIX "/apis/huddle.energy/v1alpha1"
 #define DEFAULT_SERVER "http://127.0.0.1:7443"
 
 struct session {

@@ -20,11 +20,11 @@ struct applying {
     struct writer writer;
 };
 
-static const struct resource *resource_of_manifest(const struct manifest *m)
+static const struct kind *kind_of_manifest(const struct manifest *m)
 {
     struct err e;
 
-    return resource_find(manifest_kind_plural(m->kind), &e);
+    return kind_find(manifest_kind_plural(m->kind), &e);
 }
 
 /* Creates, replaces or leaves alone. `ret_did` is "created", "configured" or "unchanged". */
@@ -62,7 +62,7 @@ static int apply_once(struct applying *a, const struct manifest *m, json_t **ret
 
 static int apply_object(struct applying *a, const struct manifest *m)
 {
-    const struct resource *resource = resource_of_manifest(m);
+    const struct kind *kind = kind_of_manifest(m);
     const char *did = "";
     json_t *object = NULL;
     struct err e = ERR_INIT;
@@ -71,13 +71,13 @@ static int apply_object(struct applying *a, const struct manifest *m)
     for (int i = 0; i < TRIES && r == -EEXIST; i++)
         r = apply_once(a, m, &object, &did, &e);
     if (r < 0) {
-        (void)err_prefix(&e, r, "%s/%s", resource->singular, m->meta.name);
+        (void)err_prefix(&e, r, "%s/%s", kind->singular, m->meta.name);
         return cli_fail(&e);
     }
     if (a->output)
-        writer_item(&a->writer, resource, object);
+        writer_item(&a->writer, kind, object);
     else
-        (void)printf("%s/%s %s%s\n", resource->singular, m->meta.name, did,
+        (void)printf("%s/%s %s%s\n", kind->singular, m->meta.name, did,
                      a->dry_run == DRY_RUN_SERVER ? " (server dry run)" : "");
     json_decref(object);
     return EXIT_DONE;
@@ -89,7 +89,7 @@ static int show_checked(struct applying *a, const struct manifest_files *f)
     for (size_t i = 0; i < f->n_manifests; i++) {
         json_t *object = manifest_to_json(f->manifests[i]);
 
-        writer_item(&a->writer, resource_of_manifest(f->manifests[i]), object);
+        writer_item(&a->writer, kind_of_manifest(f->manifests[i]), object);
         writer_flush(&a->writer);
         json_decref(object);
     }

@@ -30,7 +30,7 @@ static void offer_names(void *data, const char *plural, const char *prefix, stru
     if (!c->session.server && session_open(&c->options, &c->session, &e) < 0)
         return;
     c->session.total_ms = 1000; /* a person waits at a prompt */
-    if (listing_get(&c->session, resource_find(plural, &e), NULL, &list, &e) < 0)
+    if (listing_get(&c->session, kind_find(plural, &e), NULL, &list, &e) < 0)
         return;
     items = look(list, "items");
     for (size_t i = 0; i < json_array_size(items) && i < NAMES_MAX; i++) {

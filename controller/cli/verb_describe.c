@@ -8,8 +8,7 @@
 
 /* The items of `list` whose `path` is `name`; those of which `keep` says so when there is no path.
  * New reference. */
-static json_t *chosen(const json_t *list, const char *path, const struct resource *r,
-                      const char *name)
+static json_t *chosen(const json_t *list, const char *path, const struct kind *r, const char *name)
 {
     const json_t *items = look(list, "items");
     json_t *kept = json_array();
@@ -26,25 +25,25 @@ static json_t *chosen(const json_t *list, const char *path, const struct resourc
 
 struct lists { /* got once for all objects */
     json_t *related, *events;
-    const struct resource *related_to;
+    const struct kind *related_to;
 };
 
-static int get_lists(struct cli *c, const struct resource *r, struct lists *l, struct err *e)
+static int get_lists(struct cli *c, const struct kind *r, struct lists *l, struct err *e)
 {
     const struct related *related = description_related(r);
     int result = 0;
 
     if (!l->events)
-        result = listing_get(&c->session, resource_find("events", e), NULL, &l->events, e);
+        result = listing_get(&c->session, kind_find("events", e), NULL, &l->events, e);
     if (result < 0 || !related || l->related_to == r)
         return result;
     json_decref(l->related);
     l->related = NULL;
     l->related_to = r;
-    return listing_get(&c->session, resource_find(related->plural, e), NULL, &l->related, e);
+    return listing_get(&c->session, kind_find(related->plural, e), NULL, &l->related, e);
 }
 
-static void describe(struct cli *c, const struct resource *r, const struct lists *l,
+static void describe(struct cli *c, const struct kind *r, const struct lists *l,
                      const json_t *object, struct strbuf *out)
 {
     const struct related *related = description_related(r);
@@ -65,16 +64,16 @@ static int describe_target(struct cli *c, const struct target *t, struct lists *
     const char *selector = options_get(&c->options, OPT_SELECTOR);
     json_t *answer = NULL;
     const json_t *items;
-    int r = listing_get(&c->session, t->resource, t->name, &answer, e);
+    int r = listing_get(&c->session, t->kind, t->name, &answer, e);
 
     if (r == 0)
-        r = get_lists(c, t->resource, l, e);
+        r = get_lists(c, t->kind, l, e);
     if (r == 0 && t->name)
-        describe(c, t->resource, l, answer, out);
+        describe(c, t->kind, l, answer, out);
     items = look(answer, "items");
     for (size_t i = 0; r == 0 && i < json_array_size(items); i++)
         if (labels_match(selector, json_array_get(items, i)))
-            describe(c, t->resource, l, json_array_get(items, i), out);
+            describe(c, t->kind, l, json_array_get(items, i), out);
     json_decref(answer);
     return r;
 }

@@ -19,7 +19,7 @@ struct filter {
 
 struct following {
     struct writer writer;
-    const struct resource *resource;
+    const struct kind *kind;
     struct filter filter;
 };
 
@@ -28,7 +28,7 @@ static bool wanted(const struct filter *f, const json_t *event)
     const char *type = look_text(event, "type");
     const struct target *t = f->about.targets;
 
-    if (f->about.n_targets && !description_event_of(event, t->resource, t->name))
+    if (f->about.n_targets && !description_event_of(event, t->kind, t->name))
         return false;
     if (f->type && (!type || strcasecmp(type, f->type) != 0))
         return false;
@@ -59,7 +59,7 @@ static int on_change(void *data, const char *type, const json_t *event)
     if (strcmp(type, "DELETED") == 0 || !wanted(&f->filter, event))
         return 0;
     f->writer.now_ms = clock_wall_ms();
-    writer_item(&f->writer, f->resource, event);
+    writer_item(&f->writer, f->kind, event);
     writer_flush(&f->writer);
     cli_print(&f->writer.out);
     strbuf_clear(&f->writer.out);
@@ -73,14 +73,14 @@ static int show(struct cli *c, struct following *f)
     json_t *list = NULL;
     const json_t *items;
     size_t shown = 0;
-    int r = listing_get(&c->session, f->resource, NULL, &list, &e);
+    int r = listing_get(&c->session, f->kind, NULL, &list, &e);
 
     items = look(list, "items");
     for (size_t i = 0; i < json_array_size(items); i++) {
         if (!wanted(&f->filter, json_array_get(items, i)))
             continue;
         shown++;
-        writer_item(&f->writer, f->resource, json_array_get(items, i));
+        writer_item(&f->writer, f->kind, json_array_get(items, i));
     }
     if (r == 0 && watch)
         writer_flush(&f->writer);
@@ -92,8 +92,8 @@ static int show(struct cli *c, struct following *f)
     strbuf_clear(&f->writer.out);
     (void)fflush(stdout);
     if (r == 0 && watch)
-        r = listing_watch(&c->session, f->resource, NULL,
-                          look_text(list, "metadata.resourceVersion"), on_change, f, &e);
+        r = listing_watch(&c->session, f->kind, NULL, look_text(list, "metadata.resourceVersion"),
+                          on_change, f, &e);
     json_decref(list);
     return r < 0 ? cli_fail(&e) : EXIT_DONE;
 }
@@ -109,7 +109,7 @@ int verb_events(struct cli *c)
         selection_done(&f.filter.about);
         return cli_usage(c, "%s", e.text);
     }
-    f.resource = resource_find("events", &e);
+    f.kind = kind_find("events", &e);
     f.writer.colour = c->colour;
     f.writer.no_headers = options_on(&c->options, OPT_NO_HEADERS);
     f.writer.now_ms = c->now_ms;

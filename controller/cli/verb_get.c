@@ -11,7 +11,7 @@
 struct getting {
     struct cli *cli;
     struct writer writer;
-    const struct resource *resource;
+    const struct kind *kind;
     const char *selector;
     size_t shown;
 };
@@ -21,7 +21,7 @@ static void show(struct getting *g, const json_t *object)
     if (!labels_match(g->selector, object))
         return;
     g->shown++;
-    writer_item(&g->writer, g->resource, object);
+    writer_item(&g->writer, g->kind, object);
 }
 
 /* One target: an object by its name, or all of a kind. The answer is kept for a watch. */
@@ -29,11 +29,11 @@ static int get_target(struct getting *g, const struct target *t, json_t **ret_an
 {
     json_t *answer = NULL;
     const json_t *items;
-    int r = listing_get(&g->cli->session, t->resource, t->name, &answer, e);
+    int r = listing_get(&g->cli->session, t->kind, t->name, &answer, e);
 
     if (r < 0)
         return r;
-    g->resource = t->resource;
+    g->kind = t->kind;
     items = look(answer, "items");
     if (t->name)
         show(g, answer);
@@ -64,7 +64,7 @@ static int get_once(struct getting *g, const struct selection *s)
     if (g->shown || !g->writer.ops->human)
         writer_end(&g->writer);
     else if (code == EXIT_DONE)
-        (void)fprintf(stderr, "No %s found.\n", s->targets[0].resource->plural);
+        (void)fprintf(stderr, "No %s found.\n", s->targets[0].kind->plural);
     print(g);
     return code;
 }
@@ -97,8 +97,8 @@ static int get_and_watch(struct getting *g, const struct selection *s)
     print(g);
     (void)fflush(stdout);
     version = look_text(answer, "metadata.resourceVersion");
-    r = listing_watch(&g->cli->session, s->targets[0].resource, s->targets[0].name, version,
-                      on_change, g, &e);
+    r = listing_watch(&g->cli->session, s->targets[0].kind, s->targets[0].name, version, on_change,
+                      g, &e);
     json_decref(answer);
     return r < 0 ? cli_fail(&e) : EXIT_DONE;
 }
@@ -106,7 +106,7 @@ static int get_and_watch(struct getting *g, const struct selection *s)
 static bool several_kinds(const struct selection *s)
 {
     for (size_t i = 1; i < s->n_targets; i++)
-        if (s->targets[i].resource != s->targets[0].resource)
+        if (s->targets[i].kind != s->targets[0].kind)
             return true;
     return false;
 }

@@ -109,7 +109,7 @@ static int missed(const struct wait *w, const json_t *node, bool late, struct er
 /* Looks every POLL_MS; a server that is away for a while is waited for. */
 static int wait_for(struct cli *c, struct wait *w, struct err *e)
 {
-    const struct resource *nodes = resource_find("nodes", e);
+    const struct kind *nodes = kind_find("nodes", e);
     enum outcome outcome = STILL;
     int r = 0;
 
@@ -217,7 +217,7 @@ static int read_names(struct cli *c, struct names *out, struct err *e)
     }
     if (!selector)
         return 0;
-    r = listing_get(&c->session, resource_find("nodes", e), NULL, &list, e);
+    r = listing_get(&c->session, kind_find("nodes", e), NULL, &list, e);
     for (size_t i = 0; i < json_array_size(look(list, "items")); i++) {
         const json_t *node = json_array_get(look(list, "items"), i);
 

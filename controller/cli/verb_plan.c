@@ -155,7 +155,7 @@ int verb_plan(struct cli *c)
         return EXIT_USAGE;
     if (cli_connect(c))
         return EXIT_FAILED;
-    r = listing_get(&c->session, resource_find("plan", &e), "current", &plan, &e);
+    r = listing_get(&c->session, kind_find("plan", &e), "current", &plan, &e);
     if (r == -ENOENT)
         (void)err_set(&e, r,
                       "there is no plan yet: the controller has just begun, or no node reports");
@@ -193,7 +193,7 @@ static json_t *replicas_of(struct cli *c, const char *path, const char *name)
     struct err e = ERR_INIT;
     const json_t *items;
 
-    if (listing_get(&c->session, resource_find("replicas", &e), NULL, &list, &e) < 0) {
+    if (listing_get(&c->session, kind_find("replicas", &e), NULL, &list, &e) < 0) {
         json_decref(own);
         return NULL;
     }
@@ -212,9 +212,9 @@ static json_t *explain_object(struct cli *c, const struct target *t, const json_
 {
     json_t *replicas = NULL, *told;
 
-    if (strcmp(t->resource->kind, "Replica") == 0)
+    if (strcmp(t->kind->name, "Replica") == 0)
         return explanation_of_replica(object, c->now_ms);
-    if (strcmp(t->resource->kind, "Node") == 0) {
+    if (strcmp(t->kind->name, "Node") == 0) {
         replicas = replicas_of(c, "spec.node", t->name);
         told = explanation_of_node(object, replicas, c->now_ms);
     } else {
@@ -250,7 +250,7 @@ static int explain_target(struct cli *c, const struct target *t, const char *for
     struct err e = ERR_INIT;
     json_t *object = NULL, *told;
 
-    if (listing_get(&c->session, t->resource, t->name, &object, &e) < 0)
+    if (listing_get(&c->session, t->kind, t->name, &object, &e) < 0)
         return cli_fail(&e);
     told = explain_object(c, t, object);
     print_explanation(out, format, told);
@@ -262,8 +262,8 @@ static int explain_target(struct cli *c, const struct target *t, const char *for
 static bool can_be_explained(const struct target *t)
 {
     return t->name &&
-           (strcmp(t->resource->kind, "Node") == 0 || strcmp(t->resource->kind, "Replica") == 0 ||
-            strcmp(t->resource->kind, "ServedModel") == 0);
+           (strcmp(t->kind->name, "Node") == 0 || strcmp(t->kind->name, "Replica") == 0 ||
+            strcmp(t->kind->name, "ServedModel") == 0);
 }
 
 int verb_explain(struct cli *c)
@@ -283,7 +283,7 @@ int verb_explain(struct cli *c)
     for (size_t i = 0; i < s.n_targets; i++)
         if (!can_be_explained(&s.targets[i]))
             return cli_usage(c, "nodes, replicas and models can be explained, not %s",
-                             s.targets[i].resource->plural);
+                             s.targets[i].kind->plural);
     if (cli_connect(c))
         return EXIT_FAILED;
     for (size_t i = 0; i < s.n_targets; i++)

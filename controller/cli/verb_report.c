@@ -54,7 +54,7 @@ static int get_report(struct cli *c, int64_t from_ms, int64_t to_ms, json_t **re
 
     clock_format(from_ms, from);
     clock_format(to_ms, to);
-    strbuf_printf(&path, API_GROUP "/report?from=%s&to=%s", from, to);
+    strbuf_printf(&path, "/report?from=%s&to=%s", from, to);
     return session_call(&c->session, "GET", strbuf_text(&path), NULL, ret_report, e);
 }
 

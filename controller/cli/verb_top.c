@@ -116,16 +116,16 @@ static const struct column REPLICA[] = {
 };
 
 /* The kinds that draw power, with columns of their own. */
-static int resource_for(const char *word, struct resource *ret, struct err *e)
+static int kind_for(const char *word, struct kind *ret, struct err *e)
 {
     static const struct {
         const char *kind;
         const struct column *columns;
     } TOPS[] = { { "Node", NODE }, { "ServedModel", MODEL }, { "Replica", REPLICA } };
-    const struct resource *r = resource_find(word, e);
+    const struct kind *r = kind_find(word, e);
 
     for (size_t i = 0; r && i < ARRAY_LEN(TOPS); i++) {
-        if (strcmp(r->kind, TOPS[i].kind) == 0) {
+        if (strcmp(r->name, TOPS[i].kind) == 0) {
             *ret = *r;
             ret->columns = TOPS[i].columns;
             return 0;
@@ -193,7 +193,7 @@ static void add_sum(struct writer *w, const struct ranked *ranked, size_t n)
     strbuf_putc(&w->out, '\n');
 }
 
-static int look_once(struct cli *c, const struct resource *r, bool redraw, struct err *e)
+static int look_once(struct cli *c, const struct kind *r, bool redraw, struct err *e)
 {
     AUTO(writer) struct writer w;
     AUTO(mem) struct ranked *ranked = NULL;
@@ -223,23 +223,23 @@ static int look_once(struct cli *c, const struct resource *r, bool redraw, struc
 int verb_top(struct cli *c)
 {
     bool watch = options_on(&c->options, OPT_WATCH);
-    struct resource resource;
+    struct kind kind;
     struct err e = ERR_INIT;
     struct writer probe;
 
-    if (resource_for(c->options.operands[0], &resource, &e) < 0 ||
+    if (kind_for(c->options.operands[0], &kind, &e) < 0 ||
         labels_check(options_get(&c->options, OPT_SELECTOR), &e) < 0 ||
         writer_init(&probe, options_get(&c->options, OPT_OUTPUT), &e) < 0)
         return cli_usage(c, "%s", e.text);
     if (cli_connect(c))
         return EXIT_FAILED;
-    if (look_once(c, &resource, watch && isatty(STDOUT_FILENO), &e) < 0)
+    if (look_once(c, &kind, watch && isatty(STDOUT_FILENO), &e) < 0)
         return cli_fail(&e);
     while (watch) {
         (void)nanosleep(&(struct timespec){ .tv_sec = REFRESH_S }, NULL);
         if (!isatty(STDOUT_FILENO))
             (void)putchar('\n');
-        if (look_once(c, &resource, isatty(STDOUT_FILENO), &e) < 0)
+        if (look_once(c, &kind, isatty(STDOUT_FILENO), &e) < 0)
             return cli_fail(&e);
     }
     return EXIT_DONE;

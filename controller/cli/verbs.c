@@ -96,7 +96,8 @@ static const struct verb VERBS[] = {
       "A deleted model's replicas get no new request, finish those they have, and stop.",
       "huddlectl delete model small\n"
       "huddlectl delete -f models.yaml --ignore-not-found\n",
-      TAKES(FILENAME) | TAKES(RECURSIVE) | TAKES(IGNORE_NOT_FOUND), 0, -1, "kinds", verb_delete },
+      TAKES(FILENAME) | TAKES(RECURSIVE) | TAKES(IGNORE_NOT_FOUND) | TAKES(DRY_RUN), 0, -1, "kinds",
+      verb_delete },
     { "schema", "Declaring", "[KIND]", "print the JSON schema of objects",
       "For editors and other checkers: the same fields, ranges and defaults that apply reads.",
       "huddlectl schema > huddle.schema.json\n"

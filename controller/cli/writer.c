@@ -31,7 +31,7 @@ void write_yaml(struct strbuf *out, const json_t *value)
 /* --- table -------------------------------------------------------------------------------------
  */
 
-static size_t count_columns(const struct writer *w, const struct resource *r)
+static size_t count_columns(const struct writer *w, const struct kind *r)
 {
     size_t n = 0;
 
@@ -40,7 +40,7 @@ static size_t count_columns(const struct writer *w, const struct resource *r)
     return n;
 }
 
-static void begin_kind(struct writer *w, const struct resource *r)
+static void begin_kind(struct writer *w, const struct kind *r)
 {
     if (w->shown) {
         table_print(&w->table, &w->out, w->colour);
@@ -55,7 +55,7 @@ static void begin_kind(struct writer *w, const struct resource *r)
             table_cell(&w->table, c->title, PAINT_HEAD);
 }
 
-static void table_item(struct writer *w, const struct resource *r, const json_t *object)
+static void table_item(struct writer *w, const struct kind *r, const json_t *object)
 {
     if (w->shown != r)
         begin_kind(w, r);
@@ -77,7 +77,7 @@ static void table_flush(struct writer *w)
 /* --- json, yaml --------------------------------------------------------------------------------
  */
 
-static void list_item(struct writer *w, const struct resource *r, const json_t *object)
+static void list_item(struct writer *w, const struct kind *r, const json_t *object)
 {
     (void)r;
     if (!w->items)
@@ -135,7 +135,7 @@ static void yaml_end(struct writer *w)
 /* --- name --------------------------------------------------------------------------------------
  */
 
-static void name_item(struct writer *w, const struct resource *r, const json_t *object)
+static void name_item(struct writer *w, const struct kind *r, const json_t *object)
 {
     strbuf_printf(&w->out, "%s/", r->singular);
     text_safe(&w->out, look_name(object));
@@ -185,7 +185,7 @@ void writer_begin(struct writer *w, bool single)
     w->single = single;
 }
 
-void writer_item(struct writer *w, const struct resource *r, const json_t *object)
+void writer_item(struct writer *w, const struct kind *r, const json_t *object)
 {
     w->ops->item(w, r, object);
 }

@@ -1,7 +1,7 @@
 /* How objects are printed: one table of functions, with a writer for each format.
  *
  *     writer_begin(&w, false);              // several objects: a list
- *     writer_item(&w, resource, object);    // for each
+ *     writer_item(&w, kind, object);    // for each
  *     writer_flush(&w);                     // a watch: what there is so far goes out
  *     writer_end(&w);
  *
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "controller/cli/resource.h"
+#include "controller/cli/kind.h"
 #include "controller/cli/table.h"
 #include "proto/base/err.h"
 #include "proto/base/strbuf.h"
@@ -25,7 +25,7 @@ struct writer_ops {
     const char *name;
     bool human; /* for people: says nothing of deleted objects */
     bool wide;
-    void (*item)(struct writer *w, const struct resource *r, const json_t *object);
+    void (*item)(struct writer *w, const struct kind *r, const json_t *object);
     void (*flush)(struct writer *w);
     void (*end)(struct writer *w);
 };
@@ -39,7 +39,7 @@ struct writer {
     /* private */
     bool single, streaming;
     size_t n_items;
-    const struct resource *shown; /* whose titles stand above */
+    const struct kind *shown; /* whose titles stand above */
     struct table table;
     json_t *items;
 };
@@ -47,7 +47,7 @@ struct writer {
 /* "table wide json yaml name"; NULL is table. -EINVAL with what there is. */
 int writer_init(struct writer *w, const char *format, struct err *e);
 void writer_begin(struct writer *w, bool single);
-void writer_item(struct writer *w, const struct resource *r, const json_t *object);
+void writer_item(struct writer *w, const struct kind *r, const json_t *object);
 void writer_flush(struct writer *w);
 void writer_end(struct writer *w);
 void writer_done(struct writer *w);

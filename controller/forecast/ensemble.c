@@ -1,61 +1,81 @@
 /* Every origin leaves its forecasts for a few horizons behind; when the step they speak of arrives
- * they are judged: the members' losses make the weights, the ensemble's errors make the quantiles.
- * Errors are scaled by the root of the level, so that the night's do not judge the day. */
+ * they are judged: the members' faded losses make the weights, the ensemble's errors the quantiles.
+ * A step that is a gap judges no member, yet what was told of it stands among the errors. */
 #include "controller/forecast/ensemble.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "controller/forecast/analogues.h"
+#include "controller/forecast/experts.h"
 #include "controller/forecast/member.h"
-#include "controller/forecast/residuals.h"
+#include "controller/forecast/network.h"
+#include "controller/forecast/regression.h"
 #include "controller/forecast/season.h"
 #include "proto/base/array.h"
 
-#define HORIZONS 7u
-#define ORIGINS FORECAST_STEPS_MAX
-#define REPLAYED 96u /* origins judged anew when a season is found */
-#define LOSS_FADE 0.98f
-#define SHARPNESS 8.0f
+#define LOSS_FADE 0.988f
+#define SHARPNESS 10.0f
+#define SILENT 2.0f  /* a member that says nothing: so many times the ensemble's error */
+#define REPLAYED 96u /* origins on which the stateless are judged anew with a new season */
 #define SEEN_MIN 12u /* observations before it says anything */
-#define ERRORS_MIN 8u
-#define WILD 0.5f /* share of recent steps above the 0.99 quantile */
-#define SEASON_EVERY 8
-#define GAP_MAX 2048 /* a longer silence starts the series over */
+#define WILD 0.5f    /* share of recent steps above the 0.95 quantile */
+#define WILD_RATE 0.15f
+#define WILD_HORIZON 2u /* judged three steps ahead */
+#define SEASON_EVERY 24
+#define BRIDGED_MAX 4u  /* steps without an observation after which nothing is known of now */
+#define GAP_MAX 2048    /* a longer silence starts the series over */
+#define UNIT_SHARE 0.1f /* of the running mean */
+#define UNIT_MOVES 2.5f
+#define MEAN_STEPS 4096.0f
 
-static const uint32_t horizons[HORIZONS] = { 1, 2, 4, 8, 16, 32, 64 };
-#define WILD_HORIZON 2u /* judged four steps ahead */
+enum member { LAST, MEDIAN, PROFILE, LOG_PROFILE, REGRESSION, ANALOGUES, NETWORK, MEMBERS };
 
-static const struct {
-    const char *name;
-    member_fn *forecast;
-} members[] = {
-    { "last value", member_last },
-    { "level", member_level },
-    { "profile", member_profile },
-    { "analogue", member_analogue },
-};
-#define MEMBERS (sizeof(members) / sizeof(members[0]))
+static const char *const names[MEMBERS] = { "last value", "median",    "profile", "log profile",
+                                            "regression", "analogues", "network" };
+static member_fn *const stateless[] = { member_last, member_median, member_profile,
+                                        member_log_profile };
 
-struct origin {
-    float member[MEMBERS][HORIZONS];
-    float point[HORIZONS], scale[HORIZONS], top; /* top: 0.99 quantile at WILD_HORIZON */
+struct waiting { /* what was said from one origin of one horizon */
+    float member[MEMBERS];
+    struct circumstances then;
+    float quantile[EXPERTS_JUDGED][EXPERTS];
+    float top; /* 0.95 quantile; NAN: not said */
+    bool said;
 };
 
 struct ensemble {
+    struct past past;
     struct series series;
     struct season season;
-    struct origin origins[ORIGINS];
-    struct residuals errors[HORIZONS];
-    float loss[MEMBERS]; /* faded mean absolute error */
-    float judged[MEMBERS];
+    struct regression regression;
+    struct analogues analogues;
+    struct network network;
+    struct experts experts;
+    struct waiting waiting[HORIZON_ORIGINS];
+    float loss[MEMBERS];
+    float rough; /* running mean of the absolute step */
     float above; /* faded share of steps above `top` */
+    int64_t step_ms;
 };
 _Static_assert(sizeof(struct ensemble) <= 65536, "a forecaster fits in 64 KB");
 
-struct ensemble *ensemble_new(void)
+static void start(struct ensemble *m, int64_t step_ms)
 {
-    return xcalloc(1, sizeof(struct ensemble));
+    memset(m, 0, sizeof(*m));
+    m->step_ms = step_ms;
+    season_init(&m->season, step_ms);
+    regression_init(&m->regression);
+    network_init(&m->network, 1);
+}
+
+struct ensemble *ensemble_new(int64_t step_ms)
+{
+    struct ensemble *m = xcalloc(1, sizeof(struct ensemble));
+
+    start(m, step_ms);
+    return m;
 }
 
 void ensemble_free(struct ensemble *m)
@@ -73,142 +93,219 @@ size_t ensemble_bytes(void)
     return sizeof(struct ensemble);
 }
 
-/* --- point -------------------------------------------------------------------------------------
+/* --- the past, as the members see it ------------------------------------------------------------
  */
 
-static void weigh(const struct ensemble *m, float weight[MEMBERS])
+static float log_mean(const struct past *p, uint32_t width)
+{
+    float sum = 0;
+    uint32_t n = 0;
+
+    for (; n < width && series_holds(p->series, p->origin - n); n++)
+        sum += past_log_at(p, p->origin - n);
+    return n ? sum / (float)n : 0;
+}
+
+static void set_unit(struct ensemble *m)
+{
+    float unit = UNIT_SHARE * m->past.mean + 1e-9f;
+
+    if (m->past.unit > 0 && unit < UNIT_MOVES * m->past.unit && unit * UNIT_MOVES > m->past.unit)
+        return;
+    m->past.unit = unit;
+    for (uint32_t back = 0; back < REGRESSION_FAR; back++) {
+        int64_t step = m->series.last - back;
+
+        if (series_holds(&m->series, step))
+            m->regression.origin[(uint64_t)step % REGRESSION_FAR].log_now =
+                past_log_at(&m->past, step);
+    }
+}
+
+static void look_back(struct ensemble *m)
+{
+    struct past *p = &m->past;
+    const struct series *s = &m->series;
+    float rate = 1 / fminf((float)s->n, MEAN_STEPS);
+    float before = series_bridged(s, s->last - 1);
+
+    p->series = s;
+    p->origin = s->last;
+    p->gap = s->gap > 0;
+    p->now = series_bridged(s, s->last);
+    p->mean += rate * (p->now - p->mean);
+    if (!isnan(before))
+        m->rough += rate * (fabsf(p->now - before) - m->rough);
+    p->season = m->season.length;
+    p->turn = p->season        ? p->season
+              : m->step_ms > 0 ? 86400e3 / (double)m->step_ms
+                               : (double)SEASON_MAX;
+    set_unit(m);
+    p->log_now = past_log(p, p->now);
+    p->log_mean12 = log_mean(p, 12);
+    p->log_mean48 = log_mean(p, 48);
+}
+
+/* --- point --------------------------------------------------------------------------------------
+ */
+
+static void weigh(const float loss[MEMBERS], float weight[MEMBERS])
 {
     float best = INFINITY;
 
-    for (size_t i = 0; i < MEMBERS; i++)
-        if (m->judged[i] > 0 && m->loss[i] < best)
-            best = m->loss[i];
-    for (size_t i = 0; i < MEMBERS; i++) {
-        float ratio = best > 0 ? m->loss[i] / best : m->loss[i] > 0 ? INFINITY : 1;
+    for (uint32_t i = 0; i < MEMBERS; i++)
+        best = fminf(best, loss[i]);
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        float ratio = best > 0 ? loss[i] / best : loss[i] > 0 ? 100 : 1;
 
-        weight[i] = m->judged[i] <= 0 ? 0.01f : expf(-SHARPNESS * (ratio - 1));
+        weight[i] = elementary_exp(-SHARPNESS * (ratio - 1)) + 1e-6f;
     }
 }
 
-static float combine(const float weight[MEMBERS], const float value[MEMBERS])
+static float member_at(const struct ensemble *m, uint32_t i, uint32_t h)
+{
+    switch ((enum member)i) {
+    case REGRESSION:
+        return regression_forecast(&m->regression, &m->past, h);
+    case ANALOGUES:
+        return analogues_forecast(&m->analogues, &m->past, h);
+    case NETWORK:
+        return network_forecast(&m->network, &m->past, h);
+    default:
+        return stateless[i](&m->past, h);
+    }
+}
+
+static float point_at(const struct ensemble *m, const float weight[MEMBERS], uint32_t h,
+                      float value[MEMBERS])
 {
     float sum = 0, mass = 0;
 
-    for (size_t i = 0; i < MEMBERS; i++) {
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        value[i] = member_at(m, i, h);
         if (isnan(value[i]))
             continue;
-        sum += (weight[i] + 1e-6f) * value[i];
-        mass += weight[i] + 1e-6f;
+        sum += weight[i] * value[i];
+        mass += weight[i];
     }
-    return mass > 0 ? fmaxf(0, sum / mass) : NAN;
-}
-
-static float point_at(const struct ensemble *m, const float weight[MEMBERS], int64_t origin,
-                      uint32_t h, float value[MEMBERS])
-{
-    for (size_t i = 0; i < MEMBERS; i++)
-        value[i] = members[i].forecast(&m->series, m->season.length, origin, h);
-    return combine(weight, value);
-}
-
-static float scale_of(const struct ensemble *m, float point)
-{
-    float mean = m->season.n ? (float)(m->season.sum / m->season.n) : 0;
-
-    return sqrtf(point + 0.1f * mean + 1e-3f);
+    return mass > 0 ? fmaxf(0, sum / mass) : m->past.now;
 }
 
 /* --- judging ------------------------------------------------------------------------------------
  */
 
-static void judge(struct ensemble *m, const struct origin *o, uint32_t k, float truth)
+static void judge_members(struct ensemble *m, uint32_t k, const struct waiting *w, float truth)
 {
-    for (size_t i = 0; i < MEMBERS; i++) {
-        float error = fabsf(truth - o->member[i][k]);
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        float error = isnan(w->member[i]) ? SILENT * fabsf(truth - w->then.point)
+                                          : fabsf(truth - w->member[i]);
 
-        if (isnan(error))
-            continue;
-        m->judged[i] += 1;
-        m->loss[i] += fmaxf(1 - LOSS_FADE, 1 / m->judged[i]) * (error - m->loss[i]);
+        m->loss[i] += horizon_weight[k] * error;
     }
-    if (!isnan(o->point[k]))
-        residuals_add(&m->errors[k], (truth - o->point[k]) / o->scale[k]);
 }
 
-static void judge_newest(struct ensemble *m, int64_t step, float truth)
+/* `truth` is what was told, a gap's 0 included. */
+static void judge(struct ensemble *m, float truth)
 {
+    int64_t step = m->series.last;
+
+    for (uint32_t i = 0; i < MEMBERS && !m->past.gap; i++)
+        m->loss[i] *= LOSS_FADE;
+    experts_step(&m->experts);
     for (uint32_t k = 0; k < HORIZONS; k++) {
-        const struct origin *o = &m->origins[(uint64_t)(step - horizons[k]) % ORIGINS];
+        const struct waiting *w = &m->waiting[horizon_place(k, step - horizons[k])];
 
-        if (horizons[k] >= m->series.n)
+        if (horizons[k] >= m->series.n || !w->said)
             continue;
-        judge(m, o, k, truth);
-        if (k == WILD_HORIZON && !isnan(o->top))
-            m->above += 0.15f * ((truth > o->top ? 1.0f : 0.0f) - m->above);
+        if (!m->past.gap)
+            judge_members(m, k, w, truth);
+        if (!isnan(w->top)) {
+            experts_judge(&m->experts, k, w->quantile, truth);
+            if (k == WILD_HORIZON)
+                m->above += WILD_RATE * ((truth > w->top ? 1.0f : 0.0f) - m->above);
+        }
+        experts_add(&m->experts, k, step - horizons[k], &w->then, truth);
     }
 }
 
-static void look_ahead(const struct ensemble *m, int64_t origin, struct origin *o)
+static float quantile_95(const struct ensemble *m, const struct waiting *w)
 {
-    float weight[MEMBERS], value[MEMBERS];
+    float q90 = experts_combine(&m->experts, 0, w->quantile[0]);
 
-    weigh(m, weight);
-    for (uint32_t k = 0; k < HORIZONS; k++) {
-        o->point[k] = point_at(m, weight, origin, horizons[k], value);
-        o->scale[k] = scale_of(m, o->point[k]);
-        for (size_t i = 0; i < MEMBERS; i++)
-            o->member[i][k] = value[i];
-    }
-    o->top = m->errors[WILD_HORIZON].n < ERRORS_MIN
-                 ? NAN
-                 : o->point[WILD_HORIZON] +
-                       o->scale[WILD_HORIZON] *
-                           residuals_quantile(&m->errors[WILD_HORIZON], forecast_levels[4]);
+    return fmaxf(q90, experts_combine(&m->experts, 1, w->quantile[1]));
 }
 
-/* The season changed what the members say: their merits and the errors are those of the members as
- * they are now. */
+static void look_ahead(struct ensemble *m)
+{
+    float weight[MEMBERS];
+
+    weigh(m->loss, weight);
+    for (uint32_t k = 0; k < HORIZONS; k++) {
+        struct waiting *w = &m->waiting[horizon_place(k, m->past.origin)];
+        float point = point_at(m, weight, horizons[k], w->member);
+        bool known = true;
+
+        w->then = experts_circumstances(&m->experts, &m->past, k, point, m->rough);
+        for (uint32_t j = 0; j < EXPERTS_JUDGED; j++)
+            known &= experts_quantiles(&m->experts, &m->past, k, &w->then, experts_level[j],
+                                       w->quantile[j]);
+        w->top = known ? quantile_95(m, w) : NAN;
+        w->said = true;
+    }
+}
+
+/* A new season changes what the stateless members say: they are judged anew by what they would have
+ * said. */
 static void replay(struct ensemble *m)
 {
-    int64_t last = m->series.last, span = REPLAYED + horizons[HORIZONS - 1];
-    int64_t first = last - (m->series.n - 1 < span ? (int64_t)m->series.n - 1 : span);
+    struct past p = m->past;
+    uint32_t first = m->series.n > REPLAYED + 1 ? REPLAYED : m->series.n - 1;
 
-    memset(m->errors, 0, sizeof(m->errors));
-    memset(m->loss, 0, sizeof(m->loss));
-    memset(m->judged, 0, sizeof(m->judged));
-    m->above = 0;
-    for (int64_t step = first; step <= last; step++) {
-        float truth = series_at(&m->series, step);
+    for (uint32_t i = 0; i < sizeof(stateless) / sizeof(stateless[0]); i++)
+        m->loss[i] = 0;
+    for (uint32_t back = first; back > 0; back--) {
+        p.origin = m->series.last - back;
+        p.now = series_bridged(&m->series, p.origin);
+        for (uint32_t i = 0; i < sizeof(stateless) / sizeof(stateless[0]); i++) {
+            m->loss[i] *= LOSS_FADE;
+            for (uint32_t k = 0; k < HORIZONS && horizons[k] <= back; k++) {
+                float truth = series_at(&m->series, p.origin + horizons[k]);
+                float error = fabsf(truth - stateless[i](&p, horizons[k]));
 
-        for (uint32_t k = 0; k < HORIZONS && !isnan(truth); k++)
-            if (step - horizons[k] >= first)
-                judge(m, &m->origins[(uint64_t)(step - horizons[k]) % ORIGINS], k, truth);
-        look_ahead(m, step, &m->origins[(uint64_t)step % ORIGINS]);
+                m->loss[i] += isnan(error) ? 0 : horizon_weight[k] * error;
+            }
+        }
     }
 }
 
 static void add_step(struct ensemble *m, int64_t step, double value)
 {
-    float truth;
+    bool found;
 
-    series_push(&m->series, step, value);
-    truth = series_at(&m->series, step);
+    (void)series_push(&m->series, step, value);
     season_add(&m->season, &m->series);
-    if (step % SEASON_EVERY == 0 && season_find(&m->season)) {
+    found = step % SEASON_EVERY == 0 && season_find(&m->season);
+    look_back(m);
+    if (!isnan(value))
+        judge(m, (float)value);
+    if (found)
         replay(m);
-        return;
-    }
-    if (!isnan(truth))
-        judge_newest(m, step, truth);
-    look_ahead(m, step, &m->origins[(uint64_t)step % ORIGINS]);
+    regression_add(&m->regression, &m->past);
+    analogues_add(&m->analogues, &m->past);
+    network_add(&m->network, &m->past);
+    look_ahead(m);
 }
 
 void ensemble_add(struct ensemble *m, int64_t step, double value)
 {
     if (m->series.n > 0 && step <= m->series.last)
         return;
+    if (!(isfinite(value) && value >= 0))
+        value = NAN;
     if (m->series.n > 0 && step - m->series.last > GAP_MAX)
-        memset(m, 0, sizeof(*m));
+        start(m, m->step_ms);
+    if (m->series.n == 0 && isnan(value))
+        return;
     while (m->series.n > 0 && m->series.last + 1 < step)
         add_step(m, m->series.last + 1, NAN);
     add_step(m, step, value);
@@ -219,36 +316,47 @@ void ensemble_add(struct ensemble *m, int64_t step, double value)
 
 static const char *why_unknown(const struct ensemble *m, char *text, size_t size)
 {
-    if (m->series.seen < SEEN_MIN || m->errors[0].n < ERRORS_MIN)
+    if (m->series.seen < SEEN_MIN || isnan(m->waiting[horizon_place(0, m->past.origin)].top))
         snprintf(text, size, "too little history: %u steps", m->series.seen);
-    else if (isnan(series_recent(&m->series, m->series.last, MEMBER_REACH)))
-        snprintf(text, size, "no observation in the last %u steps", MEMBER_REACH + 1);
-    else if (m->above > WILD)
-        snprintf(text, size, "demand left the forecast's quantiles in most of the last steps");
+    else if (m->series.gap >= BRIDGED_MAX)
+        snprintf(text, size, "no observation in the last %u steps", m->series.gap);
     else
         return NULL;
     return text;
 }
 
-/* Quantiles of the scaled error at h steps, between the judged horizons linear. A horizon without
- * enough errors uses the longest one that has. */
-static void error_quantiles(const struct ensemble *m, uint32_t h, float out[FORECAST_QUANTILES])
+/* The quantiles at a judged horizon, as distances from the point in units of the scale. A horizon
+ * without enough errors uses the longest one that has. */
+static void offsets_at(const struct ensemble *m, uint32_t k, float ret_offset[FORECAST_QUANTILES])
+{
+    float q[EXPERTS];
+
+    while (isnan(m->waiting[horizon_place(k, m->past.origin)].top))
+        k--;
+    const struct circumstances *now = &m->waiting[horizon_place(k, m->past.origin)].then;
+    for (uint32_t i = 0; i < FORECAST_QUANTILES; i++) {
+        float level = (float)forecast_levels[i], value = now->point;
+
+        if (level != 0.5f && experts_quantiles(&m->experts, &m->past, k, now, level, q))
+            value = experts_combine(&m->experts, level > 0.92f, q);
+        ret_offset[i] = (value - now->point) / now->scale;
+    }
+}
+
+/* Between the judged horizons linear; beyond them growing as the root of the distance. */
+static void offset_between(float offset[HORIZONS][FORECAST_QUANTILES], uint32_t h, uint32_t i,
+                           float *ret_offset)
 {
     uint32_t high = 0, low;
     float share;
 
     while (high < HORIZONS - 1 && horizons[high] < h)
         high++;
-    while (high > 0 && m->errors[high].n < ERRORS_MIN)
-        high--;
     low = high > 0 && horizons[high] > h ? high - 1 : high;
     share = low == high ? 0 : (float)(h - horizons[low]) / (float)(horizons[high] - horizons[low]);
-    for (uint32_t q = 0; q < FORECAST_QUANTILES; q++) {
-        float near = residuals_quantile(&m->errors[low], forecast_levels[q]);
-        float far = residuals_quantile(&m->errors[high], forecast_levels[q]);
-
-        out[q] = near + share * (far - near);
-    }
+    *ret_offset = offset[low][i] + share * (offset[high][i] - offset[low][i]);
+    if (h > HORIZON_LONGEST)
+        *ret_offset *= sqrtf((float)h / (float)HORIZON_LONGEST);
 }
 
 static void describe(const struct ensemble *m, const float weight[MEMBERS], char *text, size_t size)
@@ -263,32 +371,43 @@ static void describe(const struct ensemble *m, const float weight[MEMBERS], char
     }
     if (m->season.length)
         snprintf(text, size, "season of %u steps, %u steps of history, mostly %s (%.0f %%)",
-                 m->season.length, m->series.n, members[best].name,
-                 (double)(100 * weight[best] / sum));
+                 m->season.length, m->series.n, names[best], (double)(100 * weight[best] / sum));
     else
         snprintf(text, size, "no season found in %u steps of history, mostly %s (%.0f %%)",
-                 m->series.n, members[best].name, (double)(100 * weight[best] / sum));
+                 m->series.n, names[best], (double)(100 * weight[best] / sum));
 }
 
 void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct forecast *ret_f)
 {
-    float weight[MEMBERS], value[MEMBERS], error[FORECAST_QUANTILES];
+    float weight[MEMBERS], value[MEMBERS], offset[HORIZONS][FORECAST_QUANTILES];
 
     memset(ret_f, 0, sizeof(*ret_f));
     ret_f->first_step = m->series.last + 1;
     if (why_unknown(m, ret_f->why, sizeof(ret_f->why)))
         return;
-    weigh(m, weight);
+    weigh(m->loss, weight);
+    for (uint32_t k = 0; k < HORIZONS; k++)
+        offsets_at(m, k, offset[k]);
     ret_f->n_steps = n_steps < FORECAST_STEPS_MAX ? n_steps : FORECAST_STEPS_MAX;
-    for (uint32_t k = 0; k < ret_f->n_steps; k++) {
-        float point = point_at(m, weight, m->series.last, k + 1, value);
-        float scale = scale_of(m, point), least = 0;
+    for (uint32_t h = 1; h <= ret_f->n_steps; h++) {
+        float point = point_at(m, weight, h, value);
+        float scale = sqrtf(point + 0.1f * m->past.mean + 1e-6f), least = 0;
 
-        error_quantiles(m, k + 1, error);
-        for (uint32_t q = 0; q < FORECAST_QUANTILES; q++) {
-            least = fmaxf(least, point + scale * error[q]);
-            ret_f->quantile[k][q] = least;
+        for (uint32_t i = 0; i < FORECAST_QUANTILES; i++) {
+            float away, q;
+
+            offset_between(offset, h, i, &away);
+            q = point + scale * away;
+            if (forecast_levels[i] < 0.5)
+                q = fminf(q, point); /* the point is the median: the others make room */
+            least = fmaxf(least, q);
+            ret_f->quantile[h - 1][i] = least;
         }
     }
-    describe(m, weight, ret_f->why, sizeof(ret_f->why));
+    ret_f->doubtful = m->above > WILD;
+    if (ret_f->doubtful)
+        snprintf(ret_f->why, sizeof(ret_f->why),
+                 "demand left the forecast's quantiles in most of the last steps");
+    else
+        describe(m, weight, ret_f->why, sizeof(ret_f->why));
 }

@@ -12,7 +12,8 @@
 
 struct ensemble;
 
-struct ensemble *ensemble_new(void);
+/* `step_ms`: length of a step, by which the day is known; 0: not known. */
+struct ensemble *ensemble_new(int64_t step_ms);
 void ensemble_free(struct ensemble *m);
 DEFINE_AUTO(ensemble, struct ensemble *, ensemble_free);
 

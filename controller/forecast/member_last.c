@@ -1,9 +1,9 @@
-/* Tomorrow is as now: hard to beat over one step, and never wild. */
+/* Tomorrow is as now: hard to beat over one step, and never wild. The benchmark of the field
+ * (Hyndman and Athanasopoulos, Forecasting: Principles and Practice, "naive"). */
 #include "controller/forecast/member.h"
 
-float member_last(const struct series *s, uint32_t season, int64_t origin, uint32_t h)
+float member_last(const struct past *p, uint32_t h)
 {
-    (void)season;
     (void)h;
-    return series_recent(s, origin, MEMBER_REACH);
+    return p->now;
 }

@@ -1,49 +1,46 @@
-/* The profile of the season: the mean of the same phase in the seasons before, newer ones heavier,
- * neighbours smoothed in. Today's deviation from it is carried on and fades with the distance. */
+/* The profile of the season: the same phase in the seasons before, each worth half of the next
+ * newer (exponential smoothing per phase at rate 1/2, as in Holt-Winters' seasonal term). Today's
+ * deviation from it is carried on and fades with the distance. Without a season: the newest value.
+ */
 #include "controller/forecast/member.h"
 
 #include <math.h>
 
-#define SEASONS 4u       /* so many are looked at */
-#define SEASON_FADE 0.5f /* each is worth half of the next newer */
-#define SMOOTH_FROM 24u  /* shorter seasons are not smoothed */
-#define DEVIATION_FADE 0.95f
+#define SEASONS 6u
+#define RATE 0.5f
+#define DEVIATION_FADE 0.98f
 
-static float smooth(const struct series *s, uint32_t season, int64_t step)
-{
-    return season < SMOOTH_FROM ? series_at(s, step) : series_mean(s, step + 1, 3);
-}
-
-/* The profile at `step`, from seasons that were over at `origin`. */
-static float profile(const struct series *s, uint32_t season, int64_t origin, int64_t step)
+/* The profile at the phase of `step`, from what was known before `step` and up to `origin`. */
+static float profile(const struct past *p, int64_t origin, int64_t step)
 {
     float sum = 0, mass = 0, weight = 1;
-    int64_t at = step - season;
+    int64_t at = step - p->season;
 
-    while (at + 1 > origin)
-        at -= season;
-    for (uint32_t k = 0; k < SEASONS; k++, at -= season, weight *= SEASON_FADE) {
-        float x = smooth(s, season, at);
+    while (at > origin)
+        at -= p->season;
+    for (uint32_t k = 0; k < SEASONS; k++, at -= p->season, weight *= 1 - RATE) {
+        float x = series_bridged(p->series, at);
 
         if (isnan(x))
-            continue;
+            break;
         sum += weight * x;
         mass += weight;
     }
     return mass > 0 ? sum / mass : NAN;
 }
 
-float member_profile(const struct series *s, uint32_t season, int64_t origin, uint32_t h)
+float member_profile(const struct past *p, uint32_t h)
 {
-    float ahead, now, deviation;
+    float ahead, deviation, fade = 1;
 
-    if (season == 0)
-        return NAN;
-    ahead = profile(s, season, origin, origin + h);
-    now = profile(s, season, origin, origin);
-    deviation = series_recent(s, origin, MEMBER_REACH) - now;
-    if (isnan(deviation))
-        deviation = 0;
-    ahead += deviation * powf(DEVIATION_FADE, (float)h);
-    return ahead < 0 ? 0 : ahead; /* NAN stays NAN */
+    if (p->season == 0)
+        return p->now;
+    ahead = profile(p, p->origin, p->origin + h);
+    deviation = p->now - profile(p, p->origin, p->origin);
+    for (uint32_t k = 0; k < h; k++)
+        fade *= DEVIATION_FADE;
+    if (isnan(ahead) || isnan(deviation))
+        return p->now;
+    ahead += deviation * fade;
+    return ahead < 0 ? 0 : ahead;
 }

@@ -78,7 +78,7 @@ static void remember_models(struct brain *b, const struct snapshot *s)
             now[i].forecaster = NULL;
         }
         if (!now[i].forecaster)
-            now[i].forecaster = ensemble_new();
+            now[i].forecaster = ensemble_new(s->step_ms);
         now[i].step_ms = s->step_ms;
     }
     while (old < b->n_minds)

@@ -127,8 +127,8 @@ void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const stru
     const struct power_policy *policy = policy_of_model(s, m);
 
     out->demand_now = m->demand;
-    out->predictive =
-        policy->strategy == STRATEGY_PREDICTIVE && out->forecast.n_steps > 0 && !isnan(m->demand);
+    out->predictive = policy->strategy == STRATEGY_PREDICTIVE && out->forecast.n_steps > 0 &&
+                      !out->forecast.doubtful && !isnan(m->demand);
     if (isnan(m->capacity) || m->capacity <= 0)
         keep(m, alive, out, "what a replica can serve is not known yet: what runs goes on");
     else if (isnan(m->demand))

@@ -45,12 +45,37 @@ static bool is_old_epoch(const struct node *n, uint64_t epoch)
     return false;
 }
 
-static void begin_epoch(struct node *n, uint64_t epoch)
+static void note_old_epoch(struct node *n, uint64_t epoch)
 {
     memmove(n->old_epochs + 1, n->old_epochs, sizeof(n->old_epochs) - sizeof(n->old_epochs[0]));
-    n->old_epochs[0] = n->base[1].epoch;
+    n->old_epochs[0] = epoch;
+}
+
+static void begin_epoch(struct node *n, uint64_t epoch)
+{
+    note_old_epoch(n, n->base[1].epoch);
     n->base[1] = n->base[0];
     n->base[0] = (struct report_base){ .epoch = epoch };
+}
+
+/* The first that is heard of a life of the agent that was over when the present one began: all its
+ * earlier reports were lost, or are later still. It must not be taken for the present one. */
+static bool is_overtaken(const struct node *n, const struct report_base *b,
+                         const struct wire_report *w)
+{
+    return b->sequence > 0 && strcmp(n->boot_id, w->boot_id) == 0 && w->boot_ms < b->boot_ms;
+}
+
+/* It takes the place of the life before, when it came after that. */
+static struct report_base *begin_overtaken(struct node *n, const struct wire_report *w)
+{
+    bool counts = !is_overtaken(n, &n->base[1], w);
+
+    note_old_epoch(n, counts ? n->base[1].epoch : w->epoch);
+    if (!counts)
+        return NULL;
+    n->base[1] = (struct report_base){ .epoch = w->epoch };
+    return &n->base[1];
 }
 
 /* The base to count against, or NULL: count nothing. */
@@ -68,6 +93,10 @@ static struct report_base *pick_base(struct node *n, const struct wire_report *w
         if (is_old_epoch(n, w->epoch)) {
             *ret_verdict = REPORT_LATE;
             return NULL;
+        }
+        if (is_overtaken(n, b, w)) {
+            *ret_verdict = REPORT_LATE;
+            return begin_overtaken(n, w);
         }
         begin_epoch(n, w->epoch);
         return b;
@@ -205,9 +234,10 @@ static void count_replica(const struct piece *p, struct replica *r, const struct
     if (p->w->epoch == r->base[1].epoch && r->base[1].epoch != b->epoch) {
         b = &r->base[1];
     } else if (p->w->epoch != b->epoch) {
-        if (!p->facts)
-            return; /* a straggler of an epoch that this replica no longer remembers */
-        r->base[1] = *b;
+        if (!p->facts) /* of the life before, and the first that tells of this replica */
+            b = &r->base[1];
+        else
+            r->base[1] = *b;
         *b = (struct replica_base){ .epoch = p->w->epoch };
     }
     idle = grown(w->energy_idle_uj, b->idle_uj);

@@ -23,8 +23,9 @@ static bool must_be_quoted(const char *s)
     for (size_t i = 0; i < ARRAY_LEN(WORDS); i++)
         if (strcasecmp(s, WORDS[i]) == 0)
             return true;
-    /* 0x1F, 0o17, 1_000, 08:30, 2026-11-23T07:00:00Z, .inf, .nan */
-    return *s == '.' || (digits && (strchr("xo_:.", s[digits]) || s[digits] == 'T'));
+    /* 1_000, 08:30, -.inf, 2026-11-23T07:00:00Z; a date is digits to its end: strchr() finds NUL */
+    return *s == '.' || (digits && strchr("_:.T", s[digits])) ||
+           (digits && s[digits - 1] == '0' && strchr("xob", s[digits]));
 }
 
 static bool is_steering(const unsigned char *s)

@@ -188,7 +188,7 @@ static void judge_origin(struct result *r, const struct record *s, const struct 
 
 static void run(const struct record *s, struct result *r)
 {
-    AUTO(ensemble) struct ensemble *m = ensemble_new();
+    AUTO(ensemble) struct ensemble *m = ensemble_new(s->step_ms);
     size_t train = training(s), n = s->n_value, done = 0, origin = SIZE_MAX;
     int64_t begin_us = clock_boot_us();
     double scale = scale_of(s, train);

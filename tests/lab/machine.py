@@ -42,6 +42,13 @@ class Cgroup:
         (self.folders[0] / "cpu.cfs_period_us").write_text(str(PERIOD_US))
         (self.folders[0] / "cpu.cfs_quota_us").write_text(str(quota_us))
         self._source = f"v1:{self.folders[1]}/cpuacct.usage"
+        # The node's agent makes cgroups for its replicas below its own, in these as well: they must
+        # be the lab's, or they would outlive it.
+        for hierarchy in ("memory", "unified"):
+            if (CGROUPS / hierarchy / "cgroup.procs").exists():
+                folder = CGROUPS / hierarchy / name
+                folder.mkdir(parents=True, exist_ok=True)
+                self.folders.append(folder)
 
     def source(self, namespace_inode: int) -> str:
         return self._source or f"ns:{namespace_inode}"

@@ -1,5 +1,5 @@
-/* The kinds of objects and their columns: see resource.h. */
-#include "controller/cli/resource.h"
+/* The kinds of objects and their columns: see kind.h. */
+#include "controller/cli/kind.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -183,7 +183,7 @@ static const struct column CLUSTER[] = {
     LAST_COLUMN,
 };
 
-static const struct resource RESOURCES[] = {
+static const struct kind KINDS[] = {
     { "ServedModel", "servedmodels", "servedmodel", "model models sm", true, MODEL,
       "a model and what its replicas need" },
     { "PowerPool", "powerpools", "powerpool", "pool pools pp", true, POOL,
@@ -196,14 +196,15 @@ static const struct resource RESOURCES[] = {
     { "Replica", "replicas", "replica", "rep reps", false, REPLICA, "one running copy of a model" },
     { "Plan", "plans", "plan", "", false, PLAN, "the plan in force" },
     { "Event", "events", "event", "ev", false, EVENT, "what happened" },
-    { "Journal", "journal", "journal", "journals", false, JOURNAL, "every act of huddle" },
+    { "JournalEntry", "journal", "journalentry", "journals", false, JOURNAL,
+      "every act of huddle" },
     { "Cluster", "clusters", "cluster", "", false, CLUSTER, "all of it at a glance" },
     { NULL, NULL, NULL, NULL, false, NULL, NULL },
 };
 
-const struct resource *resources(void)
+const struct kind *kinds(void)
 {
-    return RESOURCES;
+    return KINDS;
 }
 
 static bool is_among(const char *words, const char *word)
@@ -220,14 +221,14 @@ static bool is_among(const char *words, const char *word)
     return false;
 }
 
-const struct resource *resource_find(const char *word, struct err *e)
+const struct kind *kind_find(const char *word, struct err *e)
 {
     struct guess g = guess_begin(word);
     const char *near;
     size_t n;
 
-    for (const struct resource *r = RESOURCES; r->kind; r++) {
-        if (strcasecmp(word, r->kind) == 0 || strcasecmp(word, r->plural) == 0 ||
+    for (const struct kind *r = KINDS; r->name; r++) {
+        if (strcasecmp(word, r->name) == 0 || strcasecmp(word, r->plural) == 0 ||
             strcasecmp(word, r->singular) == 0 || is_among(r->others, word))
             return r;
         guess_consider(&g, r->plural, strlen(r->plural));
@@ -250,15 +251,5 @@ const struct resource *resource_find(const char *word, struct err *e)
             "\"%.60s\" is no kind of object; there are servedmodels, powerpools, "
             "powerpolicies, nodes, nodepowers, replicas, plans, events, journal, clusters",
             word);
-    return NULL;
-}
-
-const struct resource *resource_of(const json_t *object)
-{
-    const char *kind = look_text(object, "kind");
-
-    for (const struct resource *r = RESOURCES; kind && r->kind; r++)
-        if (strcmp(kind, r->kind) == 0)
-            return r;
     return NULL;
 }

@@ -1,7 +1,7 @@
 /* The kinds of objects that the API shows (api/OBJECTS.md): the words people may use for them and
  * the columns in which they are listed. */
-#ifndef HUDDLE_CLI_RESOURCE_H
-#define HUDDLE_CLI_RESOURCE_H
+#ifndef HUDDLE_CLI_KIND_H
+#define HUDDLE_CLI_KIND_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -20,20 +20,17 @@ struct column {
     bool wide; /* only with -o wide */
 };
 
-struct resource {
-    const char *kind, *plural, *singular;
-    const char *others;           /* further words, blank-separated */
-    bool declared;                /* people write it: apply, delete */
-    const struct column *columns; /* closed by a NULL title */
+struct kind {
+    const char *name, *plural, *singular; /* "Node", "nodes", "node" */
+    const char *others;                   /* further words, blank-separated */
+    bool declared;                        /* people write it: apply, delete */
+    const struct column *columns;         /* closed by a NULL title */
     const char *help;
 };
 
-const struct resource *resources(void); /* closed by a NULL kind */
+const struct kind *kinds(void); /* closed by a NULL name */
 
 /* By any of its words, case ignored. NULL with "did you mean". */
-const struct resource *resource_find(const char *word, struct err *e);
-
-/* By the `kind` that an object says of itself, or NULL. */
-const struct resource *resource_of(const json_t *object);
+const struct kind *kind_find(const char *word, struct err *e);
 
 #endif

@@ -1,0 +1,48 @@
+/* What the members look at: the series up to its newest step, with the figures that several of them
+ * need worked out once. All logarithms are of 1 + x / unit, the unit a tenth of the running mean:
+ * near zero they are linear, far from it they turn ratios into differences.
+ *
+ * `period` is the season, or a day where none was found. */
+#ifndef HUDDLE_PAST_H
+#define HUDDLE_PAST_H
+
+#include "controller/forecast/elementary.h"
+#include "controller/forecast/series.h"
+
+struct past {
+    const struct series *series;
+    int64_t origin;  /* newest step: what is behind it is not known */
+    uint32_t season; /* 0: none */
+    double turn;     /* steps in which the hand of the clock goes round */
+    float unit;      /* of the logarithms */
+    float mean;      /* running mean of the demand */
+    float now, log_now;
+    float log_mean12, log_mean48; /* means of the newest logarithms */
+    bool gap;                     /* the newest step was not observed */
+};
+
+static inline float past_log(const struct past *p, float x)
+{
+    return elementary_log(1 + x / p->unit);
+}
+
+static inline float past_log_at(const struct past *p, int64_t step)
+{
+    return past_log(p, series_bridged(p->series, step));
+}
+
+/* Back from a logarithm, within what demand can be: 0 to half more than it ever was. */
+static inline float past_value(const struct past *p, float log)
+{
+    float x = p->unit * (elementary_exp(log) - 1), most = 1.5f * p->series->most;
+
+    return x < 0 ? 0 : x > most ? most : x;
+}
+
+/* Season lags that are at least `least` steps: whole seasons. */
+static inline uint32_t past_seasons(const struct past *p, uint32_t least)
+{
+    return (least + p->season - 1) / p->season * p->season;
+}
+
+#endif

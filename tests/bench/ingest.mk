@@ -1,0 +1,9 @@
+# make bench-ingest: reports a second on one core, beside a bare libmicrohttpd echo.
+$(BUILD)/bench/ingest: $(addprefix $(BUILD)/obj/tests/bench/,ingest.o fleet.o sender.o echo.o) \
+		$(BUILD)/obj/tests/lab/load_http.o $(LIB_PROTO)
+	$(call say,LINK,$@)
+	$(call link,$(LIB_MICROHTTPD) $(LIB_CURL) $(LIB_PROTOBUF_C) $(LIB_JANSSON) $(LIB_YAML) -lm)
+
+.PHONY: bench-ingest
+bench-ingest: $(BUILD)/bench/ingest $(BUILD)/huddle-controller
+	$(Q)$(BUILD)/bench/ingest -c $(BUILD)/huddle-controller
