@@ -7,59 +7,7 @@
 #include <string.h>
 
 #include "proto/base/array.h"
-
-/* --- samples -----------------------------------------------------------------------------------
- */
-
-static void family(struct strbuf *page, const char *name, const char *type, const char *help)
-{
-    strbuf_printf(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void add_escaped(struct strbuf *page, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '\n')
-            strbuf_puts(page, "\\n");
-        else if (*text == '"' || *text == '\\')
-            strbuf_printf(page, "\\%c", *text);
-        else
-            strbuf_putc(page, *text);
-    }
-}
-
-struct label {
-    const char *name, *value; /* name NULL: none */
-};
-
-static void sample(struct strbuf *page, const char *name, const struct label *labels, size_t n,
-                   double value)
-{
-    char open = '{';
-
-    if (!isfinite(value))
-        return;
-    strbuf_puts(page, name);
-    for (size_t i = 0; i < n; i++) {
-        if (!labels[i].name)
-            continue;
-        strbuf_printf(page, "%c%s=\"", open, labels[i].name);
-        add_escaped(page, labels[i].value);
-        strbuf_putc(page, '"');
-        open = ',';
-    }
-    strbuf_printf(page, "%s %.17g\n", open == ',' ? "}" : "", value);
-}
-
-/* A family of one sample without labels. */
-static void single(struct strbuf *page, const char *name, const char *type, const char *help,
-                   double value)
-{
-    if (!isfinite(value))
-        return;
-    family(page, name, type, help);
-    sample(page, name, NULL, 0, value);
-}
+#include "proto/base/exposition.h"
 
 /* --- figures of objects ------------------------------------------------------------------------
  */
@@ -247,14 +195,14 @@ static void one_family(struct strbuf *page, const struct figure *figures, size_t
     const json_t *object;
     size_t k;
 
-    family(page, figures[i].name, figures[i].type, figures[i].help);
+    exposition_family(page, figures[i].name, figures[i].type, figures[i].help);
     json_array_foreach(objects, k, object) {
         for (size_t j = i; j < n && strcmp(figures[j].name, figures[i].name) == 0; j++) {
             const struct label labels[] = { { label, text_at(object, "metadata", "name") },
                                             figures[j].more };
 
-            sample(page, figures[j].name, labels, ARRAY_LEN(labels),
-                   number_at(object, figures[j].path) * figures[j].scale);
+            exposition_sample(page, figures[j].name, labels, ARRAY_LEN(labels),
+                              number_at(object, figures[j].path) * figures[j].scale);
         }
     }
 }
@@ -279,7 +227,7 @@ static void count_nodes(struct strbuf *page, const json_t *nodes)
     const json_t *node;
     size_t i;
 
-    family(page, "huddle_nodes", "gauge", "Nodes by their state.");
+    exposition_family(page, "huddle_nodes", "gauge", "Nodes by their state.");
     for (size_t s = 0; s < ARRAY_LEN(STATES); s++) {
         const struct label label = { "state", STATES[s] };
         double n = 0;
@@ -287,17 +235,17 @@ static void count_nodes(struct strbuf *page, const json_t *nodes)
         json_array_foreach(nodes, i, node) {
             n += strcmp(text_at(node, "status", "state"), STATES[s]) == 0;
         }
-        sample(page, "huddle_nodes", &label, 1, n);
+        exposition_sample(page, "huddle_nodes", &label, 1, n);
     }
-    family(page, "huddle_node_asleep_expected", "gauge",
-           "1 while a node that does not answer sleeps by huddle's will: no alarm.");
+    exposition_family(page, "huddle_node_asleep_expected", "gauge",
+                      "1 while a node that does not answer sleeps by huddle's will: no alarm.");
     json_array_foreach(nodes, i, node) {
         const struct label label = { "node", text_at(node, "metadata", "name") };
         const char *state = text_at(node, "status", "state");
 
-        sample(page, "huddle_node_asleep_expected", &label, 1,
-               strcmp(state, "asleep") == 0 || strcmp(state, "sleeping") == 0 ||
-                   strcmp(state, "waking") == 0);
+        exposition_sample(page, "huddle_node_asleep_expected", &label, 1,
+                          strcmp(state, "asleep") == 0 || strcmp(state, "sleeping") == 0 ||
+                              strcmp(state, "waking") == 0);
     }
 }
 
@@ -308,14 +256,14 @@ static void count_replicas(struct strbuf *page, const json_t *models)
     const char *phase;
     size_t i;
 
-    family(page, "huddle_replicas", "gauge", "Replicas by model and by their phase.");
+    exposition_family(page, "huddle_replicas", "gauge", "Replicas by model and by their phase.");
     json_array_foreach(models, i, model) {
         phases = json_object_get(json_object_get(model, "status"), "phases");
         json_object_foreach(phases, phase, n) {
             const struct label labels[] = { { "model", text_at(model, "metadata", "name") },
                                             { "phase", phase } };
 
-            sample(page, "huddle_replicas", labels, 2, json_number_value(n));
+            exposition_sample(page, "huddle_replicas", labels, 2, json_number_value(n));
         }
     }
 }
@@ -329,8 +277,8 @@ static void add_forecasts(struct strbuf *page, const json_t *models)
     const json_t *model, *q;
     size_t m, i;
 
-    family(page, "huddle_forecast_demand_requests_per_second", "gauge",
-           "Requests for a model in the coming step, by quantile.");
+    exposition_family(page, "huddle_forecast_demand_requests_per_second", "gauge",
+                      "Requests for a model in the coming step, by quantile.");
     json_array_foreach(models, m, model) {
         const json_t *forecast = json_object_get(json_object_get(model, "status"), "forecast");
         const json_t *next = json_array_get(json_object_get(forecast, "values"), 0);
@@ -343,8 +291,8 @@ static void add_forecasts(struct strbuf *page, const json_t *models)
 
             strbuf_printf(&text, "%g", json_number_value(q));
             labels[1].value = strbuf_text(&text);
-            sample(page, "huddle_forecast_demand_requests_per_second", labels, 2,
-                   json_is_number(value) ? json_number_value(value) : (double)NAN);
+            exposition_sample(page, "huddle_forecast_demand_requests_per_second", labels, 2,
+                              json_is_number(value) ? json_number_value(value) : (double)NAN);
         }
     }
 }
@@ -356,14 +304,14 @@ static void add_savings(struct strbuf *page, const json_t *report)
     } BOUNDS[] = { { "savedJ", "mid" }, { "savedLowJ", "low" }, { "savedHighJ", "high" } };
     const json_t *energy = json_object_get(report, "energy");
 
-    family(page, "huddle_savings_joules", "gauge",
-           "Energy saved against the counterfactual within the last 24 hours.");
+    exposition_family(page, "huddle_savings_joules", "gauge",
+                      "Energy saved against the counterfactual within the last 24 hours.");
     for (size_t i = 0; i < ARRAY_LEN(BOUNDS); i++) {
         const json_t *value = json_object_get(energy, BOUNDS[i].key);
         const struct label labels[] = { { "window", "24h" }, { "bound", BOUNDS[i].bound } };
 
-        sample(page, "huddle_savings_joules", labels, 2,
-               json_is_number(value) ? json_number_value(value) : (double)NAN);
+        exposition_sample(page, "huddle_savings_joules", labels, 2,
+                          json_is_number(value) ? json_number_value(value) : (double)NAN);
     }
 }
 
@@ -374,25 +322,28 @@ static void add_daemon(struct strbuf *page, const struct metrics_source *from)
 {
     const struct api_stats *s = &from->stats;
 
-    single(page, "huddle_reports_total", "counter", "Reports taken in.", (double)s->reports);
-    single(page, "huddle_reports_replaced_total", "counter",
-           "Reports that a newer one of their node overtook before the loop took them.",
-           (double)s->reports_replaced);
-    single(page, "huddle_reports_refused_total", "counter", "Reports refused.",
-           (double)s->reports_refused);
-    single(page, "huddle_store_batches_total", "counter", "Transactions of the store.",
-           (double)s->batches);
-    single(page, "huddle_store_failures_total", "counter", "Transactions that failed.",
-           (double)s->store_failures);
-    single(page, "huddle_plans_total", "counter", "Plans made.", (double)s->plans);
-    family(page, "huddle_api_answers_total", "counter", "Answers of the API by kind of status.");
+    exposition_single(page, "huddle_reports_total", "counter", "Reports taken in.",
+                      (double)s->reports);
+    exposition_single(page, "huddle_reports_replaced_total", "counter",
+                      "Reports that a newer one of their node overtook before the loop took them.",
+                      (double)s->reports_replaced);
+    exposition_single(page, "huddle_reports_refused_total", "counter", "Reports refused.",
+                      (double)s->reports_refused);
+    exposition_single(page, "huddle_store_batches_total", "counter", "Transactions of the store.",
+                      (double)s->batches);
+    exposition_single(page, "huddle_store_failures_total", "counter", "Transactions that failed.",
+                      (double)s->store_failures);
+    exposition_single(page, "huddle_plans_total", "counter", "Plans made.", (double)s->plans);
+    exposition_family(page, "huddle_api_answers_total", "counter",
+                      "Answers of the API by kind of status.");
     for (size_t i = 2; i < 6; i++) {
         const char code[] = { (char)('0' + (char)i), 'x', 'x', 0 };
         const struct label label = { "code", code };
 
-        sample(page, "huddle_api_answers_total", &label, 1, (double)from->answers[i]);
+        exposition_sample(page, "huddle_api_answers_total", &label, 1, (double)from->answers[i]);
     }
-    single(page, "huddle_api_watches", "gauge", "Watches open now.", (double)from->watches);
+    exposition_single(page, "huddle_api_watches", "gauge", "Watches open now.",
+                      (double)from->watches);
 }
 
 static double known(int64_t value)
@@ -404,19 +355,19 @@ static void add_process(struct strbuf *page, const struct metrics_process *p)
 {
     const struct label version = { "version", HUDDLE_VERSION };
 
-    family(page, "huddle_build_info", "gauge", "1; the version is in the label.");
-    sample(page, "huddle_build_info", &version, 1, 1);
-    single(page, "huddle_process_cpu_seconds_total", "counter", "CPU time of the controller.",
-           p->cpu_s >= 0 ? p->cpu_s : (double)NAN);
-    single(page, "huddle_process_start_time_seconds", "gauge",
-           "When the controller started, since 1970.",
-           p->start_wall_s >= 0 ? p->start_wall_s : (double)NAN);
-    single(page, "huddle_process_resident_memory_bytes", "gauge", "Memory of the controller.",
-           known(p->resident_bytes));
-    single(page, "huddle_process_open_fds", "gauge", "Open descriptors of the controller.",
-           known(p->open_fds));
-    single(page, "huddle_process_max_fds", "gauge", "The most descriptors that it may open.",
-           known(p->most_fds));
+    exposition_family(page, "huddle_build_info", "gauge", "1; the version is in the label.");
+    exposition_sample(page, "huddle_build_info", &version, 1, 1);
+    exposition_single(page, "huddle_process_cpu_seconds_total", "counter",
+                      "CPU time of the controller.", p->cpu_s >= 0 ? p->cpu_s : (double)NAN);
+    exposition_single(page, "huddle_process_start_time_seconds", "gauge",
+                      "When the controller started, since 1970.",
+                      p->start_wall_s >= 0 ? p->start_wall_s : (double)NAN);
+    exposition_single(page, "huddle_process_resident_memory_bytes", "gauge",
+                      "Memory of the controller.", known(p->resident_bytes));
+    exposition_single(page, "huddle_process_open_fds", "gauge",
+                      "Open descriptors of the controller.", known(p->open_fds));
+    exposition_single(page, "huddle_process_max_fds", "gauge",
+                      "The most descriptors that it may open.", known(p->most_fds));
 }
 
 void metrics_render(const struct metrics_source *from, struct strbuf *page)

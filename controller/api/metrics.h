@@ -11,8 +11,6 @@
 #include "controller/api/backend.h"
 #include "proto/base/strbuf.h"
 
-#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
-
 struct metrics_process { /* of the daemon itself; -1: unknown */
     double cpu_s, start_wall_s;
     int64_t resident_bytes, open_fds, most_fds;

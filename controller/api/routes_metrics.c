@@ -10,6 +10,7 @@
 #include "controller/api/server_private.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
+#include "proto/base/exposition.h"
 
 #define DAY_MS 86400000
 
@@ -104,7 +105,7 @@ static void render(struct request *rq)
         answers[i] = atomic_load(&rq->server->answers[i]);
     b->stats(b->data, &from.stats);
     metrics_render(&from, &page);
-    request_text(rq, 200, METRICS_CONTENT_TYPE, strbuf_text(&page), page.length);
+    request_text(rq, 200, EXPOSITION_CONTENT_TYPE, strbuf_text(&page), page.length);
 }
 
 static void take_part(struct request *rq)
