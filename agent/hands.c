@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "agent/metrics_text.h"
 #include "agent/sleep_check.h"
 #include "agent/state_files.h"
 #include "proto/base/array.h"
@@ -228,6 +229,16 @@ void hands_look(struct service *s)
         sample_problem(&s->sample, problem, "");
 }
 
+static void publish(struct service *s)
+{
+    struct strbuf text = STRBUF_INIT;
+
+    if (!s->page)
+        return;
+    metrics_text(agent_report(s->core, clock_boot_ms(), clock_wall_ms()), &text);
+    metrics_page_set(s->page, &text);
+}
+
 static void look(struct service *s)
 {
     struct agent_event event = { .kind = AE_SAMPLE };
@@ -235,6 +246,7 @@ static void look(struct service *s)
     hands_look(s);
     event.sample = &s->sample;
     hands_step(s, &event);
+    publish(s);
 }
 
 /* --- the controller --------------------------------------------------------------------------- */

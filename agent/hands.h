@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/cap_keeper.h"
 #include "agent/config.h"
+#include "agent/metrics_page.h"
 #include "agent/power_off.h"
 #include "agent/replica/probe.h"
 #include "agent/replica/process.h"

@@ -147,6 +147,8 @@ static int make_hands(struct service *s, struct err *e)
         r = http_client_new(s->loop, &s->http, e);
     if (r == 0)
         r = make_uplink(s, c, &s->uplink, e);
+    if (r == 0 && c->metrics.host)
+        r = metrics_page_new(c->metrics.host, (uint16_t)c->metrics.port, &s->page, e);
     if (r == 0 && cap_keeper_new(s->state_fd, &s->cap, &cap) < 0)
         log_line(LOG_LEVEL_ERROR, "a watt cap of an earlier run is not taken back", "reason",
                  cap.text, NULL);
@@ -303,6 +305,7 @@ void service_free(struct service *s)
     if (s->cap)
         (void)cap_keeper_set(s->cap, 0, &none, NULL);
     hands_drop_errands(s, NULL);
+    metrics_page_free(s->page);
     power_off_free(s->power_off);
     uplink_free(s->uplink);
     scraper_free(s->scraper);
