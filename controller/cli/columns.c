@@ -152,7 +152,7 @@ void show_since(struct table *t, const json_t *v, int64_t now_ms)
     int64_t then_ms = look_time(v, "");
     char text[HUMAN_MAX];
 
-    table_cell(t, then_ms ? human_age(now_ms - then_ms, text) : "-", PAINT_NONE);
+    table_cell(t, then_ms ? human_age((now_ms - then_ms) / 1000 * 1000, text) : "-", PAINT_NONE);
 }
 
 /* "2026-11-23T07:00:00Z (3h12m ago)" */
@@ -162,7 +162,8 @@ void show_time_and_age(struct table *t, const json_t *v, int64_t now_ms)
     char text[HUMAN_MAX];
 
     if (then_ms)
-        table_cellf(t, "%s (%s ago)", json_string_value(v), human_age(now_ms - then_ms, text));
+        table_cellf(t, "%s (%s ago)", json_string_value(v),
+                    human_age((now_ms - then_ms) / 1000 * 1000, text));
     else
         blank(t);
 }

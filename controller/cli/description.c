@@ -97,15 +97,8 @@ static const struct column GPU[] = {
     END,
 };
 
-static const struct column PROBLEM[] = {
-    { "PROBLEM", "what", show_text, false },
-    { "REMEDY", "fix", show_text, false },
-    END,
-};
-
 static const struct inner_list NODE_LISTS[] = {
     { "GPUs", "status.capacity.gpus", GPU },
-    { "Problems", "status.agent.problems", PROBLEM },
     { NULL, NULL, NULL },
 };
 
@@ -403,6 +396,28 @@ static void print_list(struct strbuf *out, const char *name, const struct column
     table_done(&t);
 }
 
+/* What an agent misses is told in sentences: too long for a table. */
+static void print_problems(struct strbuf *out, const json_t *object, bool colour)
+{
+    const json_t *problems = look(object, "status.agent.problems");
+
+    if (json_array_size(problems))
+        title(out, "Problems", colour);
+    for (size_t i = 0; i < json_array_size(problems); i++) {
+        AUTO(strbuf) struct strbuf what = STRBUF_INIT, fix = STRBUF_INIT;
+        const char *text = look_text(json_array_get(problems, i), "what");
+        const char *remedy = look_text(json_array_get(problems, i), "fix");
+
+        text_safe(&what, text ? text : "?");
+        text_safe(&fix, remedy ? remedy : "none is known");
+        strbuf_puts(out, "  ");
+        text_wrap(out, strbuf_text(&what), 96, 2);
+        strbuf_puts(out, "\n    Remedy: ");
+        text_wrap(out, strbuf_text(&fix), 84, 12);
+        strbuf_putc(out, '\n');
+    }
+}
+
 static const struct kind *by_plural(const char *plural)
 {
     const struct kind *r = kinds();
@@ -427,6 +442,7 @@ void description_print(struct strbuf *out, const struct kind *r, const json_t *o
     print_conditions(out, d->conditions, object, colour);
     for (const struct inner_list *l = d->lists; l && l->title; l++)
         print_list(out, l->title, l->columns, look(object, l->path), 0, now_ms, colour);
+    print_problems(out, object, colour);
     if (d->related)
         print_list(out, d->related->title, by_plural(d->related->plural)->columns, related, 0,
                    now_ms, colour);

@@ -59,7 +59,8 @@ static const char *age_of(const json_t *object, const char *path, int64_t now_ms
 /* --- nodes -------------------------------------------------------------------------------------
  */
 
-static void say_replicas(json_t *sentences, const json_t *replicas)
+static void say_replicas(json_t *sentences, const json_t *replicas, const char *none,
+                         const char *some)
 {
     AUTO(strbuf) struct strbuf names = STRBUF_INIT;
     size_t n = json_array_size(replicas);
@@ -67,14 +68,14 @@ static void say_replicas(json_t *sentences, const json_t *replicas)
     if (!replicas)
         return;
     if (n == 0) {
-        say(sentences, "No replica is on it.");
+        say(sentences, "%s.", none);
         return;
     }
     for (size_t i = 0; i < n && i < NAMES_SHOWN; i++)
         strbuf_printf(&names, "%s%s", i ? ", " : "", look_name(json_array_get(replicas, i)));
     if (n > NAMES_SHOWN)
         strbuf_printf(&names, " and %zu more", n - NAMES_SHOWN);
-    say(sentences, "It holds %zu %s: %s.", n, n == 1 ? "replica" : "replicas", strbuf_text(&names));
+    say(sentences, "%s %zu %s: %s.", some, n, n == 1 ? "replica" : "replicas", strbuf_text(&names));
 }
 
 static void say_plan(json_t *sentences, const json_t *node)
@@ -112,6 +113,8 @@ static void say_stake(json_t *sentences, const json_t *node)
     double even_s = look_number(node, "status.curve.breakEvenS");
     char a[HUMAN_MAX], b[HUMAN_MAX];
 
+    if (joules == 0)
+        joules = NAN; /* nothing is at stake */
     if (isfinite(joules) && isfinite(off_s) && off_s > 0)
         say(sentences, "At stake: %s over %s of sleep.", human_joules(joules, a),
             human_age((int64_t)(off_s * 1000), b));
@@ -153,7 +156,7 @@ json_t *explanation_of_node(const json_t *node, const json_t *replicas, int64_t 
         say(sentences, "A person cordoned it: nothing new is placed on it.");
     if (look_true(node, "spec.held"))
         say(sentences, "A person holds it: huddle does not touch it until it is released.");
-    say_replicas(sentences, replicas);
+    say_replicas(sentences, replicas, "No replica is on it", "It holds");
     say_plan(sentences, node);
     say_sleep(sentences, node, state);
     say_stake(sentences, node);
@@ -264,7 +267,7 @@ json_t *explanation_of_model(const json_t *model, const json_t *replicas, int64_
         say(sentences, "Why: %s.", why);
     say_demand(sentences, model);
     say_slo(sentences, model);
-    say_replicas(sentences, replicas);
+    say_replicas(sentences, replicas, "It has no replica", "It has");
     if (isfinite(idle) && isfinite(dynamic))
         say(sentences, "It has used %s: %s for its work, %s as its share of idle power.",
             human_joules(idle + dynamic, a), human_joules(dynamic, b), human_joules(idle, c));

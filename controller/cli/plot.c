@@ -15,7 +15,7 @@
 #define WIDTH 860.0
 #define HEIGHT 200.0
 #define LEFT 60.0
-#define RIGHT 10.0
+#define RIGHT 24.0
 #define TOP 10.0
 #define BOTTOM 22.0
 #define POINTS_MAX 430 /* one every other pixel */
@@ -135,7 +135,7 @@ static struct frame frame_of(const struct plot *p)
 static void draw_grid(struct strbuf *out, const struct plot *p, const struct frame *f)
 {
     int64_t span_ms = (int64_t)f->columns * p->step_ms, step_ms = plot_time_step(span_ms);
-    double step = plot_step(f->top);
+    double step = p->whole ? fmax(1, ceil(plot_step(f->top))) : plot_step(f->top);
     char text[HUMAN_MAX];
 
     for (double v = 0; v <= f->top; v += step) {

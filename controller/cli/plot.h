@@ -21,6 +21,7 @@ struct plot_line {
 
 struct plot {
     const char *title, *unit;
+    bool whole;                /* what is counted is whole: so are the marks of the axis */
     int64_t start_ms, step_ms; /* wall time of the first value, and between values */
     const struct plot_line *lines;
     size_t n_lines;

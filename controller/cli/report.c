@@ -96,59 +96,67 @@ static const struct column MODEL[] = {
     END,
 };
 
-static void add_energy(struct table *t, const char *title, const json_t *report, const char *path)
+static void add_row(struct table *t, const char *title, const char *value, const char *kwh,
+                    const char *remark)
+{
+    table_cell(t, title, PAINT_NONE);
+    table_cell(t, value, PAINT_NONE);
+    table_cell(t, kwh, PAINT_NONE);
+    table_cell(t, remark, PAINT_NONE);
+}
+
+static void add_energy(struct table *t, const char *title, const json_t *report, const char *path,
+                       const char *remark)
 {
     double j = look_number(report, path);
     char joules[HUMAN_MAX], kwh[HUMAN_MAX];
 
-    table_cell(t, title, PAINT_NONE);
-    table_cell(t, human_joules(j, joules), PAINT_NONE);
-    table_cell(t, isfinite(j) ? human_kwh(j, kwh) : "", PAINT_NONE);
+    add_row(t, title, human_joules(j, joules), isfinite(j) ? human_kwh(j, kwh) : "", remark);
 }
 
 static void add_saved(struct table *t, const json_t *report)
 {
     double saved = look_number(report, "energy.savedJ");
     double always = look_number(report, "energy.counterfactualJ");
-    double low = look_number(report, "energy.savedLowJ"),
-           high = look_number(report, "energy.savedHighJ");
+    double low = look_number(report, "energy.savedLowJ");
+    double high = look_number(report, "energy.savedHighJ");
+    AUTO(strbuf) struct strbuf remark = STRBUF_INIT;
     char a[HUMAN_MAX], b[HUMAN_MAX], c[HUMAN_MAX];
 
-    add_energy(t, "Saved", report, "energy.savedJ");
-    if (isfinite(saved) && always > 0) {
-        table_cell(t, "", PAINT_NONE);
-        table_cellf(t, "%s of it", human_share(saved / always, a));
-        table_cellf(t, "between %s and %s", human_joules(low, b), human_joules(high, c));
-    }
+    if (isfinite(saved) && always > 0)
+        strbuf_printf(&remark, "%s, between %s and %s", human_share(saved / always, a),
+                      human_joules(low, b), human_joules(high, c));
+    add_energy(t, "Saved", report, "energy.savedJ", strbuf_text(&remark));
+}
+
+static void add_acts(struct table *t, const json_t *report)
+{
+    static const char *const ACTS[] = { "sleeps", "wakes", "moves", "requests" };
+    static const char *const TITLES[] = { "Sleeps", "Wakes", "Moves", "Requests" };
+    char text[HUMAN_MAX];
+
+    for (size_t i = 0; i < ARRAY_LEN(ACTS); i++)
+        add_row(t, TITLES[i], human_number(look_number(report, ACTS[i]), text), "", "");
 }
 
 static void add_figures(struct table *t, const json_t *report)
 {
     const char *currency = look_text(report, "cost.currency");
     double cost = look_number(report, "cost.saved"), seconds = look_number(report, "seconds");
-    char a[HUMAN_MAX], b[HUMAN_MAX], c[HUMAN_MAX];
+    AUTO(strbuf) struct strbuf money = STRBUF_INIT;
+    char text[HUMAN_MAX];
 
-    add_energy(t, "Energy used", report, "energy.usedJ");
-    add_energy(t, "  measured", report, "energy.measuredJ");
-    add_energy(t, "  estimated", report, "energy.estimatedJ");
-    add_energy(t, "Without huddle", report, "energy.counterfactualJ");
+    add_energy(t, "Energy used", report, "energy.usedJ", "");
+    add_energy(t, "  measured", report, "energy.measuredJ", "");
+    add_energy(t, "  estimated", report, "energy.estimatedJ", "");
+    add_energy(t, "Without huddle", report, "energy.counterfactualJ", "computed");
     add_saved(t, report);
-    if (isfinite(cost)) {
-        table_cell(t, "Money saved", PAINT_NONE);
-        table_cellf(t, "%.2f %s", cost, currency ? currency : "");
-        table_cell(t, "", PAINT_NONE);
-    }
-    table_cell(t, "Mean power", PAINT_NONE);
-    table_cell(t, human_watts(look_number(report, "energy.usedJ") / seconds, a), PAINT_NONE);
-    table_cell(t, "", PAINT_NONE);
-    table_cell(t, "Acts", PAINT_NONE);
-    table_cellf(t, "%s sleeps, %s wakes, %s moves", human_number(look_number(report, "sleeps"), a),
-                human_number(look_number(report, "wakes"), b),
-                human_number(look_number(report, "moves"), c));
-    table_cell(t, "", PAINT_NONE);
-    table_cell(t, "Requests", PAINT_NONE);
-    table_cell(t, human_number(look_number(report, "requests"), a), PAINT_NONE);
-    table_cell(t, "", PAINT_NONE);
+    strbuf_printf(&money, "%.2f %s", cost, currency ? currency : "");
+    if (isfinite(cost))
+        add_row(t, "Money saved", strbuf_text(&money), "", "");
+    add_row(t, "Mean power", human_watts(look_number(report, "energy.usedJ") / seconds, text), "",
+            "");
+    add_acts(t, report);
 }
 
 static void add_list(struct strbuf *out, const struct column *columns, const json_t *items,
@@ -186,7 +194,7 @@ void report_table(struct strbuf *out, const json_t *report, bool colour)
     if (isfinite(seconds))
         strbuf_printf(out, " (%s)", human_age((int64_t)(seconds * 1000), age));
     strbuf_puts(out, "\n\n");
-    table_begin(&t, 3);
+    table_begin(&t, 4);
     add_figures(&t, report);
     table_print(&t, out, colour);
     table_done(&t);

@@ -131,14 +131,14 @@ static void add_curve(struct curves *c, const char *name, const json_t *array, b
 }
 
 static void draw_curves(struct strbuf *out, const json_t *report, const char *title,
-                        const char *unit, struct curves *c)
+                        const char *unit, bool whole, struct curves *c)
 {
     double start = look_number(report, "series.startMs"),
            step = look_number(report, "series.stepMs");
 
     if (c->n && isfinite(start) && step >= 1)
-        plot_lines(out,
-                   &(struct plot){ title, unit, (int64_t)start, (int64_t)step, c->lines, c->n });
+        plot_lines(out, &(struct plot){ title, unit, whole, (int64_t)start, (int64_t)step, c->lines,
+                                        c->n });
     for (size_t i = 0; i < c->n; i++)
         free((double *)(uintptr_t)c->lines[i].y);
 }
@@ -151,12 +151,12 @@ static void curves(struct strbuf *out, const json_t *report)
 
     add_curve(&power, "used", look(report, "series.usedW"), true);
     add_curve(&power, "without huddle (computed)", look(report, "series.counterfactualW"), false);
-    draw_curves(out, report, "Power", "W", &power);
+    draw_curves(out, report, "Power", "W", false, &power);
     add_curve(&awake, "awake nodes", look(report, "series.awake"), true);
-    draw_curves(out, report, "Awake nodes", "nodes", &awake);
+    draw_curves(out, report, "Awake nodes", "nodes", true, &awake);
     json_object_foreach((json_t *)(uintptr_t)look(report, "series.demand"), name, values)
         add_curve(&demand, name, values, false);
-    draw_curves(out, report, "Demand", "requests/s", &demand);
+    draw_curves(out, report, "Demand", "requests/s", false, &demand);
     if (json_object_size(look(report, "series.demand")) > MODELS_MAX)
         strbuf_printf(out, "<p class=\"legend\">Shown are %d of %zu models.</p>\n", MODELS_MAX,
                       json_object_size(look(report, "series.demand")));

@@ -26,12 +26,12 @@ int verb_version(struct cli *c)
         (strcmp(format, "json") == 0 ? write_json : write_yaml)(&out, both);
         json_decref(both);
     } else {
-        const char *version = look_text(server, "version");
+        const char *version = look_text(server, "gitVersion"); /* as Kubernetes names it */
 
         strbuf_puts(&out, "Client: " HUDDLE_VERSION "\n");
         if (r == 0) {
             strbuf_puts(&out, "Server: ");
-            text_safe(&out, version ? version : "unknown");
+            text_safe(&out, version ? version + (*version == 'v') : "unknown");
             strbuf_putc(&out, '\n');
         }
         json_decref(server);

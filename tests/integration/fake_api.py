@@ -138,7 +138,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             api.busy -= 1
             self.refuse(429, "too many requests")
         elif url.path == "/version":
-            self.answer(200, {"version": "9.9.9"})
+            self.answer(200, {"gitVersion": "v9.9.9"})
         elif url.path == "/report":
             self.answer(200, api.report | query if "echo" in api.report else api.report)
         elif url.path.startswith(GROUP + "/"):
