@@ -292,6 +292,8 @@ static int read_list(const json_t *v, struct string_list *out, struct err *e)
             return err_set(e, -EINVAL, "entry %zu: expected a string, not %s", i,
                            json_type_words(json_array_get(v, i)));
     }
+    if (n == 0)
+        return 0; /* an empty list owns nothing */
     out->item = xcalloc(n, sizeof(*out->item));
     out->n = n;
     for (size_t i = 0; i < n; i++)
@@ -319,6 +321,8 @@ int field_read_map(const json_t *v, struct string_map *out, struct err *e)
             return err_set(e, -EINVAL, "%s: expected a string, not %s", key,
                            json_type_words(value));
     }
+    if (json_object_size(v) == 0)
+        return 0;
     out->pair = xcalloc(json_object_size(v), sizeof(*out->pair));
     json_object_foreach(object, key, value) {
         out->pair[i].key = xstrdup(key);
