@@ -135,7 +135,7 @@ void show_ms(struct table *t, const json_t *v, int64_t now_ms)
     char text[HUMAN_MAX];
 
     (void)now_ms;
-    table_cell(t, json_is_number(v) ? human_age((int64_t)number(v), text) : "-", PAINT_NONE);
+    table_cell(t, human_ms(number(v), text), PAINT_NONE);
 }
 
 void show_seconds(struct table *t, const json_t *v, int64_t now_ms)
@@ -143,8 +143,7 @@ void show_seconds(struct table *t, const json_t *v, int64_t now_ms)
     char text[HUMAN_MAX];
 
     (void)now_ms;
-    table_cell(t, json_is_number(v) ? human_age((int64_t)(number(v) * 1000), text) : "-",
-               PAINT_NONE);
+    table_cell(t, human_ms(number(v) * 1000, text), PAINT_NONE);
 }
 
 void show_since(struct table *t, const json_t *v, int64_t now_ms)
@@ -175,7 +174,7 @@ void show_signed_ms(struct table *t, const json_t *v, int64_t now_ms)
 
     (void)now_ms;
     if (isfinite(ms))
-        table_cellf(t, "%s%s", ms < 0 ? "-" : "", human_age((int64_t)fabs(ms), text));
+        table_cellf(t, "%s%s", ms < 0 ? "-" : "", human_ms(fabs(ms), text));
     else
         blank(t);
 }

@@ -117,12 +117,12 @@ static void say_stake(json_t *sentences, const json_t *node)
         joules = NAN; /* nothing is at stake */
     if (isfinite(joules) && isfinite(off_s) && off_s > 0)
         say(sentences, "At stake: %s over %s of sleep.", human_joules(joules, a),
-            human_age((int64_t)(off_s * 1000), b));
+            human_ms(off_s * 1000, b));
     else if (isfinite(joules))
         say(sentences, "At stake: %s.", human_joules(joules, a));
     if (isfinite(cycle_j) && isfinite(even_s))
         say(sentences, "A power cycle of it costs %s and pays off after %s asleep.",
-            human_joules(cycle_j, a), human_age((int64_t)(even_s * 1000), b));
+            human_joules(cycle_j, a), human_ms(even_s * 1000, b));
 }
 
 static void say_watts(json_t *sentences, const json_t *node)
@@ -238,8 +238,7 @@ static void say_slo(json_t *sentences, const json_t *model)
     char a[HUMAN_MAX];
 
     if (isfinite(latency) && target)
-        say(sentences, "Its latency is %s, and %s is allowed.", human_age((int64_t)latency, a),
-            target);
+        say(sentences, "Its latency is %s, and %s is allowed.", human_ms(latency, a), target);
     if (look_true(model, "status.sloBroken"))
         say(sentences, "Its SLO is broken: consolidation is frozen for it and nodes wake.");
     else if (look_true(model, "status.frozen"))

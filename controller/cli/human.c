@@ -108,3 +108,9 @@ const char *human_age(int64_t ms, char text[HUMAN_MAX])
         (void)snprintf(text, HUMAN_MAX, "%" PRId64 "y%" PRId64 "d", d / 365, d % 365);
     return text;
 }
+
+/* A number of the server may be any: only what fits is converted. */
+const char *human_ms(double ms, char text[HUMAN_MAX])
+{
+    return isfinite(ms) ? human_age((int64_t)fmin(fmax(ms, -1e15), 1e15), text) : strcpy(text, "-");
+}

@@ -16,5 +16,6 @@ const char *human_share(double v, char text[HUMAN_MAX]);  /* "12.3%" of 0.123 */
 
 /* A length of time as kubectl shows ages: "45s", "3m20s", "5h12m", "3d4h"; below 1 s "250ms". */
 const char *human_age(int64_t ms, char text[HUMAN_MAX]);
+const char *human_ms(double ms, char text[HUMAN_MAX]); /* the same of what somebody else says */
 
 #endif

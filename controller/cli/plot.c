@@ -18,7 +18,8 @@
 #define RIGHT 24.0
 #define TOP 10.0
 #define BOTTOM 22.0
-#define POINTS_MAX 430 /* one every other pixel */
+#define POINTS_MAX 430   /* one every other pixel */
+#define HUGE_VALUE 1e300 /* larger ones would leave the numbers when scaled */
 #define HOUR_MS 3600000ll
 #define DAY_MS (24 * HOUR_MS)
 
@@ -128,7 +129,7 @@ static struct frame frame_of(const struct plot *p)
                 f.top = fmax(f.top, p->lines[i].y[k]);
         f.columns = fmax(f.columns, (double)p->lines[i].n);
     }
-    f.top = f.top > 0 ? f.top * 1.08 : 1;
+    f.top = f.top > 0 ? fmin(f.top, HUGE_VALUE) * 1.08 : 1;
     return f;
 }
 
@@ -283,7 +284,7 @@ void plot_bars(struct strbuf *out, const char *title, const char *unit,
     double top = 1e-9;
 
     for (size_t i = 0; i < n; i++)
-        top = fmax(top, part(bars[i].parts[0]) + part(bars[i].parts[1]));
+        top = fmax(top, fmin(part(bars[i].parts[0]) + part(bars[i].parts[1]), HUGE_VALUE));
     begin(out, title, BAR_HEIGHT * (double)n + 4);
     for (size_t i = 0; i < n; i++)
         draw_bar(out, &bars[i], BAR_HEIGHT * (double)i, top, unit);

@@ -192,7 +192,7 @@ void report_table(struct strbuf *out, const json_t *report, bool colour)
     strbuf_puts(out, " to ");
     text_safe(out, to ? to : "?");
     if (isfinite(seconds))
-        strbuf_printf(out, " (%s)", human_age((int64_t)(seconds * 1000), age));
+        strbuf_printf(out, " (%s)", human_ms(seconds * 1000, age));
     strbuf_puts(out, "\n\n");
     table_begin(&t, 4);
     add_figures(&t, report);
@@ -257,17 +257,30 @@ static void csv_objects(struct strbuf *out, const char *kind, const json_t *item
     }
 }
 
+bool report_steps(const json_t *report, int64_t *ret_start_ms, int64_t *ret_step_ms)
+{
+    double start = look_number(report, "series.startMs");
+    double step = look_number(report, "series.stepMs");
+
+    if (!(start >= 0 && start < 2.5e14 && step >= 1 && step < 1e10)) /* till the year 9999 */
+        return false;
+    *ret_start_ms = (int64_t)start;
+    *ret_step_ms = (int64_t)step;
+    return true;
+}
+
 static void csv_series(struct strbuf *out, const json_t *report, const char *kind, const char *name,
                        const json_t *values, const char *metric, const char *unit)
 {
-    double start = look_number(report, "series.startMs"),
-           step = look_number(report, "series.stepMs");
     char time[CLOCK_TEXT_MAX];
+    int64_t start_ms, step_ms;
 
-    for (size_t i = 0; isfinite(start) && isfinite(step) && i < json_array_size(values); i++) {
+    if (!report_steps(report, &start_ms, &step_ms))
+        return;
+    for (size_t i = 0; i < json_array_size(values); i++) {
         const json_t *v = json_array_get(values, i);
 
-        clock_format((int64_t)(start + step * (double)i), time);
+        clock_format(start_ms + step_ms * (int64_t)i, time);
         csv_row(out, kind, name, time, metric, json_is_number(v) ? json_number_value(v) : NAN,
                 unit);
     }

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "proto/base/strbuf.h"
 
@@ -17,6 +18,9 @@ void report_csv(struct strbuf *out, const json_t *report);
 
 /* `made`: when, for the foot of the page. */
 void report_html(struct strbuf *out, const json_t *report, const char *made);
+
+/* When the series begin and how long their steps are. False: not said, or out of any sense. */
+bool report_steps(const json_t *report, int64_t *ret_start_ms, int64_t *ret_step_ms);
 
 /* Sentences about provenance and the error band; shared by table and page. New reference. */
 json_t *report_notes(const json_t *report);

@@ -133,12 +133,10 @@ static void add_curve(struct curves *c, const char *name, const json_t *array, b
 static void draw_curves(struct strbuf *out, const json_t *report, const char *title,
                         const char *unit, bool whole, struct curves *c)
 {
-    double start = look_number(report, "series.startMs"),
-           step = look_number(report, "series.stepMs");
+    int64_t start_ms, step_ms;
 
-    if (c->n && isfinite(start) && step >= 1)
-        plot_lines(out, &(struct plot){ title, unit, whole, (int64_t)start, (int64_t)step, c->lines,
-                                        c->n });
+    if (c->n && report_steps(report, &start_ms, &step_ms))
+        plot_lines(out, &(struct plot){ title, unit, whole, start_ms, step_ms, c->lines, c->n });
     for (size_t i = 0; i < c->n; i++)
         free((double *)(uintptr_t)c->lines[i].y);
 }

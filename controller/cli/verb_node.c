@@ -82,7 +82,7 @@ static void show_wait(struct wait *w, const json_t *node)
 {
     const char *state = look_text(node, "status.state"), *reason = look_text(node, "status.reason");
     double left = look_number(node, "status.replicas");
-    size_t n = left >= 0 ? (size_t)left : 0;
+    size_t n = left >= 0 && left < 1e6 ? (size_t)left : 0;
     AUTO(strbuf) struct strbuf what = STRBUF_INIT;
 
     if (n > w->replicas)

@@ -116,7 +116,7 @@ static void print_plan(struct strbuf *out, const json_t *plan, const struct cli 
 
     strbuf_puts(out, "Plan ");
     text_safe(out, look_text(plan, "metadata.uid") ? look_text(plan, "metadata.uid") : "?");
-    strbuf_printf(out, ", made %s ago, %s", isfinite(age) ? human_age((int64_t)age, a) : "?",
+    strbuf_printf(out, ", made %s ago, %s", isfinite(age) ? human_ms(age, a) : "?",
                   look_true(plan, "status.inForce") ? "in force" : "not in force");
     if (why)
         strbuf_puts(out, ": ");
