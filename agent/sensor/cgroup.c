@@ -10,8 +10,24 @@
 
 #include "agent/sensor/procfs.h"
 #include "agent/sensor/text_file.h"
+#include "proto/base/array.h"
 
 #define PATH_SIZE 768
+
+struct source {
+    const char *hierarchy, *file, *key; /* key: of "key value" lines, in us; NULL: one number */
+};
+
+static const struct source CPU[] = {
+    { "/cpuacct", "cpuacct.usage", NULL },    { "/cpu,cpuacct", "cpuacct.usage", NULL },
+    { "/cpu", "cpuacct.usage", NULL },        { "", "cpu.stat", "usage_usec" },
+    { "/unified", "cpu.stat", "usage_usec" },
+};
+static const struct source MEMORY[] = {
+    { "/memory", "memory.usage_in_bytes", NULL },
+    { "", "memory.current", NULL },
+    { "/unified", "memory.current", NULL },
+};
 
 static int read_u64(const char *root, const char *hierarchy, const char *name, const char *file,
                     uint64_t *ret_value)
@@ -23,56 +39,51 @@ static int read_u64(const char *root, const char *hierarchy, const char *name, c
     return text_file_u64(path, ret_value);
 }
 
-static int read_cpu_v2(const char *root, const char *hierarchy, const char *name,
-                       uint64_t *ret_cpu_ns)
+static int read_key(const char *root, const struct source *s, const char *name, uint64_t *ret_ns)
 {
     char path[PATH_SIZE], text[4096];
     uint64_t us;
 
-    if (snprintf(path, sizeof(path), "%s%s/%s/cpu.stat", root, hierarchy, name) >= PATH_SIZE)
+    if (snprintf(path, sizeof(path), "%s%s/%s/%s", root, s->hierarchy, name, s->file) >= PATH_SIZE)
         return -ENAMETOOLONG;
     int r = text_file_read(path, text, sizeof(text));
     if (r < 0)
         return r;
-    r = procfs_keyed(text, "usage_usec", &us);
+    r = procfs_keyed(text, s->key, &us);
     if (r < 0)
         return r;
-    return __builtin_mul_overflow(us, (uint64_t)1000, ret_cpu_ns) ? -ERANGE : 0;
+    return __builtin_mul_overflow(us, (uint64_t)1000, ret_ns) ? -ERANGE : 0;
 }
 
-static int read_cpu(const char *root, const char *name, uint64_t *ret_ns)
+static int read_source(const char *root, const struct source *s, const char *name,
+                       uint64_t *ret_value)
 {
-    static const char *const v1[] = { "/cpuacct", "/cpu,cpuacct", "/cpu" };
-    static const char *const v2[] = { "", "/unified" };
-    int r = -ENOENT;
+    return s->key ? read_key(root, s, name, ret_value)
+                  : read_u64(root, s->hierarchy, name, s->file, ret_value);
+}
 
-    /* v1 first: on a hybrid host the v2 side knows no CPU controller and may lag. */
-    for (size_t i = 0; i < sizeof(v1) / sizeof(v1[0]) && r < 0; i++)
-        r = read_u64(root, v1[i], name, "cpuacct.usage", ret_ns);
-    for (size_t i = 0; i < sizeof(v2) / sizeof(v2[0]) && r < 0; i++)
-        r = read_cpu_v2(root, v2[i], name, ret_ns);
+/* The first source that can be read, beginning with the one that could be the last time. */
+static int read_any(const char *root, const struct source *sources, size_t n, const char *name,
+                    size_t *last, uint64_t *ret_value)
+{
+    int r = *last < n ? read_source(root, &sources[*last], name, ret_value) : -ENOENT;
+
+    for (size_t i = 0; i < n && r < 0; i++) {
+        r = read_source(root, &sources[i], name, ret_value);
+        if (r == 0)
+            *last = i;
+    }
     return r;
 }
 
-static int read_memory(const char *root, const char *name, uint64_t *ret_bytes)
-{
-    int r = read_u64(root, "/memory", name, "memory.usage_in_bytes", ret_bytes);
-
-    if (r < 0)
-        r = read_u64(root, "", name, "memory.current", ret_bytes);
-    if (r < 0)
-        r = read_u64(root, "/unified", name, "memory.current", ret_bytes);
-    return r;
-}
-
-int cgroup_read(const char *root, const char *name, uint64_t *ret_cpu_ns,
-                uint64_t *ret_memory_bytes)
+int cgroup_read(const char *root, const char *name, struct cgroup_layout *layout,
+                uint64_t *ret_cpu_ns, uint64_t *ret_memory_bytes)
 {
     uint64_t cpu_ns, bytes;
-    int r = read_cpu(root, name, &cpu_ns);
+    int r = read_any(root, CPU, ARRAY_LEN(CPU), name, &layout->cpu, &cpu_ns);
 
     if (r == 0)
-        r = read_memory(root, name, &bytes);
+        r = read_any(root, MEMORY, ARRAY_LEN(MEMORY), name, &layout->memory, &bytes);
     if (r < 0)
         return r;
     *ret_cpu_ns = cpu_ns;
@@ -164,7 +175,8 @@ int process_groups_read(const char *proc_root, struct process_group *groups, siz
     if (!d)
         return -errno;
     for (struct dirent *entry = readdir(d); entry; entry = readdir(d)) {
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && strlen(entry->d_name) < 12)
+        const char *name = entry->d_name;
+        if (*name >= '1' && *name <= '9' && name[strspn(name, "0123456789")] == '\0')
             add_process(proc_root, entry->d_name, groups, n);
     }
     (void)closedir(d);

@@ -6,11 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* `name` is the path below each hierarchy. Tries root/NAME (v2), root/unified/NAME (hybrid: CPU
- * time only where the v2 side has it), then root/cpuacct and root/memory (v1). 0, or -errno of what
- * is missing. */
-int cgroup_read(const char *root, const char *name, uint64_t *ret_cpu_ns,
-                uint64_t *ret_memory_bytes);
+/* Where the files were found last, tried first the next time. Zero-initialise. */
+struct cgroup_layout {
+    size_t cpu, memory;
+};
+
+/* `name` is the path below each hierarchy. Looks for CPU time in root/cpuacct (v1; first, for on a
+ * hybrid host the v2 side knows no CPU controller and may lag), root (v2) and root/unified
+ * (hybrid); for memory in root/memory, root and root/unified. 0, or -errno of what is missing. */
+int cgroup_read(const char *root, const char *name, struct cgroup_layout *layout,
+                uint64_t *ret_cpu_ns, uint64_t *ret_memory_bytes);
 
 /* The CPU limit of the agent's own cgroup and all above it, in thousandths of a CPU; 0: none. */
 uint64_t cgroup_cpu_limit_milli(const char *root, const char *proc_root);

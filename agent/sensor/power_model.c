@@ -6,6 +6,9 @@
 
 #include "proto/base/array.h"
 
+/* Ticks come late: by so much the CPUs may have counted less than the time between two stamps. */
+#define STAMP_SLACK_S 1.0
+
 /* The guest and ARM curves are assumptions. Guest: one CPU's share of a two-socket server of 2017
  * to 2020 (idle a little under half, convex shape of power against load smoothed to a line). */
 static const struct power_curve curves[] = {
@@ -65,8 +68,10 @@ double power_curve_watts(const struct power_curve *c, double u, uint32_t cpus)
     return (c->watts[i] + (c->watts[i + 1] - c->watts[i]) * (place - (double)i)) * scale;
 }
 
-/* Utilization between two readings; false when they do not tell. */
-static bool utilization(const struct sample_cpu *a, const struct sample_cpu *b, double *ret_u)
+/* Utilization between two readings, and how long the CPUs counted on average: a suspended machine
+ * counts nothing, and does not idle at full voltage either. False when they do not tell. */
+static bool utilization(const struct sample_cpu *a, const struct sample_cpu *b, double *ret_u,
+                        double *ret_seconds)
 {
     if (!a->valid || !b->valid || b->busy_ns < a->busy_ns || b->idle_ns < a->idle_ns ||
         b->steal_ns < a->steal_ns)
@@ -78,13 +83,14 @@ static bool utilization(const struct sample_cpu *a, const struct sample_cpu *b, 
     if (busy + rest <= 0)
         return false;
     *ret_u = busy / (busy + rest);
+    *ret_seconds = (busy + rest) / 1e9 / (double)b->online;
     return true;
 }
 
 void power_model_read(struct power_model *m, struct sample *out)
 {
     struct sample_zone *z = ARRAY_ADD(out, zones);
-    double u;
+    double u, counted_s;
 
     (void)snprintf(z->name, sizeof(z->name), "platform");
     (void)snprintf(z->path, sizeof(z->path), "model:%s", m->curve->name);
@@ -94,8 +100,9 @@ void power_model_read(struct power_model *m, struct sample *out)
     z->valid = out->cpu.valid;
     if (!z->valid)
         (void)snprintf(z->error, sizeof(z->error), "no CPU counters to estimate from");
-    if (m->seen && out->boot_ms > m->last_ms && utilization(&m->last, &out->cpu, &u)) {
+    if (m->seen && out->boot_ms > m->last_ms && utilization(&m->last, &out->cpu, &u, &counted_s)) {
         double seconds = (double)(out->boot_ms - m->last_ms) / 1e3;
+        seconds = counted_s < seconds - STAMP_SLACK_S ? counted_s : seconds;
         m->rest_uj += power_curve_watts(m->curve, u, out->cpu.online) * seconds * 1e6;
         uint64_t whole = (uint64_t)m->rest_uj;
         m->energy_uj += whole;

@@ -38,8 +38,8 @@ struct power_model {
 };
 
 /* Adds the energy since the last call, by the CPU time in between. An interval whose CPU counters
- * are invalid or run backwards adds nothing. Appends the zone "platform" to `out`, which holds the
- * CPU counters and the time. */
+ * are invalid or run backwards adds nothing; nor does time in which the machine was suspended.
+ * Appends the zone "platform" to `out`, which holds the CPU counters and the time. */
 void power_model_read(struct power_model *m, struct sample *out);
 
 #endif

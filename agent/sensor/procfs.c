@@ -43,11 +43,6 @@ static const char *find_line(const char *text, const char *key)
     return NULL;
 }
 
-static bool ticks_to_ns(uint64_t ticks, uint64_t ticks_per_s, uint64_t *ret_ns)
-{
-    return !__builtin_mul_overflow(ticks, NS_PER_S / ticks_per_s, ret_ns);
-}
-
 int procfs_stat(const char *text, uint64_t ticks_per_s, struct sample_cpu *ret_cpu)
 {
     enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, GUEST, GUEST_NICE, FIELDS };
@@ -62,11 +57,8 @@ int procfs_stat(const char *text, uint64_t ticks_per_s, struct sample_cpu *ret_c
         n++;
     if (n <= IDLE) /* later fields came one by one up to Linux 2.6.33 */
         return -EINVAL;
-    for (size_t i = 0; i < FIELDS; i++) {
-        /* A tenth of the 64-bit range each, so that their sums cannot overflow. */
-        if (!ticks_to_ns(t[i], ticks_per_s, &ns[i]) || ns[i] > UINT64_MAX / FIELDS)
-            return -ERANGE;
-    }
+    for (size_t i = 0; i < FIELDS; i++)
+        ns[i] = t[i] * (NS_PER_S / ticks_per_s);
     cpu.busy_ns = ns[USER] + ns[NICE] + ns[SYSTEM] + ns[IRQ] + ns[SOFTIRQ];
     cpu.idle_ns = ns[IDLE];
     cpu.iowait_ns = ns[IOWAIT];
@@ -76,8 +68,10 @@ int procfs_stat(const char *text, uint64_t ticks_per_s, struct sample_cpu *ret_c
         if (strncmp(p, "cpu", 3) == 0 && p[3] >= '0' && p[3] <= '9')
             cpu.online++;
     }
+    if (cpu.online == 0)
+        return -EINVAL;
     *ret_cpu = cpu;
-    return cpu.online > 0 ? 0 : -EINVAL;
+    return 0;
 }
 
 static int meminfo_bytes(const char *text, const char *key, uint64_t *ret_bytes)

@@ -10,7 +10,10 @@
 
 /* /proc/stat in ticks of 1/ticks_per_s. busy = user + nice + system + irq + softirq (the kernel
  * counts guest time within user and nice: it is in busy once, and shown in guest_ns); iowait is
- * idle time and shown apart; steal is neither busy nor idle. `online` counts the cpuN lines. */
+ * idle time and shown apart; steal is neither busy nor idle. `online` counts the cpuN lines.
+ *
+ * The nanoseconds of all CPUs together wrap at 2^64 (512 CPUs: after 13 months): the readers of
+ * such counters take differences, and one that runs backwards for a moment is known to them. */
 int procfs_stat(const char *text, uint64_t ticks_per_s, struct sample_cpu *ret_cpu);
 
 /* /proc/meminfo; used = MemTotal - MemAvailable (before Linux 3.14: - MemFree - Buffers - Cached).

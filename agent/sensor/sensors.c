@@ -19,6 +19,7 @@ struct sensors {
     char *proc_root, *cgroup_root;
     struct rapl *rapl;
     struct gpus *gpus;
+    struct cgroup_layout cgroups;
     bool model_always;        /* named by the configuration */
     struct power_model model; /* model.curve NULL: never */
     bool model_chosen, model_used;
@@ -86,7 +87,8 @@ static void read_groups(struct sensors *s, const struct sensor_group *groups, si
         struct sample_group *g = ARRAY_ADD(out, groups);
         g->id = groups[i].id;
         g->valid = groups[i].cgroup && *groups[i].cgroup &&
-                   cgroup_read(s->cgroup_root, groups[i].cgroup, &g->cpu_ns, &g->memory_bytes) == 0;
+                   cgroup_read(s->cgroup_root, groups[i].cgroup, &s->cgroups, &g->cpu_ns,
+                               &g->memory_bytes) == 0;
         processes[i].pgid = g->valid ? 0 : groups[i].pgid;
         walk |= processes[i].pgid > 0;
     }

@@ -42,28 +42,35 @@ int text_file_open_rw(const char *path)
     return open_regular(path, O_RDWR);
 }
 
-int text_file_pread(int fd, char *buf, size_t size)
+/* Reads on behind the n bytes that are there, until the end or the buffer is full; NUL-terminates.
+ */
+static int read_on(int fd, char *buf, size_t size, size_t *n)
 {
-    size_t n = 0;
-
-    buf[0] = '\0';
-    while (n < size - 1) {
-        ssize_t r = pread(fd, buf + n, size - 1 - n, (off_t)n);
+    while (*n < size - 1) {
+        ssize_t r = pread(fd, buf + *n, size - 1 - *n, (off_t)*n);
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0)
             return -errno;
         if (r == 0)
             break;
-        n += (size_t)r;
+        *n += (size_t)r;
     }
-    buf[n] = '\0';
-    if (n == size - 1) {
-        char more;
-        if (pread(fd, &more, 1, (off_t)n) > 0)
-            return -EFBIG;
-    }
-    return (int)n;
+    buf[*n] = '\0';
+    return 0;
+}
+
+int text_file_pread(int fd, char *buf, size_t size)
+{
+    size_t n = 0;
+    char more;
+    int r;
+
+    buf[0] = '\0';
+    r = read_on(fd, buf, size, &n);
+    if (r < 0)
+        return r;
+    return n == size - 1 && pread(fd, &more, 1, (off_t)n) > 0 ? -EFBIG : (int)n;
 }
 
 int text_file_read(const char *path, char *buf, size_t size)
@@ -77,17 +84,22 @@ int text_file_read_all(const char *path, size_t limit, char **ret_text)
 {
     AUTO(fd) int fd = text_file_open(path);
     AUTO(mem) char *text = NULL;
-    int r = -EFBIG;
+    size_t n = 0, size = FIRST_CHUNK / 2;
 
     if (fd < 0)
         return fd;
-    for (size_t size = FIRST_CHUNK; r == -EFBIG && size <= limit; size *= 2) {
+    /* On and not again: the kernel makes up the text of such a file at its first byte. */
+    do {
+        size *= 2;
+        if (size > limit)
+            return -EFBIG;
         text = xrealloc(text, size);
-        r = text_file_pread(fd, text, size);
-    }
-    if (r >= 0)
-        *ret_text = TAKE(text);
-    return r;
+        int r = read_on(fd, text, size, &n);
+        if (r < 0)
+            return r;
+    } while (n == size - 1);
+    *ret_text = TAKE(text);
+    return (int)n;
 }
 
 int text_u64(const char *text, uint64_t *ret_value)
