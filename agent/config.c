@@ -62,6 +62,10 @@ static const struct field FIELDS[] = {
       "parent of the replicas' cgroups, below the agent's own unless it begins with /; none when "
       "empty",
       NULL },
+    { "cpuLimit", FIELD_WORD, C(cpu_limit), "quota", 0, 0, "quota share",
+      "what the CPU of a model is to its replicas: quota (never more), or share (at least that, "
+      "and more while others leave it)",
+      NULL },
     { "metricsListen", FIELD_TEXT, C(metrics_listen), "", 0, 0, NULL,
       "address and port of a metrics page for Prometheus; off when empty", NULL },
     { "log.level", FIELD_WORD, C(log.level), "info", 0, 0, "debug info warn error",
@@ -238,6 +242,7 @@ const char *agent_config_fixed_change(const struct agent_config *from,
         { "node", from->node, to->node },
         { "stateDir", from->state_dir, to->state_dir },
         { "cgroup", from->cgroup, to->cgroup },
+        { "cpuLimit", from->cpu_limit ? "share" : "quota", to->cpu_limit ? "share" : "quota" },
         { "powerModel", from->power_model, to->power_model },
         { "nvmlLibrary", from->nvml_library, to->nvml_library },
         { "metricsListen", from->metrics_listen, to->metrics_listen },

@@ -30,6 +30,7 @@ struct agent_config {
         char *wake_alarm;
     } power_off;
     char *power_model, *nvml_library, *cgroup;
+    int cpu_limit; /* quota, share */
     char *metrics_listen;
     struct {
         char *host; /* of metrics_listen; NULL: off */

@@ -133,7 +133,8 @@ static int make_hands(struct service *s, struct err *e)
                                        .power_model = c->power_model };
     struct processes_options processes = { .loop = s->loop,
                                            .state_dir = c->state_dir,
-                                           .cgroup_parent = c->cgroup[0] ? c->cgroup : "none" };
+                                           .cgroup_parent = c->cgroup[0] ? c->cgroup : "none",
+                                           .cpu_share_only = c->cpu_limit == 1 };
     struct err cap = ERR_INIT;
     int r = runtimes_load(c->runtimes_dir, &s->runtimes, e);
 

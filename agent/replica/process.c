@@ -84,6 +84,7 @@ int processes_new(const struct processes_options *options, process_exit_fn *fn, 
         return r;
     cgroup_home_init(&p->home, options->cgroup_root ? options->cgroup_root : "/sys/fs/cgroup",
                      p->proc_root, options->cgroup_parent ? options->cgroup_parent : "huddle");
+    p->home.share_only = options->cpu_share_only;
     *ret_processes = TAKE(p);
     return 0;
 }

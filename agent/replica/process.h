@@ -36,8 +36,10 @@ struct processes_options { /* borrowed for the call; NULL or 0: the default in b
     const char *cgroup_root;   /* [/sys/fs/cgroup] */
     const char *cgroup_parent; /* ["huddle"] below the agent's own cgroup, or an absolute name below
                                   each hierarchy: "/huddle"; "none": no cgroups */
-    uint64_t log_bytes;        /* [8 MiB] per replica */
-    unsigned ended_kept;       /* [32] folders of replicas that have ended, for their logs */
+    bool cpu_share_only; /* [a quota, too] of CPU a replica gets at least what it asks for, and
+                            more while others leave it */
+    uint64_t log_bytes;  /* [8 MiB] per replica */
+    unsigned ended_kept; /* [32] folders of replicas that have ended, for their logs */
 };
 
 struct process_exit {

@@ -23,6 +23,7 @@
 #define PERIOD_US UINT64_C(20000)
 #define PERIOD_MOST_US UINT64_C(1000000) /* the kernel's own most, and least of a quota */
 #define QUOTA_LEAST_US UINT64_C(1000)
+#define SHARES_MOST UINT64_C(262144)
 #define PROCS_MAX (1u << 20)
 
 static int write_file(const char *folder, const char *file, const char *text)
@@ -230,7 +231,7 @@ void cgroup_home_done(struct cgroup_home *home)
 /* --- one replica's -----------------------------------------------------------------------------
  */
 
-static int set_cpu(const struct cgroup_hierarchy *h, const char *folder, uint64_t milli)
+static int set_quota(const struct cgroup_hierarchy *h, const char *folder, uint64_t milli)
 {
     uint64_t period = PERIOD_US, quota = milli * period / 1000;
     char text[64];
@@ -250,13 +251,26 @@ static int set_cpu(const struct cgroup_hierarchy *h, const char *folder, uint64_
     return r == -EINVAL ? 0 : r; /* a cgroup above has a tighter limit: that one holds */
 }
 
-static int set_limits(const struct cgroup_hierarchy *h, const char *folder, uint64_t cpu_milli,
-                      uint64_t memory_bytes, struct err *e)
+/* Shares as Kubernetes counts them: 1024 for a CPU, 2 at least; on v2 mapped to 1..10000. */
+static int set_weight(const struct cgroup_hierarchy *h, const char *folder, uint64_t milli)
+{
+    uint64_t shares = milli * 1024 / 1000;
+
+    shares = shares < 2 ? 2 : shares > SHARES_MOST ? SHARES_MOST : shares;
+    if (!h->unified)
+        return write_number(folder, "cpu.shares", shares);
+    return write_number(folder, "cpu.weight", 1 + (shares - 2) * 9999 / (SHARES_MOST - 2));
+}
+
+static int set_limits(const struct cgroup_hierarchy *h, const char *folder, bool quota,
+                      uint64_t cpu_milli, uint64_t memory_bytes, struct err *e)
 {
     int r = 0;
 
     if (h->cpu && cpu_milli)
-        r = set_cpu(h, folder, cpu_milli);
+        r = set_weight(h, folder, cpu_milli);
+    if (r == 0 && h->cpu && cpu_milli && quota)
+        r = set_quota(h, folder, cpu_milli);
     if (r < 0)
         return err_errno(e, r, "%s: limit of %" PRIu64 " milli CPUs", folder, cpu_milli);
     if (h->memory && memory_bytes)
@@ -268,8 +282,9 @@ static int set_limits(const struct cgroup_hierarchy *h, const char *folder, uint
     return 0;
 }
 
-static int make_in(const struct cgroup_hierarchy *h, const char *uid, uint64_t cpu_milli,
-                   uint64_t memory_bytes, struct replica_cgroup *c, struct err *e)
+static int make_in(const struct cgroup_hierarchy *h, bool quota, const char *uid,
+                   uint64_t cpu_milli, uint64_t memory_bytes, struct replica_cgroup *c,
+                   struct err *e)
 {
     char folder[PATH_SIZE], procs[PATH_SIZE];
     int fd, r;
@@ -280,7 +295,7 @@ static int make_in(const struct cgroup_hierarchy *h, const char *uid, uint64_t c
     if (mkdir(folder, 0755) < 0 && errno != EEXIST)
         return err_errno(e, -errno, "%s", folder);
     c->folders.item[c->folders.n++] = xstrdup(folder);
-    r = set_limits(h, folder, cpu_milli, memory_bytes, e);
+    r = set_limits(h, folder, quota, cpu_milli, memory_bytes, e);
     if (r < 0)
         return r;
     fd = open(procs, O_WRONLY | O_CLOEXEC);
@@ -298,7 +313,7 @@ int replica_cgroup_make(const struct cgroup_home *home, const char *uid, uint64_
 
     c.folders.item = xcalloc(CGROUP_HIERARCHIES, sizeof(*c.folders.item));
     for (size_t i = 0; i < home->n && r == 0; i++)
-        r = make_in(&home->hierarchies[i], uid, cpu_milli, memory_bytes, &c, e);
+        r = make_in(&home->hierarchies[i], !home->share_only, uid, cpu_milli, memory_bytes, &c, e);
     if (r < 0) {
         (void)replica_cgroup_remove(&c.folders);
         replica_cgroup_done(&c);

@@ -25,6 +25,7 @@ struct cgroup_hierarchy {
 struct cgroup_home {
     struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES];
     size_t n;
+    bool share_only;   /* a replica gets at least its CPU, and no quota */
     bool ours;         /* below our own cgroup, and not a configured one that others may use */
     char problem[320]; /* why there is no cgroup or not every limit, and the way out; or "" */
 };
@@ -41,8 +42,9 @@ struct replica_cgroup {
     size_t n_fds;
 };
 
-/* Makes it and sets the limits (0: none). Without any hierarchy it stays empty. -errno when a
- * limit that this home can set is refused. */
+/* Makes it and sets the limits (0: none): of CPU a weight, which is its share when all want more
+ * than there is, and a quota, which it never exceeds. Without any hierarchy it stays empty. -errno
+ * when a limit that this home can set is refused. */
 int replica_cgroup_make(const struct cgroup_home *home, const char *uid, uint64_t cpu_milli,
                         uint64_t memory_bytes, struct replica_cgroup *ret_cgroup, struct err *e);
 void replica_cgroup_close(struct replica_cgroup *c); /* the descriptors */

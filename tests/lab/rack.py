@@ -98,6 +98,7 @@ address: {node.address}
 stateDir: {node.folder}/state
 runtimesDir: {runtimes}
 allowSleep: true
+cpuLimit: share
 labels: {{rack: demo}}
 controller:
   url: https://{CONTROLLER_ADDRESS}:{PORT}

@@ -120,13 +120,14 @@ static void v2_with_controllers(void **state)
     shell("echo cpuset cpu io memory >%s/cgroup.subtree_control", w->root);
     put_cgroup(w, "huddle", "");
     shell("echo cpu memory >%s/huddle/cgroup.subtree_control", w->root);
-    put_cgroup(w, "huddle/m-1", "cpu.max memory.max memory.oom.group");
+    put_cgroup(w, "huddle/m-1", "cpu.max cpu.weight memory.max memory.oom.group");
     cgroup_home_init(&w->home, w->root, w->proc, "huddle");
     assert_string_equal(w->home.problem, "");
     assert_int_equal(w->home.n, 1);
     assert_string_equal(w->home.hierarchies[0].name, "/huddle");
     assert_int_equal(replica_cgroup_make(&w->home, "m-1", 1500, 1 << 30, &w->cgroup, &w->e), 0);
     assert_file(w, "huddle/m-1/cpu.max", "30000 20000");
+    assert_file(w, "huddle/m-1/cpu.weight", "59");
     assert_file(w, "huddle/m-1/memory.max", "1073741824");
     assert_file(w, "huddle/m-1/memory.oom.group", "1");
     assert_int_equal(w->cgroup.n_fds, 1);
@@ -173,7 +174,7 @@ static void put_hybrid(const struct world *w)
     put_cgroup(w, "unified/huddle", "");
     put_cgroup(w, "unified/huddle/m-1", "");
     put_cgroup(w, "cpu", "");
-    put_cgroup(w, "cpu/a/huddle/m-1", "cpu.cfs_period_us cpu.cfs_quota_us");
+    put_cgroup(w, "cpu/a/huddle/m-1", "cpu.shares cpu.cfs_period_us cpu.cfs_quota_us");
     put_cgroup(w, "cpu/a/huddle", "");
     put_cgroup(w, "cpuacct", "");
     put_cgroup(w, "cpuacct/a/huddle/m-1", "");
@@ -201,6 +202,19 @@ static void hybrid(void **state)
     assert_int_equal(w->cgroup.n_fds, 4);
 }
 
+static void a_share_is_no_quota(void **state)
+{
+    struct world *w = *state;
+
+    put_hybrid(w);
+    cgroup_home_init(&w->home, w->root, w->proc, "huddle");
+    w->home.share_only = true;
+    assert_int_equal(replica_cgroup_make(&w->home, "m-1", 250, 4096, &w->cgroup, &w->e), 0);
+    assert_file(w, "cpu/a/huddle/m-1/cpu.shares", "256");
+    assert_file(w, "cpu/a/huddle/m-1/cpu.cfs_quota_us", "");
+    assert_file(w, "memory/huddle/m-1/memory.limit_in_bytes", "4096");
+}
+
 static void a_configured_parent_is_the_same_everywhere(void **state)
 {
     struct world *w = *state;
@@ -221,7 +235,7 @@ static void cpu_and_cpuacct_in_one_mount(void **state)
     put_own(w, "2:cpu,cpuacct:/\n");
     put_cgroup(w, "cpu,cpuacct", "");
     put_cgroup(w, "cpu,cpuacct/huddle", "");
-    put_cgroup(w, "cpu,cpuacct/huddle/m-1", "cpu.cfs_period_us cpu.cfs_quota_us");
+    put_cgroup(w, "cpu,cpuacct/huddle/m-1", "cpu.shares cpu.cfs_period_us cpu.cfs_quota_us");
     cgroup_home_init(&w->home, w->root, w->proc, "huddle");
     assert_says(w->home.problem, "limits of memory are not enforced");
     assert_int_equal(replica_cgroup_make(&w->home, "m-1", 5, 4096, &w->cgroup, &w->e), 0);
@@ -454,6 +468,7 @@ int main(void)
         TEST(v2_without_controllers_still_groups_and_says_so),
         TEST(beside_the_agent_in_a_delegated_cgroup),
         TEST(hybrid),
+        TEST(a_share_is_no_quota),
         TEST(a_configured_parent_is_the_same_everywhere),
         TEST(cpu_and_cpuacct_in_one_mount),
         TEST(without_cgroups_it_says_so_and_goes_on),
