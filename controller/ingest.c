@@ -12,8 +12,10 @@
 #include "proto/base/clock.h"
 
 #define FIRST_MS 500     /* an unknown node's next report: its desired state is made meanwhile */
-#define LAG_MS 200       /* reports wait longer than this: agents report half as often, */
-#define LAG_MUCH_MS 2000 /* ... a sixth */
+#define CROWD 256        /* while as many reports wait, */
+#define LAG_MS 200       /* ... longer than this, agents are told to report half as often, */
+#define LAG_MUCH_MS 2000 /* ... or a sixth */
+#define STRETCH 3        /* at most, of the interval last used: four are taken for silence */
 
 struct waiting {
     struct wire_report *report;
@@ -34,6 +36,7 @@ struct ingest {
     pthread_mutex_t lock; /* guards what follows */
     struct named_set boxes;
     struct box *first, **last; /* boxes in which something waits */
+    size_t n_waiting;          /* boxes in which something waits */
     bool rung;
     int64_t lag_ms; /* of the report taken last */
     struct ingest_stats stats;
@@ -92,6 +95,14 @@ static bool contains(const struct wire_report *new, const struct wire_report *ol
            strcmp(new->boot_id, old->boot_id) == 0;
 }
 
+static void queue(struct ingest *in, struct box *b)
+{
+    b->next = NULL;
+    *in->last = b;
+    in->last = &b->next;
+    in->n_waiting++;
+}
+
 /* Puts the report behind those that wait, or in the place of the newest of them. Returns what is
  * superfluous now, perhaps the report itself; *ret_full when there is no room. */
 static struct wire_report *box_put(struct ingest *in, struct box *b, struct wire_report *report,
@@ -115,23 +126,24 @@ static struct wire_report *box_put(struct ingest *in, struct box *b, struct wire
         *ret_full = true;
         return report;
     }
-    if (b->n_waiting == 0) {
-        b->next = NULL;
-        *in->last = b;
-        in->last = &b->next;
-    }
+    if (b->n_waiting == 0)
+        queue(in, b);
     b->waiting[b->n_waiting++] = (struct waiting){ report, now_ms };
     return NULL;
 }
 
-/* Milliseconds to the next report beyond what the reply says, or 0: as it says. */
-static uint32_t next_interval(const struct ingest *in, const struct box *b, bool in_stage)
+/* Milliseconds to the next report, or 0: as the reply says. */
+static uint32_t next_interval(const struct ingest *in, const struct box *b,
+                              const struct wire_report *report)
 {
+    int64_t most_ms = STRETCH * (int64_t)report->interval_ms, ms;
+
     if (!b->reply)
         return FIRST_MS < in->options.interval_ms ? FIRST_MS : (uint32_t)in->options.interval_ms;
-    if (in->lag_ms <= LAG_MS || in_stage)
+    if (in->n_waiting < CROWD || in->lag_ms <= LAG_MS || report->power.stage != POWER_STAGE_NONE)
         return 0;
-    return (uint32_t)(in->options.interval_ms * (in->lag_ms > LAG_MUCH_MS ? 6 : 2));
+    ms = in->options.interval_ms * (in->lag_ms > LAG_MUCH_MS ? 6 : 2);
+    return (uint32_t)(ms < most_ms ? ms : most_ms);
 }
 
 static int refuse(struct ingest *in, int status)
@@ -147,7 +159,7 @@ static int put_decoded(struct ingest *in, struct wire_report *report, struct str
                        struct wire_reply *head, struct err *e)
 {
     struct wire_report *superfluous = report;
-    bool full = false, ring = false, in_stage = report->power.stage != POWER_STAGE_NONE;
+    bool full = false, ring = false;
     int64_t now_ms = in->options.clock_ms();
     int status = 200;
     struct box *b;
@@ -157,9 +169,9 @@ static int put_decoded(struct ingest *in, struct wire_report *report, struct str
     if (!b && in->boxes.n_items < in->options.nodes_max)
         b = box_add(in, report->node);
     if (b) {
+        head->next_interval_ms = next_interval(in, b, report);
         superfluous = box_put(in, b, report, now_ms, &full);
         strbuf_add(reply, b->reply, b->reply_n);
-        head->next_interval_ms = next_interval(in, b, in_stage);
         ring = in->first && !in->rung;
         in->rung |= ring;
         in->stats.reports += !full;
@@ -207,13 +219,11 @@ struct wire_report *ingest_take(struct ingest *in)
         b->n_waiting--;
         memmove(b->waiting, b->waiting + 1, b->n_waiting * sizeof(b->waiting[0]));
         in->first = b->next;
+        in->n_waiting--;
         if (!in->first)
             in->last = &in->first;
-        if (b->n_waiting) { /* its other reports behind those of other nodes */
-            b->next = NULL;
-            *in->last = b;
-            in->last = &b->next;
-        }
+        if (b->n_waiting)
+            queue(in, b); /* its other reports behind those of other nodes */
         in->lag_ms = now_ms - w.since_ms;
     } else {
         in->rung = false;

@@ -8,7 +8,9 @@
  * Everything that grows in a report is cumulative, so a newer report replaces one that still waits:
  * a slow loop costs detail, never counts, and memory is bounded. Kept beside a newer one is only
  * what it does not contain: an inventory, the end of an epoch, a stage of power. When even those
- * fill the box the agent is told to come again (503): nothing is lost either way. */
+ * fill the box the agent is told to come again (503): nothing is lost either way. While a crowd of
+ * reports waits for long, agents are told to report less often, but never so rarely that they would
+ * be taken for silent. */
 #ifndef HUDDLE_INGEST_H
 #define HUDDLE_INGEST_H
 

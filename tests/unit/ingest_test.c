@@ -14,6 +14,8 @@
 #include "controller/ingest.h"
 #include "proto/base/array.h"
 
+#define NODES_MAX 300
+
 static int64_t now_ms; /* of the fake clock */
 
 static int64_t fake_clock(void)
@@ -28,7 +30,7 @@ static void count_ring(void *data)
 
 static struct ingest *new_ingest(atomic_int *rings)
 {
-    const struct ingest_options o = { .nodes_max = 2,
+    const struct ingest_options o = { .nodes_max = NODES_MAX,
                                       .interval_ms = 5000,
                                       .clock_ms = fake_clock,
                                       .ring = count_ring,
@@ -234,28 +236,53 @@ static void take_after(struct ingest *in, int64_t ms)
     wire_report_free(ingest_take(in));
 }
 
+/* A fleet of which every node has a reply, and a report that waits. */
+static void make_crowd(struct ingest *in, uint64_t sequence, size_t n)
+{
+    const struct wire_reply published = { .cluster_id = "c",
+                                          .next_interval_ms = 5000,
+                                          .power = { .op = "", .boot_id = "" } };
+    char name[32];
+
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(name, sizeof(name), "n%zu", i);
+        publish(in, name, &published);
+        assert_int_equal(put_number(in, name, 1, sequence), 200);
+    }
+}
+
 static void agents_are_slowed_while_the_loop_is_behind(void **state)
 {
     atomic_int rings;
     AUTO(ingest) struct ingest *in = new_ingest(&rings);
-    struct wire_reply published = { .cluster_id = "c",
-                                    .next_interval_ms = 5000,
-                                    .power = { .op = "", .boot_id = "" } };
-    struct wire_report r = a_report("a", 1, 1), stage = a_report("a", 1, 2);
+    struct wire_report r = a_report("n1", 1, 9), slow = a_report("n1", 1, 10);
+    struct wire_report stage = a_report("n1", 1, 11);
 
     (void)state;
+    r.interval_ms = 5000;
+    slow.interval_ms = stage.interval_ms = 10000;
     stage.power.stage = POWER_STAGE_READY;
     stage.power.op = "op";
-    publish(in, "a", &published);
-    assert_int_equal(interval_told(in, &r), 5000);
+    make_crowd(in, 1, NODES_MAX);
+    assert_int_equal(interval_told(in, &r), 5000); /* they wait, but not for long */
     take_after(in, 300);
     assert_int_equal(interval_told(in, &r), 10000);
-    assert_int_equal(interval_told(in, &stage), 5000); /* never in the middle of a sleep */
     take_after(in, 2100);
-    assert_int_equal(interval_told(in, &r), 30000);
-    take_after(in, 0);
-    take_after(in, 0);
-    take_after(in, 0);
+    assert_int_equal(interval_told(in, &r), 15000); /* four times would be silence */
+    assert_int_equal(interval_told(in, &slow), 30000);
+    assert_int_equal(interval_told(in, &stage), 5000); /* never in the middle of a sleep */
+}
+
+static void few_reports_are_never_slowed(void **state)
+{
+    atomic_int rings;
+    AUTO(ingest) struct ingest *in = new_ingest(&rings);
+    struct wire_report r = a_report("n1", 1, 9);
+
+    (void)state;
+    r.interval_ms = 5000;
+    make_crowd(in, 1, 20);
+    take_after(in, 9000);
     assert_int_equal(interval_told(in, &r), 5000);
 }
 
@@ -284,14 +311,14 @@ static void what_cannot_be_taken_is_refused(void **state)
 
     (void)state;
     assert_int_equal(ingest_put(in, "\xff\xff", 2, &reply, &e), 400);
-    assert_int_equal(put_number(in, "a", 1, 1), 200);
-    assert_int_equal(put_number(in, "b", 1, 1), 200);
-    assert_int_equal(put_number(in, "c", 1, 1), 403);
-    expect(in, "a", 1, 1);
-    expect(in, "b", 1, 1);
+    make_crowd(in, 1, NODES_MAX);
+    assert_int_equal(put_number(in, "one-more", 1, 1), 403);
+    for (size_t i = 0; i < NODES_MAX; i++)
+        take_after(in, 0);
     expect_nothing(in);
     ingest_stats(in, &stats);
     assert_int_equal(stats.refused, 2);
+    assert_int_equal(stats.reports, NODES_MAX);
     strbuf_done(&reply);
 }
 
@@ -356,6 +383,7 @@ int main(void)
         cmocka_unit_test(nothing_is_lost_that_a_newer_one_does_not_say),
         cmocka_unit_test(a_reply_answers_with_the_numbers_of_the_report),
         cmocka_unit_test(agents_are_slowed_while_the_loop_is_behind),
+        cmocka_unit_test(few_reports_are_never_slowed),
         cmocka_unit_test(waiting_counts_into_the_age),
         cmocka_unit_test(what_cannot_be_taken_is_refused),
         cmocka_unit_test(threads_lose_nothing),
