@@ -147,17 +147,12 @@ void request_forward(struct request *rq)
 
     if (rq->status / 100 == 2) {
         request_json(rq, rq->status, rq->object);
-        return;
+    } else if (rq->status == 404 && rq->route.name[0]) {
+        request_fail(rq, 404, "%s \"%s\" not found", rq->route.resource->kind, rq->route.name);
+    } else {
+        message = xstrdup(rq->message ? rq->message : "");
+        fail(rq, rq->status, message);
     }
-    message = xstrdup(rq->message ? rq->message : "");
-    if (rq->status == 404 && !rq->message && rq->route.resource) {
-        struct strbuf text = STRBUF_INIT;
-
-        strbuf_printf(&text, "%s \"%s\" not found", rq->route.resource->kind, rq->route.name);
-        free(message);
-        message = strbuf_take(&text);
-    }
-    fail(rq, rq->status, message);
 }
 
 /* --- reading -----------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ static inline void fake_get(void *data, const char *kind, const char *name, api_
     all = world_kind(w, kind);
     if (name) {
         object = json_object_get(all, name);
-        answer(w, done, arg, object ? 200 : 404, json_incref(object), NULL);
+        answer(w, done, arg, object ? 200 : 404, json_incref(object), "none of this name");
         return;
     }
     list = json_array();
