@@ -60,7 +60,8 @@ struct field {
     int64_t least, most; /* of integers and units, in the unit of the struct; 0, 0: not negative */
     const char *words;   /* FIELD_WORD: "demand predictive", in the order of the enum */
     const char *help;    /* one line */
-    int (*custom)(void *base, const json_t *value, struct err *e); /* FIELD_CUSTOM */
+    /* FIELD_CUSTOM. What it says of a part begins with the part's path: "[0].days: ..." */
+    int (*custom)(void *base, const json_t *value, struct err *e);
 };
 
 const char *field_type_name(enum field_type t); /* "duration", "integer", ... */
@@ -88,6 +89,16 @@ int place_error(const struct place *at, struct err *e, const char *what);
 int place_wrong_type(const struct place *at, const json_t *value, const char *expected,
                      struct err *e);
 const char *json_type_words(const json_t *value); /* "a mapping", "nothing", ... */
+
+/* The value itself where it is short: `"2"`, `1.5`, `true`; else the words of its type. */
+struct json_show {
+    char text[64];
+};
+struct json_show json_show(const json_t *value);
+
+/* The place of `path` ("replicas.min", "[0].days") below `value`, which stands at `at`; the deepest
+ * part of it that is there gives the position. */
+struct place place_deep(const struct place *at, const json_t *value, const char *path);
 
 /* Refuses every key of `object` that is not one of `keys`. */
 int place_known_keys(const struct place *at, const json_t *object, const char *const *keys,

@@ -93,7 +93,7 @@ struct manifest *manifest_copy(const struct manifest *m)
 /* --- texts of several documents ----------------------------------------------------------------
  */
 
-static void read_each(const struct source *from, json_t *value, const struct manifest_sink *sink)
+static void read_each(const struct place *at, json_t *value, const struct manifest_sink *sink)
 {
     const char *kind = json_string_value(json_object_get(value, "kind"));
     json_t *items = json_object_get(value, "items");
@@ -103,8 +103,9 @@ static void read_each(const struct source *from, json_t *value, const struct man
     if (kind && json_is_array(items) && strlen(kind) >= 4 &&
         strcmp(kind + strlen(kind) - 4, "List") == 0) {
         for (size_t i = 0; i < json_array_size(items); i++)
-            read_each(from, json_array_get(items, i), sink);
-    } else if (manifest_read(from, value, &m, &e) < 0) {
+            read_each(&(struct place){ at->from, items, NULL, i, "" }, json_array_get(items, i),
+                      sink);
+    } else if (manifest_read(at, value, &m, &e) < 0) {
         sink->bad(sink->data, &e);
     } else {
         sink->good(sink->data, m);
@@ -128,7 +129,7 @@ void manifest_parse_each(const char *file, const char *text, size_t n,
     for (size_t i = 0; i < docs.n_docs; i++) {
         struct source from = { file, &docs.docs[i] };
 
-        read_each(&from, docs.docs[i].root, sink);
+        read_each(&(struct place){ &from, NULL, NULL, 0, "" }, docs.docs[i].root, sink);
     }
 }
 
@@ -172,5 +173,5 @@ int manifest_from_json(const json_t *doc, const char *where, struct manifest **r
 {
     struct source from = { where, NULL };
 
-    return manifest_read(&from, doc, ret_m, e);
+    return manifest_read(&(struct place){ &from, NULL, NULL, 0, "" }, doc, ret_m, e);
 }

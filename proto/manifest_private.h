@@ -5,8 +5,8 @@
 #include "proto/field.h"
 #include "proto/manifest.h"
 
-/* Reads one object; see manifest_from_json(). */
-int manifest_read(const struct source *from, const json_t *doc, struct manifest **ret_m,
+/* Reads one object, which stands at `at`; see manifest_from_json(). */
+int manifest_read(const struct place *at, const json_t *doc, struct manifest **ret_m,
                   struct err *e);
 
 /* FIELD_CUSTOM of `windows`. */

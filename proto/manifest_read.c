@@ -1,11 +1,12 @@
 /* Reads one object from a JSON value by the tables of manifest_schema.h, strictly. */
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/array.h"
+#include "proto/base/guess.h"
+#include "proto/field_private.h"
 #include "proto/manifest_private.h"
 #include "proto/manifest_schema.h"
 #include "proto/quantity.h"
@@ -36,37 +37,53 @@ static bool days_are_good(const char *days)
     }
 }
 
-static int read_window(const json_t *v, struct policy_window *w, struct err *e)
+static const char *const WINDOW_KEYS[] = { "deny", "days", "start", "end", "zone" };
+
+/* Are the keys known and of the right type? Names are relative to the window: ".days: ...". */
+static int check_window(const json_t *v, struct err *e)
 {
-    static const char *const KEYS[] = { "deny", "days", "start", "end", "zone" };
-    const char *days = "*", *start = "00:00", *end = "24:00", *zone = "UTC";
-    json_t *object = (json_t *)(uintptr_t)v, *value;
-    const char *key;
-    int deny = 0, r;
+    json_t *value;
+    const char *key, *near;
 
     if (!json_is_object(v))
-        return err_set(e, -EINVAL, "expected a mapping, not %s", json_type_words(v));
-    json_object_foreach(object, key, value) {
-        size_t k = 0;
+        return err_set(e, -EINVAL, ": expected a mapping, not %s", json_show(v).text);
+    json_object_foreach((json_t *)(uintptr_t)v, key, value) {
+        struct guess g = guess_begin(key);
+        size_t k = 0, n = 0;
 
-        while (k < ARRAY_LEN(KEYS) && strcmp(key, KEYS[k]) != 0)
-            k++;
-        if (k == ARRAY_LEN(KEYS))
-            return err_set(e, -EINVAL, "%s: unknown field; known are deny, days, start, end, zone",
-                           key);
+        for (; k < ARRAY_LEN(WINDOW_KEYS) && strcmp(key, WINDOW_KEYS[k]) != 0; k++)
+            guess_consider(&g, WINDOW_KEYS[k], strlen(WINDOW_KEYS[k]));
+        near = guess_word(&g, &n);
+        if (k == ARRAY_LEN(WINDOW_KEYS) && near)
+            return err_set(e, -EINVAL, ".%.60s: unknown field; did you mean \"%.*s\"?", key, (int)n,
+                           near);
+        if (k == ARRAY_LEN(WINDOW_KEYS))
+            return err_set(e, -EINVAL,
+                           ".%.60s: unknown field; expected one of: deny days start end zone", key);
         if (k == 0 ? !json_is_boolean(value) : !json_is_string(value))
-            return err_set(e, -EINVAL, "%s: expected a %s, not %s", key, k ? "string" : "boolean",
-                           json_type_words(value));
+            return err_set(e, -EINVAL, ".%s: expected %s, not %s", key,
+                           k ? "a string" : "true or false", json_show(value).text);
     }
-    if (json_unpack(object, "{s?b, s?s, s?s, s?s, s?s}", "deny", &deny, "days", &days, "start",
-                    &start, "end", &end, "zone", &zone) < 0)
-        return err_set(e, -EINVAL, "expected {deny, days, start, end, zone}");
+    return 0;
+}
+
+static int read_window(const json_t *v, struct policy_window *w, struct err *e)
+{
+    const char *days = "*", *start = "00:00", *end = "24:00", *zone = "UTC";
+    int deny = 0, r = check_window(v, e);
+
+    if (r < 0)
+        return r;
+    (void)json_unpack((json_t *)(uintptr_t)v, "{s?b, s?s, s?s, s?s, s?s}", "deny", &deny, "days",
+                      &days, "start", &start, "end", &end, "zone", &zone);
     if (!days_are_good(days))
-        return err_set(e, -EINVAL, "days: \"%.40s\" is not like Mon-Fri or Sat,Sun or *", days);
+        return err_set(e, -EINVAL, ".days: \"%.40s\" is not like Mon-Fri or Sat,Sun or *", days);
     if ((r = quantity_time_of_day(start, &w->start_ms, e)) < 0)
-        return err_prefix(e, r, "start");
+        return err_prefix(e, r, ".start");
     if ((r = quantity_time_of_day(end, &w->end_ms, e)) < 0)
-        return err_prefix(e, r, "end");
+        return err_prefix(e, r, ".end");
+    if (!*zone)
+        return err_set(e, -EINVAL, ".zone: expected a time zone like Europe/Berlin or UTC");
     w->deny = deny != 0;
     w->days = xstrdup(days);
     w->zone = xstrdup(zone);
@@ -76,17 +93,20 @@ static int read_window(const json_t *v, struct policy_window *w, struct err *e)
 int manifest_read_windows(void *base, const json_t *v, struct err *e)
 {
     struct power_policy *p = &((struct manifest *)base)->policy;
+    struct err what;
 
     if (!json_is_array(v))
-        return err_set(e, -EINVAL, "expected a list of windows, not %s", json_type_words(v));
+        return err_set(e, -EINVAL, "expected a list of windows, not %s", json_show(v).text);
     if (json_array_size(v) > 64)
-        return err_set(e, -EINVAL, "%zu entries, at most 64", json_array_size(v));
+        return err_set(e, -EINVAL, "%zu entries; expected at most 64", json_array_size(v));
+    if (json_array_size(v) == 0)
+        return 0;
     p->windows = xcalloc(json_array_size(v), sizeof(*p->windows));
     for (size_t i = 0; i < json_array_size(v); i++) {
-        int r = read_window(json_array_get(v, i), &p->windows[i], e);
+        int r = read_window(json_array_get(v, i), &p->windows[i], &what);
 
         if (r < 0)
-            return err_prefix(e, r, "entry %zu", i);
+            return err_set(e, r, "[%zu]%s", i, what.text);
         p->n_windows = i + 1;
     }
     return 0;
@@ -95,38 +115,66 @@ int manifest_read_windows(void *base, const json_t *v, struct err *e)
 /* --- one object --------------------------------------------------------------------------------
  */
 
-/* What one field cannot know of another. */
-static const char *contradiction(const struct manifest *m, const char **ret_path)
-{
-    const struct served_model *s = &m->model;
-    const struct power_pool *p = &m->pool;
+struct contradiction { /* a field, below spec, and what is wrong with it beside another */
+    const char *path, *what;
+};
 
-    if (m->kind == KIND_SERVED_MODEL) {
-        if (s->replicas.min > s->replicas.max)
-            return *ret_path = "spec.replicas.min", "larger than spec.replicas.max";
-        if (s->disruption.min_available > s->replicas.max)
-            return *ret_path = "spec.disruption.minAvailable", "larger than spec.replicas.max";
-        if (s->runtime[0] && s->process.command.n)
-            return *ret_path = "spec.process.command", "spec.runtime is given too: one of the two";
-        if (s->readiness.kind == MANIFEST_PROBE_EXEC && !s->readiness.command.n)
-            return *ret_path = "spec.readiness.command", "missing, type exec needs it";
-        if (s->readiness.kind == MANIFEST_PROBE_HTTP && s->readiness.path[0] != '/')
-            return *ret_path = "spec.readiness.path", "must begin with /";
-        if (s->demand.path[0] && s->demand.path[0] != '/')
-            return *ret_path = "spec.demand.path", "must begin with /";
-        if (s->demand.source == DEMAND_METRICS && !s->demand.path[0])
-            return *ret_path = "spec.demand.path", "missing, source metrics needs it";
-    } else if (m->kind == KIND_POWER_POOL) {
-        if (strcmp(p->driver.type, "exec") == 0 && p->driver.program[0] != '/')
-            return *ret_path = "spec.driver.program", "type exec needs an absolute path";
-        if (p->max_awake >= 0 && p->max_awake < p->min_awake)
-            return *ret_path = "spec.maxAwake", "smaller than spec.minAwake";
-    } else if (m->policy.horizon_ms < m->policy.interval_ms) {
-        return *ret_path = "spec.horizon", "shorter than spec.interval";
-    } else if (strcmp(m->policy.carbon.source, "file") == 0 && !m->policy.carbon.path[0]) {
-        return *ret_path = "spec.carbon.path", "missing, source file needs it";
+#define WRONG(path, what)                            \
+    do {                                             \
+        *ret = (struct contradiction){ path, what }; \
+        return true;                                 \
+    } while (0)
+
+static bool model_contradicts(const struct served_model *s, struct contradiction *ret)
+{
+    if (s->replicas.min > s->replicas.max)
+        WRONG("replicas.min", "is larger than spec.replicas.max; expected at most that");
+    if (s->disruption.min_available > s->replicas.max)
+        WRONG("disruption.minAvailable", "is larger than spec.replicas.max; expected at most that");
+    if (s->runtime[0] && s->process.command.n)
+        WRONG("process.command", "spec.runtime is given too; expected one of the two");
+    if (s->readiness.kind == MANIFEST_PROBE_EXEC && !s->readiness.command.n)
+        WRONG("readiness.command", "is missing; expected a command, for type exec");
+    if (s->readiness.kind == MANIFEST_PROBE_HTTP && s->readiness.path[0] != '/')
+        WRONG("readiness.path", "expected a path that begins with /");
+    if (s->demand.path[0] && s->demand.path[0] != '/')
+        WRONG("demand.path", "expected a path that begins with /");
+    if (s->demand.source == DEMAND_METRICS && !s->demand.path[0])
+        WRONG("demand.path", "is missing; expected a path, for source metrics");
+    return false;
+}
+
+static bool pool_contradicts(const struct power_pool *p, struct contradiction *ret)
+{
+    if (strcmp(p->driver.type, "exec") == 0 && p->driver.program[0] != '/')
+        WRONG("driver.program", p->driver.program[0]
+                                    ? "expected an absolute path, for type exec"
+                                    : "is missing; expected an absolute path, for type exec");
+    if (p->max_awake >= 0 && p->max_awake < p->min_awake)
+        WRONG("maxAwake", "is smaller than spec.minAwake; expected at least that");
+    return false;
+}
+
+static bool policy_contradicts(const struct power_policy *p, struct contradiction *ret)
+{
+    if (p->horizon_ms < p->interval_ms)
+        WRONG("horizon", "is shorter than spec.interval; expected at least that");
+    if (strcmp(p->carbon.source, "file") == 0 && !p->carbon.path[0])
+        WRONG("carbon.path", "is missing; expected a file, for source file");
+    return false;
+}
+
+/* What one field cannot know of another. */
+static bool contradicts(const struct manifest *m, struct contradiction *ret)
+{
+    switch (m->kind) {
+    case KIND_SERVED_MODEL:
+        return model_contradicts(&m->model, ret);
+    case KIND_POWER_POOL:
+        return pool_contradicts(&m->pool, ret);
+    default:
+        return policy_contradicts(&m->policy, ret);
     }
-    return NULL;
 }
 
 /* A DNS-1123 subdomain, as Kubernetes wants names. */
@@ -147,7 +195,7 @@ static int read_labels(const struct place *at, const json_t *meta, const char *k
 
     if (!value || json_is_null(value))
         return 0;
-    return field_read_map(value, out, &what) < 0 ? place_error(&child, e, what.text) : 0;
+    return field_read_map(value, out, &what) < 0 ? place_bad_value(&child, value, &what, e) : 0;
 }
 
 /* A number too large or misspelt must not read as "any version". */
@@ -182,16 +230,20 @@ static int read_meta(const struct place *root, const json_t *doc, struct manifes
     int r;
 
     if (!object)
-        return place_error(root, e, "metadata.name is missing");
+        return place_error(root, e, "metadata is missing; expected one with a name");
     if (!json_is_object(object))
         return place_wrong_type(&at, object, "a mapping", e);
     if ((r = place_known_keys(&at, object, KEYS, ARRAY_LEN(KEYS), e)) < 0)
         return r;
     child = place_below(&at, object, "name");
-    if (!name || !name_is_good(name))
-        return place_error(name ? &child : &at, e,
-                           name ? "expected lower-case letters, digits, '-' and '.'"
-                                : "name is missing, or not a string");
+    if (!json_object_get(object, "name"))
+        return place_error(&at, e, "name is missing; expected a name like my-model");
+    if (!name)
+        return place_wrong_type(&child, json_object_get(object, "name"), "a string", e);
+    if (!name_is_good(name))
+        return place_error(&child, e,
+                           "expected 1 to 253 lower-case letters, digits, '-' and '.', with a "
+                           "letter or digit at both ends");
     meta->name = xstrdup(name);
     meta->uid = xstrdup(uid ? uid : "");
     if ((r = read_version(&at, object, &meta->resource_version, e)) < 0)
@@ -212,41 +264,43 @@ static int read_head(const struct place *root, const json_t *doc, enum manifest_
     if (!json_is_object(doc))
         return place_wrong_type(root, doc, "an object", e);
     if (!version || !kind)
-        return place_error(root, e, version ? "kind is missing" : "apiVersion is missing");
+        return place_error(root, e,
+                           version
+                               ? "kind is missing; expected ServedModel, PowerPool or PowerPolicy"
+                               : "apiVersion is missing; expected " MANIFEST_API_VERSION);
     if (!json_is_string(version) || strcmp(json_string_value(version), MANIFEST_API_VERSION) != 0)
-        return place_error(&version_at, e, "expected " MANIFEST_API_VERSION);
+        return place_wrong_type(&version_at, version, MANIFEST_API_VERSION, e);
     if (!json_is_string(kind) || manifest_kind_parse(json_string_value(kind), ret_kind) < 0 ||
         strcmp(json_string_value(kind), manifest_kind_name(*ret_kind)) != 0)
-        return place_error(&kind_at, e, "expected ServedModel, PowerPool or PowerPolicy");
+        return place_wrong_type(&kind_at, kind, "ServedModel, PowerPool or PowerPolicy", e);
     return place_known_keys(root, doc, KEYS, ARRAY_LEN(KEYS), e);
 }
 
-int manifest_read(const struct source *from, const json_t *doc, struct manifest **ret_m,
+int manifest_read(const struct place *top, const json_t *doc, struct manifest **ret_m,
                   struct err *e)
 {
-    struct place root = { from, NULL, NULL, 0, "object" }, top = { from, NULL, NULL, 0, "" }, at;
+    struct place at;
     AUTO(manifest) struct manifest *m = NULL;
-    const char *path = "", *wrong;
+    struct contradiction wrong;
     enum manifest_kind kind;
     const json_t *spec;
     int r;
 
     if (!json_is_object(doc))
-        return place_wrong_type(&root, doc, "a mapping", e);
-    if ((r = read_head(&top, doc, &kind, e)) < 0)
+        return place_wrong_type(top, doc, "a mapping", e);
+    if ((r = read_head(top, doc, &kind, e)) < 0)
         return r;
     m = xcalloc(1, sizeof(*m));
     m->kind = kind;
-    if ((r = read_meta(&top, doc, &m->meta, e)) < 0)
+    if ((r = read_meta(top, doc, &m->meta, e)) < 0)
         return r;
     spec = json_object_get(doc, "spec");
-    at = place_below(&top, doc, "spec");
+    at = place_below(top, doc, "spec");
     if ((r = fields_read(m, manifest_fields(kind), &at, spec, e)) < 0)
         return r;
-    wrong = contradiction(m, &path);
-    if (wrong) {
-        (void)snprintf(at.path, sizeof(at.path), "%s", path);
-        return place_error(&at, e, wrong);
+    if (contradicts(m, &wrong)) {
+        at = place_deep(&at, spec, wrong.path);
+        return place_error(&at, e, wrong.what);
     }
     *ret_m = TAKE(m);
     return 0;

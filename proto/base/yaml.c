@@ -13,7 +13,8 @@
 #include "proto/base/yaml_private.h"
 
 struct reader {
-    const char *file;
+    const char *file, *text;
+    size_t n;
     yaml_parser_t parser;
     struct yaml_doc *doc;
     struct err *e;
@@ -24,12 +25,35 @@ static int bad_at(struct reader *y, const yaml_mark_t *m, const char *what)
     return err_set(y->e, -EINVAL, "%s:%zu:%zu: %s", y->file, m->line + 1, m->column + 1, what);
 }
 
+/* libyaml tells where bytes are no text by their offset alone. */
+static yaml_mark_t problem_mark(const struct reader *y)
+{
+    yaml_mark_t at = y->parser.problem_mark;
+
+    if (y->parser.error != YAML_READER_ERROR)
+        return at;
+    at.line = at.column = 0;
+    for (size_t i = 0; i < y->n && i < y->parser.problem_offset; i++) {
+        at.column++;
+        if (y->text[i] == '\n') {
+            at.line++;
+            at.column = 0;
+        }
+    }
+    return at;
+}
+
 static int next_event(struct reader *y, yaml_event_t *event)
 {
+    const char *problem;
+    yaml_mark_t at;
+
     if (yaml_parser_parse(&y->parser, event))
         return 0;
-    return bad_at(y, &y->parser.problem_mark,
-                  y->parser.problem ? y->parser.problem : "not valid YAML");
+    at = problem_mark(y);
+    problem = y->parser.problem;
+    return err_set(y->e, -EINVAL, "%s:%zu:%zu: not valid YAML or JSON: %s", y->file, at.line + 1,
+                   at.column + 1, problem ? problem : "it ends too early");
 }
 
 static void add_mark(struct reader *y, const json_t *parent, const char *key, size_t index,
@@ -236,7 +260,7 @@ static int read_stream(struct reader *y, struct yaml_docs *docs)
 int yaml_parse(const char *file, const char *text, size_t n, struct yaml_docs *ret_docs,
                struct err *e)
 {
-    struct reader y = { .file = file, .e = e };
+    struct reader y = { .file = file, .text = text, .n = n, .e = e };
     struct yaml_docs docs = { 0 };
     int r;
 

@@ -214,7 +214,7 @@ def test_each_bad_document_of_a_file_is_told(ctl: Ctl) -> None:
     done = ctl("apply", "--dry-run=client", "-f", "-", input=text)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "standard input:4:8: spec.spare: expected a whole number, not a string",
+        'standard input:4:8: spec.spare: expected a whole number, not the string "x"',
         'standard input:13:8: spec.sparse: unknown field; did you mean "spare"?',
     ]
 

@@ -129,7 +129,7 @@ static void bad_bodies_are_named(void **state)
           "metadata.name: expected" },
         { "text/plain", MODEL("m", ""), 415, "UnsupportedMediaType", "application/json or" },
         { NULL, MODEL("m", ""), 415, "UnsupportedMediaType", "Content-Type" },
-        { "application/yaml", "a: [", 422, "Invalid", "body:2:1: did not find" },
+        { "application/yaml", "a: [", 422, "Invalid", "body:2:1: not valid YAML or JSON" },
         { "application/yaml", "", 422, "Invalid", "no object in it" },
         { "application/yaml",
           "apiVersion: huddle.energy/v1alpha1\nkind: ServedModel\nmetadata: {name: y}\nspec:\n  "
