@@ -94,6 +94,7 @@ int controller_new(const struct controller_options *options, int64_t boot_ms, in
     if (!c->cluster->defaults)
         return err_set(e, -EINVAL, "the default policy cannot be made");
     c->fx = ret_fx;
+    c->step_first = ret_fx->n_items;
     c->now_ms = c->start_ms = c->cluster->start_ms = boot_ms;
     c->reconciled_ms = c->counters_ms = boot_ms;
     c->wall_ms = c->ledger_wall_ms = wall_ms;
@@ -304,6 +305,7 @@ void controller_step(struct controller *c, const struct controller_event *event,
                      struct effects *ret_fx)
 {
     c->fx = ret_fx;
+    c->step_first = ret_fx->n_items;
     if (boot_ms > c->now_ms)
         c->now_ms = boot_ms;
     c->wall_ms = event->wall_ms;

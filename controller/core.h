@@ -45,6 +45,7 @@ struct controller {
     struct cluster *cluster;
     /* Of the step in hand. */
     struct effects *fx;
+    size_t step_first; /* in fx: where the effects of this step begin */
     int64_t now_ms, wall_ms;
     int64_t reconciled_ms, figures_ms, counters_ms;
     /* Clocks. */
@@ -56,6 +57,7 @@ struct controller {
     bool store_failed; /* wake-only */
     bool deposed;      /* a newer controller exists: for good */
     bool meta_due, doors_now;
+    uint64_t version_kept; /* in the row of numbers: versions up to here may be given */
     /* Front door. */
     struct {
         bool reachable;

@@ -14,6 +14,7 @@
 #include "proto/base/random.h"
 
 #define WAKE_BY_MARGIN_MS 3600000
+#define VERSIONS_AHEAD 1000
 
 /* --- replies ------------------------------------------------------------------------------------
  */
@@ -240,18 +241,30 @@ static void tell_plan(struct controller *c)
     c->plan_due = false;
 }
 
+/* The row of numbers goes with every batch that has rows, for their numbers are in it. Versions are
+ * also given to what is only told, never stored; so that they do not go back after a restart, and
+ * need no write of their own, the row runs ahead of them. */
+static bool meta_is_due(const struct controller *c)
+{
+    if (c->meta_due || c->cluster->version > c->version_kept)
+        return true;
+    for (size_t i = c->step_first; i < c->fx->n_items; i++)
+        if (c->fx->items[i].kind == FX_STORE)
+            return true;
+    return false;
+}
+
 void core_flush(struct controller *c)
 {
-    uint64_t before = c->cluster->version;
-    size_t first = c->fx->n_items;
-
     publish_replies(c);
     publish_doors(c);
     store_nodes(c);
     store_replicas(c);
     tell_models(c);
     tell_plan(c);
-    if (c->cluster->version != before || c->fx->n_items != first || c->meta_due)
+    if (meta_is_due(c)) {
+        c->version_kept = c->cluster->version + VERSIONS_AHEAD;
         fx_store(c->fx, TABLE_META, "cluster", core_meta_row(c));
+    }
     c->meta_due = false;
 }

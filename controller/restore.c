@@ -173,7 +173,7 @@ json_t *core_meta_row(const struct controller *c)
     const struct cluster *k = c->cluster;
 
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s}", "id", k->id, "term",
-                     (json_int_t)k->term, "version", (json_int_t)k->version, "uids",
+                     (json_int_t)k->term, "version", (json_int_t)c->version_kept, "uids",
                      (json_int_t)k->uid_counter, "ops", (json_int_t)k->op_counter, "journal",
                      (json_int_t)k->journal_counter, "events", (json_int_t)k->event_counter,
                      "plans", (json_int_t)k->plan_counter, "moves", (json_int_t)k->moves, "paused",

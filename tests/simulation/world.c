@@ -48,8 +48,16 @@ static void write_row(struct world *w, const struct effect *e)
 {
     struct row_image *row;
 
-    if (e->store.table == TABLE_JOURNAL || e->store.table == TABLE_EVENT)
+    if (e->store.table == TABLE_JOURNAL || e->store.table == TABLE_EVENT) {
+        uint64_t *newest = e->store.table == TABLE_JOURNAL ? &w->journal_key : &w->event_key;
+        uint64_t key = strtoull(e->store.key, NULL, 10);
+
+        if (e->store.value && key <= *newest)
+            world_break(w, "numbers_grow: row %s of table %d again", e->store.key, e->store.table);
+        if (e->store.value)
+            *newest = key;
         return; /* kept out: nothing is decided by them, and the image stays small */
+    }
     row = find_row(w, e->store.table, e->store.key);
     if (!e->store.value) {
         if (row) {
@@ -204,6 +212,9 @@ static void restart_controller(struct world *w)
         w->replies[i] = (struct reply_cache){ 0 };
     }
     start_controller(w);
+    if (w->core && controller_version(w->core) < w->version_told)
+        world_break(w, "numbers_grow: version %llu was told before the restart",
+                    (unsigned long long)w->version_told);
 }
 
 static void step(struct world *w, struct controller_event *event)
@@ -276,6 +287,10 @@ static void carry_out(struct world *w, const struct effects *fx, bool only_wakes
             break;
         case FX_PLAN:
             plan_effect(w, e);
+            break;
+        case FX_CHANGE:
+            if (e->change.version > w->version_told)
+                w->version_told = e->change.version;
             break;
         default:
             break;

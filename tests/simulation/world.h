@@ -120,6 +120,7 @@ struct world {
         size_t n;
     } replies[NODES_MAX];
     int64_t commits, restarts;
+    uint64_t version_told, journal_key, event_key; /* the highest so far */
     uint64_t requests, failed, excused;
     uint64_t sleeps, wakes, drains, starts, plans;
     int64_t asleep_node_ms;
