@@ -3,15 +3,18 @@
 import contextlib
 import hashlib
 import http.client
+import itertools
 import json
 import os
 import pathlib
+import random
 import resource
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -147,6 +150,54 @@ def test_killed_it_goes_on_where_it_was(tmp_path):
         } == {f"pool{i}": i + 1 for i in range(4)}
         assert [n["metadata"]["name"] for n in c.get("nodes")["items"]] == ["n0", "n1", "n2", "n3"]
     finally:
+        c.__exit__()
+
+
+def test_killed_at_any_instant_under_load(tmp_path):
+    """Pools are put and nodes report without a pause; nothing that was answered is ever missing, and
+    neither versions nor terms go back."""
+    c = Controller(tmp_path, clusterName="attic")
+    chance = random.Random(7)
+    answered = {}  # pool -> resourceVersion
+    going = threading.Event()
+    done = threading.Event()
+
+    def work():
+        for i in itertools.count():
+            if done.is_set():
+                return
+            going.wait()
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                status, body = put_pool(c, f"p{i:05}")
+                if status == 201:
+                    answered[f"p{i:05}"] = int(json.loads(body)["metadata"]["resourceVersion"])
+                message = wire.report(node=f"n{i % 7}", boot_id="b", epoch=7, sequence=i + 1)
+                c.ask("POST", "/v1/report", message)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    term = 0
+    try:
+        for _ in range(8):
+            c.start()
+            list_ = c.get("powerpools")
+            stored = {p["metadata"]["name"] for p in list_["items"]}
+            before = dict(answered)
+            assert set(before) <= stored
+            version = int(list_["metadata"]["resourceVersion"])
+            assert version >= max(before.values(), default=0)
+            grown = c.get("clusters/attic")["status"]["term"]
+            assert grown > term
+            term = grown
+            going.set()
+            time.sleep(chance.uniform(0, 0.4))  # no condition to wait for: any instant will do
+            c.stop(signal.SIGKILL)
+            going.clear()
+        assert len(answered) > 5
+    finally:
+        done.set()
+        going.set()
+        worker.join()
         c.__exit__()
 
 
