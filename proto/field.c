@@ -119,11 +119,14 @@ static void known_words(const struct field *fields, const char *prefix, struct s
     const char *last = "";
 
     for (; fields->path; fields++) {
-        const char *word = fields->path + skip;
-        size_t n = strcspn(word, ".");
+        const char *word;
+        size_t n;
 
-        if (strncmp(fields->path, prefix, skip) != 0 ||
-            (n == last_n && strncmp(word, last, n) == 0))
+        if (strncmp(fields->path, prefix, skip) != 0)
+            continue;
+        word = fields->path + skip;
+        n = strcspn(word, ".");
+        if (n == last_n && strncmp(word, last, n) == 0)
             continue;
         strbuf_printf(out, " %.*s", (int)n, word);
         last = word;
