@@ -109,7 +109,7 @@ struct sleeper {
 
 struct foreign_point {
     int64_t ms;
-    uint64_t foreign_ns, all_ns; /* cumulative */
+    uint64_t busy_ns, known_ns, all_ns; /* cumulative */
 };
 
 struct agent {

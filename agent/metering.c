@@ -119,7 +119,8 @@ static void take_foreign(struct agent *a, const struct sample *s, uint64_t busy_
     struct foreign_point now = { .ms = s->boot_ms };
 
     if (last) {
-        now.foreign_ns = last->foreign_ns + grown(busy_ns, known_ns);
+        now.busy_ns = last->busy_ns + busy_ns;
+        now.known_ns = last->known_ns + known_ns;
         now.all_ns = last->all_ns + all_ns;
     }
     /* The newest point moves on until it stands far enough from the one before it. */
@@ -143,8 +144,10 @@ bool metering_foreign_permille(const struct agent *a, uint32_t *ret_permille)
         from++;
     if (last->ms - from->ms < FOREIGN_LEAST_MS || last->all_ns <= from->all_ns)
         return false;
-    *ret_permille = (uint32_t)((double)(last->foreign_ns - from->foreign_ns) * 1000 /
-                               (double)(last->all_ns - from->all_ns));
+    /* Over the whole window, not sample by sample: /proc/stat counts in ticks, cgroups do not. */
+    *ret_permille =
+        (uint32_t)((double)grown(last->busy_ns - from->busy_ns, last->known_ns - from->known_ns) *
+                   1000 / (double)(last->all_ns - from->all_ns));
     if (*ret_permille > 1000)
         *ret_permille = 1000;
     return true;

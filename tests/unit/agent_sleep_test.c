@@ -209,6 +209,32 @@ static void test_work_of_replicas_is_not_foreign(void **state)
     rig_end(&r);
 }
 
+/* /proc/stat moves in ticks: a short look may show work before, or after, the replica's own. */
+static void test_ticks_are_not_foreign(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct rig r;
+
+    (void)state;
+    quiet(&r);
+    rig_want(&r, &d, 1);
+    rig_started(&r, "m-1");
+    r.n_groups = 1;
+    r.groups[0] = (struct sample_group){ .id = agent_group_id("m-1"), .valid = true };
+    for (int i = 0; i < 200; i++) {
+        rig_advance(&r, 300);
+        r.groups[0].cpu_ns += 300000000;
+        r.busy_ns += i % 2 ? 600000000 : 0;
+        r.idle_ns -= i % 2 ? 600000000 : 0;
+        rig_tick(&r);
+        if (r.asked)
+            rig_agree(&r);
+    }
+    rig_await_report(&r);
+    assert_true(r.report->foreign_busy_permille < 5);
+    rig_end(&r);
+}
+
 static void test_not_watched_long_enough(void **state)
 {
     struct rig r;
@@ -689,6 +715,7 @@ int main(void)
         cmocka_unit_test(test_own_check_is_silent),
         cmocka_unit_test(test_foreign_work),
         cmocka_unit_test(test_work_of_replicas_is_not_foreign),
+        cmocka_unit_test(test_ticks_are_not_foreign),
         cmocka_unit_test(test_not_watched_long_enough),
         cmocka_unit_test(test_not_told_what_should_run),
         cmocka_unit_test(test_sleeps_per_day),
