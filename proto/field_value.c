@@ -211,7 +211,7 @@ int field_read_value(void *base, const struct field *f, const json_t *v, struct 
 {
     void *at = (char *)base + f->offset;
     AUTO(mem) char *text = NULL;
-    const char *word;
+    const char *word = "";
     int r;
 
     switch (f->type) {

@@ -142,7 +142,10 @@ struct list {
 
 static void keep_good(void *data, struct manifest *m)
 {
-    *(struct manifest **)ARRAY_ADD((struct list *)data, manifests) = m;
+    struct list *list = data;
+
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    *ARRAY_ADD(list, manifests) = m;
 }
 
 static void keep_first(void *data, const struct err *e)

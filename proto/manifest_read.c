@@ -282,7 +282,7 @@ int manifest_read(const struct place *top, const json_t *doc, struct manifest **
     struct place at;
     AUTO(manifest) struct manifest *m = NULL;
     struct contradiction wrong;
-    enum manifest_kind kind;
+    enum manifest_kind kind = KIND_COUNT;
     const json_t *spec;
     int r;
 

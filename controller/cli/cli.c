@@ -99,7 +99,7 @@ static int run(struct cli *c, int argc, char **argv)
 
     if (find_verb(c, argc, argv, &help, &words, &e) < 0)
         return cli_usage(c, "%s", e.text);
-    if (help)
+    if (help || !c->verb)
         return show_help(c);
     if (options_read(&c->options, argc, argv, TAKES_ALWAYS | c->verb->takes, &e) < 0)
         return cli_usage(c, "%s", e.text);

@@ -198,9 +198,10 @@ void show_pairs(struct table *t, const json_t *v, int64_t now_ms)
     json_t *value;
 
     (void)now_ms;
-    json_object_foreach((json_t *)(uintptr_t)v, key, value)
+    json_object_foreach((json_t *)(uintptr_t)v, key, value) {
         strbuf_printf(&text, "%s%s=%s", text.length ? "," : "", key,
                       json_is_string(value) ? json_string_value(value) : "?");
+    }
     table_cell(t, text.length ? strbuf_text(&text) : "-", PAINT_NONE);
 }
 
@@ -283,9 +284,10 @@ void show_cluster_nodes(struct table *t, const json_t *nodes, int64_t now_ms)
     json_t *n;
 
     (void)now_ms;
-    json_object_foreach((json_t *)(uintptr_t)nodes, state, n)
+    json_object_foreach((json_t *)(uintptr_t)nodes, state, n) {
         strbuf_printf(&text, "%s%lld %s", text.length ? ", " : "", (long long)json_integer_value(n),
                       state);
+    }
     table_cell(t, text.length ? strbuf_text(&text) : "none", PAINT_NONE);
 }
 

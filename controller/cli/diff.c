@@ -7,7 +7,7 @@
 #include "controller/cli/table.h"
 #include "proto/base/array.h"
 
-#define CONTEXT 3
+#define CONTEXT ((size_t)3)
 #define MOST_CHANGES 4000
 
 struct line {
@@ -48,9 +48,9 @@ static bool same(const struct line *a, const struct line *b)
     return a->n == b->n && memcmp(a->text, b->text, a->n) == 0;
 }
 
-static void add(struct script *s, char mark, const struct line *line)
+static void add(struct script *s, char mark, const struct lines *from, size_t i)
 {
-    *ARRAY_ADD(s, edits) = (struct edit){ mark, *line };
+    *ARRAY_ADD(s, edits) = (struct edit){ mark, from->lines[i] };
 }
 
 /* --- shortest edit script ----------------------------------------------------------------------
@@ -102,16 +102,16 @@ static void walk_back(const struct lines *a, const struct lines *b, long d, long
         bool down = k == -d || (k != d && fur[d - 1][k + d - 1] < fur[d - 1][k + d + 1]);
 
         while (x > from) {
-            add(s, ' ', &a->lines[--x]);
+            add(s, ' ', a, (size_t)--x);
             y--;
         }
         if (down)
-            add(s, '+', &b->lines[--y]);
+            add(s, '+', b, (size_t)--y);
         else
-            add(s, '-', &a->lines[--x]);
+            add(s, '-', a, (size_t)--x);
     }
     while (x > 0)
-        add(s, ' ', &a->lines[--x]);
+        add(s, ' ', a, (size_t)--x);
 }
 
 static void reverse(struct script *s)
@@ -127,9 +127,9 @@ static void reverse(struct script *s)
 static void replace_all(const struct lines *a, const struct lines *b, struct script *s)
 {
     for (size_t i = 0; i < a->n_lines; i++)
-        add(s, '-', &a->lines[i]);
+        add(s, '-', a, i);
     for (size_t i = 0; i < b->n_lines; i++)
-        add(s, '+', &b->lines[i]);
+        add(s, '+', b, i);
 }
 
 static void compare(const struct lines *a, const struct lines *b, struct script *s)

@@ -6,6 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *word(const char *w, char text[HUMAN_MAX])
+{
+    (void)snprintf(text, HUMAN_MAX, "%s", w);
+    return text;
+}
+
 /* Three significant digits without an exponent: "0.012" "1.24" "153" "0". */
 static void three_digits(double v, char *text, size_t n)
 {
@@ -29,7 +35,7 @@ static const char *scaled(double v, double step, const char *const *units, size_
     size_t i = 0;
 
     if (!isfinite(v))
-        return strcpy(text, "-");
+        return word("-", text);
     while (i + 1 < n_units && fabs(v) >= step * 0.9995) {
         v /= step;
         i++;
@@ -87,7 +93,7 @@ const char *human_age(int64_t ms, char text[HUMAN_MAX])
     int64_t s = ms / 1000, m = s / 60, h = m / 60, d = h / 24;
 
     if (ms < 0)
-        return strcpy(text, "0s");
+        return word("0s", text);
     if (ms < 1000)
         (void)snprintf(text, HUMAN_MAX, ms ? "%" PRId64 "ms" : "%" PRId64 "s", ms);
     else if (s < 120)
@@ -112,5 +118,5 @@ const char *human_age(int64_t ms, char text[HUMAN_MAX])
 /* A number of the server may be any: only what fits is converted. */
 const char *human_ms(double ms, char text[HUMAN_MAX])
 {
-    return isfinite(ms) ? human_age((int64_t)fmin(fmax(ms, -1e15), 1e15), text) : strcpy(text, "-");
+    return isfinite(ms) ? human_age((int64_t)fmin(fmax(ms, -1e15), 1e15), text) : word("-", text);
 }

@@ -36,7 +36,7 @@ static void keep_version(struct watch *w, const json_t *object)
     const char *version = look_text(object, "metadata.resourceVersion");
 
     if (version && strlen(version) < sizeof(w->version))
-        strcpy(w->version, version);
+        (void)snprintf(w->version, sizeof(w->version), "%s", version);
 }
 
 static void take_line(struct watch *w)

@@ -16,12 +16,17 @@
 
 static void keep(void *data, struct manifest *m)
 {
-    *(struct manifest **)ARRAY_ADD((struct manifest_files *)data, manifests) = m;
+    struct manifest_files *f = data;
+
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    *ARRAY_ADD(f, manifests) = m;
 }
 
 static void refuse(void *data, const struct err *e)
 {
-    *ARRAY_ADD((struct manifest_files *)data, refusals) = *e;
+    struct manifest_files *f = data;
+
+    *ARRAY_ADD(f, refusals) = *e;
 }
 
 static void read_file(struct manifest_files *f, const char *path)

@@ -108,7 +108,7 @@ static int read_offset(const char *at, bool needed, int64_t *ret_ms)
     m = digits(&at, 2);
     if (m < 0 || m > 59 || *at)
         return -EINVAL;
-    *ret_ms = sign * (h * 60 + m) * 60000ll;
+    *ret_ms = sign * 60000ll * (h * 60 + m);
     return 0;
 }
 

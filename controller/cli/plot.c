@@ -20,7 +20,8 @@
 #define BOTTOM 22.0
 #define POINTS_MAX 430   /* one every other pixel */
 #define HUGE_VALUE 1e300 /* larger ones would leave the numbers when scaled */
-#define HOUR_MS 3600000ll
+#define MINUTE_MS 60000ll
+#define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
 
 void xml_text(struct strbuf *out, const char *text)
@@ -58,10 +59,10 @@ double plot_step(double top)
 
 int64_t plot_time_step(int64_t span_ms)
 {
-    static const int64_t STEPS[] = { 1000,        5000,        15000,       60000,
-                                     5 * 60000,   15 * 60000,  30 * 60000,  HOUR_MS,
-                                     2 * HOUR_MS, 3 * HOUR_MS, 6 * HOUR_MS, 12 * HOUR_MS,
-                                     DAY_MS,      2 * DAY_MS,  7 * DAY_MS,  14 * DAY_MS };
+    static const int64_t STEPS[] = { 1000,          5000,           15000,          MINUTE_MS,
+                                     5 * MINUTE_MS, 15 * MINUTE_MS, 30 * MINUTE_MS, HOUR_MS,
+                                     2 * HOUR_MS,   3 * HOUR_MS,    6 * HOUR_MS,    12 * HOUR_MS,
+                                     DAY_MS,        2 * DAY_MS,     7 * DAY_MS,     14 * DAY_MS };
 
     for (size_t i = 0; i < ARRAY_LEN(STEPS); i++)
         if (span_ms / STEPS[i] <= 8)
@@ -139,7 +140,9 @@ static void draw_grid(struct strbuf *out, const struct plot *p, const struct fra
     double step = p->whole ? fmax(1, ceil(plot_step(f->top))) : plot_step(f->top);
     char text[HUMAN_MAX];
 
-    for (double v = 0; v <= f->top; v += step) {
+    for (int i = 0; i * step <= f->top; i++) {
+        double v = i * step;
+
         strbuf_printf(out, "<path class=\"grid\" d=\"M%.0f %.1fH%.0f\"/>", LEFT, y_of(f, v),
                       WIDTH - RIGHT);
         strbuf_printf(out, "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">%s</text>", LEFT - 6,

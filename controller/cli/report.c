@@ -320,6 +320,7 @@ void report_csv(struct strbuf *out, const json_t *report)
     csv_series(out, report, "series", "", look(report, "series.counterfactualW"), "counterfactualW",
                "W");
     csv_series(out, report, "series", "", look(report, "series.awake"), "awake", "");
-    json_object_foreach((json_t *)(uintptr_t)look(report, "series.demand"), name, values)
+    json_object_foreach((json_t *)(uintptr_t)look(report, "series.demand"), name, values) {
         csv_series(out, report, "series", name, values, "demand", "1/s");
+    }
 }

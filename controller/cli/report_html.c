@@ -152,8 +152,9 @@ static void curves(struct strbuf *out, const json_t *report)
     draw_curves(out, report, "Power", "W", false, &power);
     add_curve(&awake, "awake nodes", look(report, "series.awake"), true);
     draw_curves(out, report, "Awake nodes", "nodes", true, &awake);
-    json_object_foreach((json_t *)(uintptr_t)look(report, "series.demand"), name, values)
+    json_object_foreach((json_t *)(uintptr_t)look(report, "series.demand"), name, values) {
         add_curve(&demand, name, values, false);
+    }
     draw_curves(out, report, "Demand", "requests/s", false, &demand);
     if (json_object_size(look(report, "series.demand")) > MODELS_MAX)
         strbuf_printf(out, "<p class=\"legend\">Shown are %d of %zu models.</p>\n", MODELS_MAX,

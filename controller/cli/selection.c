@@ -11,12 +11,13 @@
 static int add_pair(struct selection *s, const char *word, struct err *e)
 {
     const char *slash = strchr(word, '/');
-    AUTO(mem) char *kind = slash ? strndup(word, (size_t)(slash - word)) : NULL;
+    AUTO(mem) char *kind = xstrdup(word);
     const struct kind *r;
 
     if (!slash)
         return err_set(e, -EINVAL, "\"%.60s\": expected KIND/NAME as the other words are", word);
-    r = kind_find(kind ? kind : "", e);
+    kind[slash - word] = '\0';
+    r = kind_find(kind, e);
     if (!r)
         return -EINVAL;
     if (!slash[1] || strchr(slash + 1, '/'))

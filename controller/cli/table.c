@@ -81,8 +81,9 @@ void table_print(struct table *t, struct strbuf *out, bool colour)
 
 void table_done(struct table *t)
 {
-    ARRAY_FOREACH(cell, t, cells)
+    ARRAY_FOREACH(cell, t, cells) {
         free(cell->text);
+    }
     free(t->cells);
     *t = (struct table){ 0 };
 }

@@ -9,6 +9,7 @@
 #include "controller/cli/merge.h"
 #include "controller/cli/verb.h"
 #include "controller/cli/writer.h"
+#include "proto/base/array.h"
 
 enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1, EXIT_TROUBLE = 2 };
 
@@ -49,12 +50,12 @@ static int diff_object(struct cli *c, const struct manifest *m, struct strbuf *o
     if (r == 0)
         (void)merge_into(wanted, live);
     if (r == 0 || r == -ENOENT) {
-        before = live ? declared_text(live) : calloc(1, 1);
+        before = live ? declared_text(live) : xstrdup("");
         after = declared_text(wanted);
         strbuf_printf(&live_name, "live/%s/%s", plural, m->meta.name);
         strbuf_printf(&name, "declared/%s/%s", plural, m->meta.name);
-        r = before && diff_unified(out, strbuf_text(&live_name), before, strbuf_text(&name), after,
-                                   c->colour);
+        r = diff_unified(out, strbuf_text(&live_name), before, strbuf_text(&name), after,
+                         c->colour);
     }
     json_decref(live);
     json_decref(wanted);

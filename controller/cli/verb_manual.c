@@ -36,8 +36,9 @@ static void close_objects(json_t *schema)
 
     if (properties && !json_object_get(schema, "additionalProperties"))
         json_object_set_new(schema, "additionalProperties", json_false());
-    json_object_foreach(properties, key, child)
+    json_object_foreach(properties, key, child) {
         close_objects(child);
+    }
     if (json_object_get(schema, "items"))
         close_objects(json_object_get(schema, "items"));
 }

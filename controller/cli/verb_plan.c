@@ -103,11 +103,6 @@ static void print_rows(struct strbuf *out, const char *title, const struct colum
     table_done(&t);
 }
 
-static const char *count_text(double v, char text[HUMAN_MAX])
-{
-    return isfinite(v) ? human_number(v, text) : strcpy(text, "-");
-}
-
 static void print_plan(struct strbuf *out, const json_t *plan, const struct cli *c)
 {
     char a[HUMAN_MAX], b[HUMAN_MAX], d[HUMAN_MAX];
@@ -124,20 +119,20 @@ static void print_plan(struct strbuf *out, const json_t *plan, const struct cli 
     strbuf_puts(out, "\n\n  ");
     text_safe(out, summary ? summary : "");
     strbuf_printf(out, "\n\nAwake nodes: %s now, %s wanted; no plan can do with less than %s\n",
-                  count_text(look_number(plan, "status.awakeNow"), a),
-                  count_text(look_number(plan, "status.awakeTarget"), b),
-                  count_text(look_number(plan, "status.boundNodes"), d));
+                  human_number(look_number(plan, "status.awakeNow"), a),
+                  human_number(look_number(plan, "status.awakeTarget"), b),
+                  human_number(look_number(plan, "status.boundNodes"), d));
     strbuf_printf(out, "Power:       %s now, %s after; lower bound %s\n",
                   human_watts(look_number(plan, "status.wattsNow"), a),
                   human_watts(look_number(plan, "status.wattsAfter"), b),
                   human_watts(look_number(plan, "status.boundW"), d));
     strbuf_printf(out, "Acts:        %s moves, %s starts, ",
-                  count_text(look_number(plan, "status.moves"), a),
-                  count_text(look_number(plan, "status.starts"), b));
+                  human_number(look_number(plan, "status.moves"), a),
+                  human_number(look_number(plan, "status.starts"), b));
     strbuf_printf(out, "%s stops, %s sleeps, %s wakes\n",
-                  count_text(look_number(plan, "status.stops"), a),
-                  count_text(look_number(plan, "status.sleeps"), b),
-                  count_text(look_number(plan, "status.wakes"), d));
+                  human_number(look_number(plan, "status.stops"), a),
+                  human_number(look_number(plan, "status.sleeps"), b),
+                  human_number(look_number(plan, "status.wakes"), d));
     print_rows(out, "Models", PLAN_MODEL, look(plan, "spec.models"), NULL, c);
     print_rows(out, "Nodes", PLAN_NODE, look(plan, "spec.nodes"), NULL, c);
     print_rows(out, "Replicas to start", PLAN_START, look(plan, "spec.placements"), is_new, c);
@@ -148,7 +143,7 @@ int verb_plan(struct cli *c)
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
     struct err e = ERR_INIT;
     json_t *plan = NULL;
-    const char *format;
+    const char *format = NULL;
     int r;
 
     if (text_format(c, &format))
@@ -271,7 +266,7 @@ int verb_explain(struct cli *c)
     AUTO(selection) struct selection s = { 0 };
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
     struct err e = ERR_INIT;
-    const char *format;
+    const char *format = NULL;
     int code = EXIT_DONE;
 
     if (text_format(c, &format))

@@ -93,7 +93,7 @@ int verb_report(struct cli *c)
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
     struct err e = ERR_INIT;
     json_t *report = NULL;
-    int64_t from_ms, to_ms;
+    int64_t from_ms = 0, to_ms = 0;
 
     format = choose_format(asked, file);
     if (!format)

@@ -161,7 +161,8 @@ int verb_token_create(struct cli *c)
 
     if (check_name(name, &e) < 0 || check_role(role, &e) < 0)
         return cli_usage(c, "%s", e.text);
-    if (format && strcmp(format, "table") && strcmp(format, "json") && strcmp(format, "yaml"))
+    if (format && strcmp(format, "table") != 0 && strcmp(format, "json") != 0 &&
+        strcmp(format, "yaml") != 0)
         return cli_usage(c, "token create: format \"%.40s\"; there are table, json, yaml", format);
     if ((file && check_free(file, name, &e) < 0) || make_token(name, &token, &e) < 0 ||
         make_line(name, role, &token, &line, &e) < 0)

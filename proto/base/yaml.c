@@ -232,6 +232,7 @@ static int read_document(struct reader *y, struct yaml_docs *docs)
     add_mark(y, NULL, NULL, 0, &event.start_mark);
     r = read_value(y, &event, 0, &doc.root);
     yaml_event_delete(&event);
+    y->doc = NULL;
     if (r < 0 || json_is_null(doc.root))
         doc_done(&doc);
     else
@@ -280,8 +281,9 @@ int yaml_parse(const char *file, const char *text, size_t n, struct yaml_docs *r
 
 void yaml_docs_done(struct yaml_docs *docs)
 {
-    ARRAY_FOREACH(doc, docs, docs)
+    ARRAY_FOREACH(doc, docs, docs) {
         doc_done(doc);
+    }
     free(docs->docs);
     *docs = (struct yaml_docs){ 0 };
 }
