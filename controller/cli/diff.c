@@ -32,7 +32,7 @@ struct script { /* the whole of both texts, as edits in order */
 
 static struct lines split(const char *text)
 {
-    struct lines l = { 0 };
+    struct lines l = { xcalloc(1, sizeof(struct line)), 0, 1 }; /* also of an empty text */
 
     while (*text) {
         size_t n = strcspn(text, "\n");

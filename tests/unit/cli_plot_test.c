@@ -143,8 +143,9 @@ static void every_report_has_both_notes(void **state)
         "{\"energy\":{\"usedJ\":1,\"measuredJ\":0,\"estimatedJ\":0}}",
         "{\"series\":{\"startMs\":1,\"stepMs\":0,\"usedW\":[1]},\"nodes\":[1,{}],\"models\":{}}",
         "{\"series\":{\"startMs\":1e300,\"stepMs\":-1,\"usedW\":[1,1e308]}}",
-        "{\"series\":{\"startMs\":0,\"stepMs\":1000,\"usedW\":[1e308,-1e308]},\"nodes\":[{\"name\":"
-        "\"a\",\"usedJ\":1e308}]}",
+        ("{\"series\":{\"startMs\":0,\"stepMs\":1000,\"usedW\":[1e308,-1e308]},\"nodes\":[{"
+         "\"name\":"
+         "\"a\",\"usedJ\":1e308}]}"),
         "{\"seconds\":0,\"energy\":{\"usedJ\":1,\"savedJ\":-5,\"counterfactualJ\":0}}",
     };
 
