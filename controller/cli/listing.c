@@ -128,7 +128,6 @@ int listing_watch(const struct session *s, const struct kind *r, const char *nam
         /* A refusal is final; a broken connection is tried again. */
         if (result == -EACCES || result == -EINVAL || result == -ENOENT || failures > TRIES)
             break;
-        result = 0;
         if (!w.stopped && !w.heard)
             (void)nanosleep(&(struct timespec){ .tv_sec = failures < 3 ? 1 : 3 }, NULL);
     }
