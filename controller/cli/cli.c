@@ -97,6 +97,10 @@ static int run(struct cli *c, int argc, char **argv)
     size_t words = 0;
     bool help = false;
 
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        (void)puts("huddlectl " HUDDLE_VERSION);
+        return EXIT_DONE;
+    }
     if (find_verb(c, argc, argv, &help, &words, &e) < 0)
         return cli_usage(c, "%s", e.text);
     if (help || !c->verb)

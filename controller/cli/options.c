@@ -65,6 +65,7 @@ static const struct option OPTIONS[N_OPTIONS] = {
     [OPT_APPEND] = { 0, "append", "FILE", false,
                      "add the line to the controller's token file, and print only the token",
                      NULL },
+    [OPT_CLIENT] = { 0, "client", NULL, false, "of this program only: ask no server", NULL },
 };
 
 const struct option *option_of(enum option_id id)

@@ -6,36 +6,48 @@
 #include "controller/cli/verb.h"
 #include "controller/cli/writer.h"
 
+/* Of the server: what it says, or an error. */
+static int ask_server(struct cli *c, json_t **ret_server, struct err *e)
+{
+    int r = session_open(&c->options, &c->session, e);
+
+    return r < 0 ? r : session_call(&c->session, "GET", "/version", NULL, ret_server, e);
+}
+
+static void add_text(struct strbuf *out, const json_t *server)
+{
+    const char *version = look_text(server, "gitVersion"); /* as Kubernetes names it */
+
+    strbuf_puts(out, "Client: " HUDDLE_VERSION "\n");
+    if (!server)
+        return;
+    strbuf_puts(out, "Server: ");
+    text_safe(out, version ? version + (*version == 'v') : "unknown");
+    strbuf_putc(out, '\n');
+}
+
 int verb_version(struct cli *c)
 {
     const char *format = options_get(&c->options, OPT_OUTPUT);
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
     json_t *server = NULL, *both;
     struct err e = ERR_INIT;
-    int r;
+    int r = 0;
 
     if (format && strcmp(format, "json") != 0 && strcmp(format, "yaml") != 0 &&
         strcmp(format, "table") != 0)
         return cli_usage(c, "version: format \"%.40s\"; there are table, json, yaml", format);
-    if (cli_connect(c))
-        return EXIT_FAILED;
-    r = session_call(&c->session, "GET", "/version", NULL, &server, &e);
+    if (!options_on(&c->options, OPT_CLIENT))
+        r = ask_server(c, &server, &e);
     if (format && strcmp(format, "table") != 0) {
-        both = json_pack("{s:s, s:o}", "client", HUDDLE_VERSION, "server",
+        both = json_pack("{s:s, s:O}", "client", HUDDLE_VERSION, "server",
                          server ? server : json_null());
         (strcmp(format, "json") == 0 ? write_json : write_yaml)(&out, both);
         json_decref(both);
     } else {
-        const char *version = look_text(server, "gitVersion"); /* as Kubernetes names it */
-
-        strbuf_puts(&out, "Client: " HUDDLE_VERSION "\n");
-        if (r == 0) {
-            strbuf_puts(&out, "Server: ");
-            text_safe(&out, version ? version + (*version == 'v') : "unknown");
-            strbuf_putc(&out, '\n');
-        }
-        json_decref(server);
+        add_text(&out, server);
     }
+    json_decref(server);
     cli_print(&out);
     return r < 0 ? cli_fail(&e) : EXIT_DONE;
 }

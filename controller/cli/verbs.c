@@ -143,8 +143,8 @@ static const struct verb VERBS[] = {
       TAKES(ROLE) | TAKES(APPEND) | TAKES(OUTPUT), 1, 1, NULL, verb_token_create },
     { "version", "Other", "", "show the version of this program and of the server", "",
       "huddlectl version\n"
-      "huddlectl version -o json\n",
-      TAKES(OUTPUT), 0, 0, NULL, verb_version },
+      "huddlectl version --client -o json\n",
+      TAKES(OUTPUT) | TAKES(CLIENT), 0, 0, NULL, verb_version },
     { "completion", "Other", "bash | zsh | fish", "print a completion script",
       "Completes verbs, flags, their values, kinds, and the names of objects that the server "
       "knows.",

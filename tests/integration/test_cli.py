@@ -134,6 +134,15 @@ def test_usage_is_told_and_is_2(ctl: Ctl, words: list[str], message: str) -> Non
     assert done.stdout == ""
 
 
+def test_the_version_needs_no_server(ctl: Ctl) -> None:
+    client = ctl("version", "--client", "-o", "json", env={"HUDDLE_SERVER": NOBODY})
+    version = json.loads(client.stdout)
+    assert version["server"] is None
+    assert ctl("--version").stdout == f"huddlectl {version['client']}\n"
+    both = ctl("version", env={"HUDDLE_SERVER": NOBODY})
+    assert both.returncode == 1 and both.stdout == f"Client: {version['client']}\n"
+
+
 def test_no_server_is_told(ctl: Ctl) -> None:
     done = ctl("get", "nodes", env={"HUDDLE_SERVER": NOBODY})
     assert done.returncode == 1
