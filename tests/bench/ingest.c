@@ -347,7 +347,7 @@ static int judge(const struct bench *b, double rate, double echo_rate)
     return ok ? 0 : 1;
 }
 
-/* Inventories, adoption of replicas, and whatever else happens once. */
+/* Inventories, adoption of replicas, and whatever else happens once, to its end. */
 static void warm_up(const struct bench *b)
 {
     const struct sender_goal goal = { .seconds = 60, .most = 3 * b->fleet->n_nodes };
@@ -356,6 +356,7 @@ static void warm_up(const struct bench *b)
     put_models(&b->controller, b->fleet->n_nodes);
     sender_run(b->controller.port, b->controller.pid, b->fleet, &goal, &unused);
     sender_run(b->echo.port, b->echo.pid, b->same_size, &goal, &unused);
+    (void)nodes_with_losses(&b->controller, b->fleet);
 }
 
 static int measure(const struct options *o, const char *folder)
