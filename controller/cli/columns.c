@@ -277,16 +277,18 @@ void show_cluster_state(struct table *t, const json_t *o, int64_t now_ms)
     table_cell(t, word, paint_of_state(word));
 }
 
-void show_cluster_nodes(struct table *t, const json_t *nodes, int64_t now_ms)
+/* {"awake": 3, "asleep": 0} is "3 awake". */
+void show_counts(struct table *t, const json_t *counts, int64_t now_ms)
 {
     AUTO(strbuf) struct strbuf text = STRBUF_INIT;
-    const char *state;
+    const char *word;
     json_t *n;
 
     (void)now_ms;
-    json_object_foreach((json_t *)(uintptr_t)nodes, state, n) {
-        strbuf_printf(&text, "%s%lld %s", text.length ? ", " : "", (long long)json_integer_value(n),
-                      state);
+    json_object_foreach((json_t *)(uintptr_t)counts, word, n) {
+        if (json_integer_value(n) != 0)
+            strbuf_printf(&text, "%s%lld %s", text.length ? ", " : "",
+                          (long long)json_integer_value(n), word);
     }
     table_cell(t, text.length ? strbuf_text(&text) : "none", PAINT_NONE);
 }

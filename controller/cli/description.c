@@ -137,6 +137,7 @@ static const struct condition NODE_POWER_CONDITIONS[] = {
 static const struct column MODEL[] = {
     { "Ready", "", show_ready, false },
     { "Total", "status.total", show_count, false },
+    { "Phases", "status.phases", show_counts, false },
     { "Placed by plan", "status.placed", show_count, false },
     { "Floor", "status.floor", show_count, false },
     { "Demand", "status.demand", show_rate, false },
@@ -262,7 +263,7 @@ static const struct column CLUSTER[] = {
     { "Degraded", "status.degradedReason", show_text, false },
     { "Paused by", "status.pausedBy", show_text, false },
     { "Term", "status.term", show_count, false },
-    { "Nodes", "status.nodes", show_cluster_nodes, false },
+    { "Nodes", "status.nodes", show_counts, false },
     { "Replicas ready", "status.replicas", show_cluster_replicas, false },
     { "Power", "status.watts", show_watts, false },
     { "Without huddle", "status.counterfactualW", show_watts, false },

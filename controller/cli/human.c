@@ -118,5 +118,13 @@ const char *human_age(int64_t ms, char text[HUMAN_MAX])
 /* A number of the server may be any: only what fits is converted. */
 const char *human_ms(double ms, char text[HUMAN_MAX])
 {
-    return isfinite(ms) ? human_age((int64_t)fmin(fmax(ms, -1e15), 1e15), text) : word("-", text);
+    char number[24];
+
+    if (!isfinite(ms))
+        return word("-", text);
+    if (ms <= 0 || ms >= 1000)
+        return human_age((int64_t)fmin(fmax(ms, -1e15), 1e15), text);
+    three_digits(ms, number, sizeof(number)); /* a latency has fractions */
+    (void)snprintf(text, HUMAN_MAX, "%.20sms", number);
+    return text;
 }

@@ -171,7 +171,7 @@ static const struct column JOURNAL[] = {
 static const struct column CLUSTER[] = {
     NAME_COLUMN,
     { "STATE", "", show_cluster_state, false },
-    { "NODES", "status.nodes", show_cluster_nodes, false },
+    { "NODES", "status.nodes", show_counts, false },
     { "REPLICAS", "status.replicas", show_cluster_replicas, false },
     { "WATTS", "status.watts", show_watts, false },
     { "SAVED", "status", show_saved, false },

@@ -141,6 +141,11 @@ static void ages_are_those_of_kubectl(void **state)
     for (size_t i = 0; i < sizeof(AGES) / sizeof(AGES[0]); i++)
         assert_string_equal(human_age(AGES[i].s * 1000, text), AGES[i].text);
     assert_string_equal(human_age(250, text), "250ms");
+    assert_string_equal(human_ms(0.7, text), "0.7ms");
+    assert_string_equal(human_ms(45.25, text), "45.2ms");
+    assert_string_equal(human_ms(1500, text), "1s");
+    assert_string_equal(human_ms(1e300, text), human_ms(1e15, (char[HUMAN_MAX]){ 0 }));
+    assert_string_equal(human_ms(NAN, text), "-");
 }
 
 static void bars_are_full_at_the_end_only(void **state)
