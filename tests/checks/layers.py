@@ -108,7 +108,7 @@ PURE = [
     "agent/sleep",
     "controller/cli/column*",
     "controller/cli/completion",
-    "controller/cli/description",
+    "controller/cli/description*",
     "controller/cli/diff",
     "controller/cli/explanation",
     "controller/cli/human",
