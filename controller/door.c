@@ -14,6 +14,14 @@ const char *door_state_name(enum door_state s)
     return (size_t)s < sizeof(names) / sizeof(names[0]) ? names[s] : "absent";
 }
 
+static void see_quiet(const struct controller *c, struct replica *r, bool quiet)
+{
+    if (!quiet)
+        r->quiet_since_ms = NEVER_MS;
+    else if (r->quiet_since_ms == NEVER_MS)
+        r->quiet_since_ms = c->now_ms;
+}
+
 static void take_servers(struct controller *c, const struct door_facts *door)
 {
     for (size_t i = 0; i < c->cluster->replicas.n_items; i++)
@@ -29,7 +37,7 @@ static void take_servers(struct controller *c, const struct door_facts *door)
             replica_touch(c->cluster, r);
         r->door = (int)s->state;
         r->door_in_flight = s->in_flight;
-        r->quiet = s->state != DOOR_READY && s->in_flight <= 0 ? r->quiet + 1 : 0;
+        see_quiet(c, r, s->state != DOOR_READY && s->in_flight <= 0); /* NAN: unknown, not quiet */
     }
     for (size_t i = 0; i < c->cluster->replicas.n_items; i++) {
         struct replica *r = cluster_replica(c->cluster, i);
@@ -40,7 +48,7 @@ static void take_servers(struct controller *c, const struct door_facts *door)
             replica_touch(c->cluster, r);
         r->door = DOOR_ABSENT;
         r->door_in_flight = NAN;
-        r->quiet++;
+        see_quiet(c, r, true);
     }
 }
 

@@ -10,7 +10,7 @@
 #include "proto/base/array.h"
 #include "proto/base/random.h"
 
-#define QUIET_LOOKS 2 /* looks of the front door in a row without anything in flight */
+#define QUIET_MS 2000 /* so long nothing may be in flight at the front door (SAFETY 7.13) */
 #define BACKOFF_FIRST_MS 60000
 #define BACKOFF_MAX_MS 3600000
 
@@ -30,7 +30,7 @@ static void drain(struct controller *c, struct replica *r, const char *why)
     r->leaving = LEAVING_DRAIN;
     r->leaving_ms = c->now_ms;
     r->drain_seen_ms = 0;
-    r->quiet = 0;
+    r->quiet_since_ms = NEVER_MS;
     snprintf(r->why, sizeof(r->why), "%s", why);
     act_on_replica(c, r, "drain", why, "planner");
     replica_touch(c->cluster, r);
@@ -52,19 +52,25 @@ static bool is_dead(const struct replica *r)
            r->phase != REPLICA_DRAINING && r->phase != REPLICA_UNSPECIFIED;
 }
 
+/* However many looks there were in that time: the front door looks more often after a change. */
+static bool is_quiet(const struct controller *c, const struct replica *r)
+{
+    return r->quiet_since_ms != NEVER_MS && c->door.at_ms - r->quiet_since_ms >= QUIET_MS;
+}
+
 static bool door_done_with(const struct controller *c, struct replica *r)
 {
     if (!c->options.front_door)
         return true; /* the agent finishes what is in flight before it stops the process */
     if (!core_door_fresh(c))
         return false;
-    if (r->door == DOOR_ABSENT && r->quiet >= QUIET_LOOKS)
+    if (r->door == DOOR_ABSENT && is_quiet(c, r))
         return true;
     if (r->door != DOOR_DRAIN && r->door != DOOR_DOWN && r->door != DOOR_ABSENT)
         return false;
     if (r->drain_seen_ms == 0)
         r->drain_seen_ms = c->now_ms;
-    return r->quiet >= QUIET_LOOKS;
+    return is_quiet(c, r);
 }
 
 /* The safe way back: it is ready, and its model has come below its floor. */

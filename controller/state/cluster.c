@@ -106,6 +106,7 @@ struct replica *replica_add(struct cluster *c, const char *uid, struct model *m,
     r->revision = revision_ref(m->revision);
     r->reason = xstrdup("");
     r->ready_ms = NEVER_MS;
+    r->quiet_since_ms = NEVER_MS;
     r->in_flight_told = r->load = r->door_in_flight = NAN;
     named_add(&c->replicas, r);
     *ARRAY_ADD(n, replicas) = r;

@@ -220,7 +220,7 @@ struct replica {
     /* At the front door. */
     int door; /* enum door_state */
     double door_in_flight;
-    int quiet;                 /* looks in a row with nothing in flight while draining */
+    int64_t quiet_since_ms;    /* gets nothing new and has nothing in flight; NEVER_MS: not so */
     bool surplus;              /* the plan in force names it nowhere */
     struct replica *successor; /* the one that replaces it, once started; NULL */
     bool keep;                 /* its move was given up */
