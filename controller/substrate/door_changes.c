@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "controller/substrate/haproxy_call.h"
@@ -21,9 +20,11 @@ struct script {
     size_t line; /* where the line begins */
 };
 
+/* Adds one command. One that would be several, or does not fit on a line, is left out: names that
+ * somebody else put into HAProxy could be anything. */
 __attribute__((format(printf, 2, 3))) static void command(struct script *s, const char *format, ...)
 {
-    size_t before = s->out->length;
+    size_t before = s->out->length, start = before > s->line ? before + 1 : before;
     va_list ap;
 
     if (before > s->line)
@@ -31,9 +32,12 @@ __attribute__((format(printf, 2, 3))) static void command(struct script *s, cons
     va_start(ap, format);
     strbuf_vprintf(s->out, format, ap);
     va_end(ap);
-    if (s->out->length - s->line > HAPROXY_LINE_MAX && before > s->line) {
+    if (s->out->length - start > HAPROXY_LINE_MAX || strpbrk(s->out->data + start, ";\\\n")) {
+        s->out->length = before;
+        s->out->data[before] = '\0';
+    } else if (s->out->length - s->line > HAPROXY_LINE_MAX) {
         s->out->data[before] = '\n';
-        s->line = before + 1;
+        s->line = start;
     }
 }
 
@@ -53,13 +57,9 @@ static bool same_address(const struct door_address *a, const struct haproxy_serv
 static void add_server(struct script *s, const char *slot, const struct door_wanted_server *w,
                        uint32_t limit)
 {
-    char maxconn[32] = "";
-
-    if (limit > 0)
-        snprintf(maxconn, sizeof(maxconn), " maxconn %" PRIu32, limit);
-    command(s, "add server %s/%s %s%s%s:%u " CHECK " weight %" PRIu32 "%s", slot, w->uid,
-            w->address.v6 ? "[" : "", w->address.ip, w->address.v6 ? "]" : "", w->address.port,
-            w->weight, maxconn);
+    command(s, "add server %s/%s %s%s%s:%u " CHECK " weight %" PRIu32 " maxconn %" PRIu32, slot,
+            w->uid, w->address.v6 ? "[" : "", w->address.ip, w->address.v6 ? "]" : "",
+            w->address.port, w->weight, limit);
     command(s, "set server %s/%s state %s", slot, w->uid, w->drain ? "drain" : "ready");
     command(s, "enable health %s/%s", slot, w->uid);
 }

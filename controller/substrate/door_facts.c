@@ -51,9 +51,11 @@ static enum door_state state_of(const struct haproxy_server *s)
 {
     if (s->admin & HAPROXY_MAINT)
         return DOOR_DRAIN; /* on its way out; requests may be left on it */
-    if (!s->up || !s->healthy)
+    if (!s->up)
         return DOOR_DOWN;
-    return s->admin & HAPROXY_DRAIN ? DOOR_DRAIN : DOOR_READY;
+    if (s->admin & HAPROXY_DRAIN)
+        return DOOR_DRAIN;
+    return s->healthy ? DOOR_READY : DOOR_DOWN;
 }
 
 static int by_uid(const void *a, const void *b)

@@ -13,7 +13,7 @@
 #include "proto/base/array.h"
 
 #define WEIGHT_MAX 256
-#define LIMIT_MAX 1000000
+#define NO_LIMIT 100000 /* 0 would do, but HAProxy then forgets who waits in its queue */
 #define QUANTILE 0.99
 
 /* --- what may be said to HAProxy ----------------------------------------------------------------
@@ -205,7 +205,7 @@ static int take_settings(struct door_wanted *m, const struct effect *effect, str
 
     free(m->probe_path);
     m->probe_path = probed ? xstrdup(path) : NULL;
-    m->limit = (uint32_t)(limit < 0 ? 0 : limit > LIMIT_MAX ? LIMIT_MAX : limit);
+    m->limit = (uint32_t)(limit < 1 || limit > NO_LIMIT ? NO_LIMIT : limit);
     m->quantile =
         effect->door.quantile > 0 && effect->door.quantile <= 1 ? effect->door.quantile : QUANTILE;
     if (path && !probed)

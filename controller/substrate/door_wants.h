@@ -39,7 +39,7 @@ struct door_wanted { /* one model */
     char *model;
     bool named;       /* told since this controller started */
     char *probe_path; /* NULL: a connection is the check */
-    uint32_t limit;   /* requests at once per server; 0: none */
+    uint32_t limit;   /* requests at once per server; a large number when none is known */
     double quantile;
     char slot[DOOR_SLOT_MAX];           /* "": none yet */
     struct door_wanted_server *servers; /* ascending by uid */

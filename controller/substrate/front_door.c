@@ -14,6 +14,10 @@
 #include "proto/base/file.h"
 
 #define LOOK_EVERY_MS 1000
+#define LOOK_QUICKLY_MS                                                       \
+    250 /* for a while after something was wanted: checks pass, servers empty \
+         */
+#define QUICK_FOR_MS 5000
 #define SLOTS 64
 #define SLOTS_MAX 4096
 #define QUEUE_MS 60000
@@ -240,9 +244,8 @@ static void on_time(void *data, int64_t now_ms)
 {
     struct front_door *d = data;
 
-    if (d->next_ms <= now_ms)
-        d->next_ms = now_ms + LOOK_EVERY_MS;
-    loop_timer_arm(d->timer, d->next_ms);
+    loop_timer_arm(d->timer,
+                   now_ms + (now_ms < d->quick_until_ms ? LOOK_QUICKLY_MS : LOOK_EVERY_MS));
     if (d->busy)
         return;
     d->due = false;
@@ -345,12 +348,14 @@ void front_door_want(struct front_door *d, const struct effect *effect)
 
     if (r < 0 && d->note)
         d->note(d->data, true, e.text);
+    d->quick_until_ms = loop_now_ms(d->loop) + QUICK_FOR_MS;
     door_look_soon(d);
 }
 
 void front_door_settle(struct front_door *d)
 {
     door_wants_settle(d->wants);
+    d->quick_until_ms = loop_now_ms(d->loop) + QUICK_FOR_MS;
     door_look_soon(d);
 }
 

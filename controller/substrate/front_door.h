@@ -53,8 +53,8 @@ struct front_door_options { /* borrowed for the call; zero is the default of eac
     uint64_t seed;              /* of the first epoch: random per start */
 };
 
-/* Facts: borrowed for the callback, which comes from the loop, every second, and sooner after a
- * change. */
+/* Facts: borrowed for the callback, which comes from the loop, every second, and four times as
+ * often for some seconds after something was wanted. */
 typedef void front_door_facts_fn(void *data, const struct door_facts *facts);
 
 /* Something people should know, once per change, for the log. */

@@ -46,10 +46,10 @@ struct front_door {
 
     /* Looking. */
     struct loop_timer *timer;
-    int64_t next_ms; /* when the next look is due by time */
-    bool due;        /* a look is due before that */
-    bool busy;       /* a look or changes are under way */
-    bool changed;    /* this look follows changes: it makes no others */
+    int64_t quick_until_ms;
+    bool due;     /* a look is due before that */
+    bool busy;    /* a look or changes are under way */
+    bool changed; /* this look follows changes: it makes no others */
     bool reached;
     struct haproxy_call *call, *requests;
     struct strbuf script; /* lines that carry out changes */

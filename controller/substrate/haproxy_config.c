@@ -16,12 +16,11 @@ const char *haproxy_config_script(void)
     return "-- Lets a request wait for a server of its slot: HAProxy itself queues only while "
            "there\n"
            "-- is one. Made by huddle-controller.\n"
-           "local most_ms = tonumber((...))\n"
-           "core.register_action(\"huddle_wait\", { \"http-req\" }, function(txn)\n"
+           "core.register_action(\"huddle_wait\", { \"http-req\" }, function(txn, most_ms)\n"
            "    local slot = txn.f:be_name()\n"
            "    local waited, pause = 0, 10\n"
            "    while tonumber(txn.f:nbsrv(slot)) == 0 and txn.f:stopping() == 0 do\n"
-           "        if waited >= most_ms then\n"
+           "        if waited >= tonumber(most_ms) then\n"
            "            txn:set_var(\"txn.huddle_waited\", 1)\n"
            "            return\n"
            "        end\n"
@@ -29,7 +28,7 @@ const char *haproxy_config_script(void)
            "        waited = waited + pause\n"
            "        pause = math.min(pause * 2, 100)\n"
            "    end\n"
-           "end, 0)\n";
+           "end, 1)\n";
 }
 
 static void write_global(const struct haproxy_config *c, const char *description,
@@ -57,13 +56,13 @@ static void write_global(const struct haproxy_config *c, const char *description
         strbuf_printf(out, "    maxconn %" PRIu32 "\n", c->connections);
     strbuf_printf(out,
                   "    description %s\n"
-                  "    lua-load %s %" PRId64 "\n\n"
+                  "    lua-load %s\n\n"
                   "# One line per finished request, for latency; read over the Runtime API.\n"
                   "ring " HAPROXY_RING "\n"
                   "    format raw\n"
                   "    maxlen 128\n"
                   "    size 1048576\n\n",
-                  description, c->script, c->queue_ms);
+                  description, c->script);
 }
 
 static void write_defaults(const struct haproxy_config *c, const char *name, struct strbuf *out)
@@ -132,11 +131,11 @@ static void write_slot_defaults(const struct haproxy_config *c, const char *name
         "    retry-on conn-failure\n"
         "    http-error status 503 content-type application/json"
         " string '{\"error\":\"no replica is ready\"}' hdr Retry-After 5\n"
-        "    http-request lua.huddle_wait if { nbsrv eq 0 } !{ stopping }\n"
+        "    http-request lua.huddle_wait %" PRId64 " if { nbsrv eq 0 } !{ stopping }\n"
         "    # The wait ended early: the client has gone. This is no failure of ours.\n"
         "    http-request reject if { nbsrv eq 0 } !{ stopping }"
         " !{ var(txn.huddle_waited) -m found }\n",
-        TRIES);
+        TRIES, c->queue_ms);
 }
 
 static void write_slots(const struct haproxy_config *c, const char *prefix, struct strbuf *out)

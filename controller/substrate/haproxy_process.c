@@ -169,6 +169,8 @@ static int actions_for(posix_spawn_file_actions_t *actions, int words_fd)
         r = posix_spawn_file_actions_adddup2(actions, words_fd, 1);
     if (r == 0)
         r = posix_spawn_file_actions_adddup2(actions, words_fd, 2);
+    if (r == 0)
+        r = posix_spawn_file_actions_addclosefrom_np(actions, 3);
     if (r == 0) /* it shall hold no folder that somebody wants to unmount */
         r = posix_spawn_file_actions_addchdir_np(actions, "/");
     return -r;
