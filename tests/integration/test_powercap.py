@@ -85,4 +85,4 @@ def test_there_are_enough_shapes() -> None:
 
 def test_descriptors_are_not_inherited() -> None:
     done = run(REPOSITORY / "tests/data/powercap/two-packages.tree", "--report-fds")
-    assert done.stdout.split() == ["0", "4"]  # none of four open counters
+    assert done.stdout.split() == ["0", "5"]  # none of five open counters
