@@ -58,6 +58,7 @@ struct loop {
     uint64_t next_order;
     loop_signal_fn *signal_fn;
     void *signal_data;
+    int64_t set_ms;       /* what the timerfd is set to; INT64_MAX: nothing */
     pthread_mutex_t lock; /* guards what follows */
     struct queue queue;
     bool stopping;
@@ -104,16 +105,22 @@ static void heap_down(struct loop *l, size_t i)
     heap_put(l, i, t);
 }
 
+/* Sets the timerfd to the first timer, before the loop waits: not at each of the many changes of
+ * one turn, and not when that time is set already. One that was disarmed only wakes the loop in
+ * vain. */
 static void timer_set(struct loop *l)
 {
-    struct itimerspec at = { 0 }; /* all zero disarms */
+    struct itimerspec at = { 0 };
+    int64_t ms;
 
-    if (l->n_timers) {
-        int64_t ms = l->timers[0]->at_ms > 0 ? l->timers[0]->at_ms : 0;
-
-        at.it_value.tv_sec = ms / 1000;
-        at.it_value.tv_nsec = ms % 1000 * 1000000 + 1; /* never 0, which would disarm */
-    }
+    if (l->n_timers == 0)
+        return;
+    ms = l->timers[0]->at_ms > 0 ? l->timers[0]->at_ms : 0;
+    if (ms >= l->set_ms)
+        return;
+    l->set_ms = ms;
+    at.it_value.tv_sec = ms / 1000;
+    at.it_value.tv_nsec = ms % 1000 * 1000000 + 1; /* never 0, which would disarm */
     (void)timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
@@ -152,8 +159,6 @@ void loop_timer_arm(struct loop_timer *t, int64_t at_ms)
     *(struct loop_timer **)ARRAY_ADD(l, timers) = t;
     t->place = l->n_timers - 1;
     heap_up(l, t->place);
-    if (t->place == 0)
-        timer_set(l);
 }
 
 void loop_timer_disarm(struct loop_timer *t)
@@ -177,6 +182,7 @@ static void timers_fire(void *data, int fd, unsigned events)
     (void)events;
     if (read(fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
         return;
+    l->set_ms = INT64_MAX;
     /* What is armed from a callback for now or earlier waits for the next turn: no starvation. */
     while (l->n_timers && l->timers[0]->at_ms <= l->now_ms && l->timers[0]->order < before) {
         struct loop_timer *t = l->timers[0];
@@ -184,7 +190,6 @@ static void timers_fire(void *data, int fd, unsigned events)
         timer_take_out(t);
         t->fn(t->data, l->now_ms);
     }
-    timer_set(l);
 }
 
 /* --- descriptors -------------------------------------------------------------------------------
@@ -346,6 +351,7 @@ int loop_new(struct loop **ret_loop, struct err *e)
     int r;
 
     l->epoll_fd = l->timer_fd = l->event_fd = l->signal_fd = -1;
+    l->set_ms = INT64_MAX;
     l->now_ms = clock_boot_ms();
     (void)pthread_mutex_init(&l->lock, NULL);
     r = loop_open(l);
@@ -404,8 +410,10 @@ int loop_run(struct loop *l)
     int code;
 
     while (!stop_wanted(l, &code)) {
-        int n = epoll_wait(l->epoll_fd, events, BATCH, -1);
+        int n;
 
+        timer_set(l);
+        n = epoll_wait(l->epoll_fd, events, BATCH, -1);
         if (n < 0 && errno != EINTR)
             return -errno;
         l->now_ms = clock_boot_ms();
