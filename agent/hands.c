@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "agent/footprint.h"
 #include "agent/metrics_text.h"
 #include "agent/sleep_check.h"
 #include "agent/state_files.h"
@@ -14,6 +15,8 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
+#define SHRINK_AT 5 /* looks: the start is over, and what it needed is needed no more */
+#define SHRINK_EVERY 4096
 #define SEND_LIMIT_MS 10000 /* a later answer would be too old to sleep by (SAFETY 1) */
 #define SCRAPE_LIMIT_MS 2000
 
@@ -247,6 +250,8 @@ static void look(struct service *s)
     event.sample = &s->sample;
     hands_step(s, &event);
     publish(s);
+    if (s->looks++ % SHRINK_EVERY == SHRINK_AT)
+        (void)footprint_shrink();
 }
 
 /* --- the controller --------------------------------------------------------------------------- */

@@ -56,6 +56,7 @@ struct service {
     size_t n_running, cap_running;
     struct sensor_group *groups;
     size_t cap_groups;
+    unsigned looks;
 };
 
 /* Steps the core and carries out what comes of it. May be called from anywhere on the loop. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/config.h"
+#include "agent/footprint.h"
 #include "agent/once.h"
 #include "agent/record.h"
 #include "agent/sensor/sensors.h"
@@ -299,6 +300,7 @@ int main(int argc, char **argv)
     struct options o;
     int r = parse(argc, argv, &o);
 
+    footprint_init();
     if (r != 0)
         return r - 1;
     switch (o.mode) {
