@@ -223,9 +223,10 @@ void hands_look(struct service *s)
         s->groups = xrealloc(s->groups, s->cap_groups * sizeof(*s->groups));
     }
     for (size_t i = 0; i < s->n_running; i++)
-        s->groups[i] = (struct sensor_group){ .id = agent_group_id(s->running[i]),
-                                              .cgroup = process_cgroup(s->processes, s->running[i]),
-                                              .pgid = process_pid(s->processes, s->running[i]) };
+        s->groups[i] =
+            (struct sensor_group){ .id = agent_group_id(s->running[i]),
+                                   .folders = process_cgroups(s->processes, s->running[i]),
+                                   .pgid = process_pid(s->processes, s->running[i]) };
     sensors_read(s->sensors, s->groups, s->n_running, &s->sample);
     add_self(&s->sample);
     if (problem[0])

@@ -132,7 +132,6 @@ void process_free(struct process *pr)
     close_fd(&pr->pidfd);
     close_fd(&pr->status_fd);
     string_list_done(&pr->cgroups);
-    free(pr->cgroup_name);
     free(pr->program);
     free(pr->uid);
     free(pr);
@@ -378,7 +377,6 @@ static int start(struct starting *s, struct err *e)
                             .status_fd = s->spawned.status_fd,
                             .program = xstrdup(s->launch->argv[0]),
                             .cgroups = s->cgroup.folders };
-    pr->cgroup_name = process_cgroup_name(&s->p->home, &pr->cgroups, pr->uid);
     s->cgroup.folders = (struct string_list){ 0 };
     return process_watch(s->p, pr, e);
 }
@@ -432,27 +430,9 @@ int64_t process_pid(const struct processes *p, const char *uid)
     return pr && pr->pidfd >= 0 ? pr->pid : 0;
 }
 
-const char *process_cgroup(const struct processes *p, const char *uid)
+const struct string_list *process_cgroups(const struct processes *p, const char *uid)
 {
     const struct process *pr = process_find(p, uid);
 
-    return pr ? pr->cgroup_name : "";
-}
-
-char *process_cgroup_name(const struct cgroup_home *home, const struct string_list *folders,
-                          const char *uid)
-{
-    struct strbuf name = STRBUF_INIT, folder = STRBUF_INIT;
-    bool same = home->n > 0 && folders->n == home->n;
-
-    for (size_t i = 0; i < home->n && same; i++) {
-        strbuf_clear(&folder);
-        strbuf_printf(&folder, "%s/%s", home->hierarchies[i].folder, uid);
-        same = strcmp(strbuf_text(&folder), folders->item[i]) == 0 &&
-               strcmp(home->hierarchies[i].name, home->hierarchies[0].name) == 0;
-    }
-    if (same)
-        strbuf_printf(&name, "%s/%s", home->hierarchies[0].name, uid);
-    strbuf_done(&folder);
-    return strbuf_take(&name);
+    return pr ? &pr->cgroups : NULL;
 }

@@ -93,10 +93,10 @@ int process_start(struct processes *p, const struct wire_desired *desired,
  * when it has ended (its exit is told soon, or was). */
 int process_signal(struct processes *p, const char *uid, int signal);
 
-/* For the sensors: the pid (also that of the group), 0 when unknown; and the name of its cgroup
- * below each hierarchy, "" without. Borrowed until its exit is told. */
+/* For the sensors: the pid (also that of the group), 0 when unknown; and the absolute folders of
+ * its cgroup, one for each hierarchy, NULL when unknown. Borrowed until its exit is told. */
 int64_t process_pid(const struct processes *p, const char *uid);
-const char *process_cgroup(const struct processes *p, const char *uid);
+const struct string_list *process_cgroups(const struct processes *p, const char *uid);
 
 /* The last `lines` lines of its log in one line of at most `most` bytes, for people: printable
  * UTF-8, lines joined by " | ", cut at the front. Nothing when there is no log. */

@@ -49,7 +49,6 @@ static int watch(struct processes *p, const char *uid, struct record *record, in
                             .status_fd = -1,
                             .cgroups = record->cgroups };
     record->cgroups = (struct string_list){ 0 };
-    pr->cgroup_name = process_cgroup_name(&p->home, &pr->cgroups, uid);
     return process_watch(p, pr, e);
 }
 

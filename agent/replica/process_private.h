@@ -23,7 +23,6 @@ struct process {
     struct loop_io *io;
     char *program; /* for messages */
     struct string_list cgroups;
-    char *cgroup_name;
     /* between the end of the leader and that of all it left behind */
     struct loop_timer *end_timer;
     int64_t give_up_ms;
@@ -64,9 +63,5 @@ void process_path(const struct processes *p, const char *uid, const char *file,
 
 /* Removes the folders of the replicas that ended first, but for the newest `ended_kept`. */
 void process_prune(struct processes *p);
-
-/* The name below each hierarchy of cgroups made by this home for `uid`; "" when they are others. */
-char *process_cgroup_name(const struct cgroup_home *home, const struct string_list *folders,
-                          const char *uid);
 
 #endif

@@ -1,33 +1,15 @@
-/* CPU and memory of cgroups and process groups: see cgroup.h. */
+/* What a cgroup counts, and its limits: see cgroup.h. */
 #include "agent/sensor/cgroup.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/sensor/procfs.h"
 #include "agent/sensor/text_file.h"
-#include "proto/base/array.h"
 
 #define PATH_SIZE 768
-
-struct source {
-    const char *hierarchy, *file, *key; /* key: of "key value" lines, in us; NULL: one number */
-};
-
-static const struct source CPU[] = {
-    { "/cpuacct", "cpuacct.usage", NULL },    { "/cpu,cpuacct", "cpuacct.usage", NULL },
-    { "/cpu", "cpuacct.usage", NULL },        { "", "cpu.stat", "usage_usec" },
-    { "/unified", "cpu.stat", "usage_usec" },
-};
-static const struct source MEMORY[] = {
-    { "/memory", "memory.usage_in_bytes", NULL },
-    { "", "memory.current", NULL },
-    { "/unified", "memory.current", NULL },
-};
 
 static int read_u64(const char *root, const char *hierarchy, const char *name, const char *file,
                     uint64_t *ret_value)
@@ -39,56 +21,54 @@ static int read_u64(const char *root, const char *hierarchy, const char *name, c
     return text_file_u64(path, ret_value);
 }
 
-static int read_key(const char *root, const struct source *s, const char *name, uint64_t *ret_ns)
+/* The files that count, v1 before v2: on a hybrid host the v2 side knows no controller and may lag.
+ */
+static const char *const COUNTS[][2] = {
+    [CGROUP_CPU_NS] = { "cpuacct.usage", "cpu.stat" },
+    [CGROUP_MEMORY_BYTES] = { "memory.usage_in_bytes", "memory.current" },
+};
+
+int cgroup_file_open(const struct string_list *folders, enum cgroup_count what,
+                     struct cgroup_file *ret_file)
 {
-    char path[PATH_SIZE], text[4096];
-    uint64_t us;
+    char path[PATH_SIZE];
 
-    if (snprintf(path, sizeof(path), "%s%s/%s/%s", root, s->hierarchy, name, s->file) >= PATH_SIZE)
-        return -ENAMETOOLONG;
-    int r = text_file_read(path, text, sizeof(text));
-    if (r < 0)
-        return r;
-    r = procfs_keyed(text, s->key, &us);
-    if (r < 0)
-        return r;
-    return __builtin_mul_overflow(us, (uint64_t)1000, ret_ns) ? -ERANGE : 0;
-}
-
-static int read_source(const char *root, const struct source *s, const char *name,
-                       uint64_t *ret_value)
-{
-    return s->key ? read_key(root, s, name, ret_value)
-                  : read_u64(root, s->hierarchy, name, s->file, ret_value);
-}
-
-/* The first source that can be read, beginning with the one that could be the last time. */
-static int read_any(const char *root, const struct source *sources, size_t n, const char *name,
-                    size_t *last, uint64_t *ret_value)
-{
-    int r = *last < n ? read_source(root, &sources[*last], name, ret_value) : -ENOENT;
-
-    for (size_t i = 0; i < n && r < 0; i++) {
-        r = read_source(root, &sources[i], name, ret_value);
-        if (r == 0)
-            *last = i;
+    for (size_t v2 = 0; v2 < 2; v2++) {
+        for (size_t i = 0; i < folders->n; i++) {
+            if (snprintf(path, sizeof(path), "%s/%s", folders->item[i], COUNTS[what][v2]) >=
+                PATH_SIZE)
+                continue;
+            int fd = text_file_open(path);
+            if (fd < 0)
+                continue;
+            *ret_file = (struct cgroup_file){ .fd = fd, .keyed = v2 && what == CGROUP_CPU_NS };
+            return 0;
+        }
     }
-    return r;
+    return -ENOENT;
 }
 
-int cgroup_read(const char *root, const char *name, struct cgroup_layout *layout,
-                uint64_t *ret_cpu_ns, uint64_t *ret_memory_bytes)
+int cgroup_file_read(const struct cgroup_file *f, uint64_t *ret_value)
 {
-    uint64_t cpu_ns, bytes;
-    int r = read_any(root, CPU, ARRAY_LEN(CPU), name, &layout->cpu, &cpu_ns);
+    char text[4096];
+    uint64_t value;
+    int r = text_file_glance(f->fd, text, sizeof(text));
 
-    if (r == 0)
-        r = read_any(root, MEMORY, ARRAY_LEN(MEMORY), name, &layout->memory, &bytes);
     if (r < 0)
         return r;
-    *ret_cpu_ns = cpu_ns;
-    *ret_memory_bytes = bytes;
-    return 0;
+    if (!f->keyed)
+        return text_u64(text, ret_value);
+    r = procfs_keyed(text, "usage_usec", &value);
+    if (r < 0)
+        return r;
+    return __builtin_mul_overflow(value, (uint64_t)1000, ret_value) ? -ERANGE : 0;
+}
+
+void cgroup_file_close(struct cgroup_file *f)
+{
+    if (f->fd > 0)
+        (void)close(f->fd);
+    f->fd = 0;
 }
 
 static uint64_t smaller_limit(uint64_t a, uint64_t b)
@@ -145,40 +125,4 @@ uint64_t cgroup_cpu_limit_milli(const char *root, const char *proc_root)
         }
     }
     return least;
-}
-
-static void add_process(const char *proc_root, const char *pid, struct process_group *groups,
-                        size_t n)
-{
-    char path[PATH_SIZE], text[1024];
-    uint64_t ticks, pages;
-    int64_t group;
-    long per_s = sysconf(_SC_CLK_TCK), page = sysconf(_SC_PAGESIZE);
-
-    if (snprintf(path, sizeof(path), "%s/%s/stat", proc_root, pid) >= PATH_SIZE ||
-        text_file_read(path, text, sizeof(text)) < 0 ||
-        procfs_pid_stat(text, &group, &ticks, &pages) < 0)
-        return; /* it has just ended */
-    for (size_t i = 0; i < n; i++) {
-        if (groups[i].pgid != group || group <= 0)
-            continue;
-        groups[i].found = 1;
-        groups[i].cpu_ns += ticks * (1000000000ull / (uint64_t)(per_s > 0 ? per_s : 100));
-        groups[i].memory_bytes += pages * (uint64_t)(page > 0 ? page : 4096);
-    }
-}
-
-int process_groups_read(const char *proc_root, struct process_group *groups, size_t n)
-{
-    DIR *d = opendir(proc_root);
-
-    if (!d)
-        return -errno;
-    for (struct dirent *entry = readdir(d); entry; entry = readdir(d)) {
-        const char *name = entry->d_name;
-        if (*name >= '1' && *name <= '9' && name[strspn(name, "0123456789")] == '\0')
-            add_process(proc_root, entry->d_name, groups, n);
-    }
-    (void)closedir(d);
-    return 0;
 }

@@ -2,63 +2,121 @@
 #include "agent/sensor/host.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/sensor/procfs.h"
 #include "agent/sensor/text_file.h"
-#include "proto/base/cleanup.h"
+#include "proto/base/array.h"
 
 #define PROC_FILE_MAX (1u << 20)
+#define OPEN_AGAIN_EVERY 60u /* looks between two attempts to open what is not there */
 
-static void unreadable(struct sample *out, const char *path, int error)
+enum { STAT, MEMINFO, PRESSURE_CPU, PRESSURE_MEMORY, PRESSURE_IO, FILES };
+
+struct host_file {
+    char path[256];
+    int fd;         /* 0: not open */
+    int result;     /* of the last opening */
+    unsigned pause; /* looks until it is tried again */
+};
+
+struct host {
+    struct host_file files[FILES];
+    char *text; /* of the file read last */
+    size_t size;
+};
+
+struct host *host_new(const char *proc_root)
+{
+    static const char *const names[FILES] = { "stat", "meminfo", "pressure/cpu", "pressure/memory",
+                                              "pressure/io" };
+    struct host *h = xcalloc(1, sizeof(*h));
+
+    for (int i = 0; i < FILES; i++)
+        (void)snprintf(h->files[i].path, sizeof(h->files[i].path), "%s/%s", proc_root, names[i]);
+    return h;
+}
+
+static void file_close(struct host_file *f)
+{
+    if (f->fd > 0)
+        (void)close(f->fd);
+    f->fd = 0;
+}
+
+void host_free(struct host *h)
+{
+    if (!h)
+        return;
+    for (int i = 0; i < FILES; i++)
+        file_close(&h->files[i]);
+    free(h->text);
+    free(h);
+}
+
+/* Reads the file into h->text. 0 or -errno. */
+static int read_file(struct host *h, struct host_file *f)
+{
+    int r;
+
+    if (f->fd <= 0) {
+        if (f->pause > 0 && f->pause-- > 0)
+            return f->result;
+        r = text_file_open(f->path);
+        f->result = r < 0 ? r : 0;
+        f->pause = r < 0 ? OPEN_AGAIN_EVERY : 0;
+        if (r < 0)
+            return r;
+        f->fd = r;
+    }
+    r = text_file_pread_all(f->fd, PROC_FILE_MAX, &h->text, &h->size);
+    if (r < 0)
+        file_close(f);
+    return r < 0 ? r : 0;
+}
+
+static void tell(struct sample *out, const struct host_file *f, int error)
 {
     char what[200];
 
-    (void)snprintf(what, sizeof(what), "%.120s: %.60s", path, strerror(-error));
+    (void)snprintf(what, sizeof(what), "%.120s: %.60s", f->path, strerror(-error));
     sample_problem(out, what, "let the agent see the host's /proc");
 }
 
-void host_read_cpu(const char *proc_root, struct sample *out)
+static void read_cpu(struct host *h, struct sample *out)
 {
-    AUTO(mem) char *text = NULL;
     long ticks = sysconf(_SC_CLK_TCK);
-    char path[256];
+    int r = read_file(h, &h->files[STAT]);
 
-    (void)snprintf(path, sizeof(path), "%s/stat", proc_root);
-    int r = text_file_read_all(path, PROC_FILE_MAX, &text);
-    if (r >= 0)
-        r = procfs_stat(text, ticks > 0 ? (uint64_t)ticks : 100, &out->cpu);
+    if (r == 0)
+        r = procfs_stat(h->text, ticks > 0 ? (uint64_t)ticks : 100, &out->cpu);
     if (r < 0)
-        unreadable(out, path, r);
+        tell(out, &h->files[STAT], r);
 }
 
-void host_read_memory(const char *proc_root, struct sample *out)
+static void read_memory(struct host *h, struct sample *out)
 {
-    AUTO(mem) char *text = NULL;
-    char path[256];
+    int r = read_file(h, &h->files[MEMINFO]);
 
-    (void)snprintf(path, sizeof(path), "%s/meminfo", proc_root);
-    int r = text_file_read_all(path, PROC_FILE_MAX, &text);
-    if (r >= 0)
-        r = procfs_meminfo(text, &out->memory.total_bytes, &out->memory.used_bytes);
-    out->memory.valid = r >= 0;
+    if (r == 0)
+        r = procfs_meminfo(h->text, &out->memory.total_bytes, &out->memory.used_bytes);
+    out->memory.valid = r == 0;
     if (r < 0)
-        unreadable(out, path, r);
+        tell(out, &h->files[MEMINFO], r);
 }
 
-static int read_pressure(const char *proc_root, const char *resource, uint64_t *ret_us)
+static bool read_pressure(struct host *h, int file, uint64_t *ret_us)
 {
-    char path[256], text[512];
-
-    (void)snprintf(path, sizeof(path), "%s/pressure/%s", proc_root, resource);
-    int r = text_file_read(path, text, sizeof(text));
-    return r < 0 ? r : procfs_pressure(text, ret_us);
+    return read_file(h, &h->files[file]) == 0 && procfs_pressure(h->text, ret_us) == 0;
 }
 
-void host_read_pressure(const char *proc_root, struct sample *out)
+void host_read(struct host *h, struct sample *out)
 {
-    out->pressure.known = read_pressure(proc_root, "cpu", &out->pressure.cpu_us) == 0 &&
-                          read_pressure(proc_root, "memory", &out->pressure.memory_us) == 0 &&
-                          read_pressure(proc_root, "io", &out->pressure.io_us) == 0;
+    read_cpu(h, out);
+    read_memory(h, out);
+    out->pressure.known = read_pressure(h, PRESSURE_CPU, &out->pressure.cpu_us) &&
+                          read_pressure(h, PRESSURE_MEMORY, &out->pressure.memory_us) &&
+                          read_pressure(h, PRESSURE_IO, &out->pressure.io_us);
 }

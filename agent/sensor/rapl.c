@@ -96,7 +96,7 @@ static int zone_read_uj(const struct rapl_zone *z, uint64_t *ret_uj, char *why, 
 {
     char text[64];
     uint64_t value;
-    int r = text_file_pread(z->files.energy_uj, text, sizeof(text));
+    int r = text_file_glance(z->files.energy_uj, text, sizeof(text));
 
     if (r < 0 && r != -EFBIG) {
         (void)snprintf(why, size, "energy_uj: %s", strerror(-r));

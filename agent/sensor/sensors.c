@@ -7,19 +7,19 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "agent/sensor/cgroup.h"
 #include "agent/sensor/gpu.h"
 #include "agent/sensor/host.h"
 #include "agent/sensor/power_model.h"
 #include "agent/sensor/rapl.h"
+#include "agent/sensor/replica_meter.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 
 struct sensors {
-    char *proc_root, *cgroup_root;
     struct rapl *rapl;
     struct gpus *gpus;
-    struct cgroup_layout cgroups;
+    struct host *host;
+    struct replica_meters *replicas;
     bool model_always;        /* named by the configuration */
     struct power_model model; /* model.curve NULL: never */
     bool model_chosen, model_used;
@@ -48,15 +48,16 @@ static int choose_model(struct sensors *s, const char *name, struct err *e)
 int sensors_new(const struct sensors_options *options, struct sensors **ret_sensors, struct err *e)
 {
     AUTO(sensors) struct sensors *s = xcalloc(1, sizeof(*s));
+    const char *proc_root = options->proc_root ? options->proc_root : "/proc";
     int r;
 
-    s->proc_root = xstrdup(options->proc_root ? options->proc_root : "/proc");
-    s->cgroup_root = xstrdup(options->cgroup_root ? options->cgroup_root : "/sys/fs/cgroup");
     r = choose_model(s, options->power_model, e);
     if (r < 0)
         return r;
     s->rapl = rapl_new();
     s->gpus = gpus_new(options->nvml_library);
+    s->host = host_new(proc_root);
+    s->replicas = replica_meters_new(proc_root);
     *ret_sensors = TAKE(s);
     return 0;
 }
@@ -67,40 +68,14 @@ void sensors_free(struct sensors *s)
         return;
     rapl_free(s->rapl);
     gpus_free(s->gpus);
-    free(s->proc_root);
-    free(s->cgroup_root);
+    host_free(s->host);
+    replica_meters_free(s->replicas);
     free(s);
 }
 
 const char *sensors_power_model(const struct sensors *s)
 {
     return s->model_used ? s->model.curve->name : "";
-}
-
-static void read_groups(struct sensors *s, const struct sensor_group *groups, size_t n,
-                        struct sample *out)
-{
-    AUTO(mem) struct process_group *processes = xcalloc(n, sizeof(*processes));
-    bool walk = false;
-
-    for (size_t i = 0; i < n; i++) {
-        struct sample_group *g = ARRAY_ADD(out, groups);
-        g->id = groups[i].id;
-        g->valid = groups[i].cgroup && *groups[i].cgroup &&
-                   cgroup_read(s->cgroup_root, groups[i].cgroup, &s->cgroups, &g->cpu_ns,
-                               &g->memory_bytes) == 0;
-        processes[i].pgid = g->valid ? 0 : groups[i].pgid;
-        walk |= processes[i].pgid > 0;
-    }
-    if (!walk || process_groups_read(s->proc_root, processes, n) < 0)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        if (!processes[i].found)
-            continue;
-        out->groups[i].valid = true;
-        out->groups[i].cpu_ns = processes[i].cpu_ns;
-        out->groups[i].memory_bytes = processes[i].memory_bytes;
-    }
 }
 
 static bool has_counter(const struct sample *s)
@@ -145,9 +120,7 @@ void sensors_read(struct sensors *s, const struct sensor_group *groups, size_t n
     out->wall_ms = clock_wall_ms();
     rapl_read(s->rapl, out);
     gpus_read(s->gpus, out);
-    host_read_cpu(s->proc_root, out);
-    host_read_memory(s->proc_root, out);
-    host_read_pressure(s->proc_root, out);
+    host_read(s->host, out);
     read_model(s, out);
-    read_groups(s, groups, n_groups, out);
+    replica_meters_read(s->replicas, groups, n_groups, out);
 }

@@ -14,23 +14,24 @@
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
 #include "proto/base/strbuf.h"
+#include "proto/field.h"
 
 /* NULL stands for the default in brackets. The powercap tree has no root here: libpowercap has
  * /sys/class/powercap compiled in. */
 struct sensors_options {
     const char *proc_root;    /* [/proc] */
     const char *sys_root;     /* [/sys] */
-    const char *cgroup_root;  /* [/sys/fs/cgroup] */
     const char *nvml_library; /* [libnvidia-ml.so.1]; "" looks for no GPU */
     const char *power_model;  /* [auto]: a model only where no counter can be read; "none"; or a
                                  name of power_model.h, then always */
 };
 
-/* A replica whose CPU and memory are asked for: by cgroup if it has one, else by process group. */
+/* A replica whose CPU and memory are asked for: by cgroup where that counts them, else by process
+ * group. */
 struct sensor_group {
     uint64_t id;
-    const char *cgroup; /* below each hierarchy: "huddle/m-1"; NULL or "": none */
-    int64_t pgid;       /* 0: none */
+    const struct string_list *folders; /* of its cgroup, one for each hierarchy; NULL: none */
+    int64_t pgid;                      /* 0: none */
 };
 
 struct sensors;

@@ -73,6 +73,19 @@ int text_file_pread(int fd, char *buf, size_t size)
     return n == size - 1 && pread(fd, &more, 1, (off_t)n) > 0 ? -EFBIG : (int)n;
 }
 
+int text_file_glance(int fd, char *buf, size_t size)
+{
+    ssize_t r;
+
+    do {
+        r = pread(fd, buf, size - 1, 0);
+    } while (r < 0 && errno == EINTR);
+    buf[r < 0 ? 0 : r] = '\0';
+    if (r < 0)
+        return -errno;
+    return (size_t)r == size - 1 ? -EFBIG : (int)r;
+}
+
 int text_file_read(const char *path, char *buf, size_t size)
 {
     AUTO(fd) int fd = text_file_open(path);
@@ -80,26 +93,39 @@ int text_file_read(const char *path, char *buf, size_t size)
     return fd < 0 ? fd : text_file_pread(fd, buf, size);
 }
 
+int text_file_pread_all(int fd, size_t limit, char **text, size_t *size)
+{
+    size_t n = 0;
+
+    /* On and not again: the kernel makes up the text of such a file at its first byte. */
+    for (;;) {
+        if (!*text || n + 1 == *size) {
+            size_t more = *text ? *size * 2 : FIRST_CHUNK;
+            if (more > limit)
+                return -EFBIG;
+            *text = xrealloc(*text, more);
+            *size = more;
+        }
+        int r = read_on(fd, *text, *size, &n);
+        if (r < 0)
+            return r;
+        if (n + 1 < *size)
+            return (int)n;
+    }
+}
+
 int text_file_read_all(const char *path, size_t limit, char **ret_text)
 {
     AUTO(fd) int fd = text_file_open(path);
     AUTO(mem) char *text = NULL;
-    size_t n = 0, size = FIRST_CHUNK / 2;
+    size_t size = 0;
 
     if (fd < 0)
         return fd;
-    /* On and not again: the kernel makes up the text of such a file at its first byte. */
-    do {
-        size *= 2;
-        if (size > limit)
-            return -EFBIG;
-        text = xrealloc(text, size);
-        int r = read_on(fd, text, size, &n);
-        if (r < 0)
-            return r;
-    } while (n == size - 1);
-    *ret_text = TAKE(text);
-    return (int)n;
+    int r = text_file_pread_all(fd, limit, &text, &size);
+    if (r >= 0)
+        *ret_text = TAKE(text);
+    return r;
 }
 
 int text_u64(const char *text, uint64_t *ret_value)

@@ -15,11 +15,17 @@ int text_file_open_rw(const char *path);
 /* Reads the file from its start into `buf`, NUL-terminated. Returns the length, or -errno; -EFBIG
  * when it does not fit (the first size - 1 bytes are in `buf` nevertheless). */
 int text_file_pread(int fd, char *buf, size_t size);
+/* The same in one system call, for files of /proc, cgroups and sysfs that are read over and over:
+ * the kernel gives such a text whole, or as much of it as fits. */
+int text_file_glance(int fd, char *buf, size_t size);
 int text_file_read(const char *path, char *buf, size_t size);
 
 /* As text_file_read, into a heap string that grows to at most `limit` bytes; the caller frees
  * *ret_text. */
 int text_file_read_all(const char *path, size_t limit, char **ret_text);
+/* The same of an open file, into a buffer that the caller keeps for the next time; *text is NULL at
+ * first. */
+int text_file_pread_all(int fd, size_t limit, char **text, size_t *size);
 
 /* One decimal number with nothing but white space behind it. 0, or -EINVAL; -ERANGE. */
 int text_u64(const char *text, uint64_t *ret_value);

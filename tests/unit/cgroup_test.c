@@ -1,102 +1,245 @@
-/* cgroup: v2, v1 and hybrid hosts, limits above the agent, and process groups where there is no
- * cgroup; on trees of files. */
+/* What replicas use: cgroups on v2, v1 and hybrid hosts, process groups where those do not count,
+ * and limits above the agent; on trees of files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "agent/sensor/cgroup.h"
-#include "agent/sensor/sensors.h"
+#include "agent/sensor/replica_meter.h"
 #include "tests/unit/fixture_tree.h"
+
+#define WALK_EVERY 10 /* looks, as in process_group.c */
+
+struct rig {
+    struct fixture_tree tree;
+    char folder[3][128];
+    char *items[3];
+    struct string_list folders; /* v1 cpuacct, v1 memory, v2 */
+    struct replica_meters *meters;
+    struct sensor_group group;
+    struct sample sample;
+    int64_t now_ms;
+};
 
 static int setup(void **state)
 {
-    struct fixture_tree *t = calloc(1, sizeof(*t));
+    static const char *const names[] = { "/cpuacct/m", "/memory/other/m", "/unified/m" };
+    struct rig *r = calloc(1, sizeof(*r));
 
-    assert_non_null(t);
-    fixture_tree_init(t);
-    *state = t;
+    assert_non_null(r);
+    fixture_tree_init(&r->tree);
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(r->folder[i], sizeof(r->folder[i]), "%s%s", r->tree.root, names[i]);
+        r->items[i] = r->folder[i];
+    }
+    r->folders = (struct string_list){ r->items, 3 };
+    r->group = (struct sensor_group){ .id = 1, .folders = &r->folders, .pgid = 50 };
+    r->meters = replica_meters_new(r->tree.root);
+    *state = r;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    fixture_tree_done(*state);
-    free(*state);
+    struct rig *r = *state;
+
+    replica_meters_free(r->meters);
+    sample_done(&r->sample);
+    fixture_tree_done(&r->tree);
+    free(r);
     return 0;
 }
 
-static void check(const struct fixture_tree *t, struct cgroup_layout *layout, uint64_t cpu_ns,
-                  uint64_t bytes)
+static const struct sample_group *look(struct rig *r)
 {
-    uint64_t got_ns, got_bytes;
+    sample_clear(&r->sample);
+    r->sample.boot_ms = r->now_ms += 5000;
+    replica_meters_read(r->meters, &r->group, 1, &r->sample);
+    assert_int_equal(r->sample.n_groups, 1);
+    assert_int_equal(r->sample.groups[0].id, r->group.id);
+    return &r->sample.groups[0];
+}
 
-    assert_int_equal(cgroup_read(t->root, "huddle/m-1", layout, &got_ns, &got_bytes), 0);
-    assert_int_equal(got_ns, cpu_ns);
-    assert_int_equal(got_bytes, bytes);
+static void check(struct rig *r, uint64_t cpu_ns, uint64_t bytes)
+{
+    const struct sample_group *g = look(r);
+
+    assert_true(g->valid);
+    assert_int_equal(g->cpu_ns, cpu_ns);
+    assert_int_equal(g->memory_bytes, bytes);
 }
 
 static void v2(void **state)
 {
-    struct fixture_tree *t = *state;
-    struct cgroup_layout layout = { 0 };
+    struct rig *r = *state;
 
-    fixture_put(t, "/huddle/m-1/cpu.stat", "usage_usec 1500\nuser_usec 1000\n");
-    fixture_put(t, "/huddle/m-1/memory.current", "4096\n");
-    check(t, &layout, 1500000, 4096);
-    check(t, &layout, 1500000, 4096); /* by the remembered places */
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "usage_usec 1500\nuser_usec 1000\n");
+    fixture_put(&r->tree, "/unified/m/memory.current", "4096\n");
+    check(r, 1500000, 4096);
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "usage_usec 1600\nuser_usec 1000\n");
+    check(r, 1600000, 4096); /* by the open file */
 }
 
-static void v1_in_each_of_its_folders(void **state)
+static void memory_is_not_read_at_every_look(void **state)
 {
-    static const char *const folders[] = { "/cpuacct", "/cpu,cpuacct", "/cpu" };
-    struct fixture_tree *t = *state;
+    struct rig *r = *state;
 
-    fixture_put(t, "/memory/huddle/m-1/memory.usage_in_bytes", "8192\n");
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-        struct cgroup_layout layout = { 0 };
-        char name[64];
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "usage_usec 1500\n");
+    fixture_put(&r->tree, "/unified/m/memory.current", "4096\n");
+    check(r, 1500000, 4096);
+    fixture_put(&r->tree, "/unified/m/memory.current", "8192\n");
+    r->now_ms -= 4000; /* one second later */
+    check(r, 1500000, 4096);
+    check(r, 1500000, 8192);
+}
 
-        (void)snprintf(name, sizeof(name), "%s/huddle/m-1/cpuacct.usage", folders[i]);
-        fixture_put(t, name, "77\n");
-        check(t, &layout, 77, 8192);
-        fixture_drop(t, name);
+static void v1_before_v2_and_each_quantity_where_it_is(void **state)
+{
+    struct rig *r = *state;
+
+    fixture_put(&r->tree, "/cpuacct/m/cpuacct.usage", "5000\n");
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "usage_usec 1\n");
+    fixture_put(&r->tree, "/memory/other/m/memory.usage_in_bytes", "8192\n");
+    check(r, 5000, 8192);
+}
+
+#define STAT(pid, group, ticks, pages)                                         \
+#pid " (serve (x)) S 1 " #group " 1 0 -1 1 1 2 3 4 " #ticks " 0 9 9 20 0 " \
+         "3 0 123 98765432 " #pages " 1 1\n"
+
+static uint64_t tick_ns(void)
+{
+    return 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+static uint64_t page(void)
+{
+    return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void memory_of_processes_where_no_cgroup_counts_it(void **state)
+{
+    struct rig *r = *state;
+
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "usage_usec 1500\n"); /* no memory controller */
+    assert_false(look(r)->valid);
+    fixture_put(&r->tree, "/50/stat", STAT(50, 50, 10, 2));
+    check(r, 1500000, 2 * page());
+}
+
+static void cpu_time_is_never_taken_from_another_counter(void **state)
+{
+    struct rig *r = *state;
+
+    fixture_put(&r->tree, "/50/stat", STAT(50, 50, 10, 2));
+    check(r, 10 * tick_ns(), 2 * page());
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "usage_usec 1500\n");
+    fixture_put(&r->tree, "/unified/m/memory.current", "4096\n");
+    for (int i = 0; i < 40; i++) /* the memory is looked for again, the CPU time is not */
+        (void)look(r);
+    check(r, 10 * tick_ns(), 4096);
+    r->group.pgid = 60; /* started anew */
+    fixture_put(&r->tree, "/60/stat", STAT(60, 60, 3, 1));
+    check(r, 1500000, 4096);
+}
+
+static void a_cgroup_that_stops_counting_is_no_reading(void **state)
+{
+    struct rig *r = *state;
+
+    fixture_put(&r->tree, "/50/stat", STAT(50, 50, 10, 2));
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "usage_usec 1500\n");
+    fixture_put(&r->tree, "/unified/m/memory.current", "4096\n");
+    check(r, 1500000, 4096);
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "usage_usec 18446744073709551615\n");
+    assert_false(look(r)->valid);
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "garbage\n");
+    assert_false(look(r)->valid);
+}
+
+static void process_groups_are_summed(void **state)
+{
+    struct rig *r = *state;
+
+    r->group.folders = NULL;
+    fixture_put(&r->tree, "/50/stat", STAT(50, 50, 10, 2));
+    fixture_put(&r->tree, "/51/stat", STAT(51, 50, 5, 1));
+    fixture_put(&r->tree, "/99/stat", STAT(99, 99, 1000, 1));
+    fixture_put(&r->tree, "/0/stat", STAT(0, 50, 1, 1));    /* no process has this name */
+    fixture_put(&r->tree, "/71x/stat", STAT(71, 50, 1, 1)); /* nor this */
+    fixture_put(&r->tree, "/72/stat", "garbage\n");
+    check(r, 15 * tick_ns(), 3 * page());
+    fixture_put(&r->tree, "/51/stat", STAT(51, 50, 6, 1));
+    check(r, 16 * tick_ns(), 3 * page());
+}
+
+static void processes_come_and_go(void **state)
+{
+    struct rig *r = *state;
+    const struct sample_group *g;
+
+    r->group.folders = NULL;
+    fixture_put(&r->tree, "/50/stat", STAT(50, 50, 10, 2));
+    check(r, 10 * tick_ns(), 2 * page());
+    fixture_put(&r->tree, "/52/stat", STAT(52, 50, 7, 1));
+    for (int i = 0; i < WALK_EVERY; i++)
+        g = look(r);
+    assert_int_equal(g->cpu_ns, 17 * tick_ns()); /* found by the next walk at the latest */
+    fixture_put(&r->tree, "/52/stat", STAT(52, 99, 7, 1)); /* the number is another's now */
+    check(r, 10 * tick_ns(), 2 * page());
+    fixture_put(&r->tree, "/50/stat", "");
+    assert_false(look(r)->valid);
+}
+
+/* A number that belonged to a stranger and is used again is found by a walk over all. */
+static void numbers_are_used_again(void **state)
+{
+    struct rig *r = *state;
+    const struct sample_group *g;
+
+    r->group.folders = NULL;
+    fixture_put(&r->tree, "/50/stat", STAT(50, 50, 10, 2));
+    fixture_put(&r->tree, "/52/stat", STAT(52, 99, 7, 1));
+    check(r, 10 * tick_ns(), 2 * page());
+    fixture_put(&r->tree, "/52/stat", STAT(52, 50, 7, 1));
+    for (int i = 0; i < 10 * WALK_EVERY; i++)
+        g = look(r);
+    assert_int_equal(g->cpu_ns, 17 * tick_ns());
+}
+
+static void many_replicas_keep_few_files_open(void **state)
+{
+    struct rig *r = *state;
+    static struct sensor_group groups[400];
+    char name[64], text[128];
+
+    for (int i = 0; i < 400; i++) {
+        int pid = 1000 + i;
+        groups[i] = (struct sensor_group){ .id = (uint64_t)pid, .pgid = pid };
+        (void)snprintf(name, sizeof(name), "/%d/stat", pid);
+        (void)snprintf(text, sizeof(text),
+                       "%d (x) S 1 %d 1 0 -1 1 1 2 3 4 %d 0 9 9 20 0 3 0 1 9 1 1 1\n", pid, pid, i);
+        fixture_put(&r->tree, name, text);
     }
-}
-
-static void a_hybrid_host_is_asked_for_v1_first(void **state)
-{
-    struct fixture_tree *t = *state;
-    struct cgroup_layout layout = { 0 };
-
-    fixture_put(t, "/unified/huddle/m-1/cpu.stat", "usage_usec 1\n");
-    fixture_put(t, "/cpu,cpuacct/huddle/m-1/cpuacct.usage", "5000\n");
-    fixture_put(t, "/unified/huddle/m-1/memory.current", "9\n"); /* memory is v2 here */
-    check(t, &layout, 5000, 9);
-    fixture_drop(t, "/cpu,cpuacct/huddle/m-1/cpuacct.usage");
-    check(t, &layout, 1000, 9);
-}
-
-static void a_missing_half_is_no_reading(void **state)
-{
-    struct fixture_tree *t = *state;
-    struct cgroup_layout layout = { 0 };
-    uint64_t ns = 7, bytes = 7;
-
-    assert_int_equal(cgroup_read(t->root, "huddle/m-1", &layout, &ns, &bytes), -ENOENT);
-    fixture_put(t, "/huddle/m-1/cpu.stat", "usage_usec 1500\n"); /* no memory controller */
-    assert_int_equal(cgroup_read(t->root, "huddle/m-1", &layout, &ns, &bytes), -ENOENT);
-    fixture_put(t, "/huddle/m-1/memory.current", "max\n");
-    assert_true(cgroup_read(t->root, "huddle/m-1", &layout, &ns, &bytes) < 0);
-    fixture_put(t, "/huddle/m-1/memory.current", "1\n");
-    fixture_put(t, "/huddle/m-1/cpu.stat", "usage_usec 18446744073709551615\n");
-    assert_true(cgroup_read(t->root, "huddle/m-1", &layout, &ns, &bytes) < 0);
-    assert_true(ns == 7 && bytes == 7);
+    for (int round = 0; round < 3; round++) {
+        sample_clear(&r->sample);
+        replica_meters_read(r->meters, groups, 400, &r->sample);
+        for (size_t i = 0; i < 400; i++)
+            assert_true(r->sample.groups[i].valid && r->sample.groups[i].cpu_ns == i * tick_ns());
+    }
+    int fd = dup(STDIN_FILENO);
+    assert_true(fd >= 0 && fd < 300);
+    (void)close(fd);
+    sample_clear(&r->sample);
+    replica_meters_read(r->meters, groups, 1, &r->sample); /* the others are forgotten */
+    fd = dup(STDIN_FILENO);
+    assert_true(fd >= 0 && fd < 20);
+    (void)close(fd);
 }
 
 static uint64_t limit(const struct fixture_tree *t, const char *self)
@@ -110,7 +253,7 @@ static uint64_t limit(const struct fixture_tree *t, const char *self)
 
 static void the_tightest_limit_above_counts(void **state)
 {
-    struct fixture_tree *t = *state;
+    struct fixture_tree *t = &((struct rig *)*state)->tree;
 
     assert_int_equal(limit(t, "0::/a/b\n"), 0);
     fixture_put(t, "/a/b/cpu.max", "max 100000\n");
@@ -126,7 +269,7 @@ static void the_tightest_limit_above_counts(void **state)
 
 static void limits_of_v1(void **state)
 {
-    struct fixture_tree *t = *state;
+    struct fixture_tree *t = &((struct rig *)*state)->tree;
     static const char self[] = "3:cpu,cpuacct:/docker/1\n0::/\n";
 
     fixture_put(t, "/cpu/docker/1/cpu.cfs_quota_us", "-1\n");
@@ -139,73 +282,49 @@ static void limits_of_v1(void **state)
     assert_int_equal(limit(t, self), 0);
 }
 
-#define STAT(pid, group, ticks, pages)                                         \
-#pid " (serve (x)) S 1 " #group " 1 0 -1 1 1 2 3 4 " #ticks " 0 9 9 20 0 " \
-         "3 0 123 98765432 " #pages " 1 1\n"
-
-static void process_groups_are_summed(void **state)
+/* All sensors together, on the tree's own /proc. */
+static void one_entry_for_all(void **state)
 {
-    struct fixture_tree *t = *state;
-    struct process_group groups[] = { { .pgid = 50 }, { .pgid = 60 }, { .pgid = 70 } };
-    uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
-
-    fixture_put(t, "/50/stat", STAT(50, 50, 10, 2));
-    fixture_put(t, "/51/stat", STAT(51, 50, 5, 1));
-    fixture_put(t, "/60/stat", STAT(60, 60, 1, 1));
-    fixture_put(t, "/99/stat", STAT(99, 99, 1000, 1));
-    fixture_put(t, "/0/stat", STAT(0, 70, 1, 1));    /* no process has this name */
-    fixture_put(t, "/71x/stat", STAT(71, 70, 1, 1)); /* nor this */
-    fixture_put(t, "/72/stat", "garbage\n");
-    assert_int_equal(process_groups_read(t->root, groups, 3), 0);
-    assert_true(groups[0].found && groups[1].found && !groups[2].found);
-    assert_int_equal(groups[0].cpu_ns, 15 * tick_ns);
-    assert_int_equal(groups[0].memory_bytes, 3 * (uint64_t)sysconf(_SC_PAGESIZE));
-    assert_int_equal(groups[1].cpu_ns, tick_ns);
-    assert_int_equal(process_groups_read("/nowhere", groups, 3), -ENOENT);
-}
-
-static void each_group_by_what_it_has(void **state)
-{
-    struct fixture_tree *t = *state;
+    struct rig *r = *state;
     AUTO(sensors) struct sensors *s = NULL;
-    struct sensor_group groups[] = { { .id = 1, .cgroup = "huddle/m-1", .pgid = 60 },
-                                     { .id = 2, .cgroup = "huddle/m-2", .pgid = 50 },
-                                     { .id = 3, .cgroup = NULL, .pgid = 80 },
-                                     { .id = 4 } };
-    struct sample out = { 0 };
-    struct sensors_options options = {
-        .proc_root = t->root, .cgroup_root = t->root, .nvml_library = "", .power_model = "none"
-    };
+    struct sensor_group groups[] = { r->group, { .id = 2, .pgid = 80 }, { .id = 3 } };
+    struct sensors_options options = { .proc_root = r->tree.root,
+                                       .nvml_library = "",
+                                       .power_model = "none" };
 
-    fixture_put(t, "/huddle/m-1/cpu.stat", "usage_usec 1500\n");
-    fixture_put(t, "/huddle/m-1/memory.current", "4096\n");
-    fixture_put(t, "/60/stat", STAT(60, 60, 1, 1));
-    fixture_put(t, "/50/stat", STAT(50, 50, 10, 2));
-    fixture_put(t, "/stat", "cpu  1 2 3 4\ncpu0 1 2 3 4\n");
-    fixture_put(t, "/meminfo", "MemTotal: 10 kB\nMemAvailable: 4 kB\n");
+    fixture_put(&r->tree, "/50/stat", STAT(50, 50, 10, 2));
+    fixture_put(&r->tree, "/stat", "cpu  1 2 3 4\ncpu0 1 2 3 4\n");
+    fixture_put(&r->tree, "/meminfo", "MemTotal: 10 kB\nMemAvailable: 4 kB\n");
     assert_int_equal(sensors_new(&options, &s, NULL), 0);
-    sensors_read(s, groups, 4, &out);
-    assert_int_equal(out.n_groups, 4);
-    assert_true(out.groups[0].valid && out.groups[0].cpu_ns == 1500000);
-    assert_true(out.groups[1].valid && out.groups[1].memory_bytes > 0); /* no such cgroup */
-    assert_true(!out.groups[2].valid && !out.groups[3].valid);
-    assert_int_equal(out.groups[3].id, 4);
-    assert_true(out.cpu.valid && out.memory.valid && !out.pressure.known);
-    assert_int_equal(out.memory.used_bytes, 6 * 1024);
-    sample_done(&out);
+    sensors_read(s, groups, 3, &r->sample);
+    assert_int_equal(r->sample.n_groups, 3);
+    assert_true(r->sample.groups[0].valid);
+    assert_true(!r->sample.groups[1].valid && !r->sample.groups[2].valid);
+    assert_true(r->sample.groups[1].id == 2 && r->sample.groups[2].id == 3);
+    assert_true(r->sample.cpu.valid && r->sample.memory.valid && !r->sample.pressure.known);
+    assert_int_equal(r->sample.memory.used_bytes, 6 * 1024);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(v2, setup, teardown),
-        cmocka_unit_test_setup_teardown(v1_in_each_of_its_folders, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_hybrid_host_is_asked_for_v1_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_missing_half_is_no_reading, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_is_not_read_at_every_look, setup, teardown),
+        cmocka_unit_test_setup_teardown(v1_before_v2_and_each_quantity_where_it_is, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(memory_of_processes_where_no_cgroup_counts_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(cpu_time_is_never_taken_from_another_counter, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_cgroup_that_stops_counting_is_no_reading, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(process_groups_are_summed, setup, teardown),
+        cmocka_unit_test_setup_teardown(processes_come_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(numbers_are_used_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_replicas_keep_few_files_open, setup, teardown),
         cmocka_unit_test_setup_teardown(the_tightest_limit_above_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(limits_of_v1, setup, teardown),
-        cmocka_unit_test_setup_teardown(process_groups_are_summed, setup, teardown),
-        cmocka_unit_test_setup_teardown(each_group_by_what_it_has, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_entry_for_all, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
