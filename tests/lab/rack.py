@@ -106,6 +106,7 @@ controller:
   tokenFile: {self.folder}/agent.token
 powerOff:
   command: [{self.bin}/lab-power, --socket, {self.socket_path}, "off", {node.name}]
+  wakeAlarm: ""
 """
         )
         node.command = [str(self.bin / "huddle-agent"), "--config", str(config)]
