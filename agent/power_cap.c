@@ -173,7 +173,7 @@ static int get_enabled(const struct package *p, bool *ret_enabled, struct err *e
 /* Writes what is not so yet, and reads it back. */
 static int set_limit(const struct package *p, uint64_t uw, uint64_t *ret_now_uw, struct err *e)
 {
-    uint64_t now_uw;
+    uint64_t now_uw = 0;
     int r = get_limit(p, &now_uw, e);
 
     if (r < 0)
@@ -195,7 +195,7 @@ static int set_limit(const struct package *p, uint64_t uw, uint64_t *ret_now_uw,
 
 static int set_enabled(const struct package *p, bool enabled, struct err *e)
 {
-    bool now;
+    bool now = false;
     int r = get_enabled(p, &now, e);
 
     if (r < 0 || now == enabled)
@@ -258,7 +258,7 @@ static int plan(const struct power_cap *c, const struct power_cap_originals *ori
 static int apply(const struct power_cap *c, const struct power_cap_package *packages,
                  uint64_t *ret_in_force_uw, struct err *e)
 {
-    uint64_t now_uw, sum_uw = 0;
+    uint64_t now_uw = 0, sum_uw = 0;
 
     for (size_t i = 0; i < c->n_packages; i++) {
         int r = set_limit(&c->packages[i], packages[i].limit_uw, &now_uw, e);
@@ -275,7 +275,7 @@ static int apply(const struct power_cap *c, const struct power_cap_package *pack
 int power_cap_set(struct power_cap *c, const struct power_cap_originals *originals, uint64_t cap_uw,
                   uint64_t *ret_in_force_uw, struct err *e)
 {
-    struct power_cap_package packages[POWER_CAP_PACKAGES_MAX];
+    struct power_cap_package packages[POWER_CAP_PACKAGES_MAX] = { { 0 } };
     struct err again = ERR_INIT;
     int r = check_able(c, e);
 

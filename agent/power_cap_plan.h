@@ -12,7 +12,7 @@
 
 #define POWER_CAP_PACKAGES_MAX 64u
 #define POWER_CAP_FLOOR_PERCENT 40u
-#define POWER_CAP_CONTROLLER_LOST_MS (10 * 60 * 1000)
+#define POWER_CAP_CONTROLLER_LOST_MS 600000
 
 /* The limit that a package had before the first cap: durable state of the agent, so that it can be
  * given back after a crash. */

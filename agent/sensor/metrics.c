@@ -71,7 +71,7 @@ static int take_count(const struct metrics_sample *s, uint64_t *ret_count, struc
 
 static int add_counter(struct row_sum *sum, const struct metrics_sample *s, struct err *e)
 {
-    uint64_t count;
+    uint64_t count = 0;
     int r = take_count(s, &count, e);
 
     if (r < 0)
@@ -137,7 +137,7 @@ static int add_bucket(struct metrics_parser *p, const struct metrics_row *row,
 {
     const struct metrics_span *le = metrics_label(s, "le");
     double bound = NAN;
-    uint64_t count;
+    uint64_t count = 0;
     int r;
 
     if (!le || !metrics_number(*le, &bound) || isnan(bound) || bound == -INFINITY)
@@ -156,7 +156,7 @@ static int add_latency(struct metrics_parser *p, const struct metrics_row *row, 
                        const struct metrics_sample *s, struct err *e)
 {
     double sum = NAN;
-    uint64_t count;
+    uint64_t count = 0;
     int r;
 
     if (row->rank > p->latency_rank)

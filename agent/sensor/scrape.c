@@ -13,7 +13,6 @@
 
 struct task {
     struct scraper *scraper;
-    struct task *next;
     uint64_t id;
     char *url;
     int64_t deadline_ms;
@@ -30,7 +29,8 @@ struct scraper {
     struct loop *loop;
     struct http_client *client;
     struct loop_timer *timer; /* when to look at the line next */
-    struct task *tasks;       /* in the order in which they came */
+    struct task **tasks;      /* in the order in which they came */
+    size_t n_tasks, cap_tasks;
     size_t n_running;
 };
 
@@ -49,6 +49,19 @@ int scraper_new(struct loop *l, struct scraper **ret_scraper, struct err *e)
     return 0;
 }
 
+static void take_out(struct task *t)
+{
+    struct scraper *s = t->scraper;
+    size_t at = 0;
+
+    while (s->tasks[at] != t)
+        at++;
+    s->n_tasks--;
+    memmove(&s->tasks[at], &s->tasks[at + 1], (s->n_tasks - at) * sizeof(struct task *));
+    if (t->call)
+        s->n_running--;
+}
+
 static void task_free(struct task *t)
 {
     http_cancel(t->call);
@@ -61,36 +74,29 @@ void scraper_free(struct scraper *s)
 {
     if (!s)
         return;
-    while (s->tasks) {
-        struct task *t = s->tasks;
-        s->tasks = t->next;
-        task_free(t);
-    }
+    ARRAY_FOREACH(t, s, tasks)
+        task_free(*t);
+    free(s->tasks);
     loop_timer_remove(s->timer);
     http_client_free(s->client);
     free(s);
 }
 
-static struct task **find(struct scraper *s, uint64_t id)
+static struct task *find(const struct scraper *s, uint64_t id)
 {
-    struct task **at = &s->tasks;
-
-    while (*at && (*at)->id != id)
-        at = &(*at)->next;
-    return at;
+    ARRAY_FOREACH(t, s, tasks) {
+        if ((*t)->id == id)
+            return *t;
+    }
+    return NULL;
 }
 
 /* Tells the caller and forgets the task. The callback may start or cancel others. */
 static void end(struct task *t, const struct metrics *m, const struct err *error)
 {
     struct scraper *s = t->scraper;
-    struct task **at = &s->tasks;
 
-    while (*at != t)
-        at = &(*at)->next;
-    *at = t->next;
-    if (t->call)
-        s->n_running--;
+    take_out(t);
     t->call = NULL; /* it ends by itself */
     t->fn(t->data, t->id, m, error);
     task_free(t);
@@ -145,7 +151,8 @@ static int run(struct task *t, int64_t now_ms, struct err *e)
 /* The first in line that cannot be scraped any more, and why; starts others while there is room. */
 static struct task *start_waiting(struct scraper *s, int64_t now_ms, struct err *e)
 {
-    for (struct task *t = s->tasks; t; t = t->next) {
+    ARRAY_FOREACH(place, s, tasks) {
+        struct task *t = *place;
         if (t->call)
             continue;
         if (t->deadline_ms <= now_ms) {
@@ -163,13 +170,15 @@ static void on_timer(void *data, int64_t now_ms)
     struct scraper *s = data;
     int64_t first_ms = INT64_MAX;
     struct err e = ERR_INIT;
-    struct task *failed;
+    struct task *failed = start_waiting(s, now_ms, &e);
 
-    while ((failed = start_waiting(s, now_ms, &e)))
-        end(failed, NULL, &e); /* its callback may have changed the line: from the start again */
-    for (struct task *t = s->tasks; t; t = t->next) {
-        if (!t->call && t->deadline_ms < first_ms)
-            first_ms = t->deadline_ms;
+    if (failed) {
+        end(failed, NULL, &e); /* its callback may have changed the line: again in the next turn */
+        return;
+    }
+    ARRAY_FOREACH(t, s, tasks) {
+        if (!(*t)->call && (*t)->deadline_ms < first_ms)
+            first_ms = (*t)->deadline_ms;
     }
     loop_timer_disarm(s->timer);
     if (first_ms < INT64_MAX)
@@ -181,12 +190,12 @@ int scraper_start(struct scraper *s, const struct scrape *what, scrape_done_fn *
 {
     const char *name = what->preset && *what->preset ? what->preset : "generic";
     const struct metrics_preset *preset = metrics_preset_find(name);
-    struct task **at = find(s, what->id), *t;
+    struct task *t;
 
     if (!preset)
         return err_set(e, -EINVAL, "metrics preset \"%s\" is unknown; expected %s", name,
                        metrics_preset_names());
-    if (*at)
+    if (find(s, what->id))
         return err_set(e, -EALREADY, "%s: the scrape before is still under way", what->url);
     t = xcalloc(1, sizeof(*t));
     *t = (struct task){ .scraper = s,
@@ -196,20 +205,19 @@ int scraper_start(struct scraper *s, const struct scrape *what, scrape_done_fn *
                         .fn = fn,
                         .data = data,
                         .preset = preset };
-    *at = t;                                        /* find() stopped at the end of the line */
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+    *ARRAY_ADD(s, tasks) = t;
     loop_timer_arm(s->timer, loop_now_ms(s->loop)); /* never from inside this call */
     return 0;
 }
 
 void scraper_cancel(struct scraper *s, uint64_t id)
 {
-    struct task **at = find(s, id), *t = *at;
+    struct task *t = find(s, id);
 
     if (!t)
         return;
-    *at = t->next;
-    if (t->call)
-        s->n_running--;
+    take_out(t);
     task_free(t);
     loop_timer_arm(s->timer, loop_now_ms(s->loop));
 }
