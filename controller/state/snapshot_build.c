@@ -158,6 +158,21 @@ static const struct snap_gpu *copy_gpus(struct builder *b, const struct inventor
     return copy;
 }
 
+/* What the pool declares, until a wake of this node has taught better. A boot that is shorter than
+ * the curve's assumption costs less in proportion, unless its energy is declared too. */
+static void declare_boot(struct node_curve *curve, const struct power_pool *pool)
+{
+    double declared_s = (double)pool->boot.time_ms / 1000;
+
+    if (pool->boot.time_ms >= 0) {
+        if (curve->boot_s > 0)
+            curve->cycle_j *= declared_s / curve->boot_s;
+        curve->boot_s = curve->boot_p99_s = declared_s;
+    }
+    if (pool->boot.energy_mj >= 0)
+        curve->cycle_j = (double)pool->boot.energy_mj / 1000;
+}
+
 static struct node_curve node_curve_in_pool(const struct node *n)
 {
     struct node_curve curve = n->curve;
@@ -166,10 +181,8 @@ static struct node_curve node_curve_in_pool(const struct node *n)
         return curve;
     if (pool_spec(n->pool)->standby_mw >= 0)
         curve.standby_w = (double)pool_spec(n->pool)->standby_mw / 1000;
-    if (pool_spec(n->pool)->boot.energy_mj >= 0 && curve.wakes == 0)
-        curve.cycle_j = (double)pool_spec(n->pool)->boot.energy_mj / 1000;
-    if (pool_spec(n->pool)->boot.time_ms >= 0 && curve.wakes == 0)
-        curve.boot_s = curve.boot_p99_s = (double)pool_spec(n->pool)->boot.time_ms / 1000;
+    if (curve.wakes == 0)
+        declare_boot(&curve, pool_spec(n->pool));
     return curve;
 }
 
