@@ -148,8 +148,10 @@ def test_controller_killed_in_mid_sleep():
                 rack.wait("power off", lambda n=name: rack.nodes[n].state == "off", 10)
         assert all(rack.nodes[name].state == "on" for name in busy)
         for name in rack.nodes:
-            ops = [row["op"] for row in acts(rack, "sleep", name)]
-            assert len(ops) == len(set(ops)), f"{name} was put to sleep twice by one op: {ops}"
+            steps = [(row["op"], row["transition"]) for row in acts(rack, "sleep", name)]
+            assert len(steps) == len(
+                set(steps)
+            ), f"{name} was put to sleep twice by one op: {steps}"
             assert rack.nodes[name].boots <= 2
         assert_all_answered(load.stop())
 
@@ -277,10 +279,15 @@ def test_disk_full():
         load = steady(rack, 15)
         rack.wait("a sleeper", lambda: "asleep" in rack.node_states().values(), 90)
         sleeper = next(n for n, s in rack.node_states().items() if s == "asleep")
-        fill(rack)
         cluster = lambda: next(iter(rack.api.status("clusters").values()))
-        rack.ctl("cordon", next(iter(hosts(rack).values())), check=False)  # wants to be stored
-        rack.wait("wake-only", lambda: cluster()["degraded"], 60)
+
+        def cannot_store():
+            fill(rack)  # again, when the store has given up its ballast
+            rack.ctl("cordon", next(iter(hosts(rack).values())), check=False)  # wants to be stored
+            rack.ctl("uncordon", next(iter(hosts(rack).values())), check=False)
+            return cluster()["degraded"]
+
+        rack.wait("wake-only", cannot_store, 60)
         rack.ctl("wake", sleeper, check=False)  # waking works without a disk
         rack.wait("the node woken", lambda: rack.nodes[sleeper].state == "on", 30)
         (rack.state / "filler").unlink()
