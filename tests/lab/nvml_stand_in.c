@@ -5,8 +5,10 @@
  *     gpu uuid=GPU-1 name=NVIDIA_A100 energy_mj=1000 power_mw=250000 most_mw=400000 memory=80
  * used=20 busy=57 gpu uuid=GPU-2 lost=1 init 9
  *
- * `lost` makes every call fail as for a GPU that fell off the bus; `init N` makes nvmlInit fail. As
- * in the real library, GPUs are counted at nvmlInit, and no handle outlives nvmlShutdown. */
+ * `held=1` stands for a counter that the driver drops when nobody holds it open: 0 after the first
+ * nvmlShutdown. `lost` makes every call fail as for a GPU that fell off the bus; `init N` makes
+ * nvmlInit fail. As in the real library, GPUs are counted at nvmlInit, and no handle outlives
+ * nvmlShutdown. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -192,5 +194,10 @@ int nvmlDeviceGetPowerUsage(void *device, unsigned *mw)
 
 int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *mj)
 {
-    return get_number(device, "energy_mj", mj);
+    unsigned long long held = 0;
+
+    if (get_number(device, "held", &held) != OK || !held || life == 1)
+        return get_number(device, "energy_mj", mj);
+    *mj = 0;
+    return OK;
 }

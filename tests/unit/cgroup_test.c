@@ -162,6 +162,17 @@ static void a_cgroup_that_stops_counting_is_no_reading(void **state)
     assert_false(look(r)->valid);
 }
 
+static void nor_from_the_processes_when_it_fails(void **state)
+{
+    struct rig *r = *state;
+
+    fixture_put(&r->tree, "/50/stat", STAT(50, 50, 10, 2)); /* read for the memory */
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "usage_usec 1500\n");
+    check(r, 1500000, 2 * page());
+    fixture_put(&r->tree, "/unified/m/cpu.stat", "garbage\n");
+    assert_false(look(r)->valid);
+}
+
 static void process_groups_are_summed(void **state)
 {
     struct rig *r = *state;
@@ -318,6 +329,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_cgroup_that_stops_counting_is_no_reading, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(nor_from_the_processes_when_it_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(process_groups_are_summed, setup, teardown),
         cmocka_unit_test_setup_teardown(processes_come_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(numbers_are_used_again, setup, teardown),

@@ -183,8 +183,8 @@ static void a_lost_gpu_is_never_zero_joules(void **state)
 {
     struct rig *r = *state;
 
-    begin(r, A100 " energy_mj=5000\ngpu uuid=GPU-2 energy_mj=1000 memory=1 used=1\n");
-    write_list(r, "gpu uuid=GPU-1 lost=1\ngpu uuid=GPU-2 energy_mj=1500 memory=1 used=1\n");
+    begin(r, A100 " energy_mj=5000\ngpu uuid=GPU-2 energy_mj=1000 memory=1 used=1 held=1\n");
+    write_list(r, "gpu uuid=GPU-1 lost=1\ngpu uuid=GPU-2 energy_mj=1500 memory=1 used=1 held=1\n");
     look(r, 1000);
     assert_int_equal(r->sample.n_gpus, 2); /* it stays, and says why */
     assert_false(r->sample.gpus[0].valid || r->sample.zones[0].valid);
@@ -194,7 +194,7 @@ static void a_lost_gpu_is_never_zero_joules(void **state)
     assert_int_equal(energy_counter_provenance(&r->counter), PROVENANCE_UNAVAILABLE);
     assert_int_equal(r->counter.measured_uj, 500000);
 
-    write_list(r, A100 " energy_mj=7000\ngpu uuid=GPU-2 energy_mj=1500 memory=1 used=1\n");
+    write_list(r, A100 " energy_mj=7000\ngpu uuid=GPU-2 energy_mj=1500 memory=1 used=1 held=1\n");
     for (int i = 0; i < LOOK_AGAIN; i++)
         look(r, 1000);
     assert_true(r->sample.gpus[0].valid); /* found again, and its counter went on */
