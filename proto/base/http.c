@@ -14,6 +14,7 @@
 #define DEFAULT_CONNECT_MS 5000
 #define DEFAULT_TOTAL_MS 30000
 #define DEFAULT_MOST_BYTES (1u << 20)
+#define KEPT_CONNECTIONS 256L /* a report and the probes of many replicas */
 
 struct http_client {
     struct loop *loop;
@@ -86,8 +87,10 @@ static void set_body(struct http_call *call, const struct http_request *rq)
 
 static void set_peer(CURL *curl, const struct http_request *rq)
 {
-    if (rq->ca_file)
+    if (rq->ca_file) {
         (void)curl_easy_setopt(curl, CURLOPT_CAINFO, rq->ca_file);
+        (void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else every system CA as well */
+    }
     if (rq->cert_file)
         (void)curl_easy_setopt(curl, CURLOPT_SSLCERT, rq->cert_file);
     if (rq->key_file)
@@ -285,6 +288,7 @@ int http_client_new(struct loop *l, struct http_client **ret_client, struct err 
         return err_set(e, -ENOMEM, "cannot start libcurl");
     }
     c->timer = loop_timer_add(l, on_timer, c);
+    (void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS);
     (void)curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     (void)curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
     (void)curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
