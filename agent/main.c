@@ -21,6 +21,7 @@
 #include "proto/base/log.h"
 
 #define EXIT_USAGE 2
+#define ONCE_PERIOD_MS 10000
 #define EXIT_CONFIG 78 /* EX_CONFIG: systemd does not restart */
 
 static const char USAGE[] =
@@ -181,6 +182,17 @@ static int signals_open(void)
 
 /* --- --once ----------------------------------------------------------------------------------- */
 
+/* When to look next: often enough that no counter wraps unseen, and that power that must be
+ * integrated is known in between. */
+static int64_t next_look_ms(const struct energy_counter *counter, int64_t now_ms, int64_t end_ms)
+{
+    int64_t period_ms = (int64_t)energy_counter_period_ms(counter);
+
+    if (period_ms == 0 || period_ms > ONCE_PERIOD_MS)
+        period_ms = ONCE_PERIOD_MS;
+    return end_ms - now_ms < period_ms ? end_ms : now_ms + period_ms;
+}
+
 static int once(const struct options *o)
 {
     struct sensors_options defaults = { 0 };
@@ -196,11 +208,15 @@ static int once(const struct options *o)
     AUTO(fd) int signals = signals_open();
     sensors_read(sensors, NULL, 0, &first);
     energy_counter_add(&counter, &first);
-    if (wait_until(signals, first.boot_ms + (int64_t)(o->seconds * 1000))) {
-        code = EXIT_FAILURE;
-    } else {
+    int64_t end_ms = first.boot_ms + (int64_t)(o->seconds * 1000), now_ms = first.boot_ms;
+    while (code == EXIT_SUCCESS && now_ms < end_ms) {
+        now_ms = next_look_ms(&counter, now_ms, end_ms);
+        if (wait_until(signals, now_ms))
+            code = EXIT_FAILURE;
         sensors_read(sensors, NULL, 0, &last);
         energy_counter_add(&counter, &last);
+    }
+    if (code == EXIT_SUCCESS) {
         (o->json ? once_json : once_table)(&first, &last, &counter, &out);
         fputs(strbuf_text(&out), stdout);
     }
