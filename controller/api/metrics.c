@@ -75,12 +75,6 @@ static const struct figure CLUSTER_FIGURES[] = {
       "gauge",
       "1 in the time after a start in which nothing is slept.",
       { 0 } },
-    { "frontDoor.reachable",
-      1,
-      "huddle_front_door_up",
-      "gauge",
-      "1 while the front door answers.",
-      { 0 } },
     { "planAgeMs", 1e-3, "huddle_plan_age_seconds", "gauge", "Age of the plan in force.", { 0 } },
 };
 
@@ -297,6 +291,16 @@ static void add_forecasts(struct strbuf *page, const json_t *models)
     }
 }
 
+/* Where none is configured there is nothing that could be down. */
+static void add_front_door(struct strbuf *page, const json_t *clusters)
+{
+    const json_t *cluster = json_array_get(clusters, 0);
+
+    if (number_at(cluster, "frontDoor.configured") > 0)
+        exposition_single(page, "huddle_front_door_up", "gauge", "1 while the front door answers.",
+                          number_at(cluster, "frontDoor.reachable"));
+}
+
 static void add_savings(struct strbuf *page, const json_t *report)
 {
     static const struct {
@@ -373,6 +377,7 @@ static void add_process(struct strbuf *page, const struct metrics_process *p)
 void metrics_render(const struct metrics_source *from, struct strbuf *page)
 {
     all_families(page, CLUSTER_FIGURES, ARRAY_LEN(CLUSTER_FIGURES), from->clusters, NULL);
+    add_front_door(page, from->clusters);
     count_nodes(page, from->nodes);
     all_families(page, NODE_FIGURES, ARRAY_LEN(NODE_FIGURES), from->nodes, "node");
     count_replicas(page, from->models);

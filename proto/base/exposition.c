@@ -2,6 +2,8 @@
 #include "proto/base/exposition.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 void exposition_family(struct strbuf *page, const char *name, const char *type, const char *help)
 {
@@ -20,6 +22,17 @@ static void add_escaped(struct strbuf *page, const char *text)
     }
 }
 
+/* The shortest decimal that reads back as the same number. */
+static void add_number(struct strbuf *page, double value)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof(text), "%.15g", value);
+    if (strtod(text, NULL) != value)
+        (void)snprintf(text, sizeof(text), "%.17g", value);
+    strbuf_puts(page, text);
+}
+
 void exposition_sample(struct strbuf *page, const char *name, const struct label *labels, size_t n,
                        double value)
 {
@@ -36,7 +49,9 @@ void exposition_sample(struct strbuf *page, const char *name, const struct label
         strbuf_putc(page, '"');
         open = ',';
     }
-    strbuf_printf(page, "%s %.17g\n", open == ',' ? "}" : "", value);
+    strbuf_puts(page, open == ',' ? "} " : " ");
+    add_number(page, value);
+    strbuf_putc(page, '\n');
 }
 
 void exposition_single(struct strbuf *page, const char *name, const char *type, const char *help,

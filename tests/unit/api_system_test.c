@@ -248,6 +248,7 @@ static void metrics_say_what_the_objects_say(void **state)
     assert_null(strstr(raw_body(&r.text), "huddle_model_latency_seconds{"));
     assert_null(strstr(raw_body(&r.text), "quantile=\"0.95\""));
     assert_null(strstr(raw_body(&r.text), "bound=\"low\""));
+    assert_null(strstr(raw_body(&r.text), "huddle_front_door_up"));
     check_page((char *)(uintptr_t)raw_body(&r.text));
     reply_done(&r);
 }
