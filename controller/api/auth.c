@@ -12,7 +12,8 @@
 #include "proto/base/array.h"
 #include "proto/base/yaml.h"
 
-#define HASH_BYTES 32
+#define HASH_BYTES 32u
+#define HEX_LENGTH 64u
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-"
 
 struct token {
@@ -49,7 +50,7 @@ static bool allowed(enum role role, enum right right)
 
 static int parse_hash(const char *hex, unsigned char *hash)
 {
-    if (strlen(hex) != 2 * HASH_BYTES || hex[strspn(hex, "0123456789abcdef")])
+    if (strlen(hex) != HEX_LENGTH || hex[strspn(hex, "0123456789abcdef")])
         return -EINVAL;
     for (size_t i = 0; i < HASH_BYTES; i++) {
         char pair[3] = { hex[2 * i], hex[2 * i + 1], 0 };
@@ -74,7 +75,7 @@ static int parse_role(const char *name, enum role *ret_role, struct err *e)
 
 static int parse_line(const char *line, struct token *t, struct err *e)
 {
-    char role[16] = "", hex[2 * HASH_BYTES + 2] = ""; /* one more than fits: it is noticed */
+    char role[16] = "", hex[HEX_LENGTH + 2] = ""; /* one more than fits: it is noticed */
     int n = 0, r;
 
     if (sscanf(line, "%63s %15s sha256:%65s %n", t->who, role, hex, &n) != 3 ||
@@ -177,7 +178,7 @@ int auth_check(struct auth *a, const char *authorization, enum right right, char
     enum role role;
 
     if (!a->file) {
-        (void)strcpy(who, "local");
+        (void)snprintf(who, AUTH_WHO_MAX, "local");
         return 0;
     }
     if (!authorization || strncmp(authorization, "Bearer ", 7) != 0)

@@ -9,7 +9,7 @@ static bool has_type(const struct httpd_call *call, const char *type)
     const char *given = httpd_header(call, "Content-Type");
     size_t n = given ? strcspn(given, "; ") : 0;
 
-    return n == strlen(type) && strncasecmp(given, type, n) == 0;
+    return given && n == strlen(type) && strncasecmp(given, type, n) == 0;
 }
 
 static int too_long(struct err *e)

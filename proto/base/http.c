@@ -301,8 +301,10 @@ void http_client_free(struct http_client *c)
 {
     if (!c)
         return;
-    while (c->calls)
-        call_free(c->calls);
+    for (struct http_call *call = c->calls, *next; call; call = next) {
+        next = call->next;
+        call_free(call);
+    }
     (void)curl_multi_cleanup(c->multi);
     loop_timer_remove(c->timer);
     free(c);

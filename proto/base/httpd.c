@@ -17,7 +17,7 @@
 #include "proto/base/httpd_private.h"
 #include "proto/base/yaml.h"
 
-#define REAP_MS 500
+#define REAP_NS 500000000L
 
 /* --- connections -------------------------------------------------------------------------------
  */
@@ -116,7 +116,7 @@ static void *reap(void *data)
         for (struct link *l = h->links; l; l = l->next)
             look_at(l, now_ms);
         (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += REAP_MS * 1000000;
+        until.tv_nsec += REAP_NS;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         (void)pthread_cond_timedwait(&h->wake, &h->lock, &until);

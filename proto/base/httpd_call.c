@@ -5,6 +5,7 @@
  * thread, so both sides meet under the call's lock. */
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -237,7 +238,7 @@ void httpd_peer(const struct httpd_call *call, char text[HTTPD_PEER_MAX])
                                 address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                                                : sizeof(struct sockaddr_in),
                                 text, HTTPD_PEER_MAX, NULL, 0, NI_NUMERICHOST))
-        (void)strcpy(text, "unknown");
+        (void)snprintf(text, HTTPD_PEER_MAX, "unknown");
 }
 
 void httpd_attach(struct httpd_call *call, void *thing, void (*release)(void *thing))
