@@ -187,17 +187,25 @@ char *series_pack(const struct series *s)
     return strbuf_take(&b);
 }
 
+/* NULL when there are fewer than n cells. */
 static const char *unpack_cells(struct series_level *l, size_t i, const char *at, int64_t n)
 {
     for (int64_t k = 0; k < n; k++, at += 4) {
         char digits[5] = { 0 };
 
         if (strnlen(at, 4) < 4)
-            return at;
+            return NULL;
         memcpy(digits, at, 4);
         put_cell(l, CELLS[i], l->first + k, (uint16_t)strtoul(digits, NULL, 16));
     }
     return at;
+}
+
+static bool plausible(const struct series_level *l, size_t i)
+{
+    return l->first >= 0 && l->open >= l->first && l->open - l->first <= (int64_t)CELLS[i] &&
+           l->open < INT64_MAX / 2 / series_cell_ms[i] && isfinite(l->sum) && l->sum >= 0 &&
+           isfinite(l->covered_ms) && l->covered_ms >= 0;
 }
 
 void series_unpack(struct series *s, const char *text)
@@ -209,9 +217,13 @@ void series_unpack(struct series *s, const char *text)
 
         if (sscanf(text, "%zu %" SCNd64 " %" SCNd64 " %lf %lf %n", &i, &l.first, &l.open, &l.sum,
                    &l.covered_ms, &used) != 5 ||
-            i < 1 || i >= SERIES_LEVELS || l.open < l.first || l.open - l.first > (int64_t)CELLS[i])
+            i < 1 || i >= SERIES_LEVELS || !plausible(&l, i))
             return;
         text = unpack_cells(&l, i, text + used, l.open - l.first);
+        if (!text) {
+            free(l.cell);
+            return;
+        }
         free(s->level[i].cell);
         s->level[i] = l;
         text = strchr(text, '\n');

@@ -18,8 +18,8 @@ struct controller_row {
     const char *value; /* JSON text; NULL: the row is to be deleted */
 };
 
-/* Yields one row after the other, in any order. 1: a row, borrowed until the next call; 0: end;
- * < 0: cannot be read. */
+/* Yields one row after the other, in any order, each key of a table once. 1: a row, borrowed until
+ * the next call; 0: end; < 0: cannot be read. */
 typedef int controller_rows_fn(void *data, struct controller_row *ret_row);
 
 #endif
