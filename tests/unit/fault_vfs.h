@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 enum fault_op {
     FAULT_OPEN = 1,
@@ -80,12 +81,21 @@ static inline void fault_hold(bool hold)
     (void)pthread_mutex_unlock(&fault.lock);
 }
 
-static inline void fault_await_held(void)
+/* False: nothing was synced for a minute. */
+static inline bool fault_await_held(void)
 {
+    struct timespec end;
+    bool held;
+    int r = 0;
+
+    (void)clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 60;
     (void)pthread_mutex_lock(&fault.lock);
-    while (!fault.held)
-        (void)pthread_cond_wait(&fault.moved, &fault.lock);
+    while (!fault.held && r == 0)
+        r = pthread_cond_timedwait(&fault.moved, &fault.lock, &end);
+    held = fault.held;
     (void)pthread_mutex_unlock(&fault.lock);
+    return held;
 }
 
 static inline int fault_close(sqlite3_file *f)

@@ -86,7 +86,7 @@ static void waiting_batches_share_one_sync_and_keep_their_order(void **state)
     assert_int_equal(world_open(&w), 0);
     fault_hold(true);
     world_hand_over(&w, 'a', &row, 1);
-    fault_await_held();
+    assert_true(fault_await_held());
     row.value = value; /* borrowed: all see the last one */
     for (char c = 'b'; c <= 'y'; c++) {
         value[0] = '9';
