@@ -41,6 +41,8 @@ static int read_rows(controller_rows_fn *next, void *data, struct rows *rows, st
     while ((r = next(data, &in)) > 0) {
         json_t *value = json_loads(in.value ? in.value : "", 0, NULL);
 
+        if (!value && in.table == TABLE_HISTORY)
+            continue; /* losable: never a reason not to start */
         if (!value)
             return err_set(e, -EBADMSG, "store: table %d, key %s: not JSON", (int)in.table, in.key);
         *ARRAY_ADD(rows, row) = (struct row){ in.table, xstrdup(in.key), value };

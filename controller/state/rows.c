@@ -9,12 +9,17 @@
 
 #include "proto/base/array.h"
 
+/* Beyond this nothing of ours counts in integers, and differences of two might overflow. */
+#define NUMBER_MOST ((int64_t)1 << 53)
+#define RATE_MOST 1e12 /* req/s of one model */
+
 static void get_i64(const json_t *o, const char *key, int64_t *v)
 {
     const json_t *j = json_object_get(o, key);
+    int64_t value = json_integer_value(j);
 
-    if (json_is_integer(j))
-        *v = json_integer_value(j);
+    if (json_is_integer(j) && value >= -NUMBER_MOST && value <= NUMBER_MOST)
+        *v = value;
 }
 
 static void get_u64(const json_t *o, const char *key, uint64_t *v)
@@ -50,9 +55,10 @@ static void get_bool(const json_t *o, const char *key, bool *v)
 static void get_double(const json_t *o, const char *key, double *v)
 {
     const json_t *j = json_object_get(o, key);
+    double value = json_number_value(j);
 
-    if (json_is_number(j))
-        *v = json_number_value(j);
+    if (json_is_number(j) && fabs(value) <= (double)NUMBER_MOST)
+        *v = value;
 }
 
 static void get_text(const json_t *o, const char *key, char *v, size_t size)
@@ -124,7 +130,8 @@ static void record_from_row(struct node_record *r, const json_t *o)
     get_u32(o, "quarantine", &quarantine);
     get_u32(o, "transition", &transition);
     r->state = state <= NODE_QUARANTINED ? (enum node_state)state : NODE_UNREACHABLE;
-    r->quarantine = (enum quarantine)quarantine;
+    r->quarantine =
+        quarantine <= QUARANTINE_IDENTITY ? (enum quarantine)quarantine : QUARANTINE_NONE;
     r->transition = (int)transition;
     get_text(o, "op", r->op, sizeof(r->op));
     get_text(o, "bootId", r->boot_id, sizeof(r->boot_id));
@@ -170,6 +177,13 @@ static json_t *curve_to_row(const struct node_curve *k)
                      k->provenance);
 }
 
+static double amount_at(const json_t *a, size_t i)
+{
+    double v = json_number_value(json_array_get(a, i));
+
+    return v >= 0 && v <= (double)NUMBER_MOST ? v : 0;
+}
+
 static void curve_from_row(struct node_curve *k, const json_t *o)
 {
     const json_t *watts = json_object_get(o, "watts"), *weight = json_object_get(o, "weight");
@@ -178,8 +192,8 @@ static void curve_from_row(struct node_curve *k, const json_t *o)
     if (json_array_size(watts) != CURVE_POINTS || json_array_size(weight) != CURVE_POINTS)
         return;
     for (size_t i = 0; i < CURVE_POINTS; i++) {
-        k->watts[i] = json_number_value(json_array_get(watts, i));
-        k->weight[i] = json_number_value(json_array_get(weight, i));
+        k->watts[i] = amount_at(watts, i);
+        k->weight[i] = amount_at(weight, i);
     }
     get_double(o, "standbyW", &k->standby_w);
     get_double(o, "bootS", &k->boot_s);
@@ -187,7 +201,8 @@ static void curve_from_row(struct node_curve *k, const json_t *o)
     get_double(o, "cycleJ", &k->cycle_j);
     get_u32(o, "wakes", &k->wakes);
     get_u32(o, "provenance", &provenance);
-    k->provenance = (enum provenance)provenance;
+    k->provenance =
+        provenance <= PROVENANCE_UNAVAILABLE ? (enum provenance)provenance : PROVENANCE_UNAVAILABLE;
 }
 
 static json_t *list_to_row(const struct string_list *l)
@@ -417,8 +432,7 @@ void node_counters_from_row(struct cluster *c, struct node *n, const json_t *row
     series_unpack(&n->joules, json_string_value(json_object_get(row, "joules")));
     series_unpack(&n->busy, json_string_value(json_object_get(row, "busy")));
     n->baseline = n->base[0].epoch == 0;
-    json_object_foreach(replicas, key, value)
-    {
+    json_object_foreach(replicas, key, value) {
         struct replica *r = named_find(&c->replicas, key);
 
         if (!r || json_array_size(value) != 9)
@@ -483,13 +497,15 @@ void demand_from_row(struct demand *d, const json_t *row)
 
     get_i64(row, "stepMs", &step_ms);
     get_i64(row, "first", &first);
-    if (step_ms != d->step_ms || n == 0 || n > DEMAND_CHUNK)
+    if (step_ms != d->step_ms || n == 0 || n > DEMAND_CHUNK || first < 0 ||
+        first > NUMBER_MOST / step_ms)
         return;
     v = xmalloc(n * sizeof(*v));
     for (size_t i = 0; i < n; i++) {
         const json_t *j = json_array_get(values, i);
+        double rate = json_number_value(j);
 
-        v[i] = json_is_number(j) ? (float)json_number_value(j) : NAN;
+        v[i] = json_is_number(j) && rate >= 0 && rate < RATE_MOST ? (float)rate : NAN;
     }
     demand_restore(d, first, v, n);
     free(v);

@@ -1,0 +1,115 @@
+/* A controller from stored rows that are not as it wrote them: history is losable, the rest is
+ * named when it cannot be read, and wild numbers are left out. What fuzzing found is kept here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "controller/controller.h"
+#include "proto/base/array.h"
+
+#define WALL_MS 1750000000000
+
+#define MODEL                                                                     \
+    "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"ServedModel\","        \
+    "\"metadata\":{\"name\":\"m\"},\"spec\":{\"replicas\":{\"min\":1,\"max\":2}," \
+    "\"runtime\":\"r\"}}"
+
+struct cursor {
+    const struct controller_row *rows;
+    size_t n, at;
+};
+
+static int next_row(void *data, struct controller_row *ret_row)
+{
+    struct cursor *c = data;
+
+    if (c->at == c->n)
+        return 0;
+    *ret_row = c->rows[c->at++];
+    return 1;
+}
+
+/* Starts from the rows and lives for five minutes. */
+static int live(const struct controller_row *rows, size_t n, struct err *e)
+{
+    const struct controller_options options = { .cluster_id = "c", .instance = 1, .seed = 1 };
+    struct cursor cursor = { rows, n, 0 };
+    struct controller *c = NULL;
+    struct effects fx = { 0 };
+    int r = controller_new(&options, 0, WALL_MS, next_row, &cursor, &fx, &c, e);
+
+    for (int64_t now_ms = 1000; r == 0 && now_ms < 300000; now_ms += 30000) {
+        const struct controller_event tick = { .kind = CE_TICK, .wall_ms = WALL_MS + now_ms };
+
+        effects_done(&fx);
+        controller_step(c, &tick, now_ms, &fx);
+        json_decref(controller_get(c, "nodes", NULL, now_ms, WALL_MS + now_ms));
+        json_decref(
+            controller_report(c, WALL_MS - 3600000, WALL_MS + now_ms, now_ms, WALL_MS + now_ms));
+    }
+    effects_done(&fx);
+    controller_free(c);
+    return r;
+}
+
+static void history_is_no_reason_not_to_start(void **state)
+{
+    static const struct controller_row rows[] = {
+        { TABLE_OBJECT, "servedmodels/m", MODEL }, { TABLE_HISTORY, "model/m", "\xff not JSON" },
+        { TABLE_HISTORY, "node/a1", "[]" },        { TABLE_HISTORY, "no-slash", "{}" },
+        { TABLE_HISTORY, "demand/m", "{}" },
+    };
+
+    (void)state;
+    assert_int_equal(live(rows, ARRAY_LEN(rows), NULL), 0);
+}
+
+static void what_must_not_be_lost_is_named(void **state)
+{
+    static const struct controller_row node = { TABLE_NODE, "a1", "{\"uid\":" };
+    static const struct controller_row object = { TABLE_OBJECT, "servedmodels/m", "{}" };
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(live(&node, 1, &e), -EBADMSG);
+    assert_non_null(strstr(e.text, "a1"));
+    assert_true(live(&object, 1, &e) < 0);
+    assert_non_null(strstr(e.text, "servedmodels/m"));
+}
+
+static void wild_numbers_are_left_out(void **state)
+{
+    static const struct controller_row rows[] = {
+        { TABLE_OBJECT, "servedmodels/m", MODEL },
+        { TABLE_HISTORY, "cluster/energy",
+          "{\"used\":\"1 0 700 1 1 0000\",\"always\":\"2 -5 9223372036854775807 1 1 \","
+          "\"saved\":\"1 9223372036854775806 9223372036854775807 1 1 0000\","
+          "\"awake\":\"1 1 1 nan inf \"}" },
+        { TABLE_HISTORY, "demand/m/0000000000000000",
+          "{\"stepMs\":15000,\"first\":-9223372036854775808,\"values\":[1,2]}" },
+        { TABLE_HISTORY, "demand/m/0000000000000001",
+          "{\"stepMs\":15000,\"first\":116666000,\"values\":[1e308,-1,null,\"x\"]}" },
+        { TABLE_NODE, "a1",
+          "{\"record\":{\"state\":77,\"quarantine\":-1,\"enteredWallMs\":9223372036854775807},"
+          "\"curve\":{\"bootP99S\":9.2e18,\"wakes\":5,\"provenance\":99}}" },
+    };
+
+    (void)state;
+    assert_int_equal(live(rows, ARRAY_LEN(rows), NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(history_is_no_reason_not_to_start),
+        cmocka_unit_test(what_must_not_be_lost_is_named),
+        cmocka_unit_test(wild_numbers_are_left_out),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
