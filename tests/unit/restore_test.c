@@ -14,6 +14,10 @@
 
 #define WALL_MS 1750000000000
 
+#define POOL                                                             \
+    "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"PowerPool\"," \
+    "\"metadata\":{\"name\":\"p\"},\"spec\":{}}"
+
 #define MODEL                                                                     \
     "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"ServedModel\","        \
     "\"metadata\":{\"name\":\"m\"},\"spec\":{\"replicas\":{\"min\":1,\"max\":2}," \
@@ -48,6 +52,7 @@ static int live(const struct controller_row *rows, size_t n, struct err *e)
 
         effects_done(&fx);
         controller_step(c, &tick, now_ms, &fx);
+        snapshot_unref(controller_snapshot(c, now_ms, WALL_MS + now_ms));
         json_decref(controller_get(c, "nodes", NULL, now_ms, WALL_MS + now_ms));
         json_decref(
             controller_report(c, WALL_MS - 3600000, WALL_MS + now_ms, now_ms, WALL_MS + now_ms));
@@ -86,14 +91,15 @@ static void wild_numbers_are_left_out(void **state)
 {
     static const struct controller_row rows[] = {
         { TABLE_OBJECT, "servedmodels/m", MODEL },
+        { TABLE_OBJECT, "powerpools/p", POOL },
         { TABLE_HISTORY, "cluster/energy",
           "{\"used\":\"1 0 700 1 1 0000\",\"always\":\"2 -5 9223372036854775807 1 1 \","
           "\"saved\":\"1 9223372036854775806 9223372036854775807 1 1 0000\","
           "\"awake\":\"1 1 1 nan inf \"}" },
         { TABLE_HISTORY, "demand/m/0000000000000000",
-          "{\"stepMs\":15000,\"first\":-9223372036854775808,\"values\":[1,2]}" },
+          "{\"stepMs\":60000,\"first\":-9223372036854775808,\"values\":[1,2]}" },
         { TABLE_HISTORY, "demand/m/0000000000000001",
-          "{\"stepMs\":15000,\"first\":116666000,\"values\":[1e308,-1,null,\"x\"]}" },
+          "{\"stepMs\":60000,\"first\":29166500,\"values\":[1e308,-1,null,\"x\"]}" },
         { TABLE_NODE, "a1",
           "{\"record\":{\"state\":77,\"quarantine\":-1,\"enteredWallMs\":9223372036854775807},"
           "\"curve\":{\"bootP99S\":9.2e18,\"wakes\":5,\"provenance\":99}}" },
