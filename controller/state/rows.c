@@ -497,7 +497,7 @@ void demand_from_row(struct demand *d, const json_t *row)
 
     get_i64(row, "stepMs", &step_ms);
     get_i64(row, "first", &first);
-    if (step_ms != d->step_ms || n == 0 || n > DEMAND_CHUNK || first < 0 ||
+    if (step_ms <= 0 || step_ms != d->step_ms || n == 0 || n > DEMAND_CHUNK || first < 0 ||
         first > NUMBER_MOST / step_ms)
         return;
     v = xmalloc(n * sizeof(*v));

@@ -21,7 +21,7 @@ struct store_disk {
     struct store_file journal, history; /* history.db NULL: there is none in this run */
     int64_t journal_bytes, was_bytes;   /* of the table journal: now, and before the transaction */
     int64_t stamp;                      /* of rows of history: one for each transaction */
-    sqlite3_stmt *reading;
+    struct sqlite3_stmt *reading;
     int reading_table;
 };
 

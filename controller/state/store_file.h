@@ -6,7 +6,6 @@
 #ifndef HUDDLE_STORE_FILE_H
 #define HUDDLE_STORE_FILE_H
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +15,9 @@
 
 #define STORE_TABLES 8 /* array size by enum store_table */
 
+struct sqlite3;
+struct sqlite3_stmt;
+
 struct store_schema {
     int application_id;
     const char *const *steps; /* steps[v] leads from version v to v + 1 */
@@ -24,9 +26,9 @@ struct store_schema {
 };
 
 struct store_file {
-    sqlite3 *db;
+    struct sqlite3 *db;
     char *path;
-    sqlite3_stmt *put[STORE_TABLES], *drop[STORE_TABLES]; /* made when first used */
+    struct sqlite3_stmt *put[STORE_TABLES], *drop[STORE_TABLES]; /* made when first used */
     int wal_frames, checkpoint_at;
 };
 
@@ -42,7 +44,7 @@ void store_file_close(struct store_file *f, bool sync);
 /* The result of a call of SQLite as -errno, with its text and the file's name in e. */
 int store_file_error(const struct store_file *f, int rc, const char *what, struct err *e);
 
-int store_file_prepare(const struct store_file *f, const char *sql, sqlite3_stmt **ret_stmt,
+int store_file_prepare(const struct store_file *f, const char *sql, struct sqlite3_stmt **ret_stmt,
                        struct err *e);
 int store_file_exec(const struct store_file *f, const char *sql, struct err *e);
 int store_file_sum(const struct store_file *f, const char *sql, int64_t *ret_sum,

@@ -133,6 +133,7 @@ PURE = [
     "controller/energy/*",
     "controller/forecast/*",
     "controller/placement/*",
+    "controller/power/exec_answer",
     "controller/reconcile/*",
     "controller/state/cluster",
     "controller/state/history",
