@@ -1,5 +1,5 @@
-/* `huddle-agent --record`: samples as CSV, a header and one line each, for `huddlectl simulate`.
- * Pure: a sample and the counter that took it in, text out.
+/* `huddle-agent --record`: samples as CSV, a header and one line each. Pure: a sample and the
+ * counter that took it in, text out.
  *
  *     time_ms,cpus,busy_s,idle_s,iowait_s,steal_s,memory_bytes,energy_j,estimated_j,gaps,provenance
  *
