@@ -71,8 +71,9 @@ static int recall(struct cap_keeper *k, struct err *e)
     if (r < 0 || !text)
         return r;
     list = json_loadb(text, n, 0, NULL);
-    json_array_foreach(list, i, value)
+    json_array_foreach(list, i, value) {
         add_original(&k->originals, value);
+    }
     json_decref(list);
     if (k->originals.n == 0) {
         state_file_set_aside(k->dir_fd, FILE_NAME);

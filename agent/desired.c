@@ -84,8 +84,10 @@ static struct replica *find_or_add(struct agent *a, const struct wire_desired *s
         replica_set_spec(r, spec);
         return r;
     }
-    (void)ARRAY_ADD(a, replicas);
-    memmove(a->replicas + i + 1, a->replicas + i, (a->n_replicas - 1 - i) * sizeof(*a->replicas));
+    a->replicas =
+        array_grow(a->replicas, a->n_replicas, &a->cap_replicas, sizeof(struct replica *));
+    memmove(a->replicas + i + 1, a->replicas + i, (a->n_replicas - i) * sizeof(struct replica *));
+    a->n_replicas++;
     a->replicas[i] = replica_new(spec);
     return a->replicas[i];
 }

@@ -57,8 +57,8 @@ struct options {
 
 static int usage_error(const char *what, const char *word)
 {
-    fprintf(stderr, "huddle-agent: %s%s%s%s; see huddle-agent --help\n", what, word ? " \"" : "",
-            word ? word : "", word ? "\"" : "");
+    (void)fprintf(stderr, "huddle-agent: %s%s%s%s; see huddle-agent --help\n", what,
+                  word ? " \"" : "", word ? word : "", word ? "\"" : "");
     return EXIT_USAGE;
 }
 
@@ -107,7 +107,7 @@ static int take_option(struct options *o, int code)
             return 0;
         return usage_error("-o: expected table or json, not", optarg) + 1;
     case 'h':
-        fputs(USAGE, stdout);
+        (void)fputs(USAGE, stdout);
         return 1;
     case OPT_VERSION:
         puts("huddle-agent " HUDDLE_VERSION);
@@ -152,7 +152,7 @@ static int parse(int argc, char **argv, struct options *o)
 
 static int failed(const struct err *e)
 {
-    fprintf(stderr, "huddle-agent: %s\n", e->text);
+    (void)fprintf(stderr, "huddle-agent: %s\n", e->text);
     return EXIT_FAILURE;
 }
 
@@ -218,7 +218,7 @@ static int once(const struct options *o)
     }
     if (code == EXIT_SUCCESS) {
         (o->json ? once_json : once_table)(&first, &last, &counter, &out);
-        fputs(strbuf_text(&out), stdout);
+        (void)fputs(strbuf_text(&out), stdout);
     }
     sample_done(&first);
     sample_done(&last);

@@ -14,7 +14,7 @@
 #define EAGER_PERIOD_MS 500 /* before it is ready: every moment counts */
 #define SETTLE_MS 1000      /* without a probe: alive for this long is ready */
 #define DRAIN_LOOK_MS 250
-#define SCRAPE_LEAD_MS 500
+#define SCRAPE_LEAD_MS ((int64_t)500)
 #define KILL_AGAIN_MS 5000
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS 60000
@@ -253,11 +253,9 @@ void replica_exited(struct agent *a, struct replica *r, bool never_ran, const ch
         r->crashes = 0;
     r->starts_failed = was_ready ? 0 : r->starts_failed + (up ? 1 : 0);
     run_anew(r);
-    if (given_up && r->wanted)
-        give_up(a, r);
-    else if (!up || !r->wanted)
+    if (!r->wanted || (!up && !given_up))
         gone(a, r, r->reason);
-    else if (r->starts_failed >= STARTS_MAX)
+    else if (given_up || r->starts_failed >= STARTS_MAX)
         give_up(a, r);
     else
         back_off(a, r);

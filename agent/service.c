@@ -207,7 +207,7 @@ static void reload(struct service *s)
     struct uplink *uplink = NULL;
     struct err e = ERR_INIT;
 
-    if (reload_parts(s, &config, &runtimes, &uplink, &e) < 0) {
+    if (reload_parts(s, &config, &runtimes, &uplink, &e) < 0 || !config) {
         log_line(LOG_LEVEL_ERROR, "the configuration is refused; the old one stays", "reason",
                  e.text, NULL);
         return;
