@@ -276,7 +276,7 @@ static void test_not_told_what_should_run(void **state)
 static void test_sleeps_per_day(void **state)
 {
     struct rig r;
-    char op[16], boot[16];
+    char op[32], boot[32];
 
     (void)state;
     quiet(&r);
