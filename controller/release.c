@@ -143,12 +143,12 @@ static void batch_done(void *data, int status, const char *why)
     struct release *r = b->release;
 
     r->waiting--;
-    if (status == 0)
+    if (status == 0) {
         carry_out(r, &b->fx);
-    else
+    } else {
+        note_failure(r, status, why); /* before anybody is told what was not done */
         give_up(r, &b->fx);
-    if (status < 0)
-        note_failure(r, status, why);
+    }
     free(b->rows);
     free(b);
 }

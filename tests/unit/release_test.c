@@ -179,7 +179,7 @@ static void without_the_store_only_wakes_are_done(void **state)
 
     batch(d, "k", "a", "wake");
     store_says(d, -ENOSPC, "k=1 ");
-    happened(d, "drop:a wake failed:-28:why ");
+    happened(d, "failed:-28:why drop:a wake ");
     assert_true(release_failed(d->release));
     batch(d, "l", "b", "wake"); /* at once, without asking the store */
     happened(d, "drop:b wake ");
@@ -199,7 +199,7 @@ static void what_was_behind_a_failed_batch_fails_too(void **state)
     batch(d, "l", "b", "wake");
     store_says(d, -ENOSPC, "k=1 ");
     store_says(d, -ENOSPC, "l=1 ");
-    happened(d, "drop:a failed:-28:why drop:b wake ");
+    happened(d, "failed:-28:why drop:a drop:b wake ");
     release_retry(d->release);
     store_says(d, 0, "k=1 l=1 ");
     happened(d, "works ");
