@@ -19,7 +19,8 @@ struct call {
     const char *kind, *name;
     int64_t from_ms, to_ms;
     struct controller_event *event;
-    uint64_t ticket; /* once it waits for its FX_ANSWER */
+    uint64_t ticket;  /* once it waits for its FX_ANSWER */
+    uint64_t version; /* when it looked; 0: it did not */
 };
 
 struct call_list {
@@ -60,44 +61,58 @@ static void refuse(const struct call *call)
 static void answer(struct calls *c, const struct call *call, int status, json_t *object,
                    const char *message)
 {
-    const struct api_answer a = { .status = status,
-                                  .object = object,
-                                  .message = message,
-                                  .version = controller_version(c->options.core) };
+    const struct api_answer a = {
+        .status = status,
+        .object = object,
+        .message = message,
+        .version = call->version ? call->version : controller_version(c->options.core),
+    };
 
     call->done(call->arg, &a);
 }
 
+static void take_ticket(struct calls *c, struct call *call)
+{
+    call->ticket = ++c->last_ticket;
+    *ARRAY_ADD(&c->tickets, calls) = *call;
+}
+
+/* What was seen may not be durable yet. Takes the object. */
+static void answer_look(struct calls *c, struct call *call, json_t *object, const char *if_none)
+{
+    call->version = controller_version(c->options.core);
+    take_ticket(c, call);
+    c->options.answer(c->options.data, call->ticket, object ? 200 : 404, object,
+                      object ? NULL : if_none);
+}
+
 static void do_get(struct calls *c, struct call *call)
 {
-    json_t *object = controller_get(c->options.core, call->kind, call->name, loop_now_ms(c->loop),
-                                    clock_wall_ms());
-
-    answer(c, call, object ? 200 : 404, object, object ? NULL : "there is none of this name");
-    json_decref(object);
+    answer_look(c, call,
+                controller_get(c->options.core, call->kind, call->name, loop_now_ms(c->loop),
+                               clock_wall_ms()),
+                "there is none of this name");
 }
 
 static void do_report(struct calls *c, struct call *call)
 {
-    json_t *object = controller_report(c->options.core, call->from_ms, call->to_ms,
-                                       loop_now_ms(c->loop), clock_wall_ms());
-
-    answer(c, call, object ? 200 : 404, object, object ? NULL : "nothing was recorded then");
-    json_decref(object);
+    answer_look(c, call,
+                controller_report(c->options.core, call->from_ms, call->to_ms, loop_now_ms(c->loop),
+                                  clock_wall_ms()),
+                "nothing was recorded then");
 }
 
 static void do_submit(struct calls *c, struct call *call)
 {
     struct controller_event *e = call->event;
 
-    call->ticket = ++c->last_ticket;
+    take_ticket(c, call);
     if (e->kind == CE_PUT)
         e->put.ticket = call->ticket;
     else if (e->kind == CE_DELETE)
         e->del.ticket = call->ticket;
     else
         e->verb.ticket = call->ticket;
-    *ARRAY_ADD(&c->tickets, calls) = *call;
     c->options.step(c->options.data, e);
 }
 

@@ -1,7 +1,7 @@
 /* The API's calls on their way to the loop and back: the `api_backend` (api/backend.h) of this
- * daemon. Server threads put a call in a queue; the loop takes it, asks the core, and answers: at
- * once for what is only looked at, after it is durable (FX_ANSWER) for what changes. Reports go to
- * the boxes of ingest.h instead. */
+ * daemon. Server threads put a call in a queue; the loop takes it, asks the core, and answers when
+ * what was changed or seen is durable: nobody is shown what a crash could undo. Reports go to the
+ * boxes of ingest.h instead. */
 #ifndef HUDDLE_CALLS_H
 #define HUDDLE_CALLS_H
 
@@ -18,6 +18,9 @@ struct calls_options {
     struct ingest *ingest;
     /* On the loop's thread: runs the event through the core; its ticket is filled in. */
     void (*step)(void *data, struct controller_event *event);
+    /* On the loop's thread: calls_answer() with these, in its turn behind all effects so far; also
+     * when the store does not work. Takes the object. */
+    void (*answer)(void *data, uint64_t ticket, int status, json_t *object, const char *message);
     /* On any thread: see api/backend.h. */
     bool (*ready)(void *data, struct err *e);
     void (*stats)(void *data, struct api_stats *ret_stats);

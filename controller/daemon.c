@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "controller/daemon_private.h"
+#include "controller/effects.h"
 #include "controller/zoneinfo.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
@@ -54,13 +55,29 @@ static void end_turn(void *data)
     }
 }
 
+static void end_turn_soon(struct daemon *d)
+{
+    if (!d->turn_ends)
+        loop_post(d->loop, end_turn, d);
+    d->turn_ends = true;
+}
+
 void daemon_step(struct daemon *d, struct controller_event *event)
 {
     event->wall_ms = clock_wall_ms();
     controller_step(d->core, event, loop_now_ms(d->loop), &d->turn);
-    if (!d->turn_ends)
-        loop_post(d->loop, end_turn, d);
-    d->turn_ends = true;
+    end_turn_soon(d);
+}
+
+/* The answer to a look is one more effect of the turn. */
+static void answer_in_turn(void *data, uint64_t ticket, int status, json_t *object,
+                           const char *message)
+{
+    struct daemon *d = data;
+
+    fx_answer(&d->turn, ticket, status, object, message);
+    d->turn.items[d->turn.n_items - 1].wake_safe = true;
+    end_turn_soon(d);
 }
 
 static void step_for_call(void *data, struct controller_event *event)
@@ -246,9 +263,12 @@ static void make_calls(struct daemon *d)
                                        .interval_ms = d->config->report_interval_ms,
                                        .ring = reports_wait,
                                        .data = d };
-    struct calls_options options = {
-        .core = d->core, .step = step_for_call, .ready = is_ready, .stats = fill_stats, .data = d
-    };
+    struct calls_options options = { .core = d->core,
+                                     .step = step_for_call,
+                                     .answer = answer_in_turn,
+                                     .ready = is_ready,
+                                     .stats = fill_stats,
+                                     .data = d };
 
     d->ingest = ingest_new(&in);
     options.ingest = d->ingest;
@@ -347,8 +367,7 @@ int daemon_new(const struct config *config, struct daemon **ret_daemon, struct e
         return r;
     d->tick = loop_timer_add(d->loop, on_tick, d);
     loop_timer_arm(d->tick, loop_now_ms(d->loop));
-    d->turn_ends = true; /* what restoring has to say is the first batch */
-    loop_post(d->loop, end_turn, d);
+    end_turn_soon(d); /* what restoring has to say is the first batch */
     *ret_daemon = TAKE(d);
     return 0;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "controller/calls.h"
+#include "controller/effects.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 
@@ -20,6 +21,7 @@ struct desk {
     struct calls *calls;
     struct api_backend backend;
     struct effects held; /* what is not durable yet */
+    bool slow;           /* it stays so until release() */
     pthread_t caller;
 };
 
@@ -54,12 +56,36 @@ static void step(void *data, struct controller_event *event)
     controller_step(d->core, event, clock_boot_ms(), &d->held);
 }
 
+/* On the loop: what a durable batch would do. */
+static void release(void *data)
+{
+    struct desk *d = data;
+
+    for (size_t i = 0; i < d->held.n_items; i++) {
+        struct effect *e = &d->held.items[i];
+
+        if (e->kind == FX_ANSWER)
+            calls_answer(d->calls, e->answer.ticket, e->answer.status, e->answer.object,
+                         e->answer.message);
+    }
+    effects_done(&d->held);
+}
+
+static void answer(void *data, uint64_t ticket, int status, json_t *object, const char *message)
+{
+    struct desk *d = data;
+
+    fx_answer(&d->held, ticket, status, object, message);
+    if (!d->slow)
+        release(d);
+}
+
 static int make(void **state)
 {
     const struct controller_options core = { .cluster_id = "test", .instance = 1 };
     struct desk *d = xcalloc(1, sizeof(*d));
     struct err e = ERR_INIT;
-    struct calls_options options = { .step = step, .data = d };
+    struct calls_options options = { .step = step, .answer = answer, .data = d };
 
     assert_int_equal(loop_new(&d->loop, &e), 0);
     assert_int_equal(
@@ -115,7 +141,7 @@ static void *looks(void *data)
     return NULL;
 }
 
-static void what_is_looked_at_is_answered_at_once(void **state)
+static void looks_are_answered(void **state)
 {
     with_caller(*state, looks);
 }
@@ -133,45 +159,58 @@ static struct manifest *a_pool(void)
     return m;
 }
 
-/* On the loop: what a durable batch would do. */
-static void release(void *data)
+struct change { /* a put, and a look behind it */
+    struct manifest *pool;
+    struct controller_event event;
+    struct outcome put, look;
+};
+
+static void change_begin(struct change *ch, struct desk *d)
 {
-    struct desk *d = data;
+    *ch = (struct change){ .pool = a_pool(), .event = { .kind = CE_PUT } };
+    ch->event.put.object = ch->pool;
+    ch->event.put.who = "test";
+    assert_int_equal(sem_init(&ch->put.done, 0, 0), 0);
+    assert_int_equal(sem_init(&ch->look.done, 0, 0), 0);
+    d->backend.submit(d->backend.data, &ch->event, on_done, &ch->put);
+    d->backend.get(d->backend.data, "powerpools", "rack", on_done, &ch->look);
+}
 
-    for (size_t i = 0; i < d->held.n_items; i++) {
-        struct effect *e = &d->held.items[i];
+static void change_end(struct change *ch)
+{
+    outcome_wait(&ch->put);
+    outcome_wait(&ch->look);
+    manifest_free(ch->pool);
+}
 
-        if (e->kind == FX_ANSWER)
-            calls_answer(d->calls, e->answer.ticket, e->answer.status, e->answer.object,
-                         e->answer.message);
-    }
-    effects_done(&d->held);
+/* On the loop, behind both calls. */
+static void is_undecided(void *data)
+{
+    const struct change *ch = data;
+
+    assert_int_equal(ch->put.status, 0);
+    assert_int_equal(ch->look.status, 0);
 }
 
 static void *puts_a_pool(void *data)
 {
     struct desk *d = data;
-    AUTO(manifest) struct manifest *m = a_pool();
-    struct controller_event event = { .kind = CE_PUT };
-    struct outcome put = { .status = 0 }, look = { .status = 0 };
+    struct change ch;
 
-    event.put.object = m;
-    event.put.who = "test";
-    assert_int_equal(sem_init(&put.done, 0, 0), 0);
-    d->backend.submit(d->backend.data, &event, on_done, &put);
-    get(d, "powerpools", "rack", &look); /* behind the put in the queue: it was taken */
-    assert_int_equal(look.status, 200);
-    assert_int_equal(put.status, 0); /* but it is not durable */
+    change_begin(&ch, d);
+    loop_post(d->loop, is_undecided, &ch);
     loop_post(d->loop, release, d);
-    outcome_wait(&put);
-    assert_int_equal(put.status, 201);
-    assert_string_equal(put.text, "rack");
+    change_end(&ch);
+    assert_int_equal(ch.put.status, 201);
+    assert_string_equal(ch.put.text, "rack");
+    assert_int_equal(ch.look.status, 200);
     loop_stop(d->loop, 0);
     return NULL;
 }
 
-static void a_change_is_answered_when_it_is_durable(void **state)
+static void changes_and_looks_are_answered_when_durable(void **state)
 {
+    ((struct desk *)*state)->slow = true;
     with_caller(*state, puts_a_pool);
 }
 
@@ -183,19 +222,15 @@ static void close_calls(void *data)
 static void *is_turned_away(void *data)
 {
     struct desk *d = data;
-    AUTO(manifest) struct manifest *m = a_pool();
-    struct controller_event event = { .kind = CE_PUT };
-    struct outcome waits = { .status = 0 }, late = { .status = 0 };
+    struct outcome late = { .status = 0 };
+    struct change ch;
 
-    event.put.object = m;
-    event.put.who = "test";
-    assert_int_equal(sem_init(&waits.done, 0, 0), 0);
-    d->backend.submit(d->backend.data, &event, on_done, &waits);
-    get(d, "nodes", NULL, &late);
-    assert_int_equal(waits.status, 0);
+    change_begin(&ch, d);
+    loop_post(d->loop, is_undecided, &ch);
     loop_post(d->loop, close_calls, d);
-    outcome_wait(&waits);
-    assert_int_equal(waits.status, 503);
+    change_end(&ch);
+    assert_int_equal(ch.put.status, 503);
+    assert_int_equal(ch.look.status, 503);
     get(d, "nodes", NULL, &late);
     assert_int_equal(late.status, 503);
     loop_stop(d->loop, 0);
@@ -204,14 +239,15 @@ static void *is_turned_away(void *data)
 
 static void closing_answers_everybody(void **state)
 {
+    ((struct desk *)*state)->slow = true;
     with_caller(*state, is_turned_away);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_looked_at_is_answered_at_once, make, unmake),
-        cmocka_unit_test_setup_teardown(a_change_is_answered_when_it_is_durable, make, unmake),
+        cmocka_unit_test_setup_teardown(looks_are_answered, make, unmake),
+        cmocka_unit_test_setup_teardown(changes_and_looks_are_answered_when_durable, make, unmake),
         cmocka_unit_test_setup_teardown(closing_answers_everybody, make, unmake),
     };
 
