@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "controller/cli/moment.h"
+#include "proto/base/clock.h"
 
 const json_t *look(const json_t *object, const char *path)
 {
@@ -41,7 +41,7 @@ int64_t look_time(const json_t *object, const char *path)
     const char *text = look_text(object, path);
     int64_t wall_ms;
 
-    return text && moment_rfc3339(text, &wall_ms) == 0 ? wall_ms : 0;
+    return text && clock_parse(text, &wall_ms) == 0 ? wall_ms : 0;
 }
 
 const char *look_name(const json_t *object)

@@ -6,9 +6,6 @@
 
 #include "proto/base/err.h"
 
-/* "2026-11-23T07:00:00Z", with a fraction or an offset like +01:00. 0 or -EINVAL. */
-int moment_rfc3339(const char *text, int64_t *ret_wall_ms);
-
 /* RFC 3339; a day ("2026-11-23") or a minute ("2026-11-23 07:00") in UTC; "now"; or so long ago:
  * "24h", "-7d". -EINVAL with what was expected. */
 int moment_parse(const char *text, int64_t now_ms, int64_t *ret_wall_ms, struct err *e);

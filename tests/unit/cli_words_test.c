@@ -149,6 +149,7 @@ static void times_are_read(void **state)
         { "2024-02-29", 1709164800000 },
         { "2026-11-23 07:00", 1795417200000 },
         { "2026-11-23 07:00+02:00", 1795410000000 },
+        { "2026-11-23 07:00:00", 1795417200000 },
         { "now", NOW },
         { "24h", NOW - 86400000 },
         { "-90s", NOW - 90000 },
@@ -184,8 +185,6 @@ static void times_are_read(void **state)
         assert_int_equal(moment_parse(BAD[i], NOW, &ms, &e), -EINVAL);
         assert_non_null(strstr(e.text, "expected one like 2026-11-23T07:00:00Z"));
     }
-    assert_int_equal(moment_rfc3339("2026-11-23", &ms), -EINVAL);
-    assert_int_equal(moment_rfc3339("2026-11-23T07:00Z", &ms), -EINVAL);
 }
 
 static void verbs_are_found(void **state)
