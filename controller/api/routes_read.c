@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "controller/api/routes.h"
-#include "controller/api/selector.h"
 #include "controller/api/server_private.h"
 #include "proto/base/clock.h"
+#include "proto/selector.h"
 
 #define WATCH_MOST_S 3600
 
@@ -34,13 +34,19 @@ static bool query_number(struct request *rq, const char *name, uint64_t def, uin
 
 static bool query_selector(struct request *rq, struct selector **ret_selector)
 {
+    AUTO(selector) struct selector *s = NULL;
     struct err e = ERR_INIT;
+    int r;
 
-    if (selector_parse(httpd_query(rq->call, "labelSelector"),
-                       httpd_query(rq->call, "fieldSelector"), ret_selector, &e) == 0)
-        return true;
-    request_fail(rq, 400, "%s", e.text);
-    return false;
+    if ((r = selector_add_labels(&s, httpd_query(rq->call, "labelSelector"), &e)) < 0)
+        (void)err_prefix(&e, r, "labelSelector");
+    else if ((r = selector_add_fields(&s, httpd_query(rq->call, "fieldSelector"), &e)) < 0)
+        (void)err_prefix(&e, r, "fieldSelector");
+    if (r < 0)
+        request_fail(rq, 400, "%s", e.text);
+    else
+        *ret_selector = TAKE(s);
+    return r == 0;
 }
 
 static json_t *select_items(const json_t *items, const struct selector *s)

@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "controller/api/selector.h"
 #include "controller/controller.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/httpd.h"
+#include "proto/selector.h"
 
 #define WATCH_RING 4096
 #define WATCH_BOOKMARK_MS 60000

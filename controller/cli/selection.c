@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/cli/look.h"
 #include "proto/base/array.h"
+#include "proto/selector.h"
 
 static int add_pair(struct selection *s, const char *word, struct err *e)
 {
@@ -78,72 +78,17 @@ void selection_done(struct selection *s)
 /* --- labels ------------------------------------------------------------------------------------
  */
 
-struct wish { /* one part of a selector */
-    const char *key, *value;
-    size_t key_n, value_n;
-    bool negated;
-};
-
-/* Reads the part at *at and moves behind its comma. */
-static bool next_wish(const char **at, struct wish *w)
-{
-    size_t n = strcspn(*at, ","), key_n;
-    const char *part = *at;
-
-    *at += n + (part[n] == ',');
-    *w = (struct wish){ .key = part };
-    if (n && *part == '!') {
-        w->negated = true;
-        w->key++;
-        n--;
-    }
-    key_n = strcspn(w->key, "!=");
-    w->key_n = key_n < n ? key_n : n;
-    if (w->key_n == 0 || memchr(w->key, ' ', n))
-        return false;
-    if (w->key_n == n)
-        return true;
-    if (w->negated)
-        return false;
-    w->negated = w->key[w->key_n] == '!';
-    w->value = w->key + w->key_n + w->negated;
-    if (*w->value++ != '=')
-        return false;
-    w->value += !w->negated && *w->value == '=';
-    w->value_n = n - (size_t)(w->value - w->key);
-    return !memchr(w->value, '=', w->value_n);
-}
-
 int labels_check(const char *selector, struct err *e)
 {
-    const char *at = selector;
-    struct wish w;
+    AUTO(selector) struct selector *s = NULL;
+    int r = selector_add_labels(&s, selector, e);
 
-    while (at && *at)
-        if (!next_wish(&at, &w))
-            return err_set(e, -EINVAL,
-                           "\"%.80s\" is no label selector; expected parts like a=b, a!=b, a, !a",
-                           selector);
-    return 0;
+    return r < 0 ? err_prefix(e, r, "\"%.80s\" is no label selector", selector) : 0;
 }
 
 bool labels_match(const char *selector, const json_t *object)
 {
-    const json_t *labels = look(object, "metadata.labels");
-    const char *at = selector;
-    struct wish w;
+    AUTO(selector) struct selector *s = NULL;
 
-    while (at && *at) {
-        const char *value;
-        bool there;
-
-        if (!next_wish(&at, &w))
-            return false;
-        value = json_string_value(json_object_getn(labels, w.key, w.key_n));
-        there = value && (!w.value ||
-                          (strlen(value) == w.value_n && memcmp(value, w.value, w.value_n) == 0));
-        if (there == w.negated)
-            return false;
-    }
-    return true;
+    return selector_add_labels(&s, selector, NULL) == 0 && selector_matches(s, object);
 }

@@ -29,7 +29,7 @@ static inline void auto_selection(struct selection *s)
     selection_done(s);
 }
 
-/* Does the object have the labels that `selector` asks for: "a=b,c!=d,e,!f"? labels_check() says
+/* Does the object have the labels that `selector` (proto/selector.h) asks for? labels_check() says
  * whether the text is a selector at all. NULL selects everything. */
 int labels_check(const char *selector, struct err *e);
 bool labels_match(const char *selector, const json_t *object);

@@ -127,7 +127,6 @@ PURE = [
     "controller/api/metrics",
     "controller/api/resource",
     "controller/api/route",
-    "controller/api/selector",
     "controller/api/status",
     "controller/controller",
     "controller/energy/*",
@@ -150,6 +149,7 @@ PURE = [
     "proto/base/yaml_print",
     "proto/manifest*",
     "proto/quantity",
+    "proto/selector",
     "proto/wire*",
 ]
 IMPURE = re.compile(

@@ -163,7 +163,7 @@ def test_a_model_is_gone_once_its_replicas_are(api: Controller) -> None:
 REFUSALS = [
     ("POST", "powerpools", "{", {}, 400, "BadRequest", "no valid JSON: line 1"),
     ("POST", "powerpools", '{"kind":1,"kind":2}', {}, 400, "BadRequest", "duplicate"),
-    ("POST", "powerpools", pool("Upper"), {}, 422, "Invalid", "metadata.name: expected lower-case"),
+    ("POST", "powerpools", pool("Upper"), {}, 422, "Invalid", "metadata.name: expected"),
     ("POST", "powerpools", pool(minAwake="x"), {}, 422, "Invalid", "spec.minAwake: expected"),
     ("POST", "powerpools", pool(minAwak=1), {}, 422, "Invalid", 'did you mean "minAwake"'),
     ("POST", "servedmodels", pool(), {}, 400, "BadRequest", "expected ServedModel, not PowerPool"),

@@ -1,5 +1,5 @@
-/* labelSelector and fieldSelector: see selector.h. */
-#include "controller/api/selector.h"
+/* Selectors of objects: see selector.h. */
+#include "proto/selector.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -118,18 +118,20 @@ static int parse_field(const char **at, struct requirement *r, struct err *e)
     return 0;
 }
 
-static int parse_list(struct selector *s, const char *text, bool fields, struct err *e)
+static int add_list(struct selector **s, const char *text, bool fields, struct err *e)
 {
     const char *at = text;
     int r;
 
     if (!text || !*text)
         return 0;
+    if (!*s)
+        *s = xcalloc(1, sizeof(**s));
     do {
-        if (s->n_requirements == REQUIREMENTS_MAX)
+        if ((*s)->n_requirements == REQUIREMENTS_MAX)
             return err_set(e, -EINVAL, "more than %d requirements", REQUIREMENTS_MAX);
         skip_spaces(&at);
-        r = (fields ? parse_field : parse_label)(&at, ARRAY_ADD(s, requirements), e);
+        r = (fields ? parse_field : parse_label)(&at, ARRAY_ADD(*s, requirements), e);
         if (r < 0)
             return r;
         skip_spaces(&at);
@@ -137,18 +139,14 @@ static int parse_list(struct selector *s, const char *text, bool fields, struct 
     return *at ? err_set(e, -EINVAL, "expected a comma, not \"%.20s\"", at) : 0;
 }
 
-int selector_parse(const char *labels, const char *fields, struct selector **ret_selector,
-                   struct err *e)
+int selector_add_labels(struct selector **s, const char *text, struct err *e)
 {
-    AUTO(selector) struct selector *s = xcalloc(1, sizeof(*s));
-    int r;
+    return add_list(s, text, false, e);
+}
 
-    if ((r = parse_list(s, labels, false, e)) < 0)
-        return err_prefix(e, r, "labelSelector");
-    if ((r = parse_list(s, fields, true, e)) < 0)
-        return err_prefix(e, r, "fieldSelector");
-    *ret_selector = s->n_requirements ? TAKE(s) : NULL;
-    return 0;
+int selector_add_fields(struct selector **s, const char *text, struct err *e)
+{
+    return add_list(s, text, true, e);
 }
 
 /* --- matching ----------------------------------------------------------------------------------
