@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define LN2_HIGH 0.693359375f /* exact in few bits: k * LN2_HIGH has no error */
-#define LN2_LOW -2.12194440e-4f
+#define LN2_LOW (-2.12194440e-4f)
 #define SMALLEST 1.17549435e-38f
 
 static uint32_t bits_of(float x)

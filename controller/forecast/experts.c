@@ -151,7 +151,7 @@ static void weigh(const struct experts *x, const struct past *p, uint32_t k,
 
 static float quantile_of_last(const struct past *p, float level)
 {
-    float v[LAST], rank, low;
+    float v[LAST] = { 0 }, rank, low;
     uint32_t n = 0, i;
 
     for (uint32_t back = 0; back < LAST; back++) {

@@ -8,7 +8,7 @@
 
 float member_median(const struct past *p, uint32_t h)
 {
-    float v[SPAN];
+    float v[SPAN] = { 0 };
     uint32_t n = 0;
 
     (void)h;

@@ -100,7 +100,7 @@ static bool whole(const struct past *p, int64_t origin)
 static bool learn_window(const struct network *n, const struct past *p, int64_t origin,
                          float gradient[NETWORK_WEIGHTS])
 {
-    struct pass w;
+    struct pass w = { 0 };
     float slope[NETWORK_OUTPUTS], now;
 
     if (!whole(p, origin))
@@ -156,7 +156,7 @@ static void learn(struct network *n, const struct past *p)
 
 void network_add(struct network *n, const struct past *p)
 {
-    struct pass w;
+    struct pass w = { 0 };
 
     if (!p->gap)
         learn(n, p);

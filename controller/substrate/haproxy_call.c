@@ -79,6 +79,7 @@ static bool hand_over(struct haproxy_call *c)
     size_t done = 0;
     char *stop;
 
+    // cppcheck-suppress autoVariables ; set back to NULL before this returns
     c->removed = &removed;
     while ((stop = memchr(c->in.data + done, '\n', c->in.length - done))) {
         char *line = c->in.data + done;

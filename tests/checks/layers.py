@@ -77,7 +77,7 @@ MAY_INCLUDE = {
 # header pattern -> files that may include it
 ONE_USER = {
     r"powercap/": r"agent/(sensor/rapl|power_cap)\.c",
-    r"sqlite3\.h": r"controller/state/store\w*\.c",
+    r"sqlite3\.h": r"controller/state/store\w*\.[ch]",
     r"microhttpd\.h": r"proto/base/httpd\w*\.[ch]",
     r"yaml\.h": r"proto/base/yaml(_print)?\.c",
     r"(proto/huddle\.pb-c|protobuf-c/protobuf-c)\.h": r"proto/wire\w*\.[ch]",

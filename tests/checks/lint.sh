@@ -12,7 +12,8 @@ echo "cppcheck"
 cppcheck --quiet --std=c11 --inline-suppr --error-exitcode=1 --enable=warning,portability \
     --suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck \
     --suppressions-list=tests/checks/cppcheck.txt -j "$(nproc)" -I. -I"$build/gen" -D_GNU_SOURCE \
-    '-D__attribute__(x)=' agent controller proto
+    '-D__attribute__(x)=' \
+    '-Djson_array_foreach(a,i,v)=while(v=json_array_get(a,i))' agent controller proto
 
 echo "clang-tidy"
 printf '%s\n' -std=gnu11 -I../.. -Igen -D_GNU_SOURCE '-DHUDDLE_VERSION="0"' >"$build/compile_flags.txt"

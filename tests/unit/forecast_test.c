@@ -49,7 +49,8 @@ static void a_compressed_day_is_anticipated(void **state)
             n++;
         }
     }
-    print_message("error %.2f of the naive, covered %d of %d, %s\n", ours / naive, covered, n, f.why);
+    print_message("error %.2f of the naive, covered %d of %d, %s\n", ours / naive, covered, n,
+                  f.why);
     assert_true(ours < 0.35 * naive);
     assert_in_range(covered * 100 / n, 85, 100);
     assert_non_null(strstr(f.why, "season of 120 steps"));
