@@ -302,7 +302,7 @@ static int run(const struct options *o)
         return EXIT_CONFIG;
     }
     if (o->mode == MODE_CHECK) {
-        printf("%s: configuration of node %s is valid\n", o->config, config->node);
+        (void)printf("%s: configuration of node %s is valid\n", o->config, config->node);
         return EXIT_SUCCESS;
     }
     log_setup(config->log.level, config->log.format == 1);

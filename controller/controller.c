@@ -72,7 +72,7 @@ static void begin_term(struct controller *c)
     c->cluster->term++;
     c->cluster->instance = c->options.instance;
     if (!c->cluster->id[0])
-        snprintf(c->cluster->id, sizeof(c->cluster->id), "%s", c->options.cluster_id);
+        (void)snprintf(c->cluster->id, sizeof(c->cluster->id), "%s", c->options.cluster_id);
     c->meta_due = c->doors_now = true;
     /* A fresh cluster has nothing that could shrink wrongly. */
     c->warming_up = c->restored && c->cluster->nodes.n_items > 0;

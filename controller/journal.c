@@ -42,15 +42,15 @@ static json_t *row_object(const char *kind, uint64_t number, uint64_t version)
 {
     char name[24], text[24];
 
-    snprintf(name, sizeof(name), "%" PRIu64, number);
-    snprintf(text, sizeof(text), "%" PRIu64, version);
+    (void)snprintf(name, sizeof(name), "%" PRIu64, number);
+    (void)snprintf(text, sizeof(text), "%" PRIu64, version);
     return json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", MANIFEST_API_VERSION, "kind", kind,
                      "metadata", "name", name, "resourceVersion", text);
 }
 
 static void row_key(char key[24], uint64_t number)
 {
-    snprintf(key, 24, "%020" PRIu64, number);
+    (void)snprintf(key, 24, "%020" PRIu64, number);
 }
 
 /* Reasons come from agents and people: keep what is valid UTF-8. */
@@ -68,7 +68,7 @@ void core_journal(struct controller *c, const struct journal_row *row)
     char key[24], edge[16] = "", name[24];
 
     if (row->transition > 0)
-        snprintf(edge, sizeof(edge), "T%d", row->transition);
+        (void)snprintf(edge, sizeof(edge), "T%d", row->transition);
     json_object_set_new(object, "spec",
                         json_pack("{s:o, s:s, s:s, s:o, s:o, s:f, s:o, s:s, s:I, s:s}", "time",
                                   time_text(c->wall_ms), "act", row->act, "kind", row->kind, "name",
@@ -77,7 +77,7 @@ void core_journal(struct controller *c, const struct journal_row *row)
                                   text_value(row->by), "op", row->op ? row->op : "", "term",
                                   (json_int_t)c->cluster->term, "transition", edge));
     row_key(key, number);
-    snprintf(name, sizeof(name), "%" PRIu64, number);
+    (void)snprintf(name, sizeof(name), "%" PRIu64, number);
     fx_store(c->fx, TABLE_JOURNAL, key, json_incref(object));
     fx_change(c->fx, CHANGE_ADDED, "journal", name, version, json_incref(object));
     ring_add(&c->journal, object);
@@ -103,7 +103,7 @@ void core_event(struct controller *c, bool warning, const char *kind, const char
     va_list ap;
 
     va_start(ap, format);
-    vsnprintf(message, sizeof(message), format, ap);
+    (void)vsnprintf(message, sizeof(message), format, ap);
     va_end(ap);
     json_object_set_new(object, "involvedObject",
                         json_pack("{s:s, s:o}", "kind", kind, "name", text_value(name)));
@@ -112,7 +112,7 @@ void core_event(struct controller *c, bool warning, const char *kind, const char
     json_object_set_new(object, "type", json_string(warning ? "Warning" : "Normal"));
     json_object_set_new(object, "time", time_text(c->wall_ms));
     row_key(key, number);
-    snprintf(own, sizeof(own), "%" PRIu64, number);
+    (void)snprintf(own, sizeof(own), "%" PRIu64, number);
     fx_store(c->fx, TABLE_EVENT, key, json_incref(object));
     drop_oldest(c, TABLE_EVENT, number);
     fx_change(c->fx, CHANGE_ADDED, "events", own, version, json_incref(object));

@@ -61,7 +61,7 @@ static struct zone *load_zone(struct controller *c, const char *policy, const ch
     if (zone_fixed(name, &z) == 0)
         return z;
     if (!c->options.load || c->options.load(c->options.load_data, "zone", name, &bytes, &n) < 0)
-        snprintf(e.text, sizeof(e.text), "no such time zone");
+        (void)snprintf(e.text, sizeof(e.text), "no such time zone");
     else
         (void)zone_parse(bytes, n, &z, &e);
     free(bytes);
@@ -116,12 +116,12 @@ static struct manifest *stamped(struct controller *c, const struct manifest *wan
     m->meta.generation = old ? old->meta.generation + (same_spec(old, wanted) ? 0 : 1) : 1;
     m->meta.created_wall_ms = old ? old->meta.created_wall_ms : c->wall_ms;
     if (old) {
-        snprintf(uid, sizeof(uid), "%s", old->meta.uid ? old->meta.uid : "");
+        (void)snprintf(uid, sizeof(uid), "%s", old->meta.uid ? old->meta.uid : "");
     } else {
         uint64_t word = random_mix(random_hash(c->cluster->id) ^ random_hash(wanted->meta.name));
 
-        snprintf(uid, sizeof(uid), "%016" PRIx64 "%016" PRIx64, word,
-                 random_mix(word ^ (uint64_t)c->wall_ms ^ (uint64_t)wanted->kind));
+        (void)snprintf(uid, sizeof(uid), "%016" PRIx64 "%016" PRIx64, word,
+                       random_mix(word ^ (uint64_t)c->wall_ms ^ (uint64_t)wanted->kind));
     }
     free(m->meta.uid);
     m->meta.uid = xstrdup(uid);
@@ -133,7 +133,7 @@ static void refuse(struct controller *c, uint64_t ticket, int status, enum manif
 {
     char text[512];
 
-    snprintf(text, sizeof(text), "%s \"%.253s\" %s", manifest_kind_name(kind), name, what);
+    (void)snprintf(text, sizeof(text), "%s \"%.253s\" %s", manifest_kind_name(kind), name, what);
     fx_answer(c->fx, ticket, status, NULL, text);
 }
 
@@ -165,7 +165,7 @@ static void store_object(struct controller *c, const struct manifest *m)
 {
     char key[512];
 
-    snprintf(key, sizeof(key), "%s/%s", manifest_kind_plural(m->kind), m->meta.name);
+    (void)snprintf(key, sizeof(key), "%s/%s", manifest_kind_plural(m->kind), m->meta.name);
     fx_store(c->fx, TABLE_OBJECT, key, manifest_to_json(m));
 }
 
@@ -174,8 +174,8 @@ static void store_revision(struct controller *c, const struct revision *r)
 {
     char key[512];
 
-    snprintf(key, sizeof(key), "revisions/%s/%" PRIu64, r->object->meta.name,
-             r->object->meta.generation);
+    (void)snprintf(key, sizeof(key), "revisions/%s/%" PRIu64, r->object->meta.name,
+                   r->object->meta.generation);
     fx_store(c->fx, TABLE_OBJECT, key, manifest_to_json(r->object));
 }
 
@@ -277,7 +277,7 @@ void core_delete(struct controller *c, const struct controller_event *e)
     if (e->del.kind == KIND_SERVED_MODEL)
         store_revision(c, old);
     last = view_object(c, e->del.kind, e->del.name);
-    snprintf(key, sizeof(key), "%s/%s", kind, e->del.name);
+    (void)snprintf(key, sizeof(key), "%s/%s", kind, e->del.name);
     fx_delete(c->fx, TABLE_OBJECT, key);
     core_journal(c, &(struct journal_row){ .act = "delete",
                                            .kind = kind,

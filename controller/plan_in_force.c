@@ -65,7 +65,7 @@ static void take_nodes(struct controller *c, const struct plan *p)
             continue;
         n->verdict = (int)p->nodes[i].verdict;
         n->plan_joules = p->nodes[i].joules_at_stake;
-        snprintf(n->plan_why, sizeof(n->plan_why), "%s", p->nodes[i].why);
+        (void)snprintf(n->plan_why, sizeof(n->plan_why), "%s", p->nodes[i].why);
     }
 }
 
@@ -96,7 +96,7 @@ static struct replica *started_meanwhile(struct controller *c, const struct plan
 
 static void bind_start(struct start *s, struct replica *r, struct replica *old)
 {
-    snprintf(s->uid, sizeof(s->uid), "%s", r->name);
+    (void)snprintf(s->uid, sizeof(s->uid), "%s", r->name);
     s->state = START_STARTED;
     if (old)
         old->successor = r;
@@ -126,7 +126,7 @@ static void take_placement(struct controller *c, const struct plan *p, size_t i)
     s = ARRAY_ADD(c, starts);
     *s = (struct start){ .model = m, .node = n, .gpu_mask = pp->gpu_mask, .placement = i };
     if (old && old->leaving == LEAVING_NO)
-        snprintf(s->replaces, sizeof(s->replaces), "%s", old->name);
+        (void)snprintf(s->replaces, sizeof(s->replaces), "%s", old->name);
     present = started_meanwhile(c, p, s);
     if (present)
         bind_start(s, present, old);

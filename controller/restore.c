@@ -155,7 +155,7 @@ static void restore_meta(struct controller *c, const json_t *o)
     const char *id = json_string_value(json_object_get(o, "id"));
 
     if (id)
-        snprintf(k->id, sizeof(k->id), "%s", id);
+        (void)snprintf(k->id, sizeof(k->id), "%s", id);
     k->term = (uint64_t)json_integer_value(json_object_get(o, "term"));
     k->version = (uint64_t)json_integer_value(json_object_get(o, "version"));
     k->uid_counter = (uint64_t)json_integer_value(json_object_get(o, "uids"));
@@ -166,8 +166,8 @@ static void restore_meta(struct controller *c, const json_t *o)
     k->moves = (uint64_t)json_integer_value(json_object_get(o, "moves"));
     k->paused = json_is_true(json_object_get(o, "paused"));
     if (json_string_value(json_object_get(o, "pausedBy")))
-        snprintf(k->paused_by, sizeof(k->paused_by), "%s",
-                 json_string_value(json_object_get(o, "pausedBy")));
+        (void)snprintf(k->paused_by, sizeof(k->paused_by), "%s",
+                       json_string_value(json_object_get(o, "pausedBy")));
 }
 
 json_t *core_meta_row(const struct controller *c)
@@ -189,7 +189,7 @@ static void restore_history(struct controller *c, const struct row *row)
 
     if (!rest)
         return;
-    snprintf(name, sizeof(name), "%s", rest + 1);
+    (void)snprintf(name, sizeof(name), "%s", rest + 1);
     if (strncmp(row->key, "node/", 5) == 0) {
         struct node *n = named_find(&c->cluster->nodes, name);
 
@@ -312,7 +312,7 @@ static void store_demand(struct controller *c, struct model *m)
     for (int64_t chunk = d->stored / DEMAND_CHUNK; chunk * DEMAND_CHUNK < d->open; chunk++) {
         int64_t first = chunk * DEMAND_CHUNK;
 
-        snprintf(key, sizeof(key), "demand/%s/%016" PRId64, m->name, chunk);
+        (void)snprintf(key, sizeof(key), "demand/%s/%016" PRId64, m->name, chunk);
         fx_store(c->fx, TABLE_HISTORY, key, demand_to_row(d, first < d->first ? d->first : first));
     }
     d->stored = d->open;
@@ -326,13 +326,13 @@ void core_store_counters(struct controller *c)
     char *saved = series_pack(&k->saved_j), *awake = series_pack(&k->awake);
 
     for (size_t i = 0; i < k->nodes.n_items; i++) {
-        snprintf(key, sizeof(key), "node/%s", cluster_node(k, i)->name);
+        (void)snprintf(key, sizeof(key), "node/%s", cluster_node(k, i)->name);
         fx_store(c->fx, TABLE_HISTORY, key, node_counters_to_row(cluster_node(k, i)));
     }
     for (size_t i = 0; i < k->models.n_items; i++) {
         struct model *m = cluster_model(k, i);
 
-        snprintf(key, sizeof(key), "model/%s", m->name);
+        (void)snprintf(key, sizeof(key), "model/%s", m->name);
         fx_store(c->fx, TABLE_HISTORY, key, model_counters_to_row(m));
         store_demand(c, m);
     }

@@ -27,7 +27,8 @@ static void noted(struct controller *c, const struct controller_event *e, const 
 static void pause_cluster(struct controller *c, const struct controller_event *e, bool paused)
 {
     c->cluster->paused = paused;
-    snprintf(c->cluster->paused_by, sizeof(c->cluster->paused_by), "%s", paused ? e->verb.who : "");
+    (void)snprintf(c->cluster->paused_by, sizeof(c->cluster->paused_by), "%s",
+                   paused ? e->verb.who : "");
     noted(c, e, "cluster", c->cluster->id);
     core_event(c, false, "cluster", c->cluster->id, paused ? "Paused" : "Resumed", "by %s: %s",
                e->verb.who, e->verb.reason);
@@ -85,8 +86,8 @@ static const char *apply(struct controller *c, struct node *n, const struct cont
         return "";
     case VERB_HOLD:
         r->held = true;
-        snprintf(r->held_by, sizeof(r->held_by), "%s", e->verb.who);
-        snprintf(r->held_reason, sizeof(r->held_reason), "%s", e->verb.reason);
+        (void)snprintf(r->held_by, sizeof(r->held_by), "%s", e->verb.who);
+        (void)snprintf(r->held_reason, sizeof(r->held_reason), "%s", e->verb.reason);
         return "";
     case VERB_RELEASE:
         r->held = false;
@@ -95,12 +96,12 @@ static const char *apply(struct controller *c, struct node *n, const struct cont
     case VERB_SLEEP:
         why = ask_sleep(c, n);
         if (why && !*why)
-            snprintf(n->ask_sleep_by, sizeof(n->ask_sleep_by), "%s", e->verb.who);
+            (void)snprintf(n->ask_sleep_by, sizeof(n->ask_sleep_by), "%s", e->verb.who);
         break;
     case VERB_WAKE:
         why = ask_wake(n);
         if (why && !*why)
-            snprintf(n->ask_wake_by, sizeof(n->ask_wake_by), "%s", e->verb.who);
+            (void)snprintf(n->ask_wake_by, sizeof(n->ask_wake_by), "%s", e->verb.who);
         n->ask_sleep_by[0] = '\0';
         if (why && !*why && r->state == NODE_QUARANTINED) {
             r->attempt = 0; /* a person's word starts the tries anew */
@@ -111,7 +112,7 @@ static const char *apply(struct controller *c, struct node *n, const struct cont
         return "not a verb for a node";
     }
     if (why && !*why)
-        snprintf(n->ask_reason, sizeof(n->ask_reason), "%s", e->verb.reason);
+        (void)snprintf(n->ask_reason, sizeof(n->ask_reason), "%s", e->verb.reason);
     return why;
 }
 
@@ -127,14 +128,14 @@ void core_verb(struct controller *c, const struct controller_event *e)
     }
     n = named_find(&c->cluster->nodes, e->verb.node);
     if (!n) {
-        snprintf(text, sizeof(text), "Node \"%.253s\" not found", e->verb.node);
+        (void)snprintf(text, sizeof(text), "Node \"%.253s\" not found", e->verb.node);
         fx_answer(c->fx, e->verb.ticket, 404, NULL, text);
         return;
     }
     why = apply(c, n, e);
     if (why && *why) {
-        snprintf(text, sizeof(text), "cannot %s node %.200s: %s", verb_name(e->verb.verb), n->name,
-                 why);
+        (void)snprintf(text, sizeof(text), "cannot %s node %.200s: %s", verb_name(e->verb.verb),
+                       n->name, why);
         fx_answer(c->fx, e->verb.ticket, 422, NULL, text);
         return;
     }

@@ -58,7 +58,7 @@ json_t *view_head(const char *kind, const char *name, const char *uid, uint64_t 
 {
     char text[24];
 
-    snprintf(text, sizeof(text), "%" PRIu64, version);
+    (void)snprintf(text, sizeof(text), "%" PRIu64, version);
     return json_pack("{s:s, s:s, s:{s:o, s:o, s:s, s:o, s:o}}", "apiVersion", MANIFEST_API_VERSION,
                      "kind", kind, "metadata", "name", view_text(name), "uid", view_text(uid),
                      "resourceVersion", text, "creationTimestamp", view_time(created_wall_ms),
@@ -208,7 +208,7 @@ json_t *view_node_power(struct controller *c, const struct node *n)
     json_t *s;
 
     if (r->transition > 0)
-        snprintf(edge, sizeof(edge), "T%d", r->transition);
+        (void)snprintf(edge, sizeof(edge), "T%d", r->transition);
     view_set(o, "spec",
              json_pack("{s:o, s:s}", "pool", n->pool ? view_text(n->pool->name) : json_null(),
                        "driver", n->pool ? pool_spec(n->pool)->driver.type : "none"));
@@ -252,8 +252,8 @@ json_t *view_replica(struct controller *c, const struct replica *r)
     char address[512];
     json_t *s;
 
-    snprintf(address, sizeof(address), "%s:%u",
-             r->node->inventory.address ? r->node->inventory.address : "", r->port);
+    (void)snprintf(address, sizeof(address), "%s:%u",
+                   r->node->inventory.address ? r->node->inventory.address : "", r->port);
     view_set(o, "spec",
              json_pack("{s:s, s:s, s:I, s:o, s:I}", "model", r->model->name, "node", r->node->name,
                        "port", (json_int_t)r->port, "gpus", view_gpus(r->gpu_mask), "generation",

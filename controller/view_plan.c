@@ -82,7 +82,7 @@ json_t *view_plan(struct controller *c)
 
     if (!p)
         return NULL;
-    snprintf(uid, sizeof(uid), "%" PRIu64, p->id);
+    (void)snprintf(uid, sizeof(uid), "%" PRIu64, p->id);
     o = view_head("Plan", "current", uid, c->cluster->version,
                   c->wall_ms - (c->now_ms - p->snapshot->now_ms), NULL);
     view_set(o, "spec",

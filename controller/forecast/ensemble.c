@@ -317,9 +317,9 @@ void ensemble_add(struct ensemble *m, int64_t step, double value)
 static const char *why_unknown(const struct ensemble *m, char *text, size_t size)
 {
     if (m->series.seen < SEEN_MIN || isnan(m->waiting[horizon_place(0, m->past.origin)].top))
-        snprintf(text, size, "too little history: %u steps", m->series.seen);
+        (void)snprintf(text, size, "too little history: %u steps", m->series.seen);
     else if (m->series.gap >= BRIDGED_MAX)
-        snprintf(text, size, "no observation in the last %u steps", m->series.gap);
+        (void)snprintf(text, size, "no observation in the last %u steps", m->series.gap);
     else
         return NULL;
     return text;
@@ -370,11 +370,12 @@ static void describe(const struct ensemble *m, const float weight[MEMBERS], char
             best = i;
     }
     if (m->season.length)
-        snprintf(text, size, "season of %u steps, %u steps of history, mostly %s (%.0f %%)",
-                 m->season.length, m->series.n, names[best], (double)(100 * weight[best] / sum));
+        (void)snprintf(text, size, "season of %u steps, %u steps of history, mostly %s (%.0f %%)",
+                       m->season.length, m->series.n, names[best],
+                       (double)(100 * weight[best] / sum));
     else
-        snprintf(text, size, "no season found in %u steps of history, mostly %s (%.0f %%)",
-                 m->series.n, names[best], (double)(100 * weight[best] / sum));
+        (void)snprintf(text, size, "no season found in %u steps of history, mostly %s (%.0f %%)",
+                       m->series.n, names[best], (double)(100 * weight[best] / sum));
 }
 
 void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct forecast *ret_f)
@@ -406,8 +407,8 @@ void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct foreca
     }
     ret_f->doubtful = m->above > WILD;
     if (ret_f->doubtful)
-        snprintf(ret_f->why, sizeof(ret_f->why),
-                 "demand left the forecast's quantiles in most of the last steps");
+        (void)snprintf(ret_f->why, sizeof(ret_f->why),
+                       "demand left the forecast's quantiles in most of the last steps");
     else
         describe(m, weight, ret_f->why, sizeof(ret_f->why));
 }

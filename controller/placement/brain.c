@@ -100,8 +100,8 @@ static void note_moves(struct brain *b, const struct plan *p)
         if (pp->replica != NO_INDEX || pp->replaces == NO_INDEX)
             continue;
         memmove(m->last_move[1], m->last_move[0], sizeof(m->last_move[0]));
-        snprintf(m->last_move[0], sizeof(m->last_move[0]), "%.24s to %.24s",
-                 s->nodes[s->replicas[pp->replaces].node].name, s->nodes[pp->node].name);
+        (void)snprintf(m->last_move[0], sizeof(m->last_move[0]), "%.24s to %.24s",
+                       s->nodes[s->replicas[pp->replaces].node].name, s->nodes[pp->node].name);
     }
 }
 
@@ -152,10 +152,11 @@ static void size_models(struct brain *b, struct plan *plan)
         ensemble_forecast(b->minds[i].forecaster, forecast_steps(s, policy), &m->forecast);
         sizing(s, i, alive[i], ensemble_series(b->minds[i].forecaster), m);
         if (m->frozen && b->minds[i].last_move[0][0])
-            snprintf(m->why, sizeof(m->why),
-                     "it misses its SLO: nothing of it is moved; its last moves: %.45s%s%.45s",
-                     b->minds[i].last_move[0], b->minds[i].last_move[1][0] ? ", " : "",
-                     b->minds[i].last_move[1]);
+            (void)snprintf(
+                m->why, sizeof(m->why),
+                "it misses its SLO: nothing of it is moved; its last moves: %.45s%s%.45s",
+                b->minds[i].last_move[0], b->minds[i].last_move[1][0] ? ", " : "",
+                b->minds[i].last_move[1]);
     }
 }
 
@@ -225,8 +226,8 @@ static void prove(struct plan *plan)
     if (plan_check(plan, &e) == 0)
         return;
     plan_tame(plan);
-    snprintf(plan->summary, sizeof(plan->summary), "nothing is taken away, not proven: %.110s",
-             e.text);
+    (void)snprintf(plan->summary, sizeof(plan->summary),
+                   "nothing is taken away, not proven: %.110s", e.text);
     if (plan_check(plan, &e) == 0)
         return;
     for (size_t i = 0; i < plan->n_placements; i++)
@@ -235,8 +236,8 @@ static void prove(struct plan *plan)
     for (uint32_t n = 0; n < plan->snapshot->n_nodes; n++)
         plan->nodes[n].verdict = PLAN_STAY;
     plan_count(plan);
-    snprintf(plan->summary, sizeof(plan->summary), "nothing is changed, not proven: %.110s",
-             e.text);
+    (void)snprintf(plan->summary, sizeof(plan->summary), "nothing is changed, not proven: %.110s",
+                   e.text);
 }
 
 static void make(struct brain *b, struct plan *plan, uint64_t max_steps)

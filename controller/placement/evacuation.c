@@ -29,7 +29,7 @@ struct job {
 
 static void note(struct job *j, uint32_t node, const char *text)
 {
-    snprintf(j->nodes[node].why, sizeof(j->nodes[node].why), "%s", text);
+    (void)snprintf(j->nodes[node].why, sizeof(j->nodes[node].why), "%s", text);
 }
 
 /* --- what stands against it ---------------------------------------------------------------------
@@ -138,10 +138,11 @@ static void try_node(struct job *j, uint32_t node)
     out->off_s = outlook_off_s(j->o, &rest);
     out->joules_at_stake = gain_j(j, node, out->off_s);
     if (out->off_s <= break_even_s * HYSTERESIS || out->joules_at_stake <= 0) {
-        snprintf(out->why, sizeof(out->why),
-                 "awake: expected to be needed within %.0f s, sleep pays from %.0f s (%.0f J at "
-                 "stake)",
-                 out->off_s, break_even_s * HYSTERESIS, out->joules_at_stake);
+        (void)snprintf(
+            out->why, sizeof(out->why),
+            "awake: expected to be needed within %.0f s, sleep pays from %.0f s (%.0f J at "
+            "stake)",
+            out->off_s, break_even_s * HYSTERESIS, out->joules_at_stake);
         return;
     }
     if (p->steps > p->max_steps || !empty_node(j, node)) {
@@ -156,10 +157,11 @@ static void try_node(struct job *j, uint32_t node)
     j->sleeps_left[n->pool]--;
     *ARRAY_ADD(j, chosen) = node;
     out->verdict = PLAN_SLEEP;
-    snprintf(out->why, sizeof(out->why),
-             "not needed for %.0f s: sleeping saves %.0f J after %u moves and the power cycle "
-             "(pays from %.0f s)",
-             out->off_s, out->joules_at_stake, moved, break_even_s);
+    (void)snprintf(
+        out->why, sizeof(out->why),
+        "not needed for %.0f s: sleeping saves %.0f J after %u moves and the power cycle "
+        "(pays from %.0f s)",
+        out->off_s, out->joules_at_stake, moved, break_even_s);
 }
 
 /* --- order --------------------------------------------------------------------------------------
@@ -219,8 +221,8 @@ static uint32_t list_candidates(struct job *j, struct candidate *out)
         if (node->state != NODE_AWAKE || node->pool >= p->s->n_pools)
             continue;
         if (!node->sleepable)
-            snprintf(j->nodes[n].why, sizeof(j->nodes[n].why), "awake: %.120s",
-                     node->why_not_asleep);
+            (void)snprintf(j->nodes[n].why, sizeof(j->nodes[n].why), "awake: %.120s",
+                           node->why_not_asleep);
         else
             out[n_out++] =
                 (struct candidate){ n, p->held[n], node->curve.watts[0] - node->curve.standby_w };

@@ -95,13 +95,14 @@ static void write_verdicts(struct plan *plan, const struct packing *p)
         if (p->host[n] == HOST_COMING && node->state != NODE_WAKING) {
             out->verdict = PLAN_WAKE;
             out->joules_at_stake = node->curve.cycle_j;
-            snprintf(out->why, sizeof(out->why),
-                     node->state == NODE_ASLEEP
-                         ? "woken: %u replicas need it, or a spare is missing; boots in %.0f s"
-                         : "turned back: %u replicas are needed on it, boot of another %.0f s",
-                     p->held[n], node->curve.boot_s);
+            (void)snprintf(
+                out->why, sizeof(out->why),
+                node->state == NODE_ASLEEP
+                    ? "woken: %u replicas need it, or a spare is missing; boots in %.0f s"
+                    : "turned back: %u replicas are needed on it, boot of another %.0f s",
+                p->held[n], node->curve.boot_s);
         } else if (!out->why[0]) {
-            snprintf(out->why, sizeof(out->why), "%s", present_reason(node));
+            (void)snprintf(out->why, sizeof(out->why), "%s", present_reason(node));
         }
     }
 }
@@ -195,11 +196,12 @@ void plan_count(struct plan *plan)
     count_watts(plan);
     plan->bound_nodes = bound_nodes(s, placed);
     plan->bound_w = bound_watts(s, plan->bound_nodes);
-    snprintf(plan->summary, sizeof(plan->summary),
-             "%u of %u nodes awake (bound %u), %.0f W to %.0f W (bound %.0f W): %u moves, %u "
-             "starts, %u stops, %u sleeps, %u wakes",
-             plan->awake_target, s->n_nodes, plan->bound_nodes, plan->watts_now, plan->watts_after,
-             plan->bound_w, plan->moves, plan->starts, plan->stops, plan->sleeps, plan->wakes);
+    (void)snprintf(plan->summary, sizeof(plan->summary),
+                   "%u of %u nodes awake (bound %u), %.0f W to %.0f W (bound %.0f W): %u moves, %u "
+                   "starts, %u stops, %u sleeps, %u wakes",
+                   plan->awake_target, s->n_nodes, plan->bound_nodes, plan->watts_now,
+                   plan->watts_after, plan->bound_w, plan->moves, plan->starts, plan->stops,
+                   plan->sleeps, plan->wakes);
 }
 
 void plan_write(struct plan *plan, const struct packing *p)
@@ -231,8 +233,8 @@ void plan_tame(struct plan *plan)
         if (plan->nodes[n].verdict == PLAN_SLEEP) {
             plan->nodes[n].verdict = PLAN_STAY;
             plan->nodes[n].off_s = plan->nodes[n].joules_at_stake = 0;
-            snprintf(plan->nodes[n].why, sizeof(plan->nodes[n].why),
-                     "awake: the plan that put it to sleep could not be proven");
+            (void)snprintf(plan->nodes[n].why, sizeof(plan->nodes[n].why),
+                           "awake: the plan that put it to sleep could not be proven");
         }
     plan_count(plan);
 }

@@ -68,7 +68,7 @@ static double need_of(const struct snapshot *s, const struct snap_model *m,
 
 static void say(struct plan_model *out, const char *what)
 {
-    snprintf(out->why, sizeof(out->why), "%s", what);
+    (void)snprintf(out->why, sizeof(out->why), "%s", what);
 }
 
 static uint32_t clamp_least(const struct snap_model *m, uint32_t replicas)
@@ -92,17 +92,17 @@ static void explain_size(const struct snap_model *m, const struct power_policy *
                          struct plan_model *out)
 {
     if (out->predictive)
-        snprintf(out->why, sizeof(out->why),
-                 "%.3g req/s must be servable (now %.3g, forecast at %.2g over the lead time), "
-                 "%.3g a replica; %.40s",
-                 out->demand_need, out->demand_now, policy->quantile, m->capacity,
-                 out->forecast.why);
+        (void)snprintf(
+            out->why, sizeof(out->why),
+            "%.3g req/s must be servable (now %.3g, forecast at %.2g over the lead time), "
+            "%.3g a replica; %.40s",
+            out->demand_need, out->demand_now, policy->quantile, m->capacity, out->forecast.why);
     else
-        snprintf(out->why, sizeof(out->why),
-                 "%.3g req/s must be servable (now %.3g and a margin), %.3g a replica%s%.40s",
-                 out->demand_need, out->demand_now, m->capacity,
-                 policy->strategy == STRATEGY_PREDICTIVE ? "; no forecast: " : "",
-                 policy->strategy == STRATEGY_PREDICTIVE ? out->forecast.why : "");
+        (void)snprintf(out->why, sizeof(out->why),
+                       "%.3g req/s must be servable (now %.3g and a margin), %.3g a replica%s%.40s",
+                       out->demand_need, out->demand_now, m->capacity,
+                       policy->strategy == STRATEGY_PREDICTIVE ? "; no forecast: " : "",
+                       policy->strategy == STRATEGY_PREDICTIVE ? out->forecast.why : "");
 }
 
 static void size_known(const struct snapshot *s, const struct snap_model *m, uint32_t alive,

@@ -48,7 +48,7 @@ static void enter(struct node_record *r, enum node_state state, int t, const str
     r->off_seen_ms = 0;
     if (state != NODE_QUARANTINED)
         r->quarantine = QUARANTINE_NONE;
-    snprintf(r->reason, sizeof(r->reason), "%s", reason);
+    (void)snprintf(r->reason, sizeof(r->reason), "%s", reason);
 }
 
 static void finish_op(struct node_record *r)
@@ -152,9 +152,9 @@ static int in_awake(struct node_record *r, const struct node_facts *f, int64_t n
     if (!f->sleep || f->withdraw || node_no_sleep(r, f, now_ms))
         return 0;
     enter(r, NODE_DRAINING, 2, f, now_ms, f->sleep);
-    snprintf(r->op, sizeof(r->op), "%s", f->new_op);
-    snprintf(r->boot_id, sizeof(r->boot_id), "%s", f->boot_id);
-    snprintf(r->by, sizeof(r->by), "%s", f->sleep_by);
+    (void)snprintf(r->op, sizeof(r->op), "%s", f->new_op);
+    (void)snprintf(r->boot_id, sizeof(r->boot_id), "%s", f->boot_id);
+    (void)snprintf(r->by, sizeof(r->by), "%s", f->sleep_by);
     r->term = f->term;
     r->joules = f->joules;
     r->op_started_ms = now_ms;
@@ -231,7 +231,7 @@ static int in_preparing(struct node_record *r, const struct node_facts *f, int64
     if (t)
         return t;
     if (stage_is(r, f, POWER_STAGE_REFUSED) || stage_is(r, f, POWER_STAGE_ABORTED)) {
-        snprintf(text, sizeof(text), "its agent refused: %.120s", f->stage_reason);
+        (void)snprintf(text, sizeof(text), "its agent refused: %.120s", f->stage_reason);
         cool_down(r, f);
         return back_to_awake(r, 5, f, now_ms, text);
     }
@@ -328,7 +328,7 @@ static int in_asleep(struct node_record *r, const struct node_facts *f, int64_t 
         return woke_by_itself(r, f, now_ms);
     if (reads(f, POWER_ON, now_ms) && f->power_ms > r->entered_ms) {
         enter(r, NODE_WAKING, 12, f, now_ms, "found on: waiting for its report");
-        snprintf(r->by, sizeof(r->by), "%s", "recovery");
+        (void)snprintf(r->by, sizeof(r->by), "%s", "recovery");
         r->attempt = 1;
         r->last_wake_ms = now_ms;
         return 12;
@@ -343,7 +343,7 @@ static int in_asleep(struct node_record *r, const struct node_facts *f, int64_t 
     if (r->off_seen_ms > 0 && now_ms - r->entered_ms < f->settle_ms)
         return 0;
     enter(r, NODE_WAKING, 8, f, now_ms, wake);
-    snprintf(r->by, sizeof(r->by), "%s", f->wake && f->wake_by ? f->wake_by : "recovery");
+    (void)snprintf(r->by, sizeof(r->by), "%s", f->wake && f->wake_by ? f->wake_by : "recovery");
     r->attempt = 0;
     r->wake_wanted = false;
     r->last_wake_ms = 0;
@@ -558,7 +558,7 @@ struct node_record node_record_restart(const struct node_record *stored, int64_t
         r.state = NODE_AWAKE;
         r.transition = 3;
         finish_op(&r);
-        snprintf(r.reason, sizeof(r.reason), "%s", "the controller was restarted");
+        (void)snprintf(r.reason, sizeof(r.reason), "%s", "the controller was restarted");
     }
     return r;
 }

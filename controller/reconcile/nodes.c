@@ -176,7 +176,7 @@ static void wishes_of(struct controller *c, struct node *n, struct node_facts *f
         wish_wake(c, n, f);
         break;
     }
-    snprintf(
+    (void)snprintf(
         op, OP_MAX, "%016llx%016llx",
         (unsigned long long)random_mix(random_hash(c->cluster->id) ^ (c->cluster->op_counter + 1)),
         (unsigned long long)random_mix(c->cluster->term ^ random_hash(n->name) ^

@@ -31,7 +31,7 @@ static void drain(struct controller *c, struct replica *r, const char *why)
     r->leaving_ms = c->now_ms;
     r->drain_seen_ms = 0;
     r->quiet_since_ms = NEVER_MS;
-    snprintf(r->why, sizeof(r->why), "%s", why);
+    (void)snprintf(r->why, sizeof(r->why), "%s", why);
     act_on_replica(c, r, "drain", why, "planner");
     replica_touch(c->cluster, r);
 }
@@ -41,7 +41,7 @@ static void stop(struct controller *c, struct replica *r, const char *why)
     r->leaving = LEAVING_STOP;
     r->leaving_ms = c->now_ms;
     r->drop_generation = 0; /* set when the desired state without it gets its number */
-    snprintf(r->why, sizeof(r->why), "%s", why);
+    (void)snprintf(r->why, sizeof(r->why), "%s", why);
     act_on_replica(c, r, "stop", why, "planner");
     replica_touch(c->cluster, r);
 }
@@ -87,7 +87,7 @@ static void step_draining(struct controller *c, struct replica *r)
 {
     if (is_needed_again(c, r)) {
         r->leaving = LEAVING_NO;
-        snprintf(r->why, sizeof(r->why), "needed again while it was draining");
+        (void)snprintf(r->why, sizeof(r->why), "needed again while it was draining");
         act_on_replica(c, r, "abort", r->why, "recovery");
         replica_touch(c->cluster, r);
     } else if (is_dead(r)) {
@@ -191,7 +191,8 @@ static void give_up(struct controller *c, struct replica *r)
     if (old) {
         old->keep = true;
         old->successor = NULL;
-        snprintf(old->why, sizeof(old->why), "kept: its move to %.64s was given up", r->node->name);
+        (void)snprintf(old->why, sizeof(old->why), "kept: its move to %.64s was given up",
+                       r->node->name);
         replica_touch(c->cluster, old);
     }
     stop(c, r, "it did not become ready");
@@ -268,7 +269,7 @@ static void make_uid(struct controller *c, const struct model *m, char uid[UID_M
     do {
         uint64_t word = random_mix(random_hash(c->cluster->id) ^ ++c->cluster->uid_counter);
 
-        snprintf(uid, UID_MAX, "%.60s-%08x", m->name, (unsigned)(word >> 32));
+        (void)snprintf(uid, UID_MAX, "%.60s-%08x", m->name, (unsigned)(word >> 32));
     } while (named_find(&c->cluster->replicas, uid));
 }
 
@@ -287,10 +288,10 @@ static void start_replica(struct controller *c, struct start *s, uint32_t port)
         r->replaces = xstrdup(old->name);
         old->successor = r;
         old->keep = false;
-        snprintf(r->why, sizeof(r->why), "moves %.64s here from node %.64s", old->name,
-                 old->node->name);
+        (void)snprintf(r->why, sizeof(r->why), "moves %.64s here from node %.64s", old->name,
+                       old->node->name);
     } else {
-        snprintf(r->why, sizeof(r->why), "the plan wants %u replicas", s->model->plan_target);
+        (void)snprintf(r->why, sizeof(r->why), "the plan wants %u replicas", s->model->plan_target);
     }
     s->state = START_STARTED;
     act_on_replica(c, r, old ? "move" : "start", r->why, "planner");

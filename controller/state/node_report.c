@@ -321,7 +321,7 @@ static struct replica *adopt(const struct piece *p, struct node *n, const struct
     r->baseline = true;
     r->since_ms = p->now_ms;
     r->created_wall_ms = p->taken_wall_ms;
-    snprintf(r->why, sizeof(r->why), "adopted: its agent reported it");
+    (void)snprintf(r->why, sizeof(r->why), "adopted: its agent reported it");
     replica_touch(p->c, r);
     (*adopted)++;
     return r;
@@ -381,8 +381,8 @@ static void take_power(struct node *n, const struct wire_report *w, int64_t now_
     if (w->power.stage != n->power_stage || strcmp(w->power.op, n->power_op) != 0)
         n->stage_ms = now_ms;
     n->power_stage = w->power.stage;
-    snprintf(n->power_op, sizeof(n->power_op), "%s", w->power.op);
-    snprintf(n->power_reason, sizeof(n->power_reason), "%s", w->power.reason);
+    (void)snprintf(n->power_op, sizeof(n->power_op), "%s", w->power.op);
+    (void)snprintf(n->power_reason, sizeof(n->power_reason), "%s", w->power.reason);
 }
 
 static void take_emptiness(struct node *n, const struct wire_report *w)
@@ -408,7 +408,7 @@ static void take_facts(struct cluster *c, struct node *n, const struct wire_repo
         n->empty_reports = 0;
     if (!n->seen || o->rebooted)
         node_touch(c, n);
-    snprintf(n->boot_id, sizeof(n->boot_id), "%s", w->boot_id);
+    (void)snprintf(n->boot_id, sizeof(n->boot_id), "%s", w->boot_id);
     n->seen = true;
     n->heard_ms = now_ms;
     n->seen_ms = now_ms - (int64_t)(w->age_ms > INT32_MAX ? INT32_MAX : w->age_ms);
@@ -443,8 +443,8 @@ static struct node *find_or_add(struct cluster *c, const struct wire_report *w, 
         return n;
     n = node_add(c, w->node);
     n->created_wall_ms = wall_ms;
-    snprintf(n->uid, sizeof(n->uid), "node-%016llx",
-             (unsigned long long)random_mix(random_hash(c->id) ^ random_hash(w->node)));
+    (void)snprintf(n->uid, sizeof(n->uid), "node-%016llx",
+                   (unsigned long long)random_mix(random_hash(c->id) ^ random_hash(w->node)));
     n->baseline = true;
     o->new_node = true;
     return n;

@@ -66,7 +66,7 @@ static void get_text(const json_t *o, const char *key, char *v, size_t size)
     const char *text = json_string_value(json_object_get(o, key));
 
     if (text)
-        snprintf(v, size, "%s", text);
+        (void)snprintf(v, size, "%s", text);
 }
 
 static void get_heap(const json_t *o, const char *key, char **v)
@@ -89,7 +89,7 @@ static json_t *hex_of(uint64_t v)
 {
     char text[20];
 
-    snprintf(text, sizeof(text), "%" PRIx64, v);
+    (void)snprintf(text, sizeof(text), "%" PRIx64, v);
     return json_string(text);
 }
 

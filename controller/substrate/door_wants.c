@@ -315,7 +315,7 @@ static bool give_slot(const struct door_wants *w, const struct haproxy_view *v, 
     for (uint32_t i = 0; i < w->slots; i++) {
         if (taken[(probed ? w->slots : 0) + i])
             continue;
-        snprintf(slot, sizeof(slot), "%s%" PRIu32, prefix_of(probed), i);
+        (void)snprintf(slot, sizeof(slot), "%s%" PRIu32, prefix_of(probed), i);
         is = haproxy_view_slot(v, slot);
         if (!is)
             continue;
@@ -387,6 +387,6 @@ void door_wants_read_routes(struct door_wants *w, char *text)
         if (!good_name(line) || !slot_number(w, space + 1, &number) || door_wants_model(w, line) ||
             door_wants_holder(w, space + 1))
             continue;
-        snprintf(add(w, line)->slot, DOOR_SLOT_MAX, "%s", space + 1);
+        (void)snprintf(add(w, line)->slot, DOOR_SLOT_MAX, "%s", space + 1);
     }
 }

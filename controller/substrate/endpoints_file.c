@@ -23,8 +23,8 @@ static json_t *server_json(const struct door_wanted *m, const struct door_wanted
 {
     char address[INET6_ADDRSTRLEN + 10];
 
-    snprintf(address, sizeof(address), "%s%s%s:%u", s->address.v6 ? "[" : "", s->address.ip,
-             s->address.v6 ? "]" : "", s->address.port);
+    (void)snprintf(address, sizeof(address), "%s%s%s:%u", s->address.v6 ? "[" : "", s->address.ip,
+                   s->address.v6 ? "]" : "", s->address.port);
     return json_pack("{s:s, s:s, s:s, s:i}", "uid", s->uid, "address", address, "state",
                      state_of(m, s, v), "weight", (int)s->weight);
 }

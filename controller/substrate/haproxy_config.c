@@ -169,8 +169,8 @@ void haproxy_config_description(const struct haproxy_config *c,
 
     write_text(c, "", &text);
     strbuf_puts(&text, haproxy_config_script());
-    snprintf(description, HAPROXY_DESCRIPTION_MAX, HAPROXY_MARK "%016" PRIx64,
-             random_hash(strbuf_text(&text)));
+    (void)snprintf(description, HAPROXY_DESCRIPTION_MAX, HAPROXY_MARK "%016" PRIx64,
+                   random_hash(strbuf_text(&text)));
 }
 
 void haproxy_config_write(const struct haproxy_config *c, struct strbuf *out)

@@ -114,7 +114,7 @@ static void last_words(int fd, char said[SAID_MAX])
     line = strrchr(text, '\n');
     line = line ? line + 1 : text;
     body = line[0] == '[' ? strstr(line, ") : ") : NULL;
-    snprintf(said, SAID_MAX, "%.*s", SAID_MAX - 1, body ? body + 4 : line);
+    (void)snprintf(said, SAID_MAX, "%.*s", SAID_MAX - 1, body ? body + 4 : line);
 }
 
 static void launch_done(struct haproxy_launch *x, int result)
@@ -229,7 +229,7 @@ static int spawn_haproxy(const struct haproxy_start *s, int words_fd, pid_t *ret
         words[n++] = s->takeover;
     }
     if (s->replaces > 0) { /* the last option: a list of pids follows it */
-        snprintf(replaces, sizeof(replaces), "%d", (int)s->replaces);
+        (void)snprintf(replaces, sizeof(replaces), "%d", (int)s->replaces);
         words[n++] = "-sf";
         words[n++] = replaces;
     }
@@ -271,7 +271,7 @@ bool haproxy_runs(pid_t pid, const char *config)
     char path[64];
     size_t n;
 
-    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
     if (pid <= 0 || file_read(path, PROC_FILE_MAX, &words, &n, NULL) < 0)
         return false; /* gone, or a zombie: it has no words */
     for (const char *w = words; w < words + n; w += strlen(w) + 1)

@@ -181,7 +181,8 @@ static char *address_of(const struct replica *r)
     bool colon = strchr(host, ':') != NULL && host[0] != '[';
     char text[512];
 
-    snprintf(text, sizeof(text), "%s%s%s:%u", colon ? "[" : "", host, colon ? "]" : "", r->port);
+    (void)snprintf(text, sizeof(text), "%s%s%s:%u", colon ? "[" : "", host, colon ? "]" : "",
+                   r->port);
     return xstrdup(text);
 }
 
