@@ -148,6 +148,7 @@ class Lab:
 
     def __init__(self, n_nodes: int, cpu_milli: int = 100, boot_s: float = 2.0) -> None:
         assert enter.inside(), "a lab lives in namespaces of its own: see enter.py"
+        os.umask(0o022)  # the controller runs no driver from a folder that a group may write
         self.name = os.environ[enter.INSIDE]
         self.folder = pathlib.Path(enter.WORK) / "lab"
         self.folder.mkdir()

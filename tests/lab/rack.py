@@ -40,6 +40,7 @@ class Rack(Lab):
         self.bin.mkdir()
         for program in ("huddle-agent", "huddle-controller", "huddlectl", "lab-power"):
             shutil.copy2(BUILD / program, self.bin / program)
+            (self.bin / program).chmod(0o755)  # others may not write a driver, whatever the umask
         shutil.copy2(BUILD / "classifier-serve", self.bin / "classifier-serve")
         shutil.copytree(WEIGHTS, self.folder / "weights")
         self.state = self.folder / "controller"
