@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/core.h"
+#include "agent/ledger.h"
 #include "agent/power_cap_plan.h"
 #include "agent/report.h"
 #include "proto/base/array.h"
@@ -29,7 +30,7 @@ static void set_options(struct agent *a, const struct agent_options *o)
     a->sleeps_per_day = o->sleeps_per_day;
 }
 
-static void begin_epoch(struct agent *a)
+void agent_begin_epoch(struct agent *a)
 {
     a->epoch = random_u64(&a->random) | 1;
     a->sequence = a->sent_sequence = a->acked_sequence = a->inventory_sequence = 0;
@@ -44,9 +45,8 @@ static void begin_epoch(struct agent *a)
     metering_zero(a);
 }
 
-int agent_new(const struct agent_options *options, const struct agent_saved *state,
-              const struct agent_saved *desired, int64_t boot_ms, int64_t wall_ms,
-              struct agent **ret_agent, struct err *e)
+int agent_new(const struct agent_options *options, const struct agent_files *files, int64_t boot_ms,
+              int64_t wall_ms, struct agent **ret_agent, struct err *e)
 {
     AUTO(agent) struct agent *a = xcalloc(1, sizeof(*a));
     int r;
@@ -64,10 +64,12 @@ int agent_new(const struct agent_options *options, const struct agent_saved *sta
     a->now_ms = a->start_ms = a->obeyed_ms = a->report_ms = a->sample_ms = boot_ms;
     a->sent_ms = boot_ms - NEVER_MS;
     a->wall_ms = wall_ms;
-    begin_epoch(a);
-    r = durable_restore(a, state, e);
+    agent_begin_epoch(a);
+    r = durable_restore(a, &files->state, e);
     if (r == 0)
-        r = desired_restore(a, desired, e);
+        r = desired_restore(a, &files->desired, e);
+    if (r == 0)
+        r = ledger_restore(a, &files->ledger, e);
     if (r < 0)
         return r;
     sleep_restore(a);
@@ -126,7 +128,7 @@ static int64_t report_due_ms(const struct agent *a)
 {
     bool held = false;
 
-    for (size_t i = 0; i < a->n_replicas && a->sequence == 0; i++)
+    for (size_t i = 0; i < a->n_replicas && !a->spoken; i++)
         held |= a->replicas[i]->unprobed;
     if (a->sending || a->report_wanted || sleep_is_silent(a))
         return NEVER_MS;
@@ -141,6 +143,17 @@ static int64_t sample_period_ms(const struct agent *a)
     if (safe_ms > 0 && safe_ms < period_ms)
         period_ms = safe_ms;
     return period_ms > INTERVAL_LEAST_MS ? period_ms : INTERVAL_LEAST_MS;
+}
+
+/* Before the report that says the same: see ledger.h. */
+static void keep_ledger(struct agent *a)
+{
+    struct strbuf bytes = STRBUF_INIT;
+    struct agent_effect *x = ax_add(a, AX_KEEP, NULL);
+
+    ledger_encode(a, &bytes);
+    x->keep.n = bytes.length;
+    x->keep.bytes = strbuf_take(&bytes);
 }
 
 static void send(struct agent *a)
@@ -159,8 +172,9 @@ static void send(struct agent *a)
         return;
     }
     report_sent(a);
-    a->sending = true;
+    a->sending = a->spoken = true;
     a->sent_sequence = a->sequence;
+    keep_ledger(a);
     x = ax_add(a, AX_SEND, NULL);
     x->send.n = bytes.length;
     x->send.bytes = strbuf_take(&bytes);
@@ -255,7 +269,7 @@ static void take_reply(struct agent *a, const struct wire_reply *reply)
     take_interval(a, reply->next_interval_ms);
     a->cap_wanted_uw = reply->power_cap_uw;
     if (reply->new_epoch) {
-        begin_epoch(a);
+        agent_begin_epoch(a);
         agent_hurry(a);
         ax_log(a, LOG_LEVEL_WARN, "a new epoch was asked for", NULL);
         return;

@@ -3,8 +3,9 @@
  * same effects, byte for byte. Times named *_ms are CLOCK_BOOTTIME unless they say wall.
  *
  * What it guarantees:
- *   - everything that grows is a counter since the epoch; one report is under way at a time, and a
- *     reply counts only when it answers that one;
+ *   - everything that grows is a counter since the epoch, which outlives a restart of the agent but
+ *     not of the node; one report is under way at a time, and a reply counts only when it answers
+ *     that one;
  *   - the last desired state is kept, on disk too, and carried out while the controller is away
  *     (fail static); a reply of an older term, or of a stranger, changes nothing;
  *   - two keys before sleep (SAFETY 1, "second key"): AX_POWER_OFF comes only after prepare, own
@@ -43,12 +44,18 @@ struct agent_options {
 /* --- durable state ---------------------------------------------------------------------------- */
 
 /* Two files, each replaced atomically. STATE is JSON: cluster, term, operations, which replicas
- * have been ready. DESIRED is an encoded Reply that holds the last desired state. */
+ * have been ready. DESIRED is an encoded Reply that holds the last desired state. The ledger
+ * (AX_KEEP) says where the counters stand; it need not survive a power failure, but the end of the
+ * process at any instant. */
 enum agent_file { AGENT_FILE_STATE, AGENT_FILE_DESIRED };
 
-struct agent_saved { /* as read at start; NULL, 0: there is none */
+struct agent_saved { /* NULL, 0: there is none */
     const char *bytes;
     size_t n;
+};
+
+struct agent_files { /* as read at start */
+    struct agent_saved state, desired, ledger;
 };
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -130,6 +137,7 @@ struct agent_event { /* everything is borrowed for the call */
 
 enum agent_effect_kind {
     AX_SAVE,        /* write the file durably; answered by AE_SAVED */
+    AX_KEEP,        /* write the ledger, before what follows; needs no answer */
     AX_SAMPLE,      /* read the sensors now; answered by AE_SAMPLE */
     AX_SEND,        /* send the report; answered by AE_REPLY or AE_SEND_FAILED */
     AX_START,       /* start agent_desired(uid); answered by AE_STARTED or AE_START_FAILED */
@@ -158,7 +166,7 @@ struct agent_effect { /* owns its strings */
         struct {
             char *bytes;
             size_t n;
-        } send;
+        } send, keep;
         int signal;
         struct {
             char op[AGENT_OP_MAX];
@@ -190,9 +198,8 @@ void agent_effects_done(struct agent_effects *fx);
 
 /* A file that cannot be read as what it should be is an error: the daemon moves it out of the way,
  * says so, and starts without. */
-int agent_new(const struct agent_options *options, const struct agent_saved *state,
-              const struct agent_saved *desired, int64_t boot_ms, int64_t wall_ms,
-              struct agent **ret_agent, struct err *e);
+int agent_new(const struct agent_options *options, const struct agent_files *files, int64_t boot_ms,
+              int64_t wall_ms, struct agent **ret_agent, struct err *e);
 void agent_free(struct agent *a);
 DEFINE_AUTO(agent, struct agent *, agent_free);
 

@@ -7,6 +7,7 @@
  *   metering.c   samples: counters since the epoch, joules to replicas, foreign work
  *   sleep.c      the two keys
  *   durable.c    what is kept on disk
+ *   ledger.c     where the counters stand, for the next agent of this boot
  *   report.c     the report
  *   effects.c    what comes out */
 #ifndef HUDDLE_AGENT_CORE_H
@@ -48,6 +49,7 @@ struct replica {
     bool ready, was_ready; /* was_ready: in this life of the process */
     bool given_up;         /* the process is only being ended: then FAILED */
     bool unprobed;         /* adopted, and not probed since */
+    bool recalled;         /* the ledger knew it: the counters below go on */
     uint32_t restarts;
     uint32_t starts_failed; /* in a row, without having been ready */
     uint32_t crashes;       /* in a row, without a long run in between */
@@ -135,6 +137,8 @@ struct agent {
 
     /* Reports. */
     uint64_t epoch, sequence;
+    bool continues; /* there was a ledger: what it does not know began after it */
+    bool spoken;    /* a report was sent in this life */
     int64_t start_ms, interval_ms, report_ms, sample_ms;
     bool sampling, report_wanted, sending;
     uint64_t sent_sequence, acked_sequence;
@@ -195,6 +199,7 @@ char *clean_text(const char *text, size_t most);
 void set_text(char **text, const char *value); /* the same, into a field that is never NULL */
 
 /* agent.c */
+void agent_begin_epoch(struct agent *a);
 void agent_hurry(struct agent *a); /* something worth a report before its time */
 
 /* desired.c */
@@ -207,6 +212,8 @@ void desired_forget_gone(struct agent *a, uint64_t acknowledged);
 /* Whether the reply comes from the controller that this agent obeys. */
 bool reply_is_believed(struct agent *a, const struct wire_reply *reply);
 struct replica *replica_find(const struct agent *a, const char *uid);
+struct replica *desired_add_replica(struct agent *a,
+                                    const struct wire_desired *spec); /* a new one */
 
 /* replica.c */
 struct replica *replica_new(const struct wire_desired *spec);

@@ -75,21 +75,26 @@ struct replica *replica_find(const struct agent *a, const char *uid)
     return i < a->n_replicas && strcmp(a->replicas[i]->spec->uid, uid) == 0 ? a->replicas[i] : NULL;
 }
 
-static struct replica *find_or_add(struct agent *a, const struct wire_desired *spec)
+struct replica *desired_add_replica(struct agent *a, const struct wire_desired *spec)
 {
-    struct replica *r = replica_find(a, spec->uid);
     size_t i = place_of(a, spec->uid);
 
-    if (r) {
-        replica_set_spec(r, spec);
-        return r;
-    }
     a->replicas =
         array_grow(a->replicas, a->n_replicas, &a->cap_replicas, sizeof(struct replica *));
     memmove(a->replicas + i + 1, a->replicas + i, (a->n_replicas - i) * sizeof(struct replica *));
     a->n_replicas++;
     a->replicas[i] = replica_new(spec);
     return a->replicas[i];
+}
+
+static struct replica *find_or_add(struct agent *a, const struct wire_desired *spec)
+{
+    struct replica *r = replica_find(a, spec->uid);
+
+    if (!r)
+        return desired_add_replica(a, spec);
+    replica_set_spec(r, spec);
+    return r;
 }
 
 static void apply(struct agent *a, const struct wire_reply *reply)
@@ -161,7 +166,7 @@ void desired_adopt(struct agent *a, const struct wire_desired *spec, int64_t pid
 {
     struct replica *r = replica_find(a, spec->uid);
 
-    if (!r) {
+    if (!r || !r->wanted) {
         r = find_or_add(a, spec);
         r->wanted = !a->desired_known; /* nobody has said yet that it should go */
     }

@@ -44,6 +44,8 @@ void agent_effect_done(struct agent_effect *x)
         free(x->save.bytes);
     if (x->kind == AX_SEND)
         free(x->send.bytes);
+    if (x->kind == AX_KEEP)
+        free(x->keep.bytes);
     for (int i = 0; x->kind == AX_LOG && i < AGENT_LOG_PAIRS; i++)
         free(x->log.value[i]);
     memset(x, 0, sizeof(*x));

@@ -294,6 +294,17 @@ static void save(struct service *s, const struct agent_effect *x)
     hands_step(s, &event);
 }
 
+static void keep(struct service *s, const struct agent_effect *x)
+{
+    struct err e = ERR_INIT;
+    bool failed = ledger_slots_write(&s->ledger, x->keep.bytes, x->keep.n, &e) < 0;
+
+    if (failed && !s->ledger_failing)
+        log_line(LOG_LEVEL_WARN, "a restart of the agent would lose what was counted", "reason",
+                 e.text, NULL);
+    s->ledger_failing = failed;
+}
+
 static void check_sleep(struct service *s)
 {
     struct sleep_check check = { .no_sleep_file = s->config->no_sleep_file };
@@ -358,6 +369,9 @@ static void carry_out(struct service *s, const struct agent_effect *x)
     switch (x->kind) {
     case AX_SAVE:
         save(s, x);
+        break;
+    case AX_KEEP:
+        keep(s, x);
         break;
     case AX_SAMPLE:
         look(s);

@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/cap_keeper.h"
 #include "agent/config.h"
+#include "agent/ledger_slots.h"
 #include "agent/metrics_page.h"
 #include "agent/power_off.h"
 #include "agent/replica/probe.h"
@@ -32,6 +33,8 @@ struct service {
     char *config_file;
     char address[128];
     int state_fd;
+    struct ledger_slots ledger;
+    bool ledger_failing;
 
     struct loop *loop;
     struct http_client *http;

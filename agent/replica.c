@@ -197,8 +197,20 @@ static void give_up(struct agent *a, struct replica *r)
 
 /* --- what was told ---------------------------------------------------------------------------- */
 
+/* The counters of a process that the ledger knows go on where they stood; one that is younger than
+ * the ledger is counted from zero; without a ledger nobody knows. */
+static void adopt_counters(const struct agent *a, struct replica *r, int64_t pid)
+{
+    if (!a->continues || (r->recalled && r->pid == pid))
+        return;
+    service_counters_started(&r->service);
+    r->cpu.based = r->cpu.restarted = true;
+    r->cpu.last_ns = 0;
+}
+
 void replica_adopted(struct agent *a, struct replica *r, int64_t pid, int64_t started_ms)
 {
+    adopt_counters(a, r, pid);
     run_anew(r);
     for (size_t i = 0; i < a->n_ready; i++)
         r->was_ready |= strcmp(a->ready[i], r->spec->uid) == 0;
@@ -360,7 +372,7 @@ bool replica_metrics_known(const struct agent *a, const struct replica *r)
         return false;
     if (!replica_has_process(r)) /* what it served is final, and nothing is in flight */
         return true;
-    return r->service.requests_known && (fresh || r->page_sequence > a->acked_sequence);
+    return (fresh && r->service.requests_known) || r->page_sequence > a->acked_sequence;
 }
 
 static void scrape_if_due(struct agent *a, struct replica *r)

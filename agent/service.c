@@ -100,9 +100,37 @@ static void read_saved(struct service *s, const char *name, struct agent_saved *
     ret_saved->bytes = bytes;
 }
 
+static int new_core(struct service *s, const struct agent_options *options, struct err *e)
+{
+    struct agent_files files = { 0 }, none = { 0 };
+    char *ledger;
+    int r;
+
+    read_saved(s, AGENT_STATE_NAME, &files.state);
+    read_saved(s, AGENT_DESIRED_NAME, &files.desired);
+    ledger_slots_read(&s->ledger, &ledger, &files.ledger.n);
+    files.ledger.bytes = ledger;
+    r = agent_new(options, &files, clock_boot_ms(), clock_wall_ms(), &s->core, e);
+    if (r < 0 && ledger) { /* of another version, perhaps: the least that can be lost */
+        log_line(LOG_LEVEL_WARN, "a new epoch begins", "reason", e->text, NULL);
+        ledger_slots_clear(&s->ledger);
+        files.ledger = none.ledger;
+        r = agent_new(options, &files, clock_boot_ms(), clock_wall_ms(), &s->core, e);
+    }
+    if (r < 0) {
+        log_line(LOG_LEVEL_ERROR, "the saved state is set aside", "reason", e->text, NULL);
+        state_file_set_aside(s->state_fd, AGENT_STATE_NAME);
+        state_file_set_aside(s->state_fd, AGENT_DESIRED_NAME);
+        r = agent_new(options, &none, clock_boot_ms(), clock_wall_ms(), &s->core, e);
+    }
+    free((char *)files.state.bytes);
+    free((char *)files.desired.bytes);
+    free(ledger);
+    return r;
+}
+
 static int make_core(struct service *s, struct err *e)
 {
-    struct agent_saved state = { 0 }, desired = { 0 };
     struct agent_options options = options_of(s->config);
     char boot_id[64];
     int r = text_file_line("/proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
@@ -112,18 +140,8 @@ static int make_core(struct service *s, struct err *e)
     if (getrandom(&options.seed, sizeof(options.seed), 0) != sizeof(options.seed))
         return err_errno(e, -errno, "getrandom");
     options.boot_id = boot_id;
-    read_saved(s, AGENT_STATE_NAME, &state);
-    read_saved(s, AGENT_DESIRED_NAME, &desired);
-    r = agent_new(&options, &state, &desired, clock_boot_ms(), clock_wall_ms(), &s->core, e);
-    if (r < 0) {
-        log_line(LOG_LEVEL_ERROR, "the saved state is set aside", "reason", e->text, NULL);
-        state_file_set_aside(s->state_fd, AGENT_STATE_NAME);
-        state_file_set_aside(s->state_fd, AGENT_DESIRED_NAME);
-        r = agent_new(&options, NULL, NULL, clock_boot_ms(), clock_wall_ms(), &s->core, e);
-    }
-    free((char *)state.bytes);
-    free((char *)desired.bytes);
-    return r;
+    r = ledger_slots_open(&s->ledger, s->state_fd, e);
+    return r < 0 ? r : new_core(s, &options, e);
 }
 
 static int make_hands(struct service *s, struct err *e)
@@ -273,6 +291,7 @@ int service_new(struct agent_config *config, const char *file, struct service **
     s->config = config;
     s->config_file = xstrdup(file);
     s->state_fd = -1;
+    s->ledger = (struct ledger_slots)LEDGER_SLOTS_INIT;
     (void)signal(SIGPIPE, SIG_IGN);
     r = start(s, e);
     if (r < 0)
@@ -325,6 +344,7 @@ void service_free(struct service *s)
         free(s->running[i]);
     free(s->running);
     free(s->groups);
+    ledger_slots_close(&s->ledger);
     if (s->state_fd >= 0)
         (void)close(s->state_fd);
     agent_config_free(s->config);

@@ -17,6 +17,7 @@
 
 #include "agent/config.h"
 #include "agent/inventory.h"
+#include "agent/ledger_slots.h"
 #include "agent/power_off.h"
 #include "agent/sleep_check.h"
 #include "agent/state_files.h"
@@ -112,6 +113,88 @@ static void test_state_files(void **state)
     (void)close(dir);
     assert_int_equal(state_dir_open(below("deep/state"), &dir, &e), 0); /* the lock went with it */
     (void)close(dir);
+}
+
+/* --- ledger ----------------------------------------------------------------------------------- */
+
+static void assert_ledger(struct ledger_slots *s, const char *text)
+{
+    char *bytes;
+    size_t n;
+
+    ledger_slots_read(s, &bytes, &n);
+    if (!text) {
+        assert_null(bytes);
+        return;
+    }
+    assert_non_null(bytes);
+    assert_int_equal(n, strlen(text));
+    assert_memory_equal(bytes, text, n);
+    free(bytes);
+}
+
+/* One byte of the slot's file changes, or its end is missing: as when a write was cut short. */
+static void damage(int fd, off_t at, bool cut)
+{
+    unsigned char byte;
+
+    if (cut) {
+        assert_int_equal(ftruncate(fd, at), 0);
+        return;
+    }
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 0x20;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+}
+
+static void test_ledger_slots(void **state)
+{
+    struct ledger_slots s = LEDGER_SLOTS_INIT, again = LEDGER_SLOTS_INIT;
+    struct err e = ERR_INIT;
+    int dir;
+
+    (void)state;
+    assert_int_equal(state_dir_open(below("ledger"), &dir, &e), 0);
+    assert_int_equal(ledger_slots_open(&s, dir, &e), 0);
+    assert_ledger(&s, NULL);
+    assert_int_equal(ledger_slots_write(&s, "one", 3, &e), 0);
+    assert_ledger(&s, "one");
+    assert_int_equal(ledger_slots_write(&s, "two, longer", 11, &e), 0);
+    assert_int_equal(ledger_slots_write(&s, "three", 5, &e), 0);
+    assert_int_equal(ledger_slots_write(&s, "four", 4, &e), 0); /* over something longer */
+    assert_int_equal(ledger_slots_open(&again, dir, &e), 0);
+    assert_ledger(&again, "four");
+    for (off_t at = 0; at < 36; at++) { /* wherever the newest is damaged, the one before counts */
+        for (int cut = 0; cut < 2; cut++) {
+            damage(s.fd[0], at, cut);
+            assert_ledger(&again, "three");
+            s.number = 3;
+            assert_int_equal(ledger_slots_write(&s, "four", 4, &e), 0);
+            assert_ledger(&again, "four");
+        }
+    }
+    damage(s.fd[0], 0, true);
+    damage(s.fd[1], 0, true);
+    assert_ledger(&again, NULL);
+    assert_int_equal(ledger_slots_write(&again, "five", 4, &e), 0);
+    ledger_slots_clear(&again);
+    assert_ledger(&s, NULL);
+    ledger_slots_close(&s);
+    ledger_slots_close(&again);
+    (void)close(dir);
+}
+
+static void test_ledger_on_a_full_disk(void **state)
+{
+    struct ledger_slots s = LEDGER_SLOTS_INIT;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    s.fd[0] = open("/dev/full", O_RDWR | O_CLOEXEC);
+    s.fd[1] = dup(s.fd[0]);
+    assert_true(ledger_slots_write(&s, "one", 3, &e) < 0);
+    assert_non_null(strstr(e.text, "ledger"));
+    ledger_slots_close(&s);
 }
 
 /* --- configuration ---------------------------------------------------------------------------- */
@@ -367,6 +450,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_state_files),
+        cmocka_unit_test(test_ledger_slots),
+        cmocka_unit_test(test_ledger_on_a_full_disk),
         cmocka_unit_test(test_config_defaults),
         cmocka_unit_test(test_config_whole),
         cmocka_unit_test(test_config_refuses),

@@ -36,11 +36,12 @@ struct rig {
     bool asked;
     struct agent_effect seen[RIG_SEEN]; /* but SAMPLE, SEND, SAVE, SCRAPE, LOG */
     size_t n_seen, scrapes;
-    char *state, *desired; /* files */
-    size_t n_state, n_desired;
+    char *state, *desired, *ledger; /* files */
+    size_t n_state, n_desired, n_ledger;
     bool disk_full;
     bool ready_at_once;         /* probes answer "ready" */
     const struct metrics *page; /* what scrapes find; NULL: nothing */
+    int64_t pid;                /* of the process started last */
     uint64_t term, generation;
     const char *cluster;
     uint64_t instance;
@@ -109,6 +110,12 @@ static inline void rig_carry(struct rig *r, struct agent_effect *x)
         break;
     case AX_SAVE:
         rig_save(r, x);
+        break;
+    case AX_KEEP:
+        free(r->ledger);
+        r->ledger = xmalloc(x->keep.n + 1);
+        memcpy(r->ledger, x->keep.bytes, x->keep.n);
+        r->n_ledger = x->keep.n;
         break;
     case AX_SEND:
         assert_false(r->asked);
@@ -198,14 +205,16 @@ static inline void rig_new(struct rig *r, const char *boot_id)
                                      .interval_ms = 5000,
                                      .sleep_not = "",
                                      .sleeps_per_day = 4 };
-    struct agent_saved state = { r->state, r->n_state }, desired = { r->desired, r->n_desired };
+    struct agent_files files = { { r->state, r->n_state },
+                                 { r->desired, r->n_desired },
+                                 { r->ledger, r->n_ledger } };
     struct wire_inventory inventory = { .cpus = 4, .cpu_milli = 4000 };
     struct agent_event event = { .kind = AE_INVENTORY };
     struct err e = ERR_INIT;
 
     agent_free(r->agent);
     r->asked = false;
-    if (agent_new(&options, &state, &desired, r->now_ms, RIG_WALL + r->now_ms, &r->agent, &e) < 0)
+    if (agent_new(&options, &files, r->now_ms, RIG_WALL + r->now_ms, &r->agent, &e) < 0)
         fail_msg("%s", e.text);
     inventory.machine_id = inventory.product_uuid = inventory.virtualization = "";
     inventory.host_node = inventory.architecture = inventory.kernel = inventory.power_model = "";
@@ -223,6 +232,7 @@ static inline void rig_start(struct rig *r)
                        .term = 3,
                        .instance = 77,
                        .generation = 1,
+                       .pid = 4242,
                        .cluster = "c1" };
     rig_new(r, "boot-1");
     rig_tick(r);
@@ -244,6 +254,7 @@ static inline void rig_end(struct rig *r)
     sample_done(&r->sample);
     free(r->state);
     free(r->desired);
+    free(r->ledger);
 }
 
 static inline size_t rig_count(const struct rig *r, enum agent_effect_kind kind)
@@ -344,7 +355,7 @@ static inline void rig_started(struct rig *r, const char *uid)
 {
     struct agent_event event = { .kind = AE_STARTED, .uid = uid };
 
-    event.started.pid = 4242;
+    event.started.pid = r->pid;
     rig_step(r, &event);
 }
 

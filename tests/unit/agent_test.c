@@ -583,14 +583,16 @@ static void test_broken_files_are_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(BROKEN); i++) {
-        struct agent_saved saved = { BROKEN[i], strlen(BROKEN[i]) };
+        struct agent_files files = { .state = { BROKEN[i], strlen(BROKEN[i]) } };
 
         e = (struct err)ERR_INIT;
-        assert_true(agent_new(&options, &saved, NULL, 0, 0, &agent, &e) < 0);
+        assert_true(agent_new(&options, &files, 0, 0, &agent, &e) < 0);
         assert_true(e.text[0]);
     }
-    struct agent_saved desired = { "\xff\xff\xff", 3 };
-    assert_true(agent_new(&options, NULL, &desired, 0, 0, &agent, &e) < 0);
+    struct agent_files files = { .desired = { "\xff\xff\xff", 3 } };
+    assert_true(agent_new(&options, &files, 0, 0, &agent, &e) < 0);
+    files = (struct agent_files){ .ledger = { "\xff\xff\xff", 3 } };
+    assert_true(agent_new(&options, &files, 0, 0, &agent, &e) < 0);
     assert_null(agent);
 }
 
@@ -636,7 +638,24 @@ static void test_requests_are_cumulative(void **state)
     rig_end(&r);
 }
 
-static void test_requests_of_an_adopted_replica(void **state)
+static void adopt_pid(struct rig *r, const struct wire_desired *d, int64_t pid)
+{
+    struct agent_event event = { .kind = AE_ADOPTED };
+
+    event.adopted.desired = d;
+    event.adopted.pid = pid;
+    event.adopted.started_ms = r->now_ms - 60000;
+    rig_step(r, &event);
+}
+
+static void forget_ledger(struct rig *r)
+{
+    free(r->ledger);
+    r->ledger = NULL;
+    r->n_ledger = 0;
+}
+
+static void test_adopted_without_a_ledger(void **state)
 {
     struct wire_desired d = rig_replica("m-1");
     struct metrics page = { .requests_known = true, .requests = 1000 };
@@ -644,15 +663,170 @@ static void test_requests_of_an_adopted_replica(void **state)
 
     (void)state;
     running(&r, &d);
+    forget_ledger(&r);
     rig_new(&r, "boot-1");
-    adopt(&r, &d);
+    adopt_pid(&r, &d, 4242);
     rig_tick(&r);
     rig_forget_seen(&r);
     page_of(&r, &page);
-    assert_int_equal(rig_told(&r, "m-1")->requests, 0); /* of an earlier epoch */
+    assert_int_equal(rig_told(&r, "m-1")->requests, 0); /* who knows when */
     page.requests = 1007;
     page_of(&r, &page);
     assert_int_equal(rig_told(&r, "m-1")->requests, 7);
+    rig_end(&r);
+}
+
+static void test_ledger_goes_on(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct metrics page = { .requests_known = true, .requests = 1000 };
+    uint64_t epoch, sequence, energy_uj;
+    struct rig r;
+
+    (void)state;
+    running(&r, &d);
+    page_of(&r, &page);
+    epoch = r.report->epoch;
+    sequence = r.report->sequence;
+    energy_uj = r.report->energy_measured_uj;
+    rig_advance(&r, 60000); /* nobody is there for a minute */
+    rig_new(&r, "boot-1");
+    adopt_pid(&r, &d, 4242);
+    rig_tick(&r);
+    assert_true(r.asked);
+    assert_non_null(r.report->inventory);
+    page.requests = 1600;
+    page_of(&r, &page);
+    assert_int_equal(r.report->epoch, epoch);
+    assert_true(r.report->sequence > sequence);
+    assert_true(r.report->energy_measured_uj >= energy_uj + UINT64_C(60000) * 50 * 1000);
+    assert_int_equal(rig_told(&r, "m-1")->requests, 1600);
+    assert_int_equal(rig_told(&r, "m-1")->energy_idle_uj + rig_told(&r, "m-1")->energy_dynamic_uj +
+                         r.report->energy_unattributed_uj,
+                     r.report->energy_measured_uj);
+    rig_end(&r);
+}
+
+static void test_ledger_and_a_younger_process(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct metrics page = { .requests_known = true, .requests = 1000 };
+    struct rig r;
+
+    (void)state;
+    running(&r, &d);
+    page_of(&r, &page);
+    rig_new(&r, "boot-1");
+    adopt_pid(&r, &d, 5555); /* started again, just before the agent was killed */
+    page.requests = 30;
+    rig_tick(&r);
+    page_of(&r, &page);
+    assert_int_equal(rig_told(&r, "m-1")->requests, 1030);
+    rig_end(&r);
+}
+
+static void test_ledger_of_another_boot(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct rig r;
+    uint64_t epoch;
+
+    (void)state;
+    running(&r, &d);
+    epoch = r.report->epoch;
+    rig_new(&r, "boot-2");
+    rig_tick(&r);
+    rig_await_report(&r);
+    assert_int_not_equal(r.report->epoch, epoch);
+    assert_int_equal(r.report->sequence, 1);
+    assert_int_equal(r.report->energy_measured_uj, 0);
+    rig_end(&r);
+}
+
+static void test_old_ledger_begins_an_epoch(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct rig r;
+    uint64_t epoch;
+
+    (void)state;
+    running(&r, &d);
+    epoch = r.report->epoch;
+    rig_advance(&r, 7200000);
+    rig_new(&r, "boot-1");
+    adopt_pid(&r, &d, 4242);
+    rig_tick(&r);
+    rig_await_report(&r);
+    assert_int_not_equal(r.report->epoch, epoch);
+    assert_int_equal(r.report->energy_measured_uj, UINT64_C(7200000) * 50 * 1000);
+    rig_end(&r);
+}
+
+static void test_end_that_nobody_was_told(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct metrics page = { .requests_known = true, .requests = 12 };
+    struct rig r;
+
+    (void)state;
+    running(&r, &d);
+    page_of(&r, &page);
+    r.page = NULL;
+    rig_want(&r, NULL, 0);
+    rig_run(&r, 11000);
+    if (r.asked)
+        rig_agree(&r);
+    rig_exited(&r, "m-1", "exited with code 0", "");
+    rig_new(&r, "boot-1"); /* before the report that would have told it */
+    rig_tick(&r);
+    rig_await_report(&r);
+    assert_int_equal(rig_told(&r, "m-1")->phase, REPLICA_EXITED);
+    assert_int_equal(rig_told(&r, "m-1")->requests, 12);
+    rig_agree(&r);
+    rig_await_report(&r);
+    assert_null(rig_told(&r, "m-1"));
+    rig_end(&r);
+}
+
+/* Whatever the bytes: refused, or taken; never a crash, never a report that cannot be sent. */
+static void test_ledgers_that_lie(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct rig r;
+
+    (void)state;
+    running(&r, &d);
+    rig_await_report(&r);
+    for (size_t i = 0; i < r.n_ledger; i++) {
+        for (int how = 0; how < 4; how++) {
+            static const char HOW[] = { '\x00', '\x01', '\x7f', '\xff' };
+            struct agent_options options = {
+                .node = "n1", .boot_id = "boot-1", .sleep_not = "", .sleeps_per_day = 4
+            };
+            struct agent_files files = { .ledger = { r.ledger, how == 3 ? i : r.n_ledger } };
+            struct agent_event tick = { .kind = AE_TICK }, look = { .kind = AE_SAMPLE };
+            struct agent_effects fx = { 0 };
+            struct agent *agent = NULL;
+            char before = r.ledger[i];
+
+            if (how < 3)
+                r.ledger[i] = HOW[how];
+            if (agent_new(&options, &files, r.now_ms, RIG_WALL, &agent, NULL) == 0) {
+                struct strbuf bytes = STRBUF_INIT;
+                struct err e = ERR_INIT;
+
+                agent_step(agent, &tick, r.now_ms, &fx);
+                look.sample = &r.sample;
+                agent_step(agent, &look, r.now_ms + 1, &fx);
+                if (wire_report_encode(agent_report(agent, r.now_ms + 1, RIG_WALL), &bytes, &e) < 0)
+                    fail_msg("byte %zu: %s", i, e.text);
+                strbuf_done(&bytes);
+            }
+            agent_effects_done(&fx);
+            agent_free(agent);
+            r.ledger[i] = before;
+        }
+    }
     rig_end(&r);
 }
 
@@ -685,7 +859,13 @@ int main(void)
         cmocka_unit_test(test_adopted_without_a_saved_state),
         cmocka_unit_test(test_broken_files_are_refused),
         cmocka_unit_test(test_requests_are_cumulative),
-        cmocka_unit_test(test_requests_of_an_adopted_replica),
+        cmocka_unit_test(test_adopted_without_a_ledger),
+        cmocka_unit_test(test_ledger_goes_on),
+        cmocka_unit_test(test_ledger_and_a_younger_process),
+        cmocka_unit_test(test_ledger_of_another_boot),
+        cmocka_unit_test(test_old_ledger_begins_an_epoch),
+        cmocka_unit_test(test_end_that_nobody_was_told),
+        cmocka_unit_test(test_ledgers_that_lie),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

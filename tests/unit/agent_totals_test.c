@@ -40,7 +40,14 @@ struct line {
     uint64_t baseline_uj, baseline_unattributed_uj;
     /* The replica's own truth. */
     bool up;
+    int64_t pid; /* 0: no process */
     uint64_t raw_requests, last_page, told_requests;
+    struct {
+        int64_t pid;
+        uint64_t last_page, told_requests;
+    } kept; /* as in the ledger: at the newest report that was sent */
+    int continued;
+    uint64_t first_uj; /* of the node, at the epoch's first look */
     struct metrics page;
     uint64_t arrived, lost;
 };
@@ -149,8 +156,14 @@ static void check_report(struct line *line)
     struct life l = life_of(w);
 
     assert_int_equal(l.idle_uj + l.dynamic_uj + l.unattributed_uj, l.energy_uj);
+    if (w->sequence == 1)
+        line->first_uj = line->rig.sample.zones[0].raw_uj;
+    assert_int_equal(l.energy_uj, line->rig.sample.zones[0].raw_uj - line->first_uj);
     for (size_t i = 0; i < w->n_replicas; i++)
         assert_int_equal(w->replicas[i].requests, line->told_requests);
+    line->kept.pid = line->pid;
+    line->kept.last_page = line->last_page;
+    line->kept.told_requests = line->told_requests;
 }
 
 static void fail_report(struct line *line)
@@ -215,9 +228,11 @@ static void replica_lives(struct line *line)
         r->n_groups = 1;
         line->page.requests = 0;
         r->page = NULL;
+        line->pid = ++r->pid;
         rig_started(r, "m-1");
     } else if (line->up && random_below(&line->random, 60) == 0) {
         line->up = false;
+        line->pid = 0;
         r->n_groups = 0;
         r->page = NULL;
         rig_exited(r, "m-1", "killed by SIGSEGV", "");
@@ -246,24 +261,47 @@ static void page_turns(struct line *line)
     r->page = NULL;
 }
 
-static void restart_agent(struct line *line)
+/* The agent is killed; the next one has its ledger, and goes on where that stands. */
+static void go_on(struct line *line)
+{
+    line->continued++;
+    line->told_requests = line->kept.told_requests;
+    line->last_page = line->pid != 0 && line->pid == line->kept.pid ? line->kept.last_page : 0;
+}
+
+/* It has none: another epoch. */
+static void begin_life(struct line *line)
 {
     struct rig *r = &line->rig;
-    struct wire_desired d = rig_replica("m-1");
-    struct agent_event event = { .kind = AE_ADOPTED };
 
-    for (size_t i = 0; i < line->n_mails; i++)
-        if (line->mails[i].life < line->life)
-            return; /* only the epoch before is remembered: its stragglers come first */
     add_life(&line->before, &line->now);
     line->now = (struct life){ 0 };
     line->life++;
     line->told_requests = 0;
     line->last_page = UINT64_MAX;
+    free(r->ledger);
+    r->ledger = NULL;
+    r->n_ledger = 0;
+}
+
+static void restart_agent(struct line *line)
+{
+    struct rig *r = &line->rig;
+    struct wire_desired d = rig_replica("m-1");
+    struct agent_event event = { .kind = AE_ADOPTED };
+    bool go = random_below(&line->random, 2) == 0;
+
+    for (size_t i = 0; i < line->n_mails && !go; i++)
+        if (line->mails[i].life < line->life)
+            return; /* only the epoch before is remembered: its stragglers come first */
+    if (go)
+        go_on(line);
+    else
+        begin_life(line);
     r->page = NULL;
     rig_new(r, "boot-1");
     event.adopted.desired = &d;
-    event.adopted.pid = 4242;
+    event.adopted.pid = line->pid;
     event.adopted.started_ms = r->now_ms;
     if (line->up)
         rig_step(r, &event);
@@ -301,11 +339,11 @@ static void one_history(uint64_t seed)
         if (line.rig.asked)
             meet_fate(&line);
         deliver_due(&line, line.rig.now_ms);
-        if (random_below(&line.random, 40) == 0)
+        if (random_below(&line.random, 25) == 0)
             restart_agent(&line);
     }
     deliver_due(&line, INT64_MAX);
-    assert_true(line.life > 2 && line.arrived > 50 && line.lost > 5);
+    assert_true(line.life > 1 && line.continued > 1 && line.arrived > 50 && line.lost > 5);
     check_totals(&line);
     rig_end(&line.rig);
     cluster_free(line.cluster);

@@ -1,0 +1,336 @@
+/* The ledger: see ledger.h. Numbers are 64 bits, lowest byte first; texts and arrays have their
+ * length in front. One description serves both directions, so that they cannot differ. */
+#include "agent/ledger.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+
+#define VERSION 1u
+#define ITEMS_MAX 65536u
+
+struct codec {
+    struct strbuf *out;      /* writing; NULL: reading */
+    const unsigned char *in; /* reading: what is left */
+    size_t left;
+    bool failed; /* what was read then is 0 */
+};
+
+/* --- words ------------------------------------------------------------------------------------ */
+
+static void put_u64(struct codec *c, uint64_t v)
+{
+    unsigned char bytes[8];
+
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (unsigned char)(v >> (8 * i));
+    strbuf_add(c->out, bytes, sizeof(bytes));
+}
+
+static uint64_t get_u64(struct codec *c)
+{
+    uint64_t v = 0;
+
+    if (c->left < 8)
+        c->failed = true;
+    if (c->failed)
+        return 0;
+    for (int i = 0; i < 8; i++)
+        v |= (uint64_t)c->in[i] << (8 * i);
+    c->in += 8;
+    c->left -= 8;
+    return v;
+}
+
+static void u64(struct codec *c, uint64_t *v)
+{
+    if (c->out)
+        put_u64(c, *v);
+    else
+        *v = get_u64(c);
+}
+
+static void i64(struct codec *c, int64_t *v)
+{
+    uint64_t bits = (uint64_t)*v;
+
+    u64(c, &bits);
+    *v = (int64_t)bits;
+}
+
+static void u32(struct codec *c, uint32_t *v)
+{
+    uint64_t wide = *v;
+
+    u64(c, &wide);
+    c->failed |= wide > UINT32_MAX;
+    *v = (uint32_t)wide;
+}
+
+static void flag(struct codec *c, bool *v)
+{
+    uint64_t wide = *v;
+
+    u64(c, &wide);
+    c->failed |= wide > 1;
+    *v = wide == 1;
+}
+
+static void number(struct codec *c, double *v)
+{
+    uint64_t bits;
+
+    memcpy(&bits, v, sizeof(bits));
+    u64(c, &bits);
+    memcpy(v, &bits, sizeof(bits));
+}
+
+static void finite_number(struct codec *c, double *v)
+{
+    number(c, v);
+    c->failed |= !isfinite(*v);
+}
+
+/* A number of items of which each takes at least 8 bytes. */
+static void count(struct codec *c, size_t *n)
+{
+    uint64_t wide = *n;
+
+    u64(c, &wide);
+    if (!c->out && (wide > ITEMS_MAX || wide > c->left / 8))
+        c->failed = true;
+    *n = c->failed ? 0 : (size_t)wide;
+}
+
+static void text(struct codec *c, char *buf, size_t size)
+{
+    uint64_t n = c->out ? strlen(buf) : 0;
+
+    u64(c, &n);
+    if (c->out) {
+        strbuf_add(c->out, buf, n);
+        return;
+    }
+    if (n >= size || n > c->left)
+        c->failed = true;
+    if (c->failed)
+        n = 0;
+    memcpy(buf, c->in, n);
+    buf[n] = '\0';
+    c->failed |= strlen(buf) != n;
+    c->in += n;
+    c->left -= n;
+}
+
+static bool is_clean(const char *t)
+{
+    AUTO(mem) char *clean = clean_text(t, WIRE_NAME_MAX);
+
+    return strcmp(clean, t) == 0;
+}
+
+/* --- the node --------------------------------------------------------------------------------- */
+
+static void zone(struct codec *c, struct energy_zone *z)
+{
+    uint32_t kind = z->kind, provenance = z->provenance;
+
+    text(c, z->name, sizeof(z->name));
+    text(c, z->path, sizeof(z->path));
+    u32(c, &kind);
+    u32(c, &provenance);
+    flag(c, &z->counted);
+    u64(c, &z->energy_uj);
+    u32(c, &z->gaps);
+    u64(c, &z->range_uj);
+    u64(c, &z->max_power_uw);
+    flag(c, &z->seen);
+    u64(c, &z->last_raw_uj);
+    i64(c, &z->last_ms);
+    if (!c->out)
+        c->failed |= !is_clean(z->name) || !is_clean(z->path);
+    c->failed |= kind > ZONE_PLATFORM || provenance > PROVENANCE_UNAVAILABLE;
+    z->kind = c->failed ? ZONE_UNSPECIFIED : (enum zone_kind)kind;
+    z->provenance = c->failed ? PROVENANCE_UNSPECIFIED : (enum provenance)provenance;
+}
+
+static void energy(struct codec *c, struct energy_counter *e)
+{
+    size_t n = e->n_zones;
+
+    u64(c, &e->measured_uj);
+    u64(c, &e->estimated_uj);
+    u32(c, &e->gaps);
+    count(c, &n);
+    for (size_t i = 0; i < n; i++)
+        zone(c, c->out ? &e->zones[i] : ARRAY_ADD(e, zones));
+}
+
+static void node(struct codec *c, struct agent *a)
+{
+    flag(c, &a->looked);
+    i64(c, &a->look.boot_ms);
+    flag(c, &a->cpu.valid);
+    u64(c, &a->cpu.busy_ns);
+    u64(c, &a->cpu.idle_ns);
+    u64(c, &a->cpu.iowait_ns);
+    u64(c, &a->cpu.steal_ns);
+    u64(c, &a->cpu.guest_ns);
+    u64(c, &a->unattributed_uj);
+    finite_number(c, &a->idle_w);
+    energy(c, &a->energy);
+}
+
+/* --- replicas --------------------------------------------------------------------------------- */
+
+static void counter(struct codec *c, struct service_counter *s)
+{
+    flag(c, &s->based);
+    u64(c, &s->last);
+    u64(c, &s->total);
+}
+
+static void histogram(struct codec *c, struct metrics_histogram *h)
+{
+    count(c, &h->n);
+    if (h->n > METRICS_BUCKETS_MAX) {
+        c->failed = true;
+        h->n = 0;
+    }
+    for (size_t i = 0; i < h->n; i++) {
+        finite_number(c, &h->bound_ms[i]);
+        u64(c, &h->count[i]);
+    }
+    u64(c, &h->total);
+    number(c, &h->sum_ms); /* NaN: the page does not say */
+}
+
+static void service(struct codec *c, struct service_counters *s)
+{
+    counter(c, &s->requests);
+    counter(c, &s->errors);
+    counter(c, &s->tokens);
+    finite_number(c, &s->in_flight);
+    finite_number(c, &s->queue);
+    flag(c, &s->requests_known);
+    flag(c, &s->in_flight_known);
+    flag(c, &s->queue_known);
+    flag(c, &s->latency.based);
+    histogram(c, &s->latency.last);
+    histogram(c, &s->latency.total);
+    c->failed |= !isfinite(s->latency.total.sum_ms);
+}
+
+static void counters(struct codec *c, struct replica *r)
+{
+    i64(c, &r->pid);
+    u32(c, &r->restarts);
+    u32(c, &r->crashes);
+    u64(c, &r->load_ms);
+    flag(c, &r->cpu.based);
+    u64(c, &r->cpu.last_ns);
+    u64(c, &r->cpu.total_ns);
+    u64(c, &r->idle_uj);
+    u64(c, &r->dynamic_uj);
+    u64(c, &r->page_sequence);
+    service(c, &r->service);
+}
+
+/* One that is neither wanted nor found running has ended: that is still to be told. */
+static struct replica *recalled(struct agent *a, const char *uid, const char *model, uint32_t port)
+{
+    struct wire_desired spec = { .uid = uid, .model = model, .port = port };
+    struct replica *r = replica_find(a, uid);
+
+    if (r)
+        return r;
+    spec.runtime = spec.metrics_path = spec.metrics_preset = spec.readiness.path = "";
+    r = desired_add_replica(a, &spec);
+    r->stage = STAGE_GONE;
+    r->due_ms = NEVER_MS;
+    return r;
+}
+
+static void one_replica(struct codec *c, struct agent *a, struct replica *r)
+{
+    char uid[WIRE_NAME_MAX + 1] = "", model[WIRE_NAME_MAX + 1] = "";
+    uint32_t port = r ? r->spec->port : 0;
+
+    if (r) {
+        (void)snprintf(uid, sizeof(uid), "%s", r->spec->uid);
+        (void)snprintf(model, sizeof(model), "%s", r->spec->model);
+    }
+    text(c, uid, sizeof(uid));
+    text(c, model, sizeof(model));
+    u32(c, &port);
+    if (!c->out)
+        c->failed |= !is_clean(uid) || !is_clean(model) || uid[0] == '\0' || model[0] == '\0' ||
+                     port > UINT16_MAX;
+    if (c->failed)
+        return;
+    if (!r)
+        r = recalled(a, uid, model, port);
+    r->recalled = true;
+    counters(c, r);
+}
+
+static void replicas(struct codec *c, struct agent *a)
+{
+    size_t n = a->n_replicas;
+
+    count(c, &n);
+    for (size_t i = 0; i < n && !c->failed; i++)
+        one_replica(c, a, c->out ? a->replicas[i] : NULL);
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
+
+static void all(struct codec *c, struct agent *a, char boot_id[64])
+{
+    uint32_t version = VERSION;
+
+    u32(c, &version);
+    c->failed |= version != VERSION;
+    text(c, boot_id, 64);
+    if (!c->out && strcmp(boot_id, a->boot_id) != 0)
+        return;
+    u64(c, &a->epoch);
+    u64(c, &a->sequence);
+    node(c, a);
+    replicas(c, a);
+}
+
+void ledger_encode(struct agent *a, struct strbuf *out)
+{
+    struct codec c = { .out = out };
+    char boot_id[64];
+
+    (void)snprintf(boot_id, sizeof(boot_id), "%s", a->boot_id);
+    all(&c, a, boot_id);
+}
+
+int ledger_restore(struct agent *a, const struct agent_saved *saved, struct err *e)
+{
+    struct codec c = { 0 };
+    char boot_id[64] = "";
+
+    if (!saved || !saved->bytes)
+        return 0;
+    c.in = (const unsigned char *)saved->bytes;
+    c.left = saved->n;
+    all(&c, a, boot_id);
+    if (c.failed)
+        return err_set(e, -EINVAL, "the ledger: not one of this version");
+    if (strcmp(boot_id, a->boot_id) != 0)
+        return 0; /* of another boot: every counter has started over */
+    if (c.left > 0 || a->epoch == 0 || a->look.boot_ms > a->now_ms)
+        return err_set(e, -EINVAL, "the ledger: contradicts itself");
+    a->continues = true;
+    if (a->now_ms - a->look.boot_ms > LEDGER_KEEPS_MS)
+        agent_begin_epoch(a);
+    return 0;
+}
