@@ -28,6 +28,7 @@
 #define GAP_MAX 2048    /* a longer silence starts the series over */
 #define UNIT_SHARE 0.1f /* of the running mean */
 #define UNIT_MOVES 2.5f
+#define QUANTILE_MOST 2.0f /* times the largest demand ever: no quantile is above */
 #define MEAN_STEPS 4096.0f
 
 enum member { LAST, MEDIAN, PROFILE, LOG_PROFILE, REGRESSION, ANALOGUES, NETWORK, MEMBERS };
@@ -224,7 +225,7 @@ static void judge(struct ensemble *m, float truth)
             if (k == WILD_HORIZON)
                 m->above += WILD_RATE * ((truth > w->top ? 1.0f : 0.0f) - m->above);
         }
-        experts_add(&m->experts, k, step - horizons[k], &w->then, truth);
+        experts_add(&m->experts, &m->past, k, step - horizons[k], &w->then, truth);
     }
 }
 
@@ -331,7 +332,7 @@ static void offsets_at(const struct ensemble *m, uint32_t k, float ret_offset[FO
 {
     float q[EXPERTS];
 
-    while (isnan(m->waiting[horizon_place(k, m->past.origin)].top))
+    while (k > 0 && isnan(m->waiting[horizon_place(k, m->past.origin)].top))
         k--;
     const struct circumstances *now = &m->waiting[horizon_place(k, m->past.origin)].then;
     for (uint32_t i = 0; i < FORECAST_QUANTILES; i++) {
@@ -401,7 +402,7 @@ void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct foreca
             q = point + scale * away;
             if (forecast_levels[i] < 0.5)
                 q = fminf(q, point); /* the point is the median: the others make room */
-            least = fmaxf(least, q);
+            least = fmaxf(least, fminf(q, QUANTILE_MOST * m->series.most));
             ret_f->quantile[h - 1][i] = least;
         }
     }

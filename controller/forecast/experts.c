@@ -65,8 +65,8 @@ static void order_insert(uint8_t *order, uint32_t n, const float *key, uint8_t e
     order[low] = entry;
 }
 
-void experts_add(struct experts *x, uint32_t k, int64_t origin, const struct circumstances *then,
-                 float truth)
+void experts_add(struct experts *x, const struct past *p, uint32_t k, int64_t origin,
+                 const struct circumstances *then, float truth)
 {
     __typeof__(&x->horizon[0]) e = &x->horizon[k];
     float error = truth - then->point;
@@ -78,7 +78,8 @@ void experts_add(struct experts *x, uint32_t k, int64_t origin, const struct cir
         e->n--;
     }
     e->error[entry] = error;
-    e->scaled[entry] = error / then->scale;
+    /* A forecast made before any demand was seen has no scale yet. */
+    e->scaled[entry] = error / fmaxf(then->scale, sqrtf(0.1f * p->mean));
     e->level[entry] = then->level;
     e->volatility[entry] = then->volatility;
     e->origin[entry] = (uint16_t)((uint64_t)origin & 0xffff);

@@ -60,7 +60,7 @@ void experts_step(struct experts *x);
 /* The truth has come of what was forecast from `origin`. */
 void experts_judge(struct experts *x, uint32_t k, const float q[EXPERTS_JUDGED][EXPERTS],
                    float truth);
-void experts_add(struct experts *x, uint32_t k, int64_t origin, const struct circumstances *then,
-                 float truth);
+void experts_add(struct experts *x, const struct past *p, uint32_t k, int64_t origin,
+                 const struct circumstances *then, float truth);
 
 #endif
