@@ -4,7 +4,8 @@
  *   agent.c      begins, dispatches and ends a step; when to report, how long to back off
  *   desired.c    replies: whom to believe, which replicas are wanted
  *   replica.c    one replica's life: start, probe, drain, stop, back-off
- *   metering.c   samples: counters since the epoch, joules to replicas, foreign work
+ *   metering.c   samples: counters since the epoch, foreign work
+ *   joules.c     whose joules they were
  *   sleep.c      the two keys
  *   durable.c    what is kept on disk
  *   ledger.c     where the counters stand, for the next agent of this boot
@@ -171,7 +172,9 @@ struct agent {
     struct sample_cpu cpu; /* the newest that was valid */
     struct energy_counter energy;
     uint64_t unattributed_uj;
-    double idle_w;                                /* the least seen; 0: none yet */
+    double idle_w;      /* without GPUs: the least seen; 0: none yet */
+    double *gpu_idle_w; /* the same by zone */
+    size_t cap_gpu_idle;
     uint64_t self_ns;                             /* CPU time of this process */
     struct foreign_point foreign[FOREIGN_POINTS]; /* oldest first */
     size_t n_foreign;
@@ -237,6 +240,9 @@ bool replica_metrics_known(const struct agent *a, const struct replica *r);
 void metering_take(struct agent *a, const struct sample *s);
 void metering_zero(struct agent *a);                                           /* a new epoch */
 bool metering_foreign_permille(const struct agent *a, uint32_t *ret_permille); /* false: unknown */
+
+/* joules.c: shares the joules of one interval out to the replicas */
+void joules_attribute(struct agent *a, uint64_t step_uj, const struct sample *s, uint64_t busy_ns);
 
 /* sleep.c */
 void sleep_order(struct agent *a, const struct wire_reply *reply);

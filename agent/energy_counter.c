@@ -64,6 +64,7 @@ static struct energy_zone *find(struct energy_counter *c, const struct sample_zo
 static void count(struct energy_counter *c, struct energy_zone *z, uint64_t delta_uj)
 {
     z->energy_uj += delta_uj;
+    z->step_uj = delta_uj;
     if (!z->counted)
         return;
     if (z->provenance == PROVENANCE_ESTIMATED)
@@ -106,8 +107,10 @@ void energy_counter_add(struct energy_counter *c, const struct sample *s)
         if (z->seen && s->boot_ms <= z->last_ms)
             return;
     }
-    ARRAY_FOREACH(z, c, zones)
+    ARRAY_FOREACH(z, c, zones) {
         z->provenance = PROVENANCE_UNAVAILABLE;
+        z->step_uj = 0;
+    }
     ARRAY_FOREACH(zone, s, zones) {
         add_zone(c, zone, s->boot_ms);
         struct energy_zone *z = find(c, zone);

@@ -24,6 +24,7 @@ struct energy_zone {
     enum provenance provenance; /* of the last interval: as sampled, AMBIGUOUS or UNAVAILABLE */
     bool counted;
     uint64_t energy_uj; /* since the epoch */
+    uint64_t step_uj;   /* of the last interval */
     uint32_t gaps;
     uint64_t range_uj, max_power_uw;
 

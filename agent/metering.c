@@ -1,12 +1,13 @@
-/* Samples into counters since the epoch: the node's joules, each replica's part of them and its CPU
- * time, and the work of strangers. Must never count an interval twice, nor guess a joule. */
+/* Samples into counters since the epoch: the node's joules, each replica's CPU time, and the work
+ * of strangers; joules.c shares the joules out. Must never count an interval twice, nor guess a
+ * joule.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/core.h"
 #include "proto/base/array.h"
 
-#define IDLE_LEAST_MS 900 /* shorter intervals have too little energy in them to tell watts */
 #define FOREIGN_EVERY_MS 5000
 #define FOREIGN_WINDOW_MS 60000
 #define FOREIGN_LEAST_MS 8000
@@ -61,53 +62,6 @@ static uint64_t take_groups(struct agent *a, const struct sample *s, uint64_t *r
             *ret_self_ns = g->cpu_ns;
     }
     return used_ns;
-}
-
-/* --- joules ----------------------------------------------------------------------------------- */
-
-/* What the node draws doing nothing: the least it was seen to draw since this agent started. */
-static uint64_t idle_part_uj(struct agent *a, uint64_t step_uj, int64_t length_ms)
-{
-    enum provenance p = energy_counter_provenance(&a->energy);
-    double watts = (double)step_uj / 1e3 / (double)length_ms;
-    bool plain = p == PROVENANCE_MEASURED || p == PROVENANCE_ESTIMATED;
-
-    if (plain && length_ms >= IDLE_LEAST_MS && step_uj > 0 && (a->idle_w <= 0 || watts < a->idle_w))
-        a->idle_w = watts;
-    if (a->idle_w <= 0)
-        return step_uj;
-    return (uint64_t)(a->idle_w * 1e3 * (double)length_ms);
-}
-
-static void attribute(struct agent *a, uint64_t step_uj, int64_t length_ms, uint64_t busy_ns)
-{
-    struct attribution_node node = { .energy_uj = step_uj,
-                                     .idle_uj = idle_part_uj(a, step_uj, length_ms),
-                                     .capacity_milli = a->inventory ? a->inventory->cpu_milli : 0,
-                                     .busy_ns = busy_ns };
-    size_t n = 0;
-
-    if (a->cap_shares < a->n_replicas) {
-        a->cap_shares = a->n_replicas;
-        a->shares = xrealloc(a->shares, a->cap_shares * sizeof(*a->shares));
-    }
-    for (size_t i = 0; i < a->n_replicas; i++) {
-        const struct replica *r = a->replicas[i];
-
-        if (replica_has_process(r))
-            a->shares[n++] = (struct attribution_share){ .reserved_milli = r->spec->cpu_milli,
-                                                         .cpu_ns = r->cpu.step_ns };
-    }
-    a->unattributed_uj += attribution_split(&node, a->shares, n);
-    n = 0;
-    for (size_t i = 0; i < a->n_replicas; i++) {
-        struct replica *r = a->replicas[i];
-
-        if (!replica_has_process(r))
-            continue;
-        r->idle_uj += a->shares[n].idle_uj;
-        r->dynamic_uj += a->shares[n++].dynamic_uj;
-    }
 }
 
 /* --- the work of strangers -------------------------------------------------------------------- */
@@ -194,7 +148,7 @@ void metering_take(struct agent *a, const struct sample *s)
         whole_ns = grown(all_ns(&s->cpu), all_ns(&a->cpu));
     }
     if (a->looked)
-        attribute(a, energy_uj(a) - before_uj, s->boot_ms - a->look.boot_ms, busy_ns);
+        joules_attribute(a, energy_uj(a) - before_uj, s, busy_ns);
     if (cpu || !a->looked)
         take_foreign(a, s, busy_ns, whole_ns, known);
     keep(a, s);

@@ -92,6 +92,7 @@ PURE = [
     "agent/durable",
     "agent/effects",
     "agent/energy_counter",
+    "agent/joules",
     "agent/ledger",
     "agent/metering",
     "agent/metrics_text",

@@ -29,6 +29,7 @@ struct rig {
     struct sample sample;
     uint64_t busy_ns, idle_ns, raw_uj;
     uint64_t busy_permille, watts; /* of what happens while time passes */
+    uint64_t gpu_watts, gpu_uj;    /* the same of a GPU; 0 W: none there */
     struct sample_group groups[8];
     size_t n_groups;
     /* What came out. */
@@ -68,6 +69,18 @@ static inline void rig_sample(struct rig *r)
                                .raw_uj = r->raw_uj,
                                .max_power_uw = 400000000,
                                .provenance = PROVENANCE_MEASURED };
+    if (r->gpu_watts > 0) {
+        z = ARRAY_ADD(&r->sample, zones);
+        *z = (struct sample_zone){ .name = "gpu-0",
+                                   .path = "nvml:GPU-0",
+                                   .kind = ZONE_GPU,
+                                   .counted = true,
+                                   .valid = true,
+                                   .raw_uj = r->gpu_uj,
+                                   .max_power_uw = 900000000,
+                                   .provenance = PROVENANCE_MEASURED };
+        *ARRAY_ADD(&r->sample, gpus) = (struct sample_gpu){ .uuid = "GPU-0", .valid = true };
+    }
     for (size_t i = 0; i < r->n_groups; i++)
         *ARRAY_ADD(&r->sample, groups) = r->groups[i];
     event.sample = &r->sample;
@@ -177,6 +190,7 @@ static inline void rig_advance(struct rig *r, int64_t ms)
     r->busy_ns += all * r->busy_permille / 1000;
     r->idle_ns += all - all * r->busy_permille / 1000;
     r->raw_uj += r->watts * (uint64_t)ms * 1000;
+    r->gpu_uj += r->gpu_watts * (uint64_t)ms * 1000;
 }
 
 /* Time passes; the core is woken when it asked to be. */

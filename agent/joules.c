@@ -1,0 +1,145 @@
+/* Whose joules they were. A GPU's go to the replicas that hold it, in equal parts; all others by
+ * reserved and used CPU (attribution.h). What is idle is told apart by the least that the node, or
+ * the GPU, was seen to draw since this agent started. Replicas and rest are the node, exactly. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/core.h"
+#include "proto/base/array.h"
+
+#define IDLE_LEAST_MS 900 /* shorter intervals have too little energy in them to tell watts */
+
+struct interval {
+    const struct sample *sample;
+    int64_t length_ms;
+    uint64_t busy_ns;
+};
+
+static bool is_plain(enum provenance p)
+{
+    return p == PROVENANCE_MEASURED || p == PROVENANCE_ESTIMATED;
+}
+
+/* Learns from the interval, and says how much of its energy is idle. */
+static uint64_t idle_part_uj(double *idle_w, bool learn, uint64_t step_uj, int64_t length_ms)
+{
+    double watts = (double)step_uj / 1e3 / (double)length_ms;
+
+    if (learn && length_ms >= IDLE_LEAST_MS && step_uj > 0 && (*idle_w <= 0 || watts < *idle_w))
+        *idle_w = watts;
+    if (*idle_w <= 0)
+        return step_uj;
+    return (uint64_t)(*idle_w * 1e3 * (double)length_ms);
+}
+
+static void make_room(struct agent *a)
+{
+    if (a->cap_shares < a->n_replicas) {
+        a->cap_shares = a->n_replicas;
+        a->shares = xrealloc(a->shares, a->cap_shares * sizeof(*a->shares));
+    }
+    if (a->cap_gpu_idle < a->energy.n_zones) {
+        a->gpu_idle_w = xrealloc(a->gpu_idle_w, a->energy.n_zones * sizeof(*a->gpu_idle_w));
+        for (size_t i = a->cap_gpu_idle; i < a->energy.n_zones; i++)
+            a->gpu_idle_w[i] = 0;
+        a->cap_gpu_idle = a->energy.n_zones;
+    }
+}
+
+/* Splits, and adds up; `takes` says whether a replica has a part in it. */
+typedef bool takes_fn(const struct replica *r, uint32_t gpu);
+
+static void share_out(struct agent *a, const struct attribution_node *node, takes_fn *takes,
+                      uint32_t gpu, bool equal)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_replicas; i++) {
+        const struct replica *r = a->replicas[i];
+
+        if (takes(r, gpu))
+            a->shares[n++] =
+                (struct attribution_share){ .reserved_milli = equal ? 1 : r->spec->cpu_milli,
+                                            .cpu_ns = equal ? 1 : r->cpu.step_ns };
+    }
+    a->unattributed_uj += attribution_split(node, a->shares, n);
+    n = 0;
+    for (size_t i = 0; i < a->n_replicas; i++) {
+        struct replica *r = a->replicas[i];
+
+        if (!takes(r, gpu))
+            continue;
+        r->idle_uj += a->shares[n].idle_uj;
+        r->dynamic_uj += a->shares[n++].dynamic_uj;
+    }
+}
+
+/* --- GPUs ------------------------------------------------------------------------------------- */
+
+static bool holds_gpu(const struct replica *r, uint32_t gpu)
+{
+    for (size_t i = 0; replica_has_process(r) && i < r->spec->n_gpus; i++)
+        if (r->spec->gpus[i] == gpu)
+            return true;
+    return false;
+}
+
+/* The device number, as manifests and replies count them, of a zone "nvml:UUID". */
+static uint32_t gpu_of(const struct sample *s, const struct energy_zone *z)
+{
+    const char *uuid = strchr(z->path, ':');
+
+    for (size_t i = 0; uuid && i < s->n_gpus; i++)
+        if (strcmp(s->gpus[i].uuid, uuid + 1) == 0)
+            return (uint32_t)i;
+    return UINT32_MAX; /* nobody holds it */
+}
+
+/* Returns the energy of all of them. */
+static uint64_t share_gpus(struct agent *a, const struct interval *interval)
+{
+    uint64_t all_uj = 0;
+
+    for (size_t i = 0; i < a->energy.n_zones; i++) {
+        const struct energy_zone *z = &a->energy.zones[i];
+        struct attribution_node node = { .energy_uj = z->step_uj };
+
+        if (z->kind != ZONE_GPU || !z->counted || z->step_uj == 0)
+            continue;
+        node.idle_uj = idle_part_uj(&a->gpu_idle_w[i], is_plain(z->provenance), z->step_uj,
+                                    interval->length_ms);
+        share_out(a, &node, holds_gpu, gpu_of(interval->sample, z), true);
+        all_uj += z->step_uj;
+    }
+    return all_uj;
+}
+
+/* --- all the rest ----------------------------------------------------------------------------- */
+
+static bool runs(const struct replica *r, uint32_t gpu)
+{
+    (void)gpu;
+    return replica_has_process(r);
+}
+
+static void share_rest(struct agent *a, const struct interval *interval, uint64_t step_uj)
+{
+    struct attribution_node node = { .energy_uj = step_uj,
+                                     .capacity_milli = a->inventory ? a->inventory->cpu_milli : 0,
+                                     .busy_ns = interval->busy_ns };
+
+    node.idle_uj = idle_part_uj(&a->idle_w, is_plain(energy_counter_provenance(&a->energy)),
+                                step_uj, interval->length_ms);
+    share_out(a, &node, runs, 0, false);
+}
+
+void joules_attribute(struct agent *a, uint64_t step_uj, const struct sample *s, uint64_t busy_ns)
+{
+    struct interval interval = { s, s->boot_ms - a->look.boot_ms, busy_ns };
+    uint64_t gpus_uj;
+
+    make_room(a);
+    gpus_uj = share_gpus(a, &interval);
+    share_rest(a, &interval, step_uj - gpus_uj);
+}
