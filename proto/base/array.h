@@ -31,9 +31,9 @@ void *array_grow(void *items, size_t n, size_t *cap, size_t size);
 #define ARRAY_REMOVE_SWAP(owner, field, i) \
     ((void)((owner)->field[(i)] = (owner)->field[--(owner)->n_##field]))
 
-#define ARRAY_FOREACH(item, owner, field)                                                       \
-    for (__auto_type item = (owner)->field; item && item < (owner)->field + (owner)->n_##field; \
-         item++)
+#define ARRAY_FOREACH(item, owner, field)                    \
+    for (__typeof__(&*(owner)->field) item = (owner)->field; \
+         item && item < (owner)->field + (owner)->n_##field; item++)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

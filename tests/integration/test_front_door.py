@@ -476,7 +476,7 @@ def test_another_configuration_takes_over(door: Door, make: Make) -> None:
         later.wait_state("chat-1", "drain")
         load.more()
     assert load.failed() == []
-    assert len(haproxies(door.folder)) == 2
+    eventually("the old process and the new", lambda: len(haproxies(door.folder)) == 2)
     later.wait_looks()
     assert later.state("chat-1") == "drain" and later.in_flight("chat-1") is None
     one.held.release()
