@@ -6,8 +6,7 @@
 
 #include "proto/base/random.h"
 
-#define HIDDEN ((size_t)NETWORK_UNITS * NETWORK_INPUTS) /* where the second layer's weights begin \
-                                                         */
+#define HIDDEN ((size_t)NETWORK_UNITS * NETWORK_INPUTS) /* weights of the first layer */
 #define HUBER 0.3f
 #define RATE 0.002f
 #define DECAY_MOMENT 0.9f
