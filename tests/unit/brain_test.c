@@ -14,7 +14,11 @@ static void random_world(struct world *w, uint64_t seed)
 {
     struct random r = random_stream(seed, 1, 2, 3);
 
-    world_init(w, 2 + (uint32_t)random_below(&r, 20), 1 + (uint32_t)random_below(&r, 6));
+    /* Not within the call: arguments are evaluated in an order of the compiler's choice. */
+    uint32_t n_models = 1 + (uint32_t)random_below(&r, 6);
+    uint32_t n_nodes = 2 + (uint32_t)random_below(&r, 20);
+
+    world_init(w, n_nodes, n_models);
     w->gpus[0] = w->gpus[1] = w->gpus[2] = w->gpus[3] = (struct snap_gpu){ "x", 16 << 20 };
     for (uint32_t n = 0; n < w->n_nodes; n++) {
         struct snap_node *node = &w->nodes[n];
