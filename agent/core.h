@@ -199,6 +199,7 @@ void ax_log(struct agent *a, enum log_level level, const char *message, ...)
     __attribute__((sentinel));
 /* A printable copy for reports and people: control bytes and broken UTF-8 replaced, cut. */
 char *clean_text(const char *text, size_t most);
+bool text_is_clean(const char *text);          /* nothing would be replaced */
 void set_text(char **text, const char *value); /* the same, into a field that is never NULL */
 
 /* agent.c */

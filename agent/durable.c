@@ -90,7 +90,7 @@ static int get_op(struct sleeper *s, const json_t *value, struct err *e)
 
     if (json_unpack((json_t *)value, "{s:s, s:s, s:s, s:I, s:s}", "op", &op, "stage", &stage,
                     "boot", &boot, "wall", &wall_ms, "reason", &reason) < 0 ||
-        strlen(op) >= AGENT_OP_MAX || strlen(boot) >= sizeof(o->boot_id) ||
+        strlen(op) >= AGENT_OP_MAX || !text_is_clean(op) || strlen(boot) >= sizeof(o->boot_id) ||
         get_stage(stage, &parsed) < 0)
         return err_set(e, -EINVAL, "ops: not an operation");
     o = ARRAY_ADD(s, ops);

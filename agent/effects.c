@@ -89,6 +89,13 @@ char *clean_text(const char *text, size_t most)
     return copy;
 }
 
+bool text_is_clean(const char *text)
+{
+    AUTO(mem) char *clean = clean_text(text, strlen(text));
+
+    return strcmp(clean, text) == 0;
+}
+
 void set_text(char **text, const char *value)
 {
     char *copy = clean_text(value, REASON_MAX - 1);

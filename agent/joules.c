@@ -28,7 +28,7 @@ static uint64_t idle_part_uj(double *idle_w, bool learn, uint64_t step_uj, int64
 
     if (learn && length_ms >= IDLE_LEAST_MS && step_uj > 0 && (*idle_w <= 0 || watts < *idle_w))
         *idle_w = watts;
-    if (*idle_w <= 0)
+    if (*idle_w <= 0 || *idle_w >= watts)
         return step_uj;
     return (uint64_t)(*idle_w * 1e3 * (double)length_ms);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/report.h"
 #include "proto/base/array.h"
 
 #define VERSION 1u
@@ -59,7 +60,8 @@ static void i64(struct codec *c, int64_t *v)
     uint64_t bits = (uint64_t)*v;
 
     u64(c, &bits);
-    *v = (int64_t)bits;
+    c->failed |= bits > INT64_MAX / 4; /* times and pids are neither negative nor far off */
+    *v = c->failed ? 0 : (int64_t)bits;
 }
 
 static void u32(struct codec *c, uint32_t *v)
@@ -92,7 +94,7 @@ static void number(struct codec *c, double *v)
 static void finite_number(struct codec *c, double *v)
 {
     number(c, v);
-    c->failed |= !isfinite(*v);
+    c->failed |= !c->out && (!isfinite(*v) || *v < 0);
 }
 
 /* A number of items of which each takes at least 8 bytes. */
@@ -126,13 +128,6 @@ static void text(struct codec *c, char *buf, size_t size)
     c->left -= n;
 }
 
-static bool is_clean(const char *t)
-{
-    AUTO(mem) char *clean = clean_text(t, WIRE_NAME_MAX);
-
-    return strcmp(clean, t) == 0;
-}
-
 /* --- the node --------------------------------------------------------------------------------- */
 
 static void zone(struct codec *c, struct energy_zone *z)
@@ -152,7 +147,7 @@ static void zone(struct codec *c, struct energy_zone *z)
     u64(c, &z->last_raw_uj);
     i64(c, &z->last_ms);
     if (!c->out)
-        c->failed |= !is_clean(z->name) || !is_clean(z->path);
+        c->failed |= !text_is_clean(z->name) || !text_is_clean(z->path);
     c->failed |= kind > ZONE_PLATFORM || provenance > PROVENANCE_UNAVAILABLE;
     z->kind = c->failed ? ZONE_UNSPECIFIED : (enum zone_kind)kind;
     z->provenance = c->failed ? PROVENANCE_UNSPECIFIED : (enum provenance)provenance;
@@ -222,7 +217,7 @@ static void service(struct codec *c, struct service_counters *s)
     flag(c, &s->latency.based);
     histogram(c, &s->latency.last);
     histogram(c, &s->latency.total);
-    c->failed |= !isfinite(s->latency.total.sum_ms);
+    c->failed |= !c->out && !isfinite(s->latency.total.sum_ms);
 }
 
 static void counters(struct codec *c, struct replica *r)
@@ -268,8 +263,8 @@ static void one_replica(struct codec *c, struct agent *a, struct replica *r)
     text(c, model, sizeof(model));
     u32(c, &port);
     if (!c->out)
-        c->failed |= !is_clean(uid) || !is_clean(model) || uid[0] == '\0' || model[0] == '\0' ||
-                     port > UINT16_MAX;
+        c->failed |= !text_is_clean(uid) || !text_is_clean(model) || uid[0] == '\0' ||
+                     model[0] == '\0' || port > UINT16_MAX;
     if (c->failed)
         return;
     if (!r)
@@ -313,6 +308,14 @@ void ledger_encode(struct agent *a, struct strbuf *out)
     all(&c, a, boot_id);
 }
 
+/* A report made of it would be one. */
+static bool makes_a_report(struct agent *a, struct err *e)
+{
+    AUTO(strbuf) struct strbuf bytes = STRBUF_INIT;
+
+    return wire_report_encode(report_build(a), &bytes, e) == 0;
+}
+
 int ledger_restore(struct agent *a, const struct agent_saved *saved, struct err *e)
 {
     struct codec c = { 0 };
@@ -327,8 +330,10 @@ int ledger_restore(struct agent *a, const struct agent_saved *saved, struct err 
         return err_set(e, -EINVAL, "the ledger: not one of this version");
     if (strcmp(boot_id, a->boot_id) != 0)
         return 0; /* of another boot: every counter has started over */
-    if (c.left > 0 || a->epoch == 0 || a->look.boot_ms > a->now_ms)
+    if (c.left > 0 || a->epoch == 0 || a->sequence > INT64_MAX || a->look.boot_ms > a->now_ms)
         return err_set(e, -EINVAL, "the ledger: contradicts itself");
+    if (!makes_a_report(a, e))
+        return err_prefix(e, -EINVAL, "the ledger");
     a->continues = true;
     if (a->now_ms - a->look.boot_ms > LEDGER_KEEPS_MS)
         agent_begin_epoch(a);

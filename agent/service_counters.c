@@ -41,29 +41,48 @@ static bool same_bounds(const struct metrics_histogram *a, const struct metrics_
     return a->n == b->n && memcmp(a->bound_ms, b->bound_ms, a->n * sizeof(a->bound_ms[0])) == 0;
 }
 
-static bool continues(const struct metrics_histogram *last, const struct metrics_histogram *now)
+enum course {
+    COURSE_GROWS, /* every bucket holds as much as before, or more */
+    COURSE_FELL,  /* it started over */
+    COURSE_LIES,  /* observations went from one bucket into another */
+};
+
+static enum course course_of(const struct metrics_histogram *last,
+                             const struct metrics_histogram *now)
 {
+    uint64_t below = 0;
+
     if (last->total == 0) /* just started: of any shape */
-        return true;
-    for (size_t i = 0; i < now->n; i++)
-        if (now->count[i] < last->count[i])
-            return false;
-    return now->total >= last->total;
+        return COURSE_GROWS;
+    for (size_t i = 0; i <= now->n; i++) {
+        uint64_t was = i < now->n ? last->count[i] : last->total;
+        uint64_t is = i < now->n ? now->count[i] : now->total;
+
+        if (is < was)
+            return COURSE_FELL;
+        if (is - was < below)
+            return COURSE_LIES;
+        below = is - was;
+    }
+    return COURSE_GROWS;
 }
 
-/* Adds now - last to the total; everything of `now` after a restart. */
+/* Adds now - last to the total; everything of `now` after a restart; nothing of a lie. */
 static void histogram_add(struct metrics_histogram *total, const struct metrics_histogram *last,
                           const struct metrics_histogram *now)
 {
     static const struct metrics_histogram NOTHING;
+    enum course course = course_of(last, now);
 
-    if (last->total == 0 || !continues(last, now))
+    if (course == COURSE_LIES)
+        return;
+    if (last->total == 0 || course == COURSE_FELL)
         last = &NOTHING;
     for (size_t i = 0; i < now->n; i++)
         total->count[i] += now->count[i] - (last == &NOTHING ? 0 : last->count[i]);
     total->total += now->total - last->total;
     total->sum_ms += now->sum_ms - last->sum_ms;
-    if (isnan(total->sum_ms) || total->sum_ms < 0)
+    if (!isfinite(total->sum_ms) || total->sum_ms < 0)
         total->sum_ms = 0;
 }
 
@@ -106,12 +125,26 @@ void service_counters_zero(struct service_counters *c)
     memset(&c->latency.total, 0, sizeof(c->latency.total));
 }
 
+/* What a hostile page brings about (sums that overflow, negative bounds) must not cost the node its
+ * whole report. */
+static bool can_be_told(const struct metrics_histogram *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        uint64_t next = i + 1 < t->n ? t->count[i + 1] : t->total;
+
+        if (t->count[i] > next || !isfinite(t->bound_ms[i]) || t->bound_ms[i] < 0 ||
+            (i > 0 && t->bound_ms[i] <= t->bound_ms[i - 1]))
+            return false;
+    }
+    return isfinite(t->sum_ms) && t->sum_ms >= 0;
+}
+
 void service_counters_latency(struct service_counters *c, struct wire_histogram *ret)
 {
     struct metrics_histogram *t = &c->latency.total;
 
     *ret = (struct wire_histogram){ 0 };
-    if (t->n == 0 && t->total == 0)
+    if ((t->n == 0 && t->total == 0) || !can_be_told(t))
         return;
     *ret = (struct wire_histogram){ t->bound_ms, t->count, t->n, t->total, t->sum_ms };
 }

@@ -115,6 +115,42 @@ static void test_histograms(void **state)
     assert_latency(&c, 250, 1, 2, 10);
 }
 
+static void two(struct service_counters *c, uint64_t first, uint64_t second, uint64_t total)
+{
+    struct metrics m = { .latency_known = true };
+
+    m.latency.n = 2;
+    m.latency.bound_ms[0] = 10;
+    m.latency.bound_ms[1] = 20;
+    m.latency.count[0] = first;
+    m.latency.count[1] = second;
+    m.latency.total = total;
+    take(c, m);
+}
+
+/* A page may be wrong: the report must stay one that can be sent. */
+static void test_histograms_that_lie(void **state)
+{
+    struct service_counters c = { 0 };
+    struct wire_histogram h;
+
+    (void)state;
+    service_counters_started(&c);
+    two(&c, 1, 5, 5);
+    two(&c, 5, 5, 5); /* four moved to another bucket */
+    service_counters_latency(&c, &h);
+    assert_int_equal(h.count[0], 1);
+    assert_int_equal(h.count[1], 5);
+    two(&c, 6, 7, 8); /* from there on it is believed again */
+    service_counters_latency(&c, &h);
+    assert_int_equal(h.count[0], 2);
+    assert_int_equal(h.count[1], 7);
+    assert_int_equal(h.total, 8);
+    two(&c, 0, 0, UINT64_MAX - 2); /* the sum overflows */
+    service_counters_latency(&c, &h);
+    assert_true(h.n == 0 || h.count[1] <= h.total);
+}
+
 static void test_histogram_without_a_sum(void **state)
 {
     struct service_counters c = { 0 };
@@ -134,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_adopted_counts_from_its_first_page),
         cmocka_unit_test(test_absent_is_not_zero),
         cmocka_unit_test(test_histograms),
+        cmocka_unit_test(test_histograms_that_lie),
         cmocka_unit_test(test_histogram_without_a_sum),
     };
 
