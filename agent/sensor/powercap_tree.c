@@ -107,9 +107,15 @@ static void walk(struct powercap_tree *t, const char *control, const char *folde
     }
 }
 
+/* Printable ASCII as the kernel gives: the name goes into reports and JSON. */
 static int control_filter(const struct dirent *entry)
 {
-    return entry->d_name[0] != '.' && !strchr(entry->d_name, ':') && strlen(entry->d_name) < 64;
+    const char *name = entry->d_name;
+    size_t n = 0;
+
+    while (name[n] > ' ' && name[n] <= '~' && name[n] != ':')
+        n++;
+    return name[0] != '.' && name[n] == '\0' && n < 64;
 }
 
 int powercap_tree_walk(const char *root, struct powercap_tree *ret_tree, struct err *e)
