@@ -3,15 +3,14 @@
 #ifndef HUDDLE_EMULATED_H
 #define HUDDLE_EMULATED_H
 
-#include <stdio.h>
 #include <stdlib.h>
 
-#define SKIP_WHEN_EMULATED(why)                                       \
-    do {                                                              \
-        if (getenv("HUDDLE_EMULATED")) {                              \
-            (void)printf("SKIP %s: emulated: %s\n", __func__, (why)); \
-            skip();                                                   \
-        }                                                             \
+#include "tests/unit/skip.h"
+
+#define SKIP_WHEN_EMULATED(why)               \
+    do {                                      \
+        if (getenv("HUDDLE_EMULATED"))        \
+            SKIP(__func__, "emulated: " why); \
     } while (0)
 
 /* Of a /proc status line "SigIgn": the signals that a program can set. 32 and 33 are the C

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -115,18 +114,6 @@ static void write_driver(struct world *w, const char *body)
     strbuf_printf(&text, "#!/bin/sh\ncd %s || exit 99\n%s\n", w->folder, body);
     write_file(w, "driver", 0755, strbuf_text(&text));
     strbuf_done(&text);
-}
-
-/* Children are watched through pidfds, which valgrind 3.19 does not know. */
-static void skip_without_pidfd(const char *test)
-{
-    int fd = pidfd_open(getpid(), 0);
-
-    if (fd < 0 && errno == ENOSYS) {
-        printf("SKIP %s: no pidfd_open() here\n", test);
-        skip();
-    }
-    assert_true(fd >= 0 && close(fd) == 0);
 }
 
 #define world_init(w, body) world_begin(w, body, __func__)
@@ -692,10 +679,8 @@ static void a_symbolic_link_in_tmp_counts_by_its_owner(void **state)
     struct err e = ERR_INIT;
 
     (void)state;
-    if (geteuid() != 0) {
-        printf("SKIP %s: only root can give a link away\n", __func__);
-        skip();
-    }
+    if (geteuid() != 0)
+        SKIP(__func__, "only root can give a link away");
     world_init(&w, ":");
     assert_true((fd = mkstemp(link_path)) >= 0);
     (void)close(fd);

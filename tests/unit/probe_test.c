@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,10 +20,12 @@
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 #include "proto/base/httpd.h"
+#include "tests/unit/skip.h"
 
 #define PATIENCE_MS 30000
 
 struct world {
+    const char *test; /* its name */
     struct loop *l;
     struct http_client *c;
     struct loop_timer *tick;
@@ -72,6 +73,7 @@ static int set_up(void **state)
 {
     struct world *w = xcalloc(1, sizeof(*w));
 
+    w->test = *state;
     w->listener = -1;
     assert_int_equal(loop_new(&w->l, NULL), 0);
     assert_int_equal(http_client_new(w->l, &w->c, NULL), 0);
@@ -133,19 +135,9 @@ static void listen_here(struct world *w, int backlog)
     w->port = ntohs(at.sin_port);
 }
 
-/* The processes are watched through pidfds, which valgrind 3.19 does not know. */
-static void skip_without_pidfd(void)
-{
-    int fd = pidfd_open(getpid(), 0);
-
-    if (fd < 0 && errno == ENOSYS)
-        skip();
-    assert_true(fd >= 0 && close(fd) == 0);
-}
-
 static void command(struct world *w, const char *script)
 {
-    skip_without_pidfd();
+    skip_without_pidfd(w->test);
     launch_argument(&w->launch, "/bin/sh");
     launch_argument(&w->launch, "-c");
     launch_argument(&w->launch, script);
@@ -246,7 +238,7 @@ static void http_is_ready_at_2xx_and_3xx(void **state)
 
     assert_int_equal(httpd_new(&options, &h, NULL), 0);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        void *again = w;
+        const char *test = w->test;
 
         w->port = httpd_port(h);
         look(w,
@@ -254,7 +246,8 @@ static void http_is_ready_at_2xx_and_3xx(void **state)
         wait_for_answer(w);
         assert_int_equal(w->ready, cases[i].ready);
         assert_string_equal(w->why, cases[i].why);
-        assert_int_equal(tear_down(&again), 0);
+        assert_int_equal(tear_down(state), 0);
+        *state = (void *)test;
         assert_int_equal(set_up(state), 0);
         w = *state;
     }
@@ -312,7 +305,7 @@ static void a_missing_command_is_told(void **state)
 {
     struct world *w = *state;
 
-    skip_without_pidfd();
+    skip_without_pidfd(w->test);
     launch_argument(&w->launch, "/no/such/probe");
     launch_variable(&w->launch, "A", "b");
     look(w, (struct wire_probe){ .kind = PROBE_EXEC, .timeout_ms = 9000 });
@@ -387,7 +380,7 @@ static void what_is_cancelled_does_not_answer(void **state)
     probe_cancel(NULL);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_prestate_setup_teardown(f, set_up, tear_down, (void *)#f)
 
 int main(void)
 {

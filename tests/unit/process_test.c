@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -46,6 +45,7 @@ struct found {
 };
 
 struct world {
+    const char *test; /* its name */
     char root[64];
     struct loop *l;
     struct loop_timer *patience;
@@ -91,20 +91,10 @@ static void on_found(void *data, const struct process_found *found)
     (void)snprintf(w->found.why, sizeof(w->found.why), "%s", found->why);
 }
 
-/* The processes are watched through pidfds, which valgrind 3.19 does not know. */
-static void skip_without_pidfd(void)
-{
-    int fd = pidfd_open(getpid(), 0);
-
-    if (fd < 0 && errno == ENOSYS)
-        skip();
-    assert_true(fd >= 0 && close(fd) == 0);
-}
-
 /* loop_stop() holds for good: each wait has a loop of its own. */
 static void open_agent(struct world *w)
 {
-    skip_without_pidfd();
+    skip_without_pidfd(w->test);
     assert_int_equal(loop_new(&w->l, &w->e), 0);
     w->patience = loop_timer_add(w->l, on_patience, w);
     w->options.loop = w->l;
@@ -124,6 +114,7 @@ static int set_up(void **state)
 {
     struct world *w = xcalloc(1, sizeof(*w));
 
+    w->test = *state;
     (void)snprintf(w->root, sizeof(w->root), "/tmp/huddle-process-XXXXXX");
     assert_non_null(mkdtemp(w->root));
     w->options.cgroup_parent = "none";
@@ -374,7 +365,7 @@ static void another_user_if_the_agent_is_root(void **state)
     struct world *w = *state;
 
     if (geteuid() != 0)
-        skip();
+        SKIP(w->test, "only root can become another user");
     open_agent(w);
     assert_int_equal(
         start(w, "m-1", "id -u; id -G; touch /tmp/huddle-process-* 2>&1", "nobody", NULL), 0);
@@ -387,10 +378,8 @@ static void a_user_that_we_cannot_become_is_told(void **state)
 {
     struct world *w = *state;
 
-    if (geteuid() == 0) {
-        (void)printf("SKIP %s: root can become anybody\n", __func__);
-        skip();
-    }
+    if (geteuid() == 0)
+        SKIP(w->test, "root can become anybody");
     open_agent(w);
     assert_int_equal(start(w, "m-1", "exit 0", "root", NULL), 0);
     wait_for_exit(w);
@@ -611,7 +600,7 @@ static int64_t start_and_die(struct world *w, const char *script)
     int64_t pid = 0;
     pid_t agent;
 
-    skip_without_pidfd();
+    skip_without_pidfd(w->test);
     assert_int_equal(pipe(fds), 0);
     agent = fork();
     assert_true(agent >= 0);
@@ -883,7 +872,7 @@ static void names_with_brackets_do_not_deceive(void **state)
     assert_int_equal(process_stat_parse("", &st), -EINVAL);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_prestate_setup_teardown(f, set_up, tear_down, (void *)#f)
 
 int main(void)
 {

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,10 +22,12 @@
 #include "agent/sensor/text_file.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
+#include "tests/unit/skip.h"
 
 #define PATIENCE_MS 30000
 
 struct world {
+    const char *test; /* its name */
     char root[64], proc[96], parent[64];
     struct cgroup_home home;
     struct replica_cgroup cgroup;
@@ -55,6 +56,7 @@ static int set_up(void **state)
 {
     struct world *w = xcalloc(1, sizeof(*w));
 
+    w->test = *state;
     (void)snprintf(w->root, sizeof(w->root), "/tmp/huddle-cgroup-XXXXXX");
     assert_non_null(mkdtemp(w->root));
     (void)snprintf(w->proc, sizeof(w->proc), "%s/proc", w->root);
@@ -351,16 +353,6 @@ static int tear_down_real(void **state)
     return tear_down(state); /* takes the parents away */
 }
 
-/* The processes are watched through pidfds, which valgrind 3.19 does not know. */
-static void skip_without_pidfd(void)
-{
-    int fd = pidfd_open(getpid(), 0);
-
-    if (fd < 0 && errno == ENOSYS)
-        skip();
-    assert_true(fd >= 0 && close(fd) == 0);
-}
-
 static bool limits(const struct world *w, bool memory)
 {
     for (size_t i = 0; i < w->home.n; i++)
@@ -379,7 +371,7 @@ static void run_real(struct world *w, const char *script, uint64_t cpu_milli, ui
                               .readiness.path = "" };
     struct launch launch = { .cpu_milli = cpu_milli, .memory_bytes = memory_bytes };
 
-    skip_without_pidfd();
+    skip_without_pidfd(w->test);
     launch_argument(&launch, "/bin/sh");
     launch_argument(&launch, "-c");
     launch_argument(&launch, script);
@@ -414,7 +406,7 @@ static void daemons_of_a_replica_end_with_it(void **state)
     pid_t pid;
 
     if (w->home.n == 0)
-        skip();
+        SKIP(w->test, "no cgroup can be made here");
     (void)snprintf(path, sizeof(path), "%s/pid", w->root);
     (void)snprintf(
         script, sizeof(script),
@@ -436,7 +428,7 @@ static void memory_is_limited_and_its_want_is_told(void **state)
     struct world *w = *state;
 
     if (!limits(w, true))
-        skip();
+        SKIP(w->test, "no cgroup that limits memory here");
     run_real(w, "exec tail /dev/zero", 0, 16 << 20);
     assert_string_equal(w->text, "killed by the kernel: it needed more memory than its limit");
     assert_false(any_folder_left(w));
@@ -448,7 +440,7 @@ static void cpu_is_limited(void **state)
     char script[1024];
 
     if (!limits(w, false))
-        skip();
+        SKIP(w->test, "no cgroup that limits CPU here");
     for (size_t i = 0; i < w->home.n; i++)
         if (w->home.hierarchies[i].cpu)
             (void)snprintf(script, sizeof(script), "cat %.500s/m-1/cpu.%s",
@@ -458,8 +450,8 @@ static void cpu_is_limited(void **state)
     assert_says(w->tail, "5000");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-#define REAL(f) cmocka_unit_test_setup_teardown(f, set_up_real, tear_down_real)
+#define TEST(f) cmocka_unit_test_prestate_setup_teardown(f, set_up, tear_down, (void *)#f)
+#define REAL(f) cmocka_unit_test_prestate_setup_teardown(f, set_up_real, tear_down_real, (void *)#f)
 
 int main(void)
 {

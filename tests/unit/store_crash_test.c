@@ -16,6 +16,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/random.h"
 #include "tests/unit/fault_vfs.h"
+#include "tests/unit/skip.h"
 
 /* --- batches that can be checked ----------------------------------------------------------------
  * Batch number i writes i into several rows and appends itself to the journal. */
@@ -440,10 +441,8 @@ static void a_real_full_disk_fails_clearly_and_recovers(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     world_done(&w);
     assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == CHILD_NO_NAMESPACE) {
-        printf("SKIP %s: no mount namespace allowed here\n", __func__);
-        skip();
-    }
+    if (WEXITSTATUS(status) == CHILD_NO_NAMESPACE)
+        SKIP(__func__, "no mount namespace allowed here");
     assert_int_equal(WEXITSTATUS(status), CHILD_FINE);
 }
 
