@@ -35,7 +35,7 @@ static void pause_cluster(struct controller *c, const struct controller_event *e
     fx_answer(c->fx, e->verb.ticket, 200, view_cluster(c), NULL);
 }
 
-static const char *ask_sleep(struct controller *c, struct node *n)
+static const char *ask_sleep(const struct node *n)
 {
     switch (n->record.state) {
     case NODE_AWAKE:
@@ -49,11 +49,12 @@ static const char *ask_sleep(struct controller *c, struct node *n)
     default:
         return "only a node that is awake can be put to sleep";
     }
-    if (n->why_not_asleep)
+    if (!n->pool)
+        return "it is in no pool";
+    if (n->why_not_asleep) /* as of its last reconciliation */
         return n->why_not_asleep;
     if ((int64_t)n->pool->awake - 1 < pool_spec(n->pool)->min_awake)
         return "its pool would fall below its minimum of awake nodes";
-    (void)c;
     return "";
 }
 
@@ -94,7 +95,7 @@ static const char *apply(struct controller *c, struct node *n, const struct cont
         r->held_by[0] = r->held_reason[0] = '\0';
         return "";
     case VERB_SLEEP:
-        why = ask_sleep(c, n);
+        why = ask_sleep(n);
         if (why && !*why)
             (void)snprintf(n->ask_sleep_by, sizeof(n->ask_sleep_by), "%s", e->verb.who);
         break;

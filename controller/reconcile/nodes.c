@@ -29,6 +29,8 @@ static bool by_person(const struct node *n)
 
 static void wish_sleep(struct controller *c, struct node *n, struct node_facts *f)
 {
+    if (!n->pool)
+        n->ask_sleep_by[0] = '\0'; /* nobody is left who could grant it */
     if (n->ask_sleep_by[0]) {
         if (c->store_failed || (int64_t)n->pool->awake - 1 < pool_spec(n->pool)->min_awake)
             return;
