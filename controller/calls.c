@@ -193,11 +193,12 @@ static void ask_submit(void *data, struct controller_event *event, api_done_fn *
     ask(data, &call);
 }
 
-static int ask_ingest(void *data, const void *bytes, size_t n, struct strbuf *reply, struct err *e)
+static int ask_ingest(void *data, const struct bearer *by, const void *bytes, size_t n,
+                      struct strbuf *reply, struct err *e)
 {
     struct calls *c = data;
 
-    return ingest_put(c->options.ingest, bytes, n, reply, e);
+    return ingest_put(c->options.ingest, by, bytes, n, reply, e);
 }
 
 static bool ask_ready(void *data, struct err *e)

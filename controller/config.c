@@ -26,8 +26,8 @@ static const struct field FIELDS[] = {
       "PEM file: the certificate and its chain", NULL },
     { "tls.key", FIELD_TEXT, C(tls.key), "", 0, 0, NULL, "PEM file: the key", NULL },
     { "tokens", FIELD_TEXT, C(tokens), "", 0, 0, NULL,
-      "file of hashed tokens, one `NAME ROLE sha256:HEX` a line; `huddlectl token create` makes "
-      "them",
+      "file of hashed tokens, one `NAME ROLE sha256:HEX` a line, an agent's with `node:NODE`; "
+      "`huddlectl token create` makes them",
       NULL },
     { "clusterName", FIELD_TEXT, C(cluster_name), "", 0, 0, NULL,
       "name of a new cluster, kept in the store; random when empty", NULL },

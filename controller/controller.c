@@ -3,6 +3,7 @@
 #include "controller/controller.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +182,14 @@ static void take_report(struct controller *c, const struct wire_report *w)
     tell_figures(c, n);
 }
 
+static void take_foreign(struct controller *c, const struct controller_event *e)
+{
+    core_event(c, true, "node", e->foreign.bound, "ForeignReport",
+               "its token %s was used to report for node %s: refused (%" PRIu64 " such since the "
+               "last of these events)",
+               e->foreign.who, e->foreign.node, e->foreign.n);
+}
+
 static void take_power(struct controller *c, const struct controller_event *e)
 {
     struct node *n = named_find(&c->cluster->nodes, e->power.node);
@@ -228,6 +237,9 @@ static void dispatch(struct controller *c, const struct controller_event *e)
         break;
     case CE_REPORT:
         take_report(c, e->report);
+        break;
+    case CE_FOREIGN_REPORT:
+        take_foreign(c, e);
         break;
     case CE_PUT:
         core_put(c, e);

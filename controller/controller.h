@@ -72,9 +72,10 @@ enum verb { /* what a person asks of one node, or of the cluster (pause, resume)
 };
 
 enum controller_event_kind {
-    CE_TICK,   /* time passed; at least every second */
-    CE_REPORT, /* an accepted report */
-    CE_PUT,    /* create or replace an object, from the API */
+    CE_TICK,           /* time passed; at least every second */
+    CE_REPORT,         /* an accepted report */
+    CE_FOREIGN_REPORT, /* refused: in the name of another node than its token's */
+    CE_PUT,            /* create or replace an object, from the API */
     CE_DELETE,
     CE_VERB,
     CE_PLAN,         /* the planner's answer to FX_PLAN; plan NULL: it failed */
@@ -89,6 +90,11 @@ struct controller_event {
     int64_t wall_ms;
     union {
         const struct wire_report *report; /* borrowed for the call */
+        struct {
+            const char *who, *bound; /* the token and its node */
+            const char *node;        /* that the report named */
+            uint64_t n;              /* how many there were since the last time */
+        } foreign;
         struct {
             uint64_t ticket;               /* echoed in FX_ANSWER; 0: no answer wanted */
             const struct manifest *object; /* borrowed */

@@ -112,6 +112,20 @@ static void reports_wait(void *data)
     loop_post(d->loop, take_reports, d);
 }
 
+static void tell_foreign(struct daemon *d)
+{
+    struct controller_event event = { .kind = CE_FOREIGN_REPORT };
+    struct ingest_foreign foreign;
+
+    if (!ingest_take_foreign(d->ingest, &foreign))
+        return;
+    event.foreign.who = foreign.by.who;
+    event.foreign.bound = foreign.by.node;
+    event.foreign.node = foreign.node;
+    event.foreign.n = foreign.n;
+    daemon_step(d, &event);
+}
+
 static void every_second(struct daemon *d, int64_t now_ms)
 {
     if (now_ms - d->second_ms < 1000)
@@ -119,6 +133,7 @@ static void every_second(struct daemon *d, int64_t now_ms)
     d->second_ms = now_ms;
     release_retry(d->release);
     api_server_tick(d->server, now_ms);
+    tell_foreign(d);
     (void)notify_systemd("WATCHDOG=1");
 }
 

@@ -3,7 +3,7 @@
 #include "controller/ingest.h"
 
 #include <pthread.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +15,7 @@
 #define CROWD 256        /* while as many reports wait, */
 #define LAG_MS 200       /* ... longer than this, agents are told to report half as often, */
 #define LAG_MUCH_MS 2000 /* ... or a sixth */
+#define FOREIGN_MS 60000 /* between two tellings of reports in other names */
 #define STRETCH 3        /* at most, of the interval last used: four are taken for silence */
 
 struct waiting {
@@ -38,7 +39,9 @@ struct ingest {
     struct box *first, **last; /* boxes in which something waits */
     size_t n_waiting;          /* boxes in which something waits */
     bool rung;
-    int64_t lag_ms; /* of the report taken last */
+    int64_t lag_ms;                /* of the report taken last */
+    struct ingest_foreign foreign; /* n > 0: not told yet */
+    int64_t foreign_told_ms;
     struct ingest_stats stats;
 };
 
@@ -50,6 +53,7 @@ struct ingest *ingest_new(const struct ingest_options *options)
     if (!in->options.clock_ms)
         in->options.clock_ms = clock_boot_ms;
     in->last = &in->first;
+    in->foreign_told_ms = INT64_MIN / 2;
     (void)pthread_mutex_init(&in->lock, NULL);
     return in;
 }
@@ -189,7 +193,40 @@ static int put_decoded(struct ingest *in, struct wire_report *report, struct str
     return status;
 }
 
-int ingest_put(struct ingest *in, const void *bytes, size_t n, struct strbuf *reply, struct err *e)
+/* Does the bearer's token belong to another node than the report's? Remembers it for the loop. */
+static bool is_foreign(struct ingest *in, const struct bearer *by, const char *node)
+{
+    struct ingest_foreign *f = &in->foreign;
+
+    if (!by->node[0] || strcmp(by->node, node) == 0)
+        return false;
+    (void)pthread_mutex_lock(&in->lock);
+    if (f->n++ == 0) {
+        f->by = *by;
+        (void)snprintf(f->node, sizeof(f->node), "%s", node);
+    }
+    (void)pthread_mutex_unlock(&in->lock);
+    return true;
+}
+
+bool ingest_take_foreign(struct ingest *in, struct ingest_foreign *ret_foreign)
+{
+    int64_t now_ms = in->options.clock_ms();
+    bool due;
+
+    (void)pthread_mutex_lock(&in->lock);
+    due = in->foreign.n > 0 && now_ms - in->foreign_told_ms >= FOREIGN_MS;
+    if (due) {
+        *ret_foreign = in->foreign;
+        in->foreign.n = 0;
+        in->foreign_told_ms = now_ms;
+    }
+    (void)pthread_mutex_unlock(&in->lock);
+    return due;
+}
+
+int ingest_put(struct ingest *in, const struct bearer *by, const void *bytes, size_t n,
+               struct strbuf *reply, struct err *e)
 {
     struct wire_report *report = NULL;
     struct wire_reply head = { .cluster_id = "", .power = { .op = "", .boot_id = "" } };
@@ -197,6 +234,14 @@ int ingest_put(struct ingest *in, const void *bytes, size_t n, struct strbuf *re
 
     if (wire_report_decode(bytes, n, &report, e) < 0)
         return refuse(in, 400);
+    if (is_foreign(in, by, report->node)) {
+        status = err_set(e, 403,
+                         "token %s belongs to node %s and cannot report for node %.100s: set "
+                         "`node` in the agent's configuration, or make a token for that node",
+                         by->who, by->node, report->node);
+        wire_report_free(report);
+        return refuse(in, status);
+    }
     head.epoch = report->epoch;
     head.sequence = report->sequence;
     status = put_decoded(in, report, reply, &head, e);

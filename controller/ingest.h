@@ -10,13 +10,18 @@
  * what it does not contain: an inventory, the end of an epoch, a stage of power. When even those
  * fill the box the agent is told to come again (503): nothing is lost either way. While a crowd of
  * reports waits for long, agents are told to report less often, but never so rarely that they would
- * be taken for silent. */
+ * be taken for silent.
+ *
+ * A token that belongs to a node reports for that node alone: anything else is refused and kept for
+ * the loop to tell people of. */
 #ifndef HUDDLE_INGEST_H
 #define HUDDLE_INGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "controller/api/auth.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
 #include "proto/base/strbuf.h"
@@ -35,7 +40,7 @@ struct ingest_options {
 };
 
 struct ingest_stats {
-    uint64_t reports, refused; /* refused: bad, too many nodes, or no room */
+    uint64_t reports, refused; /* refused: bad, another's, too many nodes, or no room */
     uint64_t replaced;         /* by a newer one before the loop took it */
 };
 
@@ -43,9 +48,21 @@ struct ingest *ingest_new(const struct ingest_options *options);
 void ingest_free(struct ingest *in);
 DEFINE_AUTO(ingest, struct ingest *, ingest_free);
 
-/* Any thread: takes a report's bytes and appends the encoded Reply. Returns 200, or 400 (not a
- * report), 403 (too many nodes), 503 (come again), with the reason in e. */
-int ingest_put(struct ingest *in, const void *bytes, size_t n, struct strbuf *reply, struct err *e);
+/* Any thread: takes a report's bytes, sent by this bearer, and appends the encoded Reply. Returns
+ * 200, or 400 (not a report), 403 (of another node than the bearer's, or too many nodes), 503 (come
+ * again), with the reason in e. */
+int ingest_put(struct ingest *in, const struct bearer *by, const void *bytes, size_t n,
+               struct strbuf *reply, struct err *e);
+
+struct ingest_foreign {       /* reports in the name of a node that is not the bearer's */
+    struct bearer by;         /* of the first */
+    char node[AUTH_NODE_MAX]; /* that it named */
+    uint64_t n;               /* how many there were, of whomever */
+};
+
+/* The loop: those since the last time that this was true. At most once a minute, so that who keeps
+ * trying does not wash older events away. */
+bool ingest_take_foreign(struct ingest *in, struct ingest_foreign *ret_foreign);
 
 /* The loop: the report that waits longest, the time it waited already in its age; NULL: none, and
  * the next one rings. The caller frees it. */

@@ -14,11 +14,15 @@
 
 #define HASH_BYTES 32u
 #define HEX_LENGTH 64u
+#define WORDS_MAX 8 /* of a line; more than it can have */
+#define LINE "expected: NAME ROLE sha256:HEX [node:NODE]"
+#define NODE_CHARS "abcdefghijklmnopqrstuvwxyz0123456789-."
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-"
 
 struct token {
-    char who[AUTH_WHO_MAX];
+    struct bearer bearer;
     enum role role;
+    bool bound; /* says node: */
     unsigned char hash[HASH_BYTES];
 };
 
@@ -73,21 +77,80 @@ static int parse_role(const char *name, enum role *ret_role, struct err *e)
                    name);
 }
 
-static int parse_line(const char *line, struct token *t, struct err *e)
+/* As Kubernetes names objects, which is how agents name themselves. */
+static bool is_node_name(const char *name)
 {
-    char role[16] = "", hex[HEX_LENGTH + 2] = ""; /* one more than fits: it is noticed */
-    int n = 0, r;
+    size_t n = strlen(name);
 
-    if (sscanf(line, "%63s %15s sha256:%65s %n", t->who, role, hex, &n) != 3 ||
-        (line[n] && line[n] != '#'))
-        return err_set(e, -EINVAL, "expected: NAME ROLE sha256:HEX");
-    if (t->who[strspn(t->who, NAME_CHARS)])
-        return err_set(e, -EINVAL, "a token's name may have letters, digits and . _ @ -");
-    if ((r = parse_role(role, &t->role, e)) < 0)
+    return n > 0 && n < AUTH_NODE_MAX && !name[strspn(name, NODE_CHARS)] &&
+           !strchr("-.", name[0]) && !strchr("-.", name[n - 1]);
+}
+
+/* `node:NAME` or `node:*`. */
+static int parse_node(const char *name, struct token *t, struct err *e)
+{
+    if (t->role != ROLE_AGENT)
+        return err_set(e, -EINVAL, "node: only a token of role agent belongs to a node");
+    if (t->bound)
+        return err_set(e, -EINVAL, "node: stands there twice");
+    t->bound = true;
+    if (strcmp(name, "*") == 0)
+        return 0;
+    if (!is_node_name(name))
+        return err_set(e, -EINVAL,
+                       "node: expected the name of a node (lower-case letters, digits, \"-\" and "
+                       "\".\"), or * for any, not \"%.100s\"",
+                       name);
+    (void)snprintf(t->bearer.node, sizeof(t->bearer.node), "%s", name);
+    return 0;
+}
+
+static int parse_option(const char *word, struct token *t, struct err *e)
+{
+    if (strncmp(word, "node:", 5) == 0)
+        return parse_node(word + 5, t, e);
+    return err_set(e, -EINVAL, LINE ", not \"%.100s\"", word);
+}
+
+/* The first three words of a line. */
+static int parse_head(char *const *words, struct token *t, struct err *e)
+{
+    int r;
+
+    if (!words[2] || strncmp(words[2], "sha256:", 7) != 0)
+        return err_set(e, -EINVAL, LINE);
+    if (words[0][strspn(words[0], NAME_CHARS)] || strlen(words[0]) >= AUTH_WHO_MAX)
+        return err_set(e, -EINVAL,
+                       "a token's name may have letters, digits and . _ @ -, 63 at most");
+    (void)snprintf(t->bearer.who, sizeof(t->bearer.who), "%s", words[0]);
+    if ((r = parse_role(words[1], &t->role, e)) < 0)
         return r;
-    if (parse_hash(hex, t->hash) < 0)
+    if (parse_hash(words[2] + 7, t->hash) < 0)
         return err_set(e, -EINVAL, "the SHA-256 must be 64 lower-case hex digits");
     return 0;
+}
+
+static int parse_line(char *line, struct token *t, struct err *e)
+{
+    char *words[WORDS_MAX + 1] = { NULL }, *word;
+    size_t n = 0;
+    int r;
+
+    line[strcspn(line, "#")] = '\0';
+    while ((word = strsep(&line, " \t\r"))) {
+        if (*word && n == WORDS_MAX)
+            return err_set(e, -EINVAL, LINE ", not \"%.100s\"", word);
+        if (*word)
+            words[n++] = word;
+    }
+    r = parse_head(words, t, e);
+    for (size_t i = 3; r == 0 && i < n; i++)
+        r = parse_option(words[i], t, e);
+    if (r == 0 && t->role == ROLE_AGENT && !t->bound)
+        r = err_set(e, -EINVAL,
+                    "a token of role agent says which node reports with it: add node:NAME, or "
+                    "node:* if any may");
+    return r;
 }
 
 static int parse_file(const char *file, char *text, struct tokens *out, struct err *e)
@@ -157,7 +220,7 @@ void auth_free(struct auth *a)
 }
 
 /* All tokens are compared, all bytes of each: the time tells nothing. */
-static enum role find_token(struct auth *a, const unsigned char *hash, char who[AUTH_WHO_MAX])
+static enum role find_token(struct auth *a, const unsigned char *hash, struct bearer *ret_bearer)
 {
     enum role role = ROLE_NONE;
 
@@ -165,20 +228,21 @@ static enum role find_token(struct auth *a, const unsigned char *hash, char who[
     ARRAY_FOREACH(t, &a->known, tokens) {
         if (gnutls_memcmp(t->hash, hash, HASH_BYTES) == 0) {
             role = t->role;
-            memcpy(who, t->who, AUTH_WHO_MAX);
+            *ret_bearer = t->bearer;
         }
     }
     (void)pthread_mutex_unlock(&a->lock);
     return role;
 }
 
-int auth_check(struct auth *a, const char *authorization, enum right right, char who[AUTH_WHO_MAX])
+int auth_check(struct auth *a, const char *authorization, enum right right,
+               struct bearer *ret_bearer)
 {
     unsigned char hash[HASH_BYTES];
     enum role role;
 
     if (!a->file) {
-        (void)snprintf(who, AUTH_WHO_MAX, "local");
+        *ret_bearer = (struct bearer){ .who = "local" };
         return 0;
     }
     if (!authorization || strncmp(authorization, "Bearer ", 7) != 0)
@@ -186,7 +250,7 @@ int auth_check(struct auth *a, const char *authorization, enum right right, char
     authorization += 7;
     if (gnutls_hash_fast(GNUTLS_DIG_SHA256, authorization, strlen(authorization), hash) < 0)
         return 401;
-    role = find_token(a, hash, who);
+    role = find_token(a, hash, ret_bearer);
     if (role == ROLE_NONE)
         return 401;
     return allowed(role, right) ? 0 : 403;

@@ -1,7 +1,10 @@
 /* Who may do what: bearer tokens and their roles. A token file has one line a token,
  *
- *     NAME ROLE sha256:HEX        # SHA-256 of the whole token text
+ *     NAME ROLE sha256:HEX [node:NODE]        # SHA-256 of the whole token text
  *
+ * An agent's token names the one node that it reports for; `node:*` says that any will do, and only
+ * that: an agent's token without either is refused, so that nobody is unbound by omission. Lines
+ * are made by `huddlectl token create`
  * (one by hand: `T=hud_$(openssl rand -hex 32); printf %s $T | sha256sum`) and is read again by
  * auth_load() (SIGHUP). Only hashes are kept; they are compared in constant
  * time. */
@@ -20,7 +23,7 @@ enum role { /* of SAFETY 4; each may do what stands at it */
             ROLE_OPERATOR, /* and the safe direction: pause, wake, hold, drain, cordon */
             ROLE_EDITOR,   /* and objects */
             ROLE_ADMIN,    /* and sleep, resume */
-            ROLE_AGENT,    /* reports, nothing else */
+            ROLE_AGENT,    /* reports of its node, nothing else */
 };
 
 enum right {
@@ -41,10 +44,17 @@ int auth_load(struct auth *a, struct err *e);
 void auth_free(struct auth *a);
 DEFINE_AUTO(auth, struct auth *, auth_free);
 
-/* May the bearer of this Authorization header (or NULL) do it? 0 and the name of the token in `who`
- * (64 bytes), or the HTTP status: 401 for no or an unknown token, 403 for a role that may not. */
 #define AUTH_WHO_MAX 64
-int auth_check(struct auth *a, const char *authorization, enum right right, char who[AUTH_WHO_MAX]);
+#define AUTH_NODE_MAX 254
+struct bearer {
+    char who[AUTH_WHO_MAX];   /* the token's name */
+    char node[AUTH_NODE_MAX]; /* of an agent's token: who it may report for; "": any node */
+};
+
+/* May the bearer of this Authorization header (or NULL) do it? 0 and *ret_bearer, or the HTTP
+ * status: 401 for no or an unknown token, 403 (and *ret_bearer) for a role that may not. */
+int auth_check(struct auth *a, const char *authorization, enum right right,
+               struct bearer *ret_bearer);
 
 const char *role_name(enum role role);
 

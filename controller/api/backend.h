@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "controller/api/auth.h"
 #include "controller/controller.h"
 #include "proto/base/err.h"
 #include "proto/base/strbuf.h"
@@ -39,9 +40,10 @@ struct api_backend {
      * after the change is durable (FX_ANSWER). */
     void (*submit)(void *data, struct controller_event *event, api_done_fn *done, void *arg);
 
-    /* A report's bytes; appends the encoded Reply. Returns the HTTP status, with the reason in e.
-     */
-    int (*ingest)(void *data, const void *bytes, size_t n, struct strbuf *reply, struct err *e);
+    /* A report's bytes, sent by this bearer; appends the encoded Reply. Returns the HTTP status,
+     * with the reason in e. */
+    int (*ingest)(void *data, const struct bearer *by, const void *bytes, size_t n,
+                  struct strbuf *reply, struct err *e);
 
     /* Ready: the store is open, the front door (if any) was reached, the loop turns. */
     bool (*ready)(void *data, struct err *e);

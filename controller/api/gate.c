@@ -131,7 +131,7 @@ static int wrong_token(struct gate *g, struct httpd_call *call, struct gate_refu
 }
 
 int gate_check(struct gate *g, struct httpd_call *call, const struct route *route, bool known,
-               char who[AUTH_WHO_MAX], struct gate_refusal *ret_refusal)
+               struct bearer *ret_bearer, struct gate_refusal *ret_refusal)
 {
     const char *why = foreign_page(g, call);
     int64_t wait_ms = 0;
@@ -139,11 +139,11 @@ int gate_check(struct gate *g, struct httpd_call *call, const struct route *rout
 
     if (why)
         return refuse(ret_refusal, 403, 0, why);
-    r = auth_check(g->auth, httpd_header(call, "Authorization"), route->right, who);
+    r = auth_check(g->auth, httpd_header(call, "Authorization"), route->right, ret_bearer);
     if (r == 401)
         return wrong_token(g, call, ret_refusal);
     if (g->tokens && route->right != RIGHT_REPORT)
-        wait_ms = limiter_take(g->requests, who, clock_boot_ms());
+        wait_ms = limiter_take(g->requests, ret_bearer->who, clock_boot_ms());
     if (wait_ms > 0)
         return refuse(ret_refusal, 429, wait_ms, "too many requests of this token");
     if (r == 403 && !known)

@@ -31,9 +31,9 @@ struct gate_refusal {
     const char *why;
 };
 
-/* May this call do what the route asks? 0 and the caller's name, or the status in *ret_refusal.
+/* May this call do what the route asks? 0 and the caller, or the status in *ret_refusal.
  * `known`: no right is asked for, only a token that exists. */
 int gate_check(struct gate *g, struct httpd_call *call, const struct route *route, bool known,
-               char who[AUTH_WHO_MAX], struct gate_refusal *ret_refusal);
+               struct bearer *ret_bearer, struct gate_refusal *ret_refusal);
 
 #endif

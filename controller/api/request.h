@@ -24,7 +24,7 @@ struct request {
     struct api_server *server;
     struct httpd_call *call;
     struct route route;
-    char who[AUTH_WHO_MAX];
+    struct bearer by;
 
     /* the backend's last answer */
     int status;

@@ -23,11 +23,11 @@ void routes_readyz(struct request *rq)
     const struct api_backend *b = &rq->server->backend;
     struct gate_refusal refusal;
     struct err e = ERR_INIT;
-    char who[AUTH_WHO_MAX];
+    struct bearer by;
 
     if (b->ready(b->data, &e))
         request_text(rq, 200, "text/plain; charset=utf-8", "ok\n", 3);
-    else if (gate_check(rq->server->gate, rq->call, &rq->route, true, who, &refusal) == 0)
+    else if (gate_check(rq->server->gate, rq->call, &rq->route, true, &by, &refusal) == 0)
         request_fail(rq, 503, "not ready: %s", e.text);
     else
         request_fail(rq, 503, "not ready");
@@ -99,7 +99,7 @@ void routes_ingest(struct request *rq)
         request_fail(rq, 415, "Content-Type: expected " WIRE_CONTENT_TYPE);
         return;
     }
-    status = b->ingest(b->data, bytes, n, &reply, &e);
+    status = b->ingest(b->data, &rq->by, bytes, n, &reply, &e);
     if (status / 100 == 2)
         request_text(rq, status, WIRE_CONTENT_TYPE, strbuf_text(&reply), reply.length);
     else if (status == 429 || status == 503)

@@ -14,7 +14,7 @@ static void submit_verb(struct request *rq)
     rq->event = (struct controller_event){ .kind = CE_VERB };
     rq->event.verb.verb = rq->route.verb;
     rq->event.verb.node = cluster ? "" : rq->route.name;
-    rq->event.verb.who = rq->who;
+    rq->event.verb.who = rq->by.who;
     rq->event.verb.reason = reason ? reason : "";
     request_submit(rq, request_forward);
 }

@@ -63,7 +63,7 @@ static void put(struct request *rq, bool create, void (*next)(struct request *rq
     rq->event.put.replace_only = !create;
     rq->event.put.if_version = rq->manifest->meta.resource_version;
     rq->event.put.dry_run = rq->dry_run;
-    rq->event.put.who = rq->who;
+    rq->event.put.who = rq->by.who;
     request_submit(rq, next);
 }
 
@@ -172,7 +172,7 @@ static void submit_delete(struct request *rq, uint64_t version)
     rq->event.del.kind = rq->route.resource->manifest;
     rq->event.del.name = rq->route.name;
     rq->event.del.if_version = version;
-    rq->event.del.who = rq->who;
+    rq->event.del.who = rq->by.who;
     request_submit(rq, request_forward);
 }
 

@@ -108,7 +108,7 @@ static size_t admit(void *data, struct httpd_call *call)
     httpd_attach(call, rq, request_free);
     status = route_find(httpd_method(call), httpd_path(call), &rq->route, &allow);
     if (!(status == 0 && rq->route.open) &&
-        gate_check(s->gate, call, &rq->route, status != 0, rq->who, &refusal) != 0) {
+        gate_check(s->gate, call, &rq->route, status != 0, &rq->by, &refusal) != 0) {
         refuse(rq, &refusal);
     } else if (status == 405) {
         httpd_add_header(call, "Allow", allow);

@@ -62,6 +62,11 @@ static const struct option OPTIONS[N_OPTIONS] = {
                    "metrics, viewer, operator, editor, admin or agent: each may do what stands "
                    "before it, too; an agent may only report",
                    "metrics viewer operator editor admin agent" },
+    [OPT_NODE] = { 0, "node", "NODE", false,
+                   "of an agent's token: the only node that may report with it, or '*' for any; "
+                   "the "
+                   "token's own name by default",
+                   NULL },
     [OPT_APPEND] = { 0, "append", "FILE", false,
                      "add the line to the controller's token file, and print only the token",
                      NULL },

@@ -39,6 +39,7 @@ enum option_id {
     OPT_FORMAT,
     OPT_OUTPUT_FILE,
     OPT_ROLE,
+    OPT_NODE,
     OPT_APPEND,
     OPT_CLIENT,
     N_OPTIONS,

@@ -18,6 +18,12 @@
 #define SECRET_BYTES 32
 #define HASH_BYTES 32
 #define NAME_MAX_BYTES 63
+#define NODE_MAX_BYTES 253
+
+struct wanted { /* what the line says; borrowed from the command line */
+    const char *name, *role;
+    const char *node; /* NULL: no agent's */
+};
 
 static const struct {
     const char *name, *may;
@@ -27,7 +33,7 @@ static const struct {
     { "operator", "and pause, wake, hold, drain, cordon" },
     { "editor", "and apply and delete objects" },
     { "admin", "and sleep, resume" },
-    { "agent", "report, nothing else" },
+    { "agent", "report of one node, nothing else" },
 };
 
 static void add_hex(struct strbuf *out, const unsigned char *bytes, size_t n)
@@ -66,6 +72,25 @@ static int check_name(const char *name, struct err *e)
     return 0;
 }
 
+/* Of an agent's token: for which node it is. */
+static int choose_node(struct wanted *w, const char *given, struct err *e)
+{
+    const char *node = given ? given : w->name;
+    size_t n = strlen(node);
+
+    if (strcmp(w->role, "agent") != 0)
+        return given ? err_set(e, -EINVAL, "--node goes with --role agent only") : 0;
+    if (strcmp(node, "*") != 0 && (n == 0 || n > NODE_MAX_BYTES ||
+                                   node[strspn(node, "abcdefghijklmnopqrstuvwxyz0123456789-.")] ||
+                                   strchr("-.", node[0]) || strchr("-.", node[n - 1])))
+        return err_set(e, -EINVAL,
+                       "\"%.70s\" is no name of a node (lower-case letters, digits, \"-\" and "
+                       "\".\"); say with --node for which node the token is, or --node '*' for any",
+                       node);
+    w->node = node;
+    return 0;
+}
+
 static int make_token(const char *name, struct strbuf *token, struct err *e)
 {
     unsigned char secret[SECRET_BYTES];
@@ -78,15 +103,17 @@ static int make_token(const char *name, struct strbuf *token, struct err *e)
     return 0;
 }
 
-static int make_line(const char *name, const char *role, const struct strbuf *token,
-                     struct strbuf *line, struct err *e)
+static int make_line(const struct wanted *w, const struct strbuf *token, struct strbuf *line,
+                     struct err *e)
 {
     unsigned char hash[HASH_BYTES];
 
     if (gnutls_hash_fast(GNUTLS_DIG_SHA256, strbuf_text(token), token->length, hash) < 0)
         return err_set(e, -EIO, "SHA-256 is not available");
-    strbuf_printf(line, "%s %s sha256:", name, role);
+    strbuf_printf(line, "%s %s sha256:", w->name, w->role);
     add_hex(line, hash, sizeof(hash));
+    if (w->node)
+        strbuf_printf(line, " node:%s", w->node);
     return 0;
 }
 
@@ -130,16 +157,16 @@ static int append_line(const char *file, const struct strbuf *line, struct err *
     return 0;
 }
 
-static void print_both(struct cli *c, const char *name, const char *role,
-                       const struct strbuf *token, const struct strbuf *line)
+static void print_both(struct cli *c, const struct wanted *w, const struct strbuf *token,
+                       const struct strbuf *line)
 {
     const char *format = options_get(&c->options, OPT_OUTPUT);
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
     json_t *both;
 
     if (format && strcmp(format, "table") != 0) {
-        both = json_pack("{s:s, s:s, s:s, s:s}", "name", name, "role", role, "token",
-                         strbuf_text(token), "line", strbuf_text(line));
+        both = json_pack("{s:s, s:s, s:s*, s:s, s:s}", "name", w->name, "role", w->role, "node",
+                         w->node, "token", strbuf_text(token), "line", strbuf_text(line));
         (*format == 'j' ? write_json : write_yaml)(&out, both);
         json_decref(both);
     } else {
@@ -153,28 +180,30 @@ static void print_both(struct cli *c, const char *name, const char *role,
 
 int verb_token_create(struct cli *c)
 {
-    const char *name = c->options.operands[0], *role = options_get(&c->options, OPT_ROLE);
+    struct wanted w = { .name = c->options.operands[0],
+                        .role = options_get(&c->options, OPT_ROLE) };
     const char *file = options_get(&c->options, OPT_APPEND);
     const char *format = options_get(&c->options, OPT_OUTPUT);
     AUTO(strbuf) struct strbuf token = STRBUF_INIT, line = STRBUF_INIT;
     struct err e = ERR_INIT;
 
-    if (check_name(name, &e) < 0 || check_role(role, &e) < 0)
+    if (check_name(w.name, &e) < 0 || check_role(w.role, &e) < 0 ||
+        choose_node(&w, options_get(&c->options, OPT_NODE), &e) < 0)
         return cli_usage(c, "%s", e.text);
     if (format && strcmp(format, "table") != 0 && strcmp(format, "json") != 0 &&
         strcmp(format, "yaml") != 0)
         return cli_usage(c, "token create: format \"%.40s\"; there are table, json, yaml", format);
-    if ((file && check_free(file, name, &e) < 0) || make_token(name, &token, &e) < 0 ||
-        make_line(name, role, &token, &line, &e) < 0)
+    if ((file && check_free(file, w.name, &e) < 0) || make_token(w.name, &token, &e) < 0 ||
+        make_line(&w, &token, &line, &e) < 0)
         return cli_fail(&e);
     if (!file) {
-        print_both(c, name, role, &token, &line);
+        print_both(c, &w, &token, &line);
         return EXIT_DONE;
     }
     if (append_line(file, &line, &e) < 0)
         return cli_fail(&e);
     (void)puts(strbuf_text(&token));
     (void)fprintf(stderr, "%s (%s) stands in %s now; a running controller reads it on SIGHUP\n",
-                  name, role, file);
+                  w.name, w.role, file);
     return EXIT_DONE;
 }

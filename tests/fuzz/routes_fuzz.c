@@ -236,7 +236,8 @@ static void submit(void *data, struct controller_event *e, api_done_fn *done, vo
     }
 }
 
-static int ingest(void *data, const void *bytes, size_t n, struct strbuf *reply, struct err *e)
+static int ingest(void *data, const struct bearer *by, const void *bytes, size_t n,
+                  struct strbuf *reply, struct err *e)
 {
     (void)data;
     (void)bytes;

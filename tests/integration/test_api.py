@@ -368,6 +368,47 @@ RIGHTS = [
 ]
 
 
+def token_line(name: str, role: str, token: str, more: str = "") -> str:
+    return f"{name} {role} sha256:{hashlib.sha256(token.encode()).hexdigest()}{more}\n"
+
+
+def test_an_agents_token_is_for_one_node(tmp_path: pathlib.Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(
+        token_line("one", "agent", "t1", " node:n1")
+        + token_line("any", "agent", "t2", " node:*")
+        + token_line("eve", "viewer", "t3")
+    )
+
+    def report(node: str, token: str) -> tuple[int, bytes]:
+        message = wire.report(node=node, boot_id="b", epoch=1, sequence=1)
+        return api.ask("POST", "/v1/report", message, token=token)
+
+    def items(kind: str) -> list[dict[str, Any]]:
+        return json.loads(api.ask("GET", f"{GROUP}/{kind}", token="t3")[1])["items"]
+
+    with Controller(tmp_path, tokens=str(tokens)) as api:
+        assert report("n1", "t1")[0] == 200
+        status, body = report("n2", "t1")
+        assert (
+            status == 403 and b"token one belongs to node n1 and cannot report for node n2" in body
+        )
+        assert report("n3", "t2")[0] == 200
+        api.wait_for_log(r"msg=(ForeignReport) node=n1 .*token one was used to report for node n2")
+        assert [
+            e["involvedObject"]["name"] for e in items("events") if e["reason"] == "ForeignReport"
+        ] == ["n1"]
+        assert sorted(n["metadata"]["name"] for n in items("nodes")) == ["n1", "n3"]
+
+
+def test_an_agents_token_without_a_node_is_refused(tmp_path: pathlib.Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("# by hand\n" + token_line("one", "agent", "t1"))
+    api = Controller(tmp_path, tokens=str(tokens))
+    assert api.launch().wait(LIMIT_S) == 1
+    assert f"{tokens}:2: a token of role agent says which node" in api.log.read_text()
+
+
 def tls_ask(api: Controller, trust: ssl.SSLContext, role: str, *request: Any) -> int:
     method, path, body = request
     connection = http.client.HTTPSConnection("127.0.0.1", api.port, timeout=LIMIT_S, context=trust)
@@ -387,9 +428,7 @@ def test_tls_and_each_role(tmp_path: pathlib.Path) -> None:
         capture_output=True,
     )
     tokens.write_text(
-        "".join(
-            f"{r} {r} sha256:{hashlib.sha256(f'the-{r}'.encode()).hexdigest()}\n" for r in ROLES
-        )
+        "".join(token_line(r, r, f"the-{r}", " node:*" if r == "agent" else "") for r in ROLES)
     )
     trust = ssl.create_default_context(cafile=str(cert))
     with Controller(

@@ -294,6 +294,19 @@ def test_a_token_and_its_hash(ctl: Ctl, tmp_path: pathlib.Path) -> None:
     new = tmp_path / "new"
     assert ctl("token", "create", "x", "--role", "agent", "--append", str(new)).returncode == 0
     assert new.stat().st_mode & 0o777 == 0o600
+    assert new.read_text().endswith(" node:x\n")  # its own name by default
+
+
+def test_an_agents_token_is_for_a_node(ctl: Ctl) -> None:
+    agent = ("--role", "agent", "-o", "json")
+    made = json.loads(ctl("token", "create", "boxes", *agent, "--node", "*").stdout)
+    assert made["node"] == "*" and made["line"].endswith(" node:*")
+    made = json.loads(ctl("token", "create", "Box_1", *agent, "--node", "box-1").stdout)
+    assert made["node"] == "box-1" and made["line"].endswith(" node:box-1")
+    bad = ctl("token", "create", "Box_1", *agent)
+    assert bad.returncode == 2 and "say with --node for which node" in bad.stderr
+    bad = ctl("token", "create", "bob", "--role", "admin", "--node", "n1")
+    assert bad.returncode == 2 and "--node goes with --role agent only" in bad.stderr
 
 
 def test_where_the_server_and_the_token_come_from(

@@ -333,13 +333,13 @@ def test_what_is_no_report_is_refused(tmp_path):
 # --- tokens ---
 
 
-def token_line(name, role, token):
-    return f"{name} {role} sha256:{hashlib.sha256(token.encode()).hexdigest()}\n"
+def token_line(name, role, token, more=""):
+    return f"{name} {role} sha256:{hashlib.sha256(token.encode()).hexdigest()}{more}\n"
 
 
 def test_tokens_are_read_again_on_hangup(tmp_path):
     tokens = tmp_path / "tokens"
-    tokens.write_text(token_line("a", "agent", "aaa") + token_line("v", "viewer", "vvv"))
+    tokens.write_text(token_line("a", "agent", "aaa", " node:*") + token_line("v", "viewer", "vvv"))
     message = wire.report(node="a", boot_id="b", epoch=1, sequence=1)
     with Controller(tmp_path, tokens=str(tokens)) as c:
 

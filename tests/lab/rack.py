@@ -61,12 +61,14 @@ class Rack(Lab):
         return file
 
     def _tokens(self) -> str:
-        """A token for the agents and one for people, which is returned; the controller has hashes."""
+        """A token for each agent and one for people, which is returned; the controller has hashes."""
         lines, token = "", ""
-        for name, role in (("agent", "agent"), ("admin", "admin")):
+        for name in (*self.nodes, "admin"):
+            role, bound = ("agent", f" node:{name}") if name in self.nodes else ("admin", "")
             token = secrets.token_hex(16)
             self._write(name + ".token", token + "\n")
-            lines += f"{name} {role} sha256:{hashlib.sha256(token.encode()).hexdigest()}\n"
+            digest = hashlib.sha256(token.encode()).hexdigest()
+            lines += f"{name} {role} sha256:{digest}{bound}\n"
         self._write("tokens", lines)
         return token
 
@@ -104,7 +106,7 @@ labels: {{rack: demo}}
 controller:
   url: https://{CONTROLLER_ADDRESS}:{PORT}
   ca: {self.folder}/ca.pem
-  tokenFile: {self.folder}/agent.token
+  tokenFile: {self.folder}/{node.name}.token
 powerOff:
   command: [{self.bin}/lab-power, --socket, {self.socket_path}, "off", {node.name}]
   wakeAlarm: ""

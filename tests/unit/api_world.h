@@ -195,13 +195,14 @@ static inline void fake_submit(void *data, struct controller_event *e, api_done_
     }
 }
 
-static inline int fake_ingest(void *data, const void *bytes, size_t n, struct strbuf *reply,
-                              struct err *e)
+static inline int fake_ingest(void *data, const struct bearer *by, const void *bytes, size_t n,
+                              struct strbuf *reply, struct err *e)
 {
     struct world *w = data;
     int status;
 
     pthread_mutex_lock(&w->lock);
+    (void)snprintf(w->last, sizeof(w->last), "report by %s of node '%s'", by->who, by->node);
     strbuf_clear(&w->ingested);
     strbuf_add(&w->ingested, bytes, n);
     status = w->ingest_status;

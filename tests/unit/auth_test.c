@@ -44,6 +44,15 @@ static void bad_lines_are_named(void **state)
         { "a viewer sha256:2BB80D537B1DA3E38BD30361AA855686BDE0EACD7162FEF6A25FE97BF527A25B\n",
           ":1: the SHA-256 must be 64 lower-case" },
         { "a viewer sha256:" HASH " more\n", ":1: expected" },
+        { "a viewer sha256:" HASH " 1 2 3 4 5 6 7 8\n", ":1: expected" },
+        { "a agent sha256:" HASH "\n", ":1: a token of role agent says which node" },
+        { "a agent sha256:" HASH " # node:n1\n", ":1: a token of role agent says which node" },
+        { "a viewer sha256:" HASH " node:n1\n", ":1: node: only a token of role agent" },
+        { "a agent sha256:" HASH " node:n1 node:n2\n", ":1: node: stands there twice" },
+        { "a agent sha256:" HASH " node:\n", ":1: node: expected the name of a node" },
+        { "a agent sha256:" HASH " node:N1\n", ":1: node: expected the name of a node" },
+        { "a agent sha256:" HASH " node:-a\n", ":1: node: expected the name of a node" },
+        { "a agent sha256:" HASH " node: n1\n", ":1: node: expected the name" },
         { "a/b viewer sha256:" HASH "\n", ":1: a token's name" },
     };
 
@@ -62,36 +71,63 @@ static void bad_lines_are_named(void **state)
 static void a_token_is_its_whole_text(void **state)
 {
     AUTO(auth) struct auth *a = NULL;
-    char who[AUTH_WHO_MAX] = "";
+    struct bearer by = { "", "" };
     struct err e = ERR_INIT;
 
     (void)state;
     if (load("# people\nann@x operator sha256:" HASH " # until May\n", &a, &e) < 0)
         fail_msg("%s", e.text);
-    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_OPERATE, who), 0);
-    assert_string_equal(who, "ann@x");
-    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_READ, who), 0);
-    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_EDIT, who), 403);
-    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_REPORT, who), 403);
-    assert_int_equal(auth_check(a, "Bearer secre", RIGHT_READ, who), 401);
-    assert_int_equal(auth_check(a, "Bearer secret ", RIGHT_READ, who), 401);
-    assert_int_equal(auth_check(a, "Bearer " HASH, RIGHT_READ, who), 401);
-    assert_int_equal(auth_check(a, "Basic secret", RIGHT_READ, who), 401);
-    assert_int_equal(auth_check(a, "", RIGHT_READ, who), 401);
-    assert_int_equal(auth_check(a, NULL, RIGHT_READ, who), 401);
+    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_OPERATE, &by), 0);
+    assert_string_equal(by.who, "ann@x");
+    assert_string_equal(by.node, "");
+    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_READ, &by), 0);
+    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_EDIT, &by), 403);
+    assert_int_equal(auth_check(a, "Bearer secret", RIGHT_REPORT, &by), 403);
+    assert_int_equal(auth_check(a, "Bearer secre", RIGHT_READ, &by), 401);
+    assert_int_equal(auth_check(a, "Bearer secret ", RIGHT_READ, &by), 401);
+    assert_int_equal(auth_check(a, "Bearer " HASH, RIGHT_READ, &by), 401);
+    assert_int_equal(auth_check(a, "Basic secret", RIGHT_READ, &by), 401);
+    assert_int_equal(auth_check(a, "", RIGHT_READ, &by), 401);
+    assert_int_equal(auth_check(a, NULL, RIGHT_READ, &by), 401);
+}
+
+static void an_agents_token_is_for_its_node(void **state)
+{
+    static const struct {
+        const char *line, *node;
+    } CASES[] = {
+        { "a agent sha256:" HASH " node:rack-1.n3\n", "rack-1.n3" },
+        { "a agent sha256:" HASH "\tnode:n3 # the third\r\n", "n3" },
+        { "a agent sha256:" HASH " node:*\n", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        AUTO(auth) struct auth *a = NULL;
+        struct bearer by = { "", "x" };
+        struct err e = ERR_INIT;
+
+        if (load(CASES[i].line, &a, &e) < 0)
+            fail_msg("%s", e.text);
+        assert_int_equal(auth_check(a, "Bearer secret", RIGHT_REPORT, &by), 0);
+        assert_string_equal(by.who, "a");
+        assert_string_equal(by.node, CASES[i].node);
+        assert_int_equal(auth_check(a, "Bearer secret", RIGHT_METRICS, &by), 403);
+    }
 }
 
 static void without_a_file_everybody_is_admin(void **state)
 {
     AUTO(auth) struct auth *a = NULL;
-    char who[AUTH_WHO_MAX] = "";
+    struct bearer by = { "", "x" };
     struct err e = ERR_INIT;
 
     (void)state;
     assert_int_equal(auth_new(NULL, &a, &e), 0);
-    assert_int_equal(auth_check(a, NULL, RIGHT_ADMIN, who), 0);
-    assert_int_equal(auth_check(a, NULL, RIGHT_REPORT, who), 0);
-    assert_string_equal(who, "local");
+    assert_int_equal(auth_check(a, NULL, RIGHT_ADMIN, &by), 0);
+    assert_int_equal(auth_check(a, NULL, RIGHT_REPORT, &by), 0);
+    assert_string_equal(by.who, "local");
+    assert_string_equal(by.node, "");
     assert_string_equal(role_name(ROLE_EDITOR), "editor");
 }
 
@@ -100,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_lines_are_named),
         cmocka_unit_test(a_token_is_its_whole_text),
+        cmocka_unit_test(an_agents_token_is_for_its_node),
         cmocka_unit_test(without_a_file_everybody_is_admin),
     };
 

@@ -28,6 +28,8 @@ static void count_ring(void *data)
     ++*(atomic_int *)data;
 }
 
+static const struct bearer ANYBODY = { "local", "" };
+
 static struct ingest *new_ingest(atomic_int *rings)
 {
     const struct ingest_options o = { .nodes_max = NODES_MAX,
@@ -52,14 +54,15 @@ static struct wire_report a_report(const char *node, uint64_t epoch, uint64_t se
 }
 
 /* The HTTP status; the decoded reply in *ret when there is one. */
-static int put(struct ingest *in, const struct wire_report *r, struct wire_reply **ret)
+static int put_by(struct ingest *in, const struct bearer *by, const struct wire_report *r,
+                  struct wire_reply **ret)
 {
     AUTO(strbuf) struct strbuf bytes = STRBUF_INIT, reply = STRBUF_INIT;
     struct err e = ERR_INIT;
     int status;
 
     assert_int_equal(wire_report_encode(r, &bytes, &e), 0);
-    status = ingest_put(in, bytes.data, bytes.length, &reply, &e);
+    status = ingest_put(in, by, bytes.data, bytes.length, &reply, &e);
     if (ret) {
         *ret = NULL;
         if (wire_reply_decode(strbuf_text(&reply), reply.length, ret, &e) < 0)
@@ -68,6 +71,11 @@ static int put(struct ingest *in, const struct wire_report *r, struct wire_reply
     if (status != 200)
         assert_true(e.text[0]);
     return status;
+}
+
+static int put(struct ingest *in, const struct wire_report *r, struct wire_reply **ret)
+{
+    return put_by(in, &ANYBODY, r, ret);
 }
 
 static int put_number(struct ingest *in, const char *node, uint64_t epoch, uint64_t sequence)
@@ -310,7 +318,7 @@ static void what_cannot_be_taken_is_refused(void **state)
     AUTO(ingest) struct ingest *in = new_ingest(&rings);
 
     (void)state;
-    assert_int_equal(ingest_put(in, "\xff\xff", 2, &reply, &e), 400);
+    assert_int_equal(ingest_put(in, &ANYBODY, "\xff\xff", 2, &reply, &e), 400);
     make_crowd(in, 1, NODES_MAX);
     assert_int_equal(put_number(in, "one-more", 1, 1), 403);
     for (size_t i = 0; i < NODES_MAX; i++)
@@ -320,6 +328,41 @@ static void what_cannot_be_taken_is_refused(void **state)
     assert_int_equal(stats.refused, 2);
     assert_int_equal(stats.reports, NODES_MAX);
     strbuf_done(&reply);
+}
+
+/* They are told of at most once a minute, with the first one's words and all their number. */
+static void a_token_reports_for_its_node_alone(void **state)
+{
+    const struct bearer n1 = { "t1", "n1" };
+    struct wire_report own = a_report("n1", 1, 1), foreign = a_report("n10", 1, 1);
+    struct ingest_foreign told;
+    struct ingest_stats stats;
+    atomic_int rings;
+    AUTO(ingest) struct ingest *in = new_ingest(&rings);
+
+    (void)state;
+    assert_int_equal(put_by(in, &n1, &own, NULL), 200);
+    expect(in, "n1", 1, 1);
+    assert_false(ingest_take_foreign(in, &told));
+    assert_int_equal(put_by(in, &n1, &foreign, NULL), 403);
+    foreign.node = "n2";
+    assert_int_equal(put_by(in, &n1, &foreign, NULL), 403);
+    expect_nothing(in);
+    assert_true(ingest_take_foreign(in, &told));
+    assert_string_equal(told.by.who, "t1");
+    assert_string_equal(told.by.node, "n1");
+    assert_string_equal(told.node, "n10");
+    assert_int_equal(told.n, 2);
+    assert_int_equal(put_by(in, &n1, &foreign, NULL), 403);
+    now_ms += 59999;
+    assert_false(ingest_take_foreign(in, &told));
+    now_ms++;
+    assert_true(ingest_take_foreign(in, &told));
+    assert_string_equal(told.node, "n2");
+    assert_int_equal(told.n, 1);
+    ingest_stats(in, &stats);
+    assert_int_equal(stats.reports, 1);
+    assert_int_equal(stats.refused, 3);
 }
 
 #define THREADS 4
@@ -386,6 +429,7 @@ int main(void)
         cmocka_unit_test(few_reports_are_never_slowed),
         cmocka_unit_test(waiting_counts_into_the_age),
         cmocka_unit_test(what_cannot_be_taken_is_refused),
+        cmocka_unit_test(a_token_reports_for_its_node_alone),
         cmocka_unit_test(threads_lose_nothing),
     };
 
