@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "controller/forecast/analogues.h"
+#include "controller/forecast/early.h"
 #include "controller/forecast/experts.h"
 #include "controller/forecast/member.h"
 #include "controller/forecast/network.h"
@@ -42,8 +43,8 @@ struct waiting { /* what was said from one origin of one horizon */
     float member[MEMBERS];
     struct circumstances then;
     float quantile[EXPERTS_JUDGED][EXPERTS];
-    float top; /* 0.95 quantile; NAN: not said */
-    bool said;
+    float top;         /* 0.95 quantile; NAN: not said */
+    bool said, silent; /* silent: before the first demand ever */
 };
 
 struct ensemble {
@@ -220,6 +221,8 @@ static void judge(struct ensemble *m, float truth)
             continue;
         if (!m->past.gap)
             judge_members(m, k, w, truth);
+        if (w->silent)
+            continue;
         if (!isnan(w->top)) {
             experts_judge(&m->experts, k, w->quantile, truth);
             if (k == WILD_HORIZON)
@@ -229,11 +232,23 @@ static void judge(struct ensemble *m, float truth)
     }
 }
 
-static float quantile_95(const struct ensemble *m, const struct waiting *w)
+/* While few errors are known they do not speak alone. */
+static float shrunk(const struct ensemble *m, uint32_t k, float level, float point, float q)
+{
+    const float *error = m->experts.horizon[k].error;
+    uint32_t n = m->experts.horizon[k].n;
+
+    if (n >= EARLY_FULL)
+        return q;
+    return fmaxf(0, point + early_shrunk(q - point, n, level, early_scale(error, n)));
+}
+
+static float quantile_95(const struct ensemble *m, uint32_t k, const struct waiting *w)
 {
     float q90 = experts_combine(&m->experts, 0, w->quantile[0]);
+    float q95 = fmaxf(q90, experts_combine(&m->experts, 1, w->quantile[1]));
 
-    return fmaxf(q90, experts_combine(&m->experts, 1, w->quantile[1]));
+    return shrunk(m, k, experts_level[1], w->then.point, q95);
 }
 
 static void look_ahead(struct ensemble *m)
@@ -250,8 +265,9 @@ static void look_ahead(struct ensemble *m)
         for (uint32_t j = 0; j < EXPERTS_JUDGED; j++)
             known &= experts_quantiles(&m->experts, &m->past, k, &w->then, experts_level[j],
                                        w->quantile[j]);
-        w->top = known ? quantile_95(m, w) : NAN;
+        w->top = known ? quantile_95(m, k, w) : NAN;
         w->said = true;
+        w->silent = false;
     }
 }
 
@@ -279,10 +295,21 @@ static void replay(struct ensemble *m)
     }
 }
 
+/* The first demand ever: what was said in the silence before tells nothing of the errors to come.
+ */
+static void launch(struct ensemble *m)
+{
+    memset(&m->experts, 0, sizeof(m->experts));
+    for (uint32_t i = 0; i < HORIZON_ORIGINS; i++)
+        m->waiting[i].silent = true;
+}
+
 static void add_step(struct ensemble *m, int64_t step, double value)
 {
     bool found;
 
+    if (m->series.n > 0 && m->series.most <= 0 && value > 0)
+        launch(m);
     (void)series_push(&m->series, step, value);
     season_add(&m->season, &m->series);
     found = step % SEASON_EVERY == 0 && season_find(&m->season);
@@ -339,7 +366,7 @@ static void offsets_at(const struct ensemble *m, uint32_t k, float ret_offset[FO
         float level = (float)forecast_levels[i], value = now->point;
 
         if (level != 0.5f && experts_quantiles(&m->experts, &m->past, k, now, level, q))
-            value = experts_combine(&m->experts, level > 0.92f, q);
+            value = shrunk(m, k, level, now->point, experts_combine(&m->experts, level > 0.92f, q));
         ret_offset[i] = (value - now->point) / now->scale;
     }
 }

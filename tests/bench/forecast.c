@@ -1,13 +1,15 @@
 /* bench/forecast: huddle's forecaster on recorded series, by the protocol of the field's libraries.
  *
- *     forecast [-o table|json] [--peers FILE] SERIES.csv|FOLDER ...
+ *     forecast [-o table|json] [--peers FILE] [--young] SERIES.csv|FOLDER ...
  *
- * A series is "t,value" lines. Horizons 1 to 12; the first 80 % train (half of a one-day series
- * without a season), up to 30 origins are spread evenly over the rest, and the forecaster takes in
- * every value up to its origin. MASE (Hyndman and Koehler 2006) over all horizons and the pinball
- * losses at 0.90 and 0.95 are scaled by the mean absolute difference of the training set; coverage
- * is the share of values at or under the quantile. The gate of the arena is the naive forecast,
- * which is printed beside. */
+ * A folder stands for its .csv files and its peers.tsv. A series is "t,value" lines. Horizons 1 to
+ * 12; the first 80 % train (half of a one-day series without a season), up to 30 origins are spread
+ * evenly over the rest, and the forecaster takes in every value up to its origin. MASE (Hyndman and
+ * Koehler 2006) over all horizons and the pinball losses at 0.90 and 0.95 are scaled by the mean
+ * absolute difference of the training set; coverage is the share of values at or under the
+ * quantile. The gate of the arena is the naive forecast, which is printed beside. --young judges
+ * the start instead: each series begins anew at five places behind ten silent steps and is judged
+ * from its 12th to its 60th step. */
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
@@ -20,30 +22,10 @@
 
 #include "controller/forecast/ensemble.h"
 #include "proto/base/array.h"
-#include "proto/base/clock.h"
 #include "proto/base/err.h"
+#include "tests/bench/forecast_arena.h"
 
-#define HORIZON 12
-#define ORIGINS 30
 #define PEERS_MAX 16
-
-struct record { /* one series, as recorded */
-    char name[64];
-    double *value;
-    size_t n_value, cap_value;
-    int64_t step_ms;
-};
-
-struct score {
-    double mase, pin90, pin95, cover90, cover95;
-    size_t n; /* forecasts judged */
-};
-
-struct result {
-    char name[64];
-    struct score huddle, naive, best; /* best: the best peer of each figure, chosen afterwards */
-    double us_per_step, worst_us;
-};
 
 struct peer_row {
     char series[64], method[16];
@@ -55,36 +37,12 @@ struct bench {
     size_t n_results, cap_results;
     struct peer_row *peers;
     size_t n_peers, cap_peers;
+    bool young;
 };
 
-/* --- reading ------------------------------------------------------------------------------------
+/* ---
+ * reading------------------------------------------------------------------------------------------
  */
-
-static int record_read(const char *path, struct record *ret_record, struct err *e)
-{
-    FILE *f = fopen(path, "re");
-    const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    char line[256];
-    double t, x, first = NAN, second = NAN;
-
-    if (!f)
-        return err_errno(e, -errno, "%s", path);
-    snprintf(ret_record->name, sizeof(ret_record->name), "%.*s", (int)strcspn(base, "."), base);
-    while (fgets(line, sizeof(line), f)) {
-        if (sscanf(line, "%lf,%lf", &t, &x) != 2)
-            continue;
-        if (isnan(first))
-            first = t;
-        else if (isnan(second))
-            second = t;
-        *ARRAY_ADD(ret_record, value) = x;
-    }
-    (void)fclose(f);
-    ret_record->step_ms = isnan(second) ? 0 : (int64_t)llround((second - first) * 1000);
-    if (ret_record->n_value < 4 * HORIZON || ret_record->step_ms <= 0)
-        return err_set(e, -EINVAL, "%s: expected at least %d lines \"t,value\"", path, 4 * HORIZON);
-    return 0;
-}
 
 static void peers_read(struct bench *b, const char *path)
 {
@@ -103,115 +61,9 @@ static void peers_read(struct bench *b, const char *path)
     (void)fclose(f);
 }
 
-/* --- the protocol -------------------------------------------------------------------------------
- */
-
 static bool starts_with(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* The protocol trains on half of the one-day series of these families. */
-static size_t training(const struct record *s)
-{
-    bool one_day = (double)s->n_value * (double)s->step_ms <= 86400e3 * 1.01;
-    bool half = one_day && (starts_with(s->name, "genai") || starts_with(s->name, "servegen"));
-
-    return (size_t)((half ? 0.5 : 0.8) * (double)s->n_value);
-}
-
-static double scale_of(const struct record *s, size_t n)
-{
-    double sum = 0;
-
-    for (size_t i = 1; i < n; i++)
-        sum += fabs(s->value[i] - s->value[i - 1]);
-    return sum / (double)(n - 1);
-}
-
-static double pinball(double truth, double quantile, double level)
-{
-    return truth >= quantile ? level * (truth - quantile) : (1 - level) * (quantile - truth);
-}
-
-static void judge(struct score *c, double truth, double point, double q90, double q95)
-{
-    c->mase += fabs(truth - point);
-    c->pin90 += pinball(truth, q90, 0.90);
-    c->pin95 += pinball(truth, q95, 0.95);
-    c->cover90 += truth <= q90;
-    c->cover95 += truth <= q95;
-    c->n++;
-}
-
-static void finish(struct score *c, double scale)
-{
-    double n = (double)c->n;
-
-    c->mase /= n * scale;
-    c->pin90 /= n * scale;
-    c->pin95 /= n * scale;
-    c->cover90 /= n;
-    c->cover95 /= n;
-}
-
-/* R's naive: the last value; normal quantiles of the differences' root mean square times sqrt(h).
- */
-static void judge_naive(struct score *c, const struct record *s, size_t k, size_t h)
-{
-    double last = s->value[k - 1], sum = 0, sd;
-
-    for (size_t i = 1; i < k; i++)
-        sum += (s->value[i] - s->value[i - 1]) * (s->value[i] - s->value[i - 1]);
-    sd = sqrt(sum / (double)(k - 1)) * sqrt((double)h);
-    judge(c, s->value[k + h - 1], last, fmax(0, last + 1.2815515655446004 * sd),
-          fmax(0, last + 1.6448536269514722 * sd));
-}
-
-static void judge_origin(struct result *r, const struct record *s, const struct ensemble *m,
-                         size_t k)
-{
-    struct forecast f;
-    double last = s->value[k - 1];
-
-    ensemble_forecast(m, HORIZON, &f);
-    for (uint32_t h = 1; h <= HORIZON; h++) {
-        bool known = f.n_steps >= h;
-        double point = known ? forecast_at(&f, 0.5, h - 1) : last;
-        double q90 = known ? forecast_at(&f, 0.90, h - 1) : last;
-        double q95 = known ? forecast_at(&f, 0.95, h - 1) : last;
-
-        judge(&r->huddle, s->value[k + h - 1], point, q90, q95);
-        judge_naive(&r->naive, s, k, h);
-    }
-}
-
-static void run(const struct record *s, struct result *r)
-{
-    AUTO(ensemble) struct ensemble *m = ensemble_new(s->step_ms);
-    size_t train = training(s), n = s->n_value, done = 0, origin = SIZE_MAX;
-    int64_t begin_us = clock_boot_us();
-    double scale = scale_of(s, train);
-
-    snprintf(r->name, sizeof(r->name), "%s", s->name);
-    for (size_t i = 0; i < ORIGINS; i++) {
-        size_t k =
-            (size_t)rint((double)train + (double)i * (double)(n - HORIZON - train) / (ORIGINS - 1));
-
-        if (k == origin)
-            continue;
-        origin = k;
-        for (; done < k; done++) {
-            int64_t before = clock_boot_us();
-
-            ensemble_add(m, (int64_t)done, s->value[done]);
-            r->worst_us = fmax(r->worst_us, (double)(clock_boot_us() - before));
-        }
-        judge_origin(r, s, m, k);
-    }
-    r->us_per_step = (double)(clock_boot_us() - begin_us) / (double)done;
-    finish(&r->huddle, scale);
-    finish(&r->naive, scale);
 }
 
 static void best_peer(const struct bench *b, struct result *r)
@@ -237,7 +89,10 @@ static int bench_file(struct bench *b, const char *path, struct err *e)
     if (r == 0) {
         struct result *result = ARRAY_ADD(b, results);
 
-        run(&s, result);
+        if (b->young)
+            arena_run_young(&s, result);
+        else
+            arena_run(&s, result);
         best_peer(b, result);
     }
     free(s.value);
@@ -338,9 +193,13 @@ static json_t *score_json(const struct score *c)
 
 static json_t *result_json(const struct result *r)
 {
-    return json_pack("{s:s, s:o, s:o, s:f, s:f}", "name", r->name, "huddle", score_json(&r->huddle),
-                     "naive", score_json(&r->naive), "us_per_step", r->us_per_step, "worst_us",
-                     r->worst_us);
+    return json_pack("{s:s, s:o, s:o, s:o, s:f, s:f}", "name", r->name, "huddle",
+                     score_json(&r->huddle), "naive", score_json(&r->naive), "best_peer",
+                     isfinite(r->best.mase)
+                         ? json_pack("{s:f, s:f, s:f}", "mase", r->best.mase, "pinball90",
+                                     r->best.pin90, "pinball95", r->best.pin95)
+                         : json_null(),
+                     "us_per_step", r->us_per_step, "worst_us", r->worst_us);
 }
 
 static void print_json(const struct bench *b)
@@ -360,7 +219,9 @@ static void print_json(const struct bench *b)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "peers", required_argument, NULL, 'p' }, { 0 } };
+    static const struct option options[] = { { "peers", required_argument, NULL, 'p' },
+                                             { "young", no_argument, NULL, 'y' },
+                                             { 0 } };
     struct bench b = { 0 };
     struct err e = ERR_INIT;
     bool json = false;
@@ -369,14 +230,17 @@ int main(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
         if (option == 'p')
             peers_read(&b, optarg);
+        else if (option == 'y')
+            b.young = true;
         else if (option == 'o' && strcmp(optarg, "json") == 0)
             json = true;
         else if (option != 'o' || strcmp(optarg, "table") != 0)
             optind = argc;
     }
     if (optind >= argc) {
-        (void)fputs("usage: forecast [-o table|json] [--peers FILE] SERIES.csv|FOLDER ...\n",
-                    stderr);
+        (void)fputs(
+            "usage: forecast [-o table|json] [--peers FILE] [--young] SERIES.csv|FOLDER ...\n",
+            stderr);
         return 2;
     }
     for (int i = optind; i < argc && r == 0; i++) {
