@@ -277,6 +277,10 @@ static void count_told_requests(struct controller *c, struct model *m)
 {
     uint32_t ready = 0, told = 0;
 
+    if (m->pending_wall_ms > c->wall_ms) { /* the clock was set back */
+        m->pending_requests = 0;
+        m->pending_wall_ms = c->wall_ms;
+    }
     if (model_spec(m)->demand.source != DEMAND_METRICS || m->pending_wall_ms == 0 ||
         c->wall_ms - m->pending_wall_ms < c->options.report_interval_ms)
         return;

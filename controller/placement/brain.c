@@ -255,6 +255,30 @@ static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
     packing_done(&p);
 }
 
+/* A snapshot tells of a model's newest step, or of none. When that is older than what is known, the
+ * wall clock was set back: what was learned of steps still to come is not the past. */
+static void observe(struct brain *b, const struct snapshot *s)
+{
+    AUTO(mem) int64_t *newest = xcalloc(s->n_models + 1, sizeof(*newest));
+
+    for (uint32_t i = 0; i < s->n_models; i++)
+        newest[i] = INT64_MIN;
+    for (size_t i = 0; i < s->n_observations; i++)
+        if (s->observations[i].step > newest[s->observations[i].model])
+            newest[s->observations[i].model] = s->observations[i].step;
+    for (uint32_t i = 0; i < s->n_models; i++) {
+        const struct series *past = ensemble_series(b->minds[i].forecaster);
+
+        if (newest[i] == INT64_MIN || past->n == 0 || newest[i] >= past->last)
+            continue;
+        ensemble_free(b->minds[i].forecaster);
+        b->minds[i].forecaster = ensemble_new(s->step_ms);
+    }
+    for (size_t i = 0; i < s->n_observations; i++)
+        ensemble_add(b->minds[s->observations[i].model].forecaster, s->observations[i].step,
+                     s->observations[i].value);
+}
+
 int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct plan **ret_plan,
                struct err *e)
 {
@@ -264,9 +288,7 @@ int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct p
     if (r < 0)
         return r;
     remember_models(b, s);
-    for (size_t i = 0; i < s->n_observations; i++)
-        ensemble_add(b->minds[s->observations[i].model].forecaster, s->observations[i].step,
-                     s->observations[i].value);
+    observe(b, s);
     plan = xcalloc(1, sizeof(*plan));
     plan->id = ++b->plans;
     plan->snapshot = snapshot_ref(s);

@@ -13,10 +13,11 @@ struct brain *brain_new(uint64_t seed);
 void brain_free(struct brain *b);
 DEFINE_AUTO(brain, struct brain *, brain_free);
 
-/* Takes the snapshot's observations into the forecasters (older steps than already known are
- * ignored) and makes a plan within `max_steps` search steps. The plan has passed plan_check: what
- * could not be proven was taken out of it and is said in its summary. Takes a reference on the
- * snapshot. Returns 0 or -EINVAL for a snapshot that contradicts itself. */
+/* Takes the snapshot's observations into the forecasters (steps already known are ignored; when a
+ * model's newest one is older than what is known, its forecaster begins anew) and makes a plan
+ * within `max_steps` search steps. The plan has passed plan_check: what could not be proven was
+ * taken out of it and is said in its summary. Takes a reference on the snapshot. Returns 0 or
+ * -EINVAL for a snapshot that contradicts itself. */
 int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct plan **ret_plan,
                struct err *e);
 

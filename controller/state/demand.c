@@ -66,6 +66,24 @@ static void close_open_step(struct demand *d)
     d->open++;
 }
 
+/* A wall clock that was set back: steps that have not come yet are forgotten. A step back of less
+ * than one step is waited for. */
+static void go_back(struct demand *d, int64_t wall_ms)
+{
+    int64_t step = step_of(d, wall_ms);
+
+    if (d->open == NO_STEP || step >= d->open - 1)
+        return;
+    d->open = step;
+    if (d->first > step)
+        d->first = step;
+    if (d->stored > step)
+        d->stored = step;
+    d->requests = d->covered_ms = 0;
+    d->last = demand_at(d, step - 1);
+    d->fast = NAN;
+}
+
 /* Opens the step of wall_ms, closing those before. A jump of the clock over more than the ring
  * starts the series anew instead of filling it with missing steps one by one. */
 static bool open_step(struct demand *d, int64_t wall_ms)
@@ -86,6 +104,7 @@ static bool open_step(struct demand *d, int64_t wall_ms)
 
 bool demand_advance(struct demand *d, int64_t wall_ms)
 {
+    go_back(d, wall_ms);
     return d->open == NO_STEP ? false : open_step(d, wall_ms);
 }
 
@@ -103,14 +122,24 @@ static void add_fast(struct demand *d, int64_t to_ms, double length_ms, double r
 
 void demand_add(struct demand *d, int64_t from_ms, int64_t to_ms, double requests)
 {
-    double length = (double)(to_ms - from_ms), left = requests;
-    int64_t at = from_ms;
+    double length = (double)(to_ms - from_ms), left;
+    int64_t at = from_ms, begin;
 
     if (to_ms < from_ms || !isfinite(requests) || requests < 0)
         return;
+    go_back(d, to_ms);
     if (d->open == NO_STEP)
         open_step(d, from_ms);
     add_fast(d, to_ms, length, requests);
+    begin = d->open * d->step_ms;
+    if (to_ms < begin)
+        return;
+    if (at < begin) {
+        requests *= (double)(to_ms - begin) / length;
+        length = (double)(to_ms - begin);
+        at = begin;
+    }
+    left = requests;
     while (step_of(d, to_ms) > d->open) {
         int64_t end = (d->open + 1) * d->step_ms;
 
@@ -149,7 +178,7 @@ double demand_now(const struct demand *d, int64_t wall_ms)
         return NAN;
     if (step > d->open) /* not advanced yet: the open step is all there is */
         return d->covered_ms * 2 >= (double)d->step_ms ? d->requests * 1000 / d->covered_ms : NAN;
-    into = (double)(wall_ms - d->open * d->step_ms);
+    into = fmax((double)(wall_ms - d->open * d->step_ms), 0);
     behind = (double)d->step_ms - into;
     if (!isnan(d->last)) /* the two parts weigh as much as was observed of each */
         return (d->requests + d->last * behind / 1000) * 1000 /

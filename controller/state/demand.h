@@ -2,7 +2,8 @@
  *
  * Step k covers wall time [k * step_ms, (k + 1) * step_ms). A count for an interval is spread over
  * the steps that the interval touches. A step of which less than half was observed is missing
- * (NAN), never zero. Closed steps are kept in a ring of DEMAND_STEPS (four weeks of minutes). */
+ * (NAN), never zero. Closed steps are kept in a ring of DEMAND_STEPS (four weeks of minutes). When
+ * wall time goes back by more than a step, the steps after it are forgotten. */
 #ifndef HUDDLE_DEMAND_H
 #define HUDDLE_DEMAND_H
 
@@ -32,8 +33,8 @@ void demand_done(struct demand *d);
 /* Changes the step; the kept series is resampled. */
 void demand_set_step(struct demand *d, int64_t step_ms);
 
-/* `requests` arrived in [from_ms, to_ms] of wall time. Time already closed goes to the open step.
- */
+/* `requests` arrived in [from_ms, to_ms] of wall time, evenly. What falls into closed steps is left
+ * out: in the open one it would look like a burst. */
 void demand_add(struct demand *d, int64_t from_ms, int64_t to_ms, double requests);
 
 /* Closes the steps that have passed. True when at least one was closed. */

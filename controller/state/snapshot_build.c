@@ -352,8 +352,11 @@ static void build_observations(struct builder *b)
 
     for (size_t i = 0; i < b->c->models.n_items; i++) {
         struct model *m = cluster_model(b->c, i);
-        int64_t first = m->handed > m->demand.first ? m->handed : m->demand.first;
+        int64_t first;
 
+        if (m->handed > m->demand.open)
+            m->handed = INT64_MIN; /* the clock was set back: the planner begins anew */
+        first = m->handed > m->demand.first ? m->handed : m->demand.first;
         if (m->index != NO_INDEX && m->demand.open > first)
             total += (size_t)(m->demand.open - first);
     }

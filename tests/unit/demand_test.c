@@ -107,6 +107,56 @@ static void is_bounded(void **unused)
     demand_done(&d);
 }
 
+/* The front door was away for ten minutes, and then tells what came meanwhile. */
+static void what_came_in_closed_steps_is_no_burst(void **unused)
+{
+    struct demand d;
+    int64_t t = 0;
+
+    (void)unused;
+    demand_init(&d, 60000);
+    for (; t < 180000; t += 1000)
+        demand_add(&d, t, t + 1000, 10);
+    for (; t < 790000; t += 1000)
+        demand_advance(&d, t);
+    demand_add(&d, 180000, t, 10 * (double)(t - 180000) / 1000);
+    assert_near(demand_now(&d, t), 10, 0.1);
+    for (; t < 840000; t += 1000)
+        demand_add(&d, t, t + 1000, 10);
+    assert_near(demand_at(&d, 13), 10, 0.1);
+    assert_true(isnan(demand_at(&d, 12)));
+    demand_done(&d);
+}
+
+static void keeps_rate(struct demand *d, int64_t from_ms, int64_t to_ms, double rate)
+{
+    for (int64_t t = from_ms; t < to_ms; t += 1000) {
+        demand_advance(d, t);
+        demand_add(d, t, t + 1000, rate);
+        assert_true(isnan(demand_now(d, t + 1000)) || fabs(demand_now(d, t + 1000) - rate) < 0.1);
+    }
+    assert_near(demand_now(d, to_ms), rate, 0.1);
+}
+
+/* Steps that have not come yet are forgotten; a step back of less than one is waited for. */
+static void a_clock_set_back_is_no_burst(void **unused)
+{
+    float value = 3;
+    struct demand d;
+
+    (void)unused;
+    demand_init(&d, 60000);
+    keeps_rate(&d, 0, 7200000, 10);
+    keeps_rate(&d, 7200000 - 20000, 7200000 + 60000, 10);
+    keeps_rate(&d, 3600000, 7800000, 10);
+    assert_near(demand_at(&d, 60), 10, 0.1);
+    assert_near(demand_at(&d, 121), 10, 0.1);
+    demand_restore(&d, 42000000, &value, 1); /* of the year 2049 */
+    keeps_rate(&d, 7800000, 8400000, 10);
+    assert_near(demand_at(&d, 135), 10, 0.1);
+    demand_done(&d);
+}
+
 static void series_keeps_joules(void **unused)
 {
     struct random random = random_stream(7, 0, 0, 0);
@@ -162,6 +212,8 @@ int main(void)
         cmocka_unit_test(slides),
         cmocka_unit_test(restores_and_resamples),
         cmocka_unit_test(is_bounded),
+        cmocka_unit_test(what_came_in_closed_steps_is_no_burst),
+        cmocka_unit_test(a_clock_set_back_is_no_burst),
         cmocka_unit_test(series_keeps_joules),
         cmocka_unit_test(series_is_exact_when_fresh),
     };
