@@ -18,9 +18,11 @@
 #include "proto/base/log.h"
 #include "proto/base/notify.h"
 
-#define REPORTS_A_TURN 256   /* then timers and calls have their turn */
-#define BEAT_MS 5000         /* a loop that does not turn for longer is not ready */
-#define DESCRIPTORS_KEPT 200 /* for the store, drivers, HAProxy and the like */
+#define REPORTS_A_TURN 256 /* then timers and calls have their turn */
+#define DAY_MS 86400000
+#define EXPIRY_WARNING_MS (7ll * DAY_MS) /* as huddlectl warns */
+#define BEAT_MS 5000                     /* a loop that does not turn for longer is not ready */
+#define DESCRIPTORS_KEPT 200             /* for the store, drivers, HAProxy and the like */
 
 /* --- turns --------------------------------------------------------------------------------------
  */
@@ -112,6 +114,25 @@ static void reports_wait(void *data)
     loop_post(d->loop, take_reports, d);
 }
 
+/* At start, after each reading of the tokens, and once a day. */
+static void tell_expiring(struct daemon *d, int64_t now_ms)
+{
+    int64_t wall_ms = clock_wall_ms();
+    AUTO(mem) struct bearer *list = NULL;
+    size_t n = api_server_expiring(d->server, wall_ms + EXPIRY_WARNING_MS, &list);
+    char when[CLOCK_TEXT_MAX];
+
+    d->expiry_ms = now_ms;
+    for (size_t i = 0; i < n; i++) {
+        clock_format(list[i].expires_wall_ms, when);
+        log_line(LOG_LEVEL_WARN,
+                 list[i].expires_wall_ms <= wall_ms ? "a token has expired"
+                                                    : "a token expires soon",
+                 "token", list[i].who, "expires", when, "fix", "replace it: huddlectl token create",
+                 NULL);
+    }
+}
+
 static void tell_foreign(struct daemon *d)
 {
     struct controller_event event = { .kind = CE_FOREIGN_REPORT };
@@ -134,6 +155,8 @@ static void every_second(struct daemon *d, int64_t now_ms)
     release_retry(d->release);
     api_server_tick(d->server, now_ms);
     tell_foreign(d);
+    if (now_ms - d->expiry_ms >= DAY_MS)
+        tell_expiring(d, now_ms);
     (void)notify_systemd("WATCHDOG=1");
 }
 
@@ -163,6 +186,7 @@ static void on_signal(void *data, int signal)
         log_line(LOG_LEVEL_ERROR, "the tokens stay as they were", "why", e.text, NULL);
     } else {
         log_line(LOG_LEVEL_INFO, "read the tokens again", NULL);
+        tell_expiring(d, loop_now_ms(d->loop));
     }
 }
 
@@ -394,6 +418,7 @@ int daemon_run(struct daemon *d)
     (void)snprintf(port, sizeof(port), "%u", api_server_port(d->server));
     log_line(LOG_LEVEL_INFO, "listening", "address", d->config->host, "port", port, "tls",
              d->config->tls.key[0] ? "yes" : "no", NULL);
+    tell_expiring(d, loop_now_ms(d->loop));
     return loop_run(d->loop);
 }
 

@@ -38,6 +38,7 @@ struct daemon {
     bool settled;      /* the first batch was carried out: systemd and the front door know */
     bool stopping;
     int64_t second_ms; /* of what is done once a second */
+    int64_t expiry_ms; /* when it was told last which tokens expire */
     /* Read by the server's threads. */
     _Atomic int64_t beat_ms; /* of the last tick */
     atomic_bool durable, door_reached;

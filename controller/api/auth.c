@@ -10,12 +10,13 @@
 #include <string.h>
 
 #include "proto/base/array.h"
+#include "proto/base/clock.h"
 #include "proto/base/yaml.h"
 
 #define HASH_BYTES 32u
 #define HEX_LENGTH 64u
 #define WORDS_MAX 8 /* of a line; more than it can have */
-#define LINE "expected: NAME ROLE sha256:HEX [node:NODE]"
+#define LINE "expected: NAME ROLE sha256:HEX [node:NODE] [expires:TIME]"
 #define NODE_CHARS "abcdefghijklmnopqrstuvwxyz0123456789-."
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-"
 
@@ -105,8 +106,20 @@ static int parse_node(const char *name, struct token *t, struct err *e)
     return 0;
 }
 
+static int parse_expires(const char *time, struct token *t, struct err *e)
+{
+    if (t->bearer.expires_wall_ms != AUTH_NEVER)
+        return err_set(e, -EINVAL, "expires: stands there twice");
+    if (clock_parse(time, &t->bearer.expires_wall_ms) < 0)
+        return err_set(e, -EINVAL,
+                       "expires: expected a time like 2027-03-01T00:00:00Z, not \"%.100s\"", time);
+    return 0;
+}
+
 static int parse_option(const char *word, struct token *t, struct err *e)
 {
+    if (strncmp(word, "expires:", 8) == 0)
+        return parse_expires(word + 8, t, e);
     if (strncmp(word, "node:", 5) == 0)
         return parse_node(word + 5, t, e);
     return err_set(e, -EINVAL, LINE ", not \"%.100s\"", word);
@@ -159,7 +172,7 @@ static int parse_file(const char *file, char *text, struct tokens *out, struct e
     int number = 0;
 
     while ((line = strsep(&rest, "\n"))) {
-        struct token t = { .role = ROLE_NONE };
+        struct token t = { .role = ROLE_NONE, .bearer.expires_wall_ms = AUTH_NEVER };
         int r;
 
         number++;
@@ -235,14 +248,15 @@ static enum role find_token(struct auth *a, const unsigned char *hash, struct be
     return role;
 }
 
-int auth_check(struct auth *a, const char *authorization, enum right right,
+int auth_check(struct auth *a, const char *authorization, enum right right, int64_t wall_ms,
                struct bearer *ret_bearer)
 {
     unsigned char hash[HASH_BYTES];
     enum role role;
 
+    *ret_bearer = (struct bearer){ .expires_wall_ms = AUTH_NEVER };
     if (!a->file) {
-        *ret_bearer = (struct bearer){ .who = "local" };
+        (void)snprintf(ret_bearer->who, sizeof(ret_bearer->who), "local");
         return 0;
     }
     if (!authorization || strncmp(authorization, "Bearer ", 7) != 0)
@@ -251,7 +265,24 @@ int auth_check(struct auth *a, const char *authorization, enum right right,
     if (gnutls_hash_fast(GNUTLS_DIG_SHA256, authorization, strlen(authorization), hash) < 0)
         return 401;
     role = find_token(a, hash, ret_bearer);
-    if (role == ROLE_NONE)
+    if (role == ROLE_NONE || wall_ms >= ret_bearer->expires_wall_ms)
         return 401;
     return allowed(role, right) ? 0 : 403;
+}
+
+size_t auth_expiring(struct auth *a, int64_t before_wall_ms, struct bearer **ret_bearers)
+{
+    struct {
+        struct bearer *bearers;
+        size_t n_bearers, cap_bearers;
+    } list = { 0 };
+
+    (void)pthread_mutex_lock(&a->lock);
+    ARRAY_FOREACH(t, &a->known, tokens) {
+        if (t->bearer.expires_wall_ms < before_wall_ms)
+            *ARRAY_ADD(&list, bearers) = t->bearer;
+    }
+    (void)pthread_mutex_unlock(&a->lock);
+    *ret_bearers = list.bearers;
+    return list.n_bearers;
 }

@@ -1,17 +1,18 @@
 /* Who may do what: bearer tokens and their roles. A token file has one line a token,
  *
- *     NAME ROLE sha256:HEX [node:NODE]        # SHA-256 of the whole token text
+ *     NAME ROLE sha256:HEX [node:NODE] [expires:TIME]    # SHA-256 of the whole token text
  *
  * An agent's token names the one node that it reports for; `node:*` says that any will do, and only
- * that: an agent's token without either is refused, so that nobody is unbound by omission. Lines
- * are made by `huddlectl token create`
+ * that: an agent's token without either is refused, so that nobody is unbound by omission. From the
+ * TIME on (RFC 3339) a token is as good as none. Lines are made by `huddlectl token create`
  * (one by hand: `T=hud_$(openssl rand -hex 32); printf %s $T | sha256sum`) and is read again by
  * auth_load() (SIGHUP). Only hashes are kept; they are compared in constant
  * time. */
 #ifndef HUDDLE_API_AUTH_H
 #define HUDDLE_API_AUTH_H
 
-#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
@@ -49,12 +50,19 @@ DEFINE_AUTO(auth, struct auth *, auth_free);
 struct bearer {
     char who[AUTH_WHO_MAX];   /* the token's name */
     char node[AUTH_NODE_MAX]; /* of an agent's token: who it may report for; "": any node */
+    int64_t expires_wall_ms;  /* AUTH_NEVER: it does not */
 };
+#define AUTH_NEVER INT64_MAX
 
 /* May the bearer of this Authorization header (or NULL) do it? 0 and *ret_bearer, or the HTTP
- * status: 401 for no or an unknown token, 403 (and *ret_bearer) for a role that may not. */
-int auth_check(struct auth *a, const char *authorization, enum right right,
+ * status: 401 for no or an unknown token (its `who` is "") and for one that expired (its `who` is
+ * known), 403 for a role that may not. */
+int auth_check(struct auth *a, const char *authorization, enum right right, int64_t wall_ms,
                struct bearer *ret_bearer);
+
+/* Tokens that expire before that time, or have: a list for the caller to free; returns their
+ * number. */
+size_t auth_expiring(struct auth *a, int64_t before_wall_ms, struct bearer **ret_bearers);
 
 const char *role_name(enum role role);
 

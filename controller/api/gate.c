@@ -50,6 +50,11 @@ int gate_load(struct gate *g, struct err *e)
     return auth_load(g->auth, e);
 }
 
+size_t gate_expiring(struct gate *g, int64_t before_wall_ms, struct bearer **ret_bearers)
+{
+    return auth_expiring(g->auth, before_wall_ms, ret_bearers);
+}
+
 bool gate_has_tokens(const struct gate *g)
 {
     return g->tokens;
@@ -112,7 +117,8 @@ static void address_key(const struct httpd_call *call, char key[HTTPD_PEER_MAX])
 
 static int refuse(struct gate_refusal *ret, int status, int64_t wait_ms, const char *why)
 {
-    *ret = (struct gate_refusal){ status, (int)((wait_ms + 999) / 1000), why };
+    *ret = (struct gate_refusal){ status, (int)((wait_ms + 999) / 1000), "" };
+    (void)snprintf(ret->why, sizeof(ret->why), "%s", why);
     return status;
 }
 
@@ -130,6 +136,19 @@ static int wrong_token(struct gate *g, struct httpd_call *call, struct gate_refu
                   "a valid token is needed: Authorization: Bearer TOKEN (huddlectl: --token-file)");
 }
 
+/* Whoever has it did not guess: no limit for the address. */
+static int expired_token(const struct bearer *by, struct gate_refusal *ret)
+{
+    char when[CLOCK_TEXT_MAX];
+
+    clock_format(by->expires_wall_ms, when);
+    (void)refuse(ret, 401, 0, "");
+    (void)snprintf(ret->why, sizeof(ret->why),
+                   "token %s expired at %s: a new one is needed (huddlectl token create)", by->who,
+                   when);
+    return 401;
+}
+
 int gate_check(struct gate *g, struct httpd_call *call, const struct route *route, bool known,
                struct bearer *ret_bearer, struct gate_refusal *ret_refusal)
 {
@@ -139,7 +158,10 @@ int gate_check(struct gate *g, struct httpd_call *call, const struct route *rout
 
     if (why)
         return refuse(ret_refusal, 403, 0, why);
-    r = auth_check(g->auth, httpd_header(call, "Authorization"), route->right, ret_bearer);
+    r = auth_check(g->auth, httpd_header(call, "Authorization"), route->right, clock_wall_ms(),
+                   ret_bearer);
+    if (r == 401 && ret_bearer->who[0])
+        return expired_token(ret_bearer, ret_refusal);
     if (r == 401)
         return wrong_token(g, call, ret_refusal);
     if (g->tokens && route->right != RIGHT_REPORT)

@@ -1,6 +1,6 @@
 /* Who may come in: the Host and Origin headers (against other sites' pages in a browser), the
- * token and its role, and how often. A good token is never refused for what others do at its
- * address. Thread-safe. */
+ * token, its role and its time, and how often. A good token is never refused for what others do at
+ * its address. Thread-safe. */
 #ifndef HUDDLE_API_GATE_H
 #define HUDDLE_API_GATE_H
 
@@ -25,10 +25,13 @@ DEFINE_AUTO(gate, struct gate *, gate_free);
 int gate_load(struct gate *g, struct err *e); /* reads the token file again */
 bool gate_has_tokens(const struct gate *g);
 
+/* As auth_expiring(). */
+size_t gate_expiring(struct gate *g, int64_t before_wall_ms, struct bearer **ret_bearers);
+
 struct gate_refusal {
     int status;
     int retry_s; /* 429: when to come again */
-    const char *why;
+    char why[192];
 };
 
 /* May this call do what the route asks? 0 and the caller, or the status in *ret_refusal.

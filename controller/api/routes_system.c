@@ -37,7 +37,13 @@ void routes_version(struct request *rq)
 {
     json_t *version =
         json_pack("{s:s, s:s, s:s}", "major", "0", "minor", "1", "gitVersion", "v" HUDDLE_VERSION);
+    char when[CLOCK_TEXT_MAX];
 
+    if (rq->by.expires_wall_ms != AUTH_NEVER) {
+        clock_format(rq->by.expires_wall_ms, when);
+        json_object_set_new(version, "token",
+                            json_pack("{s:s, s:s}", "name", rq->by.who, "expires", when));
+    }
     request_json(rq, 200, version);
     json_decref(version);
 }

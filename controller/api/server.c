@@ -224,6 +224,12 @@ int api_server_reload(struct api_server *s, struct err *e)
     return gate_load(s->gate, e);
 }
 
+size_t api_server_expiring(struct api_server *s, int64_t before_wall_ms,
+                           struct bearer **ret_bearers)
+{
+    return gate_expiring(s->gate, before_wall_ms, ret_bearers);
+}
+
 void api_server_publish(struct api_server *s, enum change_type type, const char *kind,
                         const char *name, uint64_t version, json_t *object)
 {

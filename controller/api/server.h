@@ -50,6 +50,10 @@ uint16_t api_server_port(const struct api_server *s);
 /* Reads the token file again (SIGHUP); a bad one changes nothing. */
 int api_server_reload(struct api_server *s, struct err *e);
 
+/* Tokens that expire before that time, or have: see auth.h. */
+size_t api_server_expiring(struct api_server *s, int64_t before_wall_ms,
+                           struct bearer **ret_bearers);
+
 /* From FX_CHANGE, in the order of versions; object borrowed. */
 void api_server_publish(struct api_server *s, enum change_type type, const char *kind,
                         const char *name, uint64_t version, json_t *object);

@@ -67,6 +67,10 @@ static const struct option OPTIONS[N_OPTIONS] = {
                    "the "
                    "token's own name by default",
                    NULL },
+    [OPT_EXPIRES] = { 0, "expires", "TIME", false,
+                      "from when on the token is refused: 2027-03-01T00:00:00Z, 2027-03-01, or so "
+                      "long from now (90d); never by default",
+                      NULL },
     [OPT_APPEND] = { 0, "append", "FILE", false,
                      "add the line to the controller's token file, and print only the token",
                      NULL },

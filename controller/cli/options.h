@@ -40,6 +40,7 @@ enum option_id {
     OPT_OUTPUT_FILE,
     OPT_ROLE,
     OPT_NODE,
+    OPT_EXPIRES,
     OPT_APPEND,
     OPT_CLIENT,
     N_OPTIONS,

@@ -9,11 +9,14 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "controller/cli/moment.h"
 #include "controller/cli/verb.h"
 #include "controller/cli/writer.h"
 #include "proto/base/array.h"
+#include "proto/base/clock.h"
 #include "proto/base/guess.h"
 #include "proto/base/yaml.h"
+#include "proto/quantity.h"
 
 #define SECRET_BYTES 32
 #define HASH_BYTES 32
@@ -22,7 +25,8 @@
 
 struct wanted { /* what the line says; borrowed from the command line */
     const char *name, *role;
-    const char *node; /* NULL: no agent's */
+    const char *node;             /* NULL: no agent's */
+    char expires[CLOCK_TEXT_MAX]; /* "": never */
 };
 
 static const struct {
@@ -91,6 +95,28 @@ static int choose_node(struct wanted *w, const char *given, struct err *e)
     return 0;
 }
 
+/* Unlike everywhere else on the command line a duration looks ahead. */
+static int choose_expiry(struct wanted *w, const char *given, struct err *e)
+{
+    int64_t now_ms = clock_wall_ms(), wall_ms, ahead_ms;
+
+    if (!given)
+        return 0;
+    if (quantity_duration(given, &ahead_ms, NULL) == 0)
+        wall_ms = ahead_ms < INT64_MAX - now_ms ? now_ms + ahead_ms : INT64_MAX;
+    else if (moment_parse(given, now_ms, &wall_ms, NULL) < 0)
+        return err_set(e, -EINVAL,
+                       "--expires: expected a time like 2027-03-01T00:00:00Z, 2027-03-01, or how "
+                       "long from now (90d), not \"%.60s\"",
+                       given);
+    if (wall_ms <= now_ms)
+        return err_set(e, -EINVAL, "--expires: \"%.60s\" is not in the future", given);
+    clock_format(wall_ms, w->expires);
+    if (clock_parse(w->expires, &wall_ms) < 0) /* behind the year 9999 */
+        return err_set(e, -EINVAL, "--expires: \"%.60s\" is too far away", given);
+    return 0;
+}
+
 static int make_token(const char *name, struct strbuf *token, struct err *e)
 {
     unsigned char secret[SECRET_BYTES];
@@ -114,6 +140,8 @@ static int make_line(const struct wanted *w, const struct strbuf *token, struct 
     add_hex(line, hash, sizeof(hash));
     if (w->node)
         strbuf_printf(line, " node:%s", w->node);
+    if (w->expires[0])
+        strbuf_printf(line, " expires:%s", w->expires);
     return 0;
 }
 
@@ -165,8 +193,9 @@ static void print_both(struct cli *c, const struct wanted *w, const struct strbu
     json_t *both;
 
     if (format && strcmp(format, "table") != 0) {
-        both = json_pack("{s:s, s:s, s:s*, s:s, s:s}", "name", w->name, "role", w->role, "node",
-                         w->node, "token", strbuf_text(token), "line", strbuf_text(line));
+        both = json_pack("{s:s, s:s, s:s*, s:s*, s:s, s:s}", "name", w->name, "role", w->role,
+                         "node", w->node, "expires", w->expires[0] ? w->expires : NULL, "token",
+                         strbuf_text(token), "line", strbuf_text(line));
         (*format == 'j' ? write_json : write_yaml)(&out, both);
         json_decref(both);
     } else {
@@ -188,7 +217,8 @@ int verb_token_create(struct cli *c)
     struct err e = ERR_INIT;
 
     if (check_name(w.name, &e) < 0 || check_role(w.role, &e) < 0 ||
-        choose_node(&w, options_get(&c->options, OPT_NODE), &e) < 0)
+        choose_node(&w, options_get(&c->options, OPT_NODE), &e) < 0 ||
+        choose_expiry(&w, options_get(&c->options, OPT_EXPIRES), &e) < 0)
         return cli_usage(c, "%s", e.text);
     if (format && strcmp(format, "table") != 0 && strcmp(format, "json") != 0 &&
         strcmp(format, "yaml") != 0)

@@ -139,11 +139,12 @@ static const struct verb VERBS[] = {
       "Prints the token, which is shown once and kept nowhere, and the line for the controller's "
       "token file, which holds only its hash. Needs no server. A token of role agent is for one "
       "node: reports in another node's name are refused.",
-      "huddlectl token create alice --role operator\n"
+      "huddlectl token create alice --role operator --expires 90d\n"
       "huddlectl token create prometheus --role metrics --append /etc/huddle/tokens > token\n"
       "# for the agent of node n3\n"
       "huddlectl token create n3 --role agent --append /etc/huddle/tokens > token\n",
-      TAKES(ROLE) | TAKES(NODE) | TAKES(APPEND) | TAKES(OUTPUT), 1, 1, NULL, verb_token_create },
+      TAKES(ROLE) | TAKES(NODE) | TAKES(EXPIRES) | TAKES(APPEND) | TAKES(OUTPUT), 1, 1, NULL,
+      verb_token_create },
     { "version", "Other", "", "show the version of this program and of the server", "",
       "huddlectl version\n"
       "huddlectl version --client -o json\n",

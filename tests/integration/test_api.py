@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import datetime
 import hashlib
 import http.client
 import json
@@ -12,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +21,7 @@ import pytest
 
 from tests.lab import wire
 from tests.lab.controller import GROUP, LIMIT_S, Controller
+from tests.lab.lab import BUILD
 
 MERGE = "application/merge-patch+json"
 
@@ -407,6 +410,47 @@ def test_an_agents_token_without_a_node_is_refused(tmp_path: pathlib.Path) -> No
     api = Controller(tmp_path, tokens=str(tokens))
     assert api.launch().wait(LIMIT_S) == 1
     assert f"{tokens}:2: a token of role agent says which node" in api.log.read_text()
+
+
+def in_days(days: float) -> str:
+    then = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+    return then.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_a_token_expires(tmp_path: pathlib.Path) -> None:
+    tokens, soon, later = tmp_path / "tokens", in_days(6.5), in_days(8)
+    tokens.write_text(
+        token_line("old", "admin", "t0", " expires:2026-01-01T00:00:00Z")
+        + token_line("ann", "viewer", "t1", f" expires:{soon}")
+        + token_line("bob", "viewer", "t2", f" expires:{later}")
+        + token_line("eve", "viewer", "t3")
+        + token_line("shy", "viewer", "t4", f" expires:{in_days(3 / 86400)}")
+    )
+
+    with Controller(tmp_path, tokens=str(tokens)) as api:
+
+        def get(token: str) -> Any:
+            return ask(api, "GET", "/version", Authorization=f"Bearer {token}")
+
+        while get("t4")[0] == 200:  # the same connection's next request would do as well
+            time.sleep(0.1)
+        refused(get("t4"), 401, "Unauthorized", "token shy expired at ")
+        for _ in range(20):  # who knows the token is no guesser: never 429
+            refused(get("t0"), 401, "Unauthorized", "token old expired at 2026-01-01T00:00:00Z")
+        assert ok(get("t1"))["token"] == {"name": "ann", "expires": soon}
+        assert ok(get("t2"))["token"]["expires"] == later and "token" not in ok(get("t3"))
+        text = api.log.read_text()
+        assert f'msg="a token expires soon" token=ann expires={soon}' in text
+        assert 'msg="a token has expired" token=old' in text
+        assert "token=bob" not in text and "token=eve" not in text
+
+        def version(token: str) -> subprocess.CompletedProcess[str]:
+            ctl = [BUILD / "huddlectl", "version", "--server", f"http://127.0.0.1:{api.port}"]
+            return subprocess.run([*ctl, "--token", token], capture_output=True, text=True)
+
+        assert f"warning: token ann expires in 6 days ({soon})" in version("t1").stderr
+        assert version("t2").stderr == "" and version("t3").stderr == ""
+        assert "token old expired at" in version("t0").stderr
 
 
 def tls_ask(api: Controller, trust: ssl.SSLContext, role: str, *request: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import html.parser
 import json
@@ -305,6 +306,15 @@ def test_an_agents_token_is_for_a_node(ctl: Ctl) -> None:
     assert made["node"] == "box-1" and made["line"].endswith(" node:box-1")
     bad = ctl("token", "create", "Box_1", *agent)
     assert bad.returncode == 2 and "say with --node for which node" in bad.stderr
+    made = json.loads(ctl("token", "create", "n1", *agent, "--expires", "2099-03-01").stdout)
+    assert made["line"].endswith(" node:n1 expires:2099-03-01T00:00:00Z")
+    made = json.loads(ctl("token", "create", "n1", *agent, "--expires", "90d").stdout)
+    left = datetime.datetime.fromisoformat(made["expires"][:-1] + "+00:00")
+    left -= datetime.datetime.now(datetime.timezone.utc)
+    assert 89.9 < left.total_seconds() / 86400 <= 90
+    for when, why in (("2020-01-01", "not in the future"), ("never", "expected a time")):
+        bad = ctl("token", "create", "n1", *agent, "--expires", when)
+        assert bad.returncode == 2 and why in bad.stderr
     bad = ctl("token", "create", "bob", "--role", "admin", "--node", "n1")
     assert bad.returncode == 2 and "--node goes with --role agent only" in bad.stderr
 

@@ -28,7 +28,7 @@ static void count_ring(void *data)
     ++*(atomic_int *)data;
 }
 
-static const struct bearer ANYBODY = { "local", "" };
+static const struct bearer ANYBODY = { .who = "local" };
 
 static struct ingest *new_ingest(atomic_int *rings)
 {
@@ -333,7 +333,7 @@ static void what_cannot_be_taken_is_refused(void **state)
 /* They are told of at most once a minute, with the first one's words and all their number. */
 static void a_token_reports_for_its_node_alone(void **state)
 {
-    const struct bearer n1 = { "t1", "n1" };
+    const struct bearer n1 = { .who = "t1", .node = "n1" };
     struct wire_report own = a_report("n1", 1, 1), foreign = a_report("n10", 1, 1);
     struct ingest_foreign told;
     struct ingest_stats stats;
