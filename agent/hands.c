@@ -78,11 +78,31 @@ static void probe_answer(struct service *s, const char *uid, bool ok, const char
     hands_step(s, &event);
 }
 
+/* May this replica listen on its ports, or does it there already? */
+static bool ports_are_its_own(struct service *s, const struct wire_desired *desired, struct err *e)
+{
+    const uint32_t ports[] = { desired->port, desired->readiness.port };
+
+    if (runtimes_port_is_proxied(s->runtimes, desired))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(ports); i++)
+        if (process_port(s->processes, desired->uid, s->address, ports[i], e) == PORT_STRANGERS)
+            return false;
+    return true;
+}
+
 static void probed(void *data, bool ready, const char *why)
 {
     struct errand *errand = data;
+    struct service *s = errand->service;
+    const struct wire_desired *desired = agent_desired(s->core, errand->uid);
+    struct err e = ERR_INIT;
 
-    probe_answer(errand->service, errand->uid, ready, why);
+    if (ready && desired && !ports_are_its_own(s, desired, &e)) {
+        ready = false; /* a stranger has answered, or would be sent its requests */
+        why = e.text;
+    }
+    probe_answer(s, errand->uid, ready, why);
     end_errand(errand);
 }
 
@@ -184,6 +204,8 @@ static void start_process(struct service *s, const char *uid)
     if (!desired)
         return;
     r = runtimes_resolve(s->runtimes, desired, s->config->allow_commands, &launch, &e);
+    if (r == 0 && !ports_are_its_own(s, desired, &e))
+        r = -EADDRINUSE;
     if (r == 0)
         r = process_start(s->processes, desired, &launch, &pid, &e);
     if (r < 0) {

@@ -98,6 +98,17 @@ int process_signal(struct processes *p, const char *uid, int signal);
 int64_t process_pid(const struct processes *p, const char *uid);
 const struct string_list *process_cgroups(const struct processes *p, const char *uid);
 
+/* Whose a port is. A socket is the replica's when its leader, a member of its cgroup or one of its
+ * session holds it. Where this agent may not look into another user's processes (CAP_SYS_PTRACE),
+ * every socket of the replica's user counts as its own. */
+enum port_holder {
+    PORT_FREE,     /* nobody listens, as far as can be seen */
+    PORT_OWN,      /* the replica alone */
+    PORT_STRANGERS /* somebody else, perhaps beside it; `e` says who */
+};
+enum port_holder process_port(struct processes *p, const char *uid, const char *address,
+                              uint32_t port, struct err *e);
+
 /* The last `lines` lines of its log in one line of at most `most` bytes, for people: printable
  * UTF-8, lines joined by " | ", cut at the front. Nothing when there is no log. */
 void process_log_tail(const struct processes *p, const char *uid, size_t lines, size_t most,

@@ -23,6 +23,7 @@ struct process {
     struct loop_io *io;
     char *program; /* for messages */
     struct string_list cgroups;
+    uint64_t port_inode; /* of a listening socket that was found to be its own; 0: none */
     /* between the end of the leader and that of all it left behind */
     struct loop_timer *end_timer;
     int64_t give_up_ms;

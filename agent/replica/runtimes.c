@@ -37,6 +37,7 @@ static const struct field FIELDS[] = {
     { "port.flag", FIELD_TEXT, R(port.flag), NULL, 0, 0, NULL, "", NULL },
     { "port.least", FIELD_INT, R(port.least), "1", 1, 65535, NULL, "", NULL },
     { "port.most", FIELD_INT, R(port.most), "65535", 1, 65535, NULL, "", NULL },
+    { "port.proxied", FIELD_BOOL, R(port.proxied), "false", 0, 0, NULL, "", NULL },
     { "environment", FIELD_LIST, R(environment), NULL, 0, 0, NULL, "", NULL },
     { "variables", FIELD_MAP, R(variables), NULL, 0, 0, NULL, "", NULL },
     { "user", FIELD_TEXT, R(user), NULL, 0, 0, NULL, "", NULL },

@@ -11,6 +11,8 @@
  *       mode:    {type: word, words: [chat, embedding], flag: --mode=}   # "=": one word
  *       metrics: {type: boolean, flag: --metrics}                        # the flag alone, if true
  *     port: {flag: --port, least: 8000, most: 8999}
+ *                                        # proxied: true when a container engine listens in place
+ *                                        # of the replica; else a port must be the replica's own
  *     environment: [OMP_NUM_THREADS]       # keys that a manifest may set
  *     variables: {HF_HOME: /srv/hf}        # set for every replica
  *     user: llama                          # default: see launch_default_user()
@@ -43,6 +45,10 @@ DEFINE_AUTO(runtimes, struct runtimes *, runtimes_free);
 
 /* Names, ascending; borrowed until runtimes_free(). */
 size_t runtimes_names(const struct runtimes *r, const char *const **ret_names);
+
+/* Does somebody else listen for replicas of this runtime (port.proxied)? false for a free command.
+ */
+bool runtimes_port_is_proxied(const struct runtimes *r, const struct wire_desired *desired);
 
 /* How to start `desired`. A free command needs `allow_commands`. Always in the environment: PATH,
  * HOME, LANG, PORT, HUDDLE_REPLICA (its uid), HUDDLE_MODEL, CUDA_VISIBLE_DEVICES (its GPUs, "" for

@@ -17,6 +17,7 @@ struct runtime {
     struct {
         char *flag; /* "": the port stands in the environment alone */
         int64_t least, most;
+        bool proxied;
     } port;
     struct string_list environment; /* keys that a manifest may set */
     struct string_map variables;

@@ -51,6 +51,13 @@ static const struct runtime *find_runtime(const struct runtimes *r, const char *
     return NULL;
 }
 
+bool runtimes_port_is_proxied(const struct runtimes *r, const struct wire_desired *desired)
+{
+    const struct runtime *rt = find_runtime(r, desired->runtime);
+
+    return rt && rt->port.proxied;
+}
+
 /* --- arguments ---------------------------------------------------------------------------------
  */
 

@@ -266,6 +266,21 @@ static void ports_stay_within_their_range(void **state)
     assert_string_equal(launch_variable_get(&w->launch, "PORT"), "80");
 }
 
+static void a_port_is_proxied_only_where_it_is_said(void **state)
+{
+    struct world *w = *state;
+    struct wire_desired d = { .runtime = "engine" };
+
+    put_server(w);
+    put(w, "engine.yaml", "name: engine\nexec: /bin/x\nport: {proxied: true}\n");
+    assert_int_equal(load(w), 0);
+    assert_true(runtimes_port_is_proxied(w->r, &d));
+    d.runtime = "server";
+    assert_false(runtimes_port_is_proxied(w->r, &d));
+    d.runtime = ""; /* a free command */
+    assert_false(runtimes_port_is_proxied(w->r, &d));
+}
+
 static void more_than_the_ceiling_is_refused(void **state)
 {
     struct world *w = *state;
@@ -449,6 +464,7 @@ static void malformed_files_are_refused_whole_with_their_place(void **state)
         { "name: x\nexec: /bin/x\nport: {least: 9, most: 8}\n", "least is greater than most" },
         { "name: x\nexec: /bin/x\nport: {flag: port}\n", "begins with \"-\"" },
         { "name: x\nexec: /bin/x\nport: {most: 70000}\n", "port.most" },
+        { "name: x\nexec: /bin/x\nport: {proxied: 1}\n", "port.proxied" },
         { "name: x\nexec: /bin/x\nenvironment: [A B]\n", "expected names of letters" },
         { "name: x\nexec: /bin/x\nenvironment: [PORT]\n", "huddle sets PORT" },
         { "name: x\nexec: /bin/x\nvariables: {HUDDLE_X: 1}\n", "huddle sets PORT" },
@@ -569,6 +585,7 @@ int main(void)
         TEST(a_value_of_another_type_is_refused),
         TEST(absolute_paths_below_the_folder_are_accepted),
         TEST(ports_stay_within_their_range),
+        TEST(a_port_is_proxied_only_where_it_is_said),
         TEST(more_than_the_ceiling_is_refused),
         TEST(only_listed_variables_may_be_set),
         TEST(an_unknown_runtime_names_the_known_ones),

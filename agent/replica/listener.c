@@ -1,0 +1,219 @@
+/* The TCP tables of /proc: see listener.h. */
+#include "agent/replica/listener.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/sensor/text_file.h"
+#include "proto/base/array.h"
+#include "proto/base/cleanup.h"
+
+#define PATH_SIZE 320
+
+enum tcp_state { /* include/net/tcp_states.h of Linux */
+                 TCP_STATE_ESTABLISHED = 0x01,
+                 TCP_STATE_SYN_RECV = 0x03,
+                 TCP_STATE_CLOSE_WAIT = 0x08,
+                 TCP_STATE_LISTEN = 0x0a,
+                 TCP_STATE_NEW_SYN_RECV = 0x0c,
+};
+
+struct row {
+    bool v6;
+    struct in6_addr local; /* v4: mapped */
+    uint32_t port;
+    unsigned state;
+    uid_t uid;
+    uint64_t inode;
+};
+
+/* --- rows ------------------------------------------------------------------------------------- */
+
+/* An address as the kernel prints it: each 32-bit word as a number in host order. */
+static bool address_of(const char *hex, struct row *row)
+{
+    size_t words = strlen(hex) / 8;
+    uint32_t word[4] = { 0, 0, htonl(0xffff), 0 };
+
+    if (strlen(hex) % 8 != 0 || (words != 1 && words != 4))
+        return false;
+    row->v6 = words == 4;
+    for (size_t i = 0; i < words; i++)
+        if (sscanf(hex + 8 * i, "%8" SCNx32, &word[row->v6 ? i : 3]) != 1)
+            return false;
+    memcpy(&row->local, word, sizeof(row->local));
+    return true;
+}
+
+static bool parse_row(const char *line, struct row *ret_row)
+{
+    char local[33];
+
+    /* sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode */
+    return sscanf(line,
+                  " %*u: %32[0-9A-Fa-f]:%" SCNx32 " %*[0-9A-Fa-f:] %x %*s %*s %*s %u %*u %" SCNu64,
+                  local, &ret_row->port, &ret_row->state, &ret_row->uid, &ret_row->inode) == 5 &&
+           address_of(local, ret_row);
+}
+
+typedef bool row_fn(void *data, const struct row *row); /* false: no more rows */
+
+static int walk_table(const char *proc_root, const char *name, row_fn *fn, void *data)
+{
+    char path[PATH_SIZE];
+    AUTO(mem) char *line = NULL;
+    size_t size = 0;
+    struct row row;
+    FILE *f;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/net/%s", proc_root, name);
+    fd = text_file_open(path);
+    if (fd < 0)
+        return fd;
+    f = fdopen(fd, "r");
+    if (!f) {
+        (void)close(fd);
+        return -ENOMEM;
+    }
+    while (getline(&line, &size, f) > 0)
+        if (parse_row(line, &row) && !fn(data, &row))
+            break;
+    (void)fclose(f);
+    return 0;
+}
+
+static int walk(const char *proc_root, row_fn *fn, void *data)
+{
+    int r = walk_table(proc_root, "tcp", fn, data);
+
+    if (r < 0)
+        return r;
+    r = walk_table(proc_root, "tcp6", fn, data);
+    return r == -ENOENT ? 0 : r; /* a node without IPv6 */
+}
+
+/* --- listeners -------------------------------------------------------------------------------- */
+
+struct search {
+    bool named; /* not an IP address */
+    struct in6_addr address;
+    uint32_t port;
+    int rank; /* of those found */
+    struct listener *found;
+    size_t n, most;
+};
+
+/* How well a listener fits, as the kernel weighs it (compute_score() in net/ipv4 and net/ipv6):
+ * the address before any address, and for IPv4 a socket of IPv4 before one of both. 0: not at all.
+ */
+static int rank_of(const struct search *s, const struct row *row)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&s->address);
+    bool any = row->v6 ? IN6_IS_ADDR_UNSPECIFIED(&row->local) : row->local.s6_addr32[3] == 0;
+
+    if (s->named)
+        return 1;
+    if (!v4 && !row->v6)
+        return 0;
+    if (memcmp(&row->local, &s->address, sizeof(row->local)) == 0)
+        return row->v6 ? 3 : 4;
+    return !any ? 0 : row->v6 ? 1 : 2;
+}
+
+static bool take_listener(void *data, const struct row *row)
+{
+    struct search *s = data;
+    int rank;
+
+    if (row->state != TCP_STATE_LISTEN)
+        return false;
+    rank = row->port == s->port ? rank_of(s, row) : 0;
+    if (rank == 0 || rank < s->rank)
+        return true;
+    if (rank > s->rank)
+        s->n = 0;
+    s->rank = rank;
+    if (s->n < s->most)
+        s->found[s->n++] = (struct listener){ .inode = row->inode, .uid = row->uid };
+    return true;
+}
+
+int listeners_of(const char *proc_root, const char *address, uint32_t port,
+                 struct listener *ret_listeners, size_t most)
+{
+    struct search s = { .port = port, .found = ret_listeners, .most = most };
+    char mapped[INET6_ADDRSTRLEN + 8];
+    int r;
+
+    (void)snprintf(mapped, sizeof(mapped), "::ffff:%.45s", address);
+    s.named = inet_pton(AF_INET6, address, &s.address) != 1 &&
+              inet_pton(AF_INET6, mapped, &s.address) != 1;
+    r = walk(proc_root, take_listener, &s);
+    return r < 0 ? r : (int)s.n;
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+struct count {
+    uint32_t port;
+    int n;
+};
+
+static bool count_connection(void *data, const struct row *row)
+{
+    struct count *c = data;
+
+    if (row->port == c->port &&
+        (row->state == TCP_STATE_ESTABLISHED || row->state == TCP_STATE_SYN_RECV ||
+         row->state == TCP_STATE_CLOSE_WAIT || row->state == TCP_STATE_NEW_SYN_RECV))
+        c->n++;
+    return true;
+}
+
+int connections_to(const char *proc_root, uint32_t port)
+{
+    struct count c = { .port = port };
+    int r = walk(proc_root, count_connection, &c);
+
+    return r < 0 ? r : c.n;
+}
+
+/* --- who holds a socket ----------------------------------------------------------------------- */
+
+int socket_is_held(const char *proc_root, pid_t pid, uint64_t inode)
+{
+    char path[PATH_SIZE], want[48], link[48];
+    struct dirent *entry;
+    int found = 0;
+    DIR *d;
+
+    (void)snprintf(path, sizeof(path), "%s/%d/fd", proc_root, (int)pid);
+    (void)snprintf(want, sizeof(want), "socket:[%" PRIu64 "]", inode);
+    d = opendir(path);
+    if (!d)
+        return -errno;
+    while (found == 0 && (entry = readdir(d))) {
+        ssize_t n;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        n = readlinkat(dirfd(d), entry->d_name, link, sizeof(link) - 1);
+        if (n < 0) {
+            found = errno == EACCES || errno == EPERM ? -EACCES : 0; /* else: just closed */
+            continue;
+        }
+        link[n] = '\0';
+        found = strcmp(link, want) == 0;
+    }
+    (void)closedir(d);
+    return found;
+}
