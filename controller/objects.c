@@ -105,6 +105,16 @@ static bool same_spec(const struct manifest *a, const struct manifest *b)
     return same;
 }
 
+/* A model that comes again while replicas of its last life still drain goes on counting: a number
+ * stands for one text only. */
+static uint64_t last_generation(const struct cluster *c, enum manifest_kind kind, const char *name)
+{
+    const struct model *m =
+        kind == KIND_SERVED_MODEL ? (struct model *)named_find(&c->models, name) : NULL;
+
+    return m ? m->revision->object->meta.generation : 0;
+}
+
 /* The object with what the server sets. */
 static struct manifest *stamped(struct controller *c, const struct manifest *wanted,
                                 const struct manifest *old, uint64_t version)
@@ -113,7 +123,8 @@ static struct manifest *stamped(struct controller *c, const struct manifest *wan
     char uid[40];
 
     m->meta.resource_version = version;
-    m->meta.generation = old ? old->meta.generation + (same_spec(old, wanted) ? 0 : 1) : 1;
+    m->meta.generation = old ? old->meta.generation + (same_spec(old, wanted) ? 0 : 1)
+                             : last_generation(c->cluster, wanted->kind, wanted->meta.name) + 1;
     m->meta.created_wall_ms = old ? old->meta.created_wall_ms : c->wall_ms;
     if (old) {
         (void)snprintf(uid, sizeof(uid), "%s", old->meta.uid ? old->meta.uid : "");

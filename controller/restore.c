@@ -12,6 +12,7 @@
 #include "controller/reconcile/node_lifecycle.h"
 #include "controller/state/rows.h"
 #include "proto/base/array.h"
+#include "proto/base/clock.h"
 
 struct row {
     enum store_table table;
@@ -72,6 +73,18 @@ struct old_revisions {
     size_t n_item, cap_item;
 };
 
+/* The fields that only the server sets: a reader of manifests takes them from nobody. */
+static void server_fields(struct manifest *m, const json_t *row)
+{
+    const json_t *meta = json_object_get(row, "metadata");
+    const char *created = json_string_value(json_object_get(meta, "creationTimestamp"));
+    json_int_t generation = json_integer_value(json_object_get(meta, "generation"));
+
+    m->meta.generation = generation > 0 ? (uint64_t)generation : 1;
+    if (created)
+        (void)clock_parse(created, &m->meta.created_wall_ms);
+}
+
 static int restore_object(struct controller *c, struct old_revisions *old, const struct row *row,
                           struct err *e)
 {
@@ -80,6 +93,7 @@ static int restore_object(struct controller *c, struct old_revisions *old, const
 
     if (r < 0)
         return err_prefix(e, r, "store: %s", row->key);
+    server_fields(m, row->value);
     if (strncmp(row->key, "revisions/", 10) == 0) {
         *ARRAY_ADD(old, item) = revision_new(m);
         return 0;

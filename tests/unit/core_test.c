@@ -125,11 +125,72 @@ static void a_clock_set_back_hides_no_told_demand(void **state)
     desk_done(&d);
 }
 
+static const struct replica *only_replica(const struct desk *d)
+{
+    assert_int_equal(d->core->cluster->replicas.n_items, 1);
+    return cluster_replica(d->core->cluster, 0);
+}
+
+#define RUNNING(uid_)                                                                    \
+    {                                                                                    \
+        .uid = (uid_), .model = "m", .reason = "", .phase = REPLICA_READY, .port = 20000 \
+    }
+
+/* Over restarts a replica stays what it was started as, and an object as old as it is. */
+static void a_restart_forgets_no_generation(void **state)
+{
+    struct wire_replica r = RUNNING("m-1");
+    int64_t created_ms;
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    created_ms = d.wall_ms;
+    desk_put(&d, MODEL("m", ",\"priority\":1"));
+    desk_report(&d, "a", &r, 1);
+    desk_pass(&d, 60000);
+    desk_put(&d, MODEL("m", ",\"priority\":2"));
+    for (int restarts = 0; restarts < 2; restarts++) {
+        const struct manifest *newest = only_replica(&d)->model->revision->object;
+
+        assert_int_equal(only_replica(&d)->revision->object->meta.generation, 1);
+        assert_int_equal(replica_spec(only_replica(&d))->priority, 1);
+        assert_int_equal(newest->meta.generation, 2);
+        assert_int_equal(newest->model.priority, 2);
+        assert_int_equal(newest->meta.created_wall_ms / 1000, created_ms / 1000);
+        desk_start(&d);
+    }
+    desk_done(&d);
+}
+
+/* A model that is deleted and comes again while its replica drains is another one. */
+static void a_generation_is_never_given_twice(void **state)
+{
+    struct wire_replica r = RUNNING("m-1");
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    desk_put(&d, MODEL("m", ",\"priority\":1"));
+    desk_report(&d, "a", &r, 1);
+    desk_delete(&d, KIND_SERVED_MODEL, "m");
+    assert_int_equal(desk_put(&d, MODEL("m", ",\"priority\":2")), 201);
+    for (int restarts = 0; restarts < 2; restarts++) {
+        assert_int_equal(only_replica(&d)->revision->object->meta.generation, 1);
+        assert_int_equal(replica_spec(only_replica(&d))->priority, 1);
+        assert_int_equal(only_replica(&d)->model->revision->object->meta.generation, 2);
+        desk_start(&d);
+    }
+    desk_done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_set_back_is_followed),
         cmocka_unit_test(a_clock_set_back_hides_no_told_demand),
+        cmocka_unit_test(a_restart_forgets_no_generation),
+        cmocka_unit_test(a_generation_is_never_given_twice),
         cmocka_unit_test(a_node_that_lost_its_pool_does_not_sleep),
     };
 
