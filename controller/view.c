@@ -292,10 +292,6 @@ static json_t *view_forecast(const struct forecast *f, int64_t step_ms)
 {
     json_t *values = json_array();
 
-    if (f->n_steps == 0) {
-        json_decref(values);
-        return json_null();
-    }
     for (uint32_t i = 0; i < f->n_steps && i < FORECAST_STEPS_MAX; i++) {
         json_t *row = json_array();
 
@@ -303,9 +299,10 @@ static json_t *view_forecast(const struct forecast *f, int64_t step_ms)
             json_array_append_new(row, view_number((double)f->quantile[i][q]));
         json_array_append_new(values, row);
     }
-    return json_pack("{s:I, s:I, s:[f, f, f, f, f], s:o, s:o}", "firstStep",
+    return json_pack("{s:I, s:I, s:[f, f, f, f, f], s:o, s:b, s:o}", "firstStep",
                      (json_int_t)f->first_step, "stepMs", (json_int_t)step_ms, "quantiles", 0.05,
-                     0.5, 0.9, 0.95, 0.99, "values", values, "why", view_text(f->why));
+                     0.5, 0.9, 0.95, 0.99, "values", values, "known",
+                     f->n_steps > 0 && !f->doubtful, "why", view_text(f->why));
 }
 
 static void set_model_plan(const struct controller *c, const struct model *m, json_t *s)

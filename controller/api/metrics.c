@@ -285,8 +285,9 @@ static void add_forecasts(struct strbuf *page, const json_t *models)
 
             strbuf_printf(&text, "%g", json_number_value(q));
             labels[1].value = strbuf_text(&text);
-            exposition_sample(page, "huddle_forecast_demand_requests_per_second", labels, 2,
-                              json_is_number(value) ? json_number_value(value) : (double)NAN);
+            if (next)
+                exposition_sample(page, "huddle_forecast_demand_requests_per_second", labels, 2,
+                                  json_is_number(value) ? json_number_value(value) : (double)NAN);
         }
     }
 }

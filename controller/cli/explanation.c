@@ -216,15 +216,20 @@ static void say_demand(json_t *sentences, const json_t *model)
     double now = look_number(model, "status.demand"),
            need = look_number(model, "status.demandNeed");
     double capacity = look_number(model, "status.capacity");
+    const char *doubt = look_text(model, "status.forecast.why");
     char a[HUMAN_MAX];
 
     if (isfinite(now))
         say(sentences, "It is asked for %s requests/s now.", human_number(now, a));
     if (isfinite(need))
         say(sentences, "%s requests/s must be servable: %s.", human_number(need, a),
-            look_true(model, "status.predictive")
-                ? "what is forecast for it"
-                : "what it is asked for, for no forecast is used");
+            look_true(model, "status.predictive") ? "what is forecast for it"
+                                                  : "what it is asked for, and a margin");
+    if (doubt && json_is_false(look(model, "status.forecast.known")))
+        say(sentences,
+            "Strategy predictive treats it as demand does, for its forecast is not "
+            "relied on: %s.",
+            doubt);
     if (isfinite(capacity))
         say(sentences, "One replica serves %s requests/s within the SLO (%s).",
             human_number(capacity, a),

@@ -40,7 +40,7 @@ float elementary_log(float x)
 /* x = k log 2 + r with |r| <= log(2) / 2; the series of e^r to the seventh power. */
 float elementary_exp(float x)
 {
-    float c = x < -87 ? -87 : x > 88 ? 88 : x;
+    float c = !(x > -87) ? -87 : x > 88 ? 88 : x; /* no number: as far as it goes down */
     float k = (float)(int32_t)(c * 1.44269504f + (c < 0 ? -0.5f : 0.5f));
     float r = (c - k * LN2_HIGH) - k * LN2_LOW;
     float e =

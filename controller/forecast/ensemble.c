@@ -7,23 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "controller/forecast/analogues.h"
 #include "controller/forecast/early.h"
 #include "controller/forecast/experts.h"
-#include "controller/forecast/member.h"
-#include "controller/forecast/network.h"
-#include "controller/forecast/regression.h"
+#include "controller/forecast/members.h"
 #include "controller/forecast/season.h"
 #include "proto/base/array.h"
 
-#define LOSS_FADE 0.988f
-#define SHARPNESS 10.0f
-#define SILENT 2.0f  /* a member that says nothing: so many times the ensemble's error */
-#define REPLAYED 96u /* origins on which the stateless are judged anew with a new season */
 #define SEEN_MIN 12u /* observations before it says anything */
-#define WILD 0.5f    /* share of recent steps above the 0.95 quantile */
-#define WILD_RATE 0.15f
-#define WILD_HORIZON 2u /* judged three steps ahead */
+#define LEFT 0.5f    /* share of recent steps above the 0.95 quantile, or below the 0.05 one */
+#define LEFT_RATE 0.15f
+#define LEFT_HORIZON 2u /* judged three steps ahead */
+#define LEFT_STEPS 3u
 #define SEASON_EVERY 24
 #define BRIDGED_MAX 4u  /* steps without an observation after which nothing is known of now */
 #define GAP_MAX 2048    /* a longer silence starts the series over */
@@ -31,13 +25,7 @@
 #define UNIT_MOVES 2.5f
 #define QUANTILE_MOST 2.0f /* times the largest demand ever: no quantile is above */
 #define MEAN_STEPS 4096.0f
-
-enum member { LAST, MEDIAN, PROFILE, LOG_PROFILE, REGRESSION, ANALOGUES, NETWORK, MEMBERS };
-
-static const char *const names[MEMBERS] = { "last value", "median",    "profile", "log profile",
-                                            "regression", "analogues", "network" };
-static member_fn *const stateless[] = { member_last, member_median, member_profile,
-                                        member_log_profile };
+#define DEMAND_MOST 1e15 /* req/s: more is no demand, and its squares would leave the floats */
 
 struct waiting { /* what was said from one origin of one horizon */
     float member[MEMBERS];
@@ -51,32 +39,34 @@ struct ensemble {
     struct past past;
     struct series series;
     struct season season;
-    struct regression regression;
-    struct analogues analogues;
-    struct network network;
+    struct members members;
     struct experts experts;
     struct waiting waiting[HORIZON_ORIGINS];
-    float loss[MEMBERS];
-    float rough; /* running mean of the absolute step */
-    float above; /* faded share of steps above `top` */
+    float rough;              /* running mean of the absolute step */
+    float bottom[LEFT_STEPS]; /* 0.05 quantiles of horizon LEFT_HORIZON, by origin; NAN: not said */
+    float above, below;       /* faded shares of steps that left the quantiles */
     int64_t step_ms;
 };
 _Static_assert(sizeof(struct ensemble) <= 65536, "a forecaster fits in 64 KB");
 
-static void start(struct ensemble *m, int64_t step_ms)
+static void start(struct ensemble *m, int64_t step_ms, uint32_t without)
 {
     memset(m, 0, sizeof(*m));
     m->step_ms = step_ms;
     season_init(&m->season, step_ms);
-    regression_init(&m->regression);
-    network_init(&m->network, 1);
+    members_init(&m->members, without);
 }
 
 struct ensemble *ensemble_new(int64_t step_ms)
 {
+    return ensemble_new_without(step_ms, 0);
+}
+
+struct ensemble *ensemble_new_without(int64_t step_ms, uint32_t members)
+{
     struct ensemble *m = xcalloc(1, sizeof(struct ensemble));
 
-    start(m, step_ms);
+    start(m, step_ms, members);
     return m;
 }
 
@@ -119,7 +109,7 @@ static void set_unit(struct ensemble *m)
         int64_t step = m->series.last - back;
 
         if (series_holds(&m->series, step))
-            m->regression.origin[(uint64_t)step % REGRESSION_FAR].log_now =
+            m->members.regression.origin[(uint64_t)step % REGRESSION_FAR].log_now =
                 past_log_at(&m->past, step);
     }
 }
@@ -148,62 +138,16 @@ static void look_back(struct ensemble *m)
     p->log_mean48 = log_mean(p, 48);
 }
 
-/* --- point --------------------------------------------------------------------------------------
- */
-
-static void weigh(const float loss[MEMBERS], float weight[MEMBERS])
-{
-    float best = INFINITY;
-
-    for (uint32_t i = 0; i < MEMBERS; i++)
-        best = fminf(best, loss[i]);
-    for (uint32_t i = 0; i < MEMBERS; i++) {
-        float ratio = best > 0 ? loss[i] / best : loss[i] > 0 ? 100 : 1;
-
-        weight[i] = elementary_exp(-SHARPNESS * (ratio - 1)) + 1e-6f;
-    }
-}
-
-static float member_at(const struct ensemble *m, uint32_t i, uint32_t h)
-{
-    switch ((enum member)i) {
-    case REGRESSION:
-        return regression_forecast(&m->regression, &m->past, h);
-    case ANALOGUES:
-        return analogues_forecast(&m->analogues, &m->past, h);
-    case NETWORK:
-        return network_forecast(&m->network, &m->past, h);
-    default:
-        return stateless[i](&m->past, h);
-    }
-}
-
-static float point_at(const struct ensemble *m, const float weight[MEMBERS], uint32_t h,
-                      float value[MEMBERS])
-{
-    float sum = 0, mass = 0;
-
-    for (uint32_t i = 0; i < MEMBERS; i++) {
-        value[i] = member_at(m, i, h);
-        if (isnan(value[i]))
-            continue;
-        sum += weight[i] * value[i];
-        mass += weight[i];
-    }
-    return mass > 0 ? fmaxf(0, sum / mass) : m->past.now;
-}
-
 /* --- judging ------------------------------------------------------------------------------------
  */
 
-static void judge_members(struct ensemble *m, uint32_t k, const struct waiting *w, float truth)
+static void note_left(struct ensemble *m, float top, float truth)
 {
-    for (uint32_t i = 0; i < MEMBERS; i++) {
-        float error = isnan(w->member[i]) ? SILENT * fabsf(truth - w->then.point)
-                                          : fabsf(truth - w->member[i]);
+    float bottom = m->bottom[(uint64_t)(m->series.last - LEFT_STEPS) % LEFT_STEPS];
 
-        m->loss[i] += horizon_weight[k] * error;
-    }
+    m->above += LEFT_RATE * ((truth > top ? 1.0f : 0.0f) - m->above);
+    if (!m->past.gap)
+        m->below += LEFT_RATE * ((truth < bottom ? 1.0f : 0.0f) - m->below);
 }
 
 /* `truth` is what was told, a gap's 0 included. */
@@ -211,8 +155,8 @@ static void judge(struct ensemble *m, float truth)
 {
     int64_t step = m->series.last;
 
-    for (uint32_t i = 0; i < MEMBERS && !m->past.gap; i++)
-        m->loss[i] *= LOSS_FADE;
+    if (!m->past.gap)
+        members_fade(&m->members);
     experts_step(&m->experts);
     for (uint32_t k = 0; k < HORIZONS; k++) {
         const struct waiting *w = &m->waiting[horizon_place(k, step - horizons[k])];
@@ -220,13 +164,13 @@ static void judge(struct ensemble *m, float truth)
         if (horizons[k] >= m->series.n || !w->said)
             continue;
         if (!m->past.gap)
-            judge_members(m, k, w, truth);
+            members_judge(&m->members, w->member, w->then.point, truth, horizon_weight[k]);
         if (w->silent)
             continue;
         if (!isnan(w->top)) {
             experts_judge(&m->experts, k, w->quantile, truth);
-            if (k == WILD_HORIZON)
-                m->above += WILD_RATE * ((truth > w->top ? 1.0f : 0.0f) - m->above);
+            if (k == LEFT_HORIZON)
+                note_left(m, w->top, truth);
         }
         experts_add(&m->experts, &m->past, k, step - horizons[k], &w->then, truth);
     }
@@ -251,14 +195,23 @@ static float quantile_95(const struct ensemble *m, uint32_t k, const struct wait
     return shrunk(m, k, experts_level[1], w->then.point, q95);
 }
 
+static float quantile_05(const struct ensemble *m, uint32_t k, const struct circumstances *now)
+{
+    float q[EXPERTS];
+
+    if (!experts_quantiles(&m->experts, &m->past, k, now, 0.05f, q))
+        return NAN;
+    return shrunk(m, k, 0.05f, now->point, experts_combine(&m->experts, 0, q));
+}
+
 static void look_ahead(struct ensemble *m)
 {
     float weight[MEMBERS];
 
-    weigh(m->loss, weight);
+    members_weigh(&m->members, weight);
     for (uint32_t k = 0; k < HORIZONS; k++) {
         struct waiting *w = &m->waiting[horizon_place(k, m->past.origin)];
-        float point = point_at(m, weight, horizons[k], w->member);
+        float point = members_forecast(&m->members, &m->past, weight, horizons[k], w->member);
         bool known = true;
 
         w->then = experts_circumstances(&m->experts, &m->past, k, point, m->rough);
@@ -266,32 +219,10 @@ static void look_ahead(struct ensemble *m)
             known &= experts_quantiles(&m->experts, &m->past, k, &w->then, experts_level[j],
                                        w->quantile[j]);
         w->top = known ? quantile_95(m, k, w) : NAN;
+        if (k == LEFT_HORIZON)
+            m->bottom[(uint64_t)m->past.origin % LEFT_STEPS] = quantile_05(m, k, &w->then);
         w->said = true;
         w->silent = false;
-    }
-}
-
-/* A new season changes what the stateless members say: they are judged anew by what they would have
- * said. */
-static void replay(struct ensemble *m)
-{
-    struct past p = m->past;
-    uint32_t first = m->series.n > REPLAYED + 1 ? REPLAYED : m->series.n - 1;
-
-    for (uint32_t i = 0; i < sizeof(stateless) / sizeof(stateless[0]); i++)
-        m->loss[i] = 0;
-    for (uint32_t back = first; back > 0; back--) {
-        p.origin = m->series.last - back;
-        p.now = series_bridged(&m->series, p.origin);
-        for (uint32_t i = 0; i < sizeof(stateless) / sizeof(stateless[0]); i++) {
-            m->loss[i] *= LOSS_FADE;
-            for (uint32_t k = 0; k < HORIZONS && horizons[k] <= back; k++) {
-                float truth = series_at(&m->series, p.origin + horizons[k]);
-                float error = fabsf(truth - stateless[i](&p, horizons[k]));
-
-                m->loss[i] += isnan(error) ? 0 : horizon_weight[k] * error;
-            }
-        }
     }
 }
 
@@ -317,10 +248,8 @@ static void add_step(struct ensemble *m, int64_t step, double value)
     if (!isnan(value))
         judge(m, (float)value);
     if (found)
-        replay(m);
-    regression_add(&m->regression, &m->past);
-    analogues_add(&m->analogues, &m->past);
-    network_add(&m->network, &m->past);
+        members_replay(&m->members, &m->past);
+    members_add(&m->members, &m->past);
     look_ahead(m);
 }
 
@@ -328,10 +257,10 @@ void ensemble_add(struct ensemble *m, int64_t step, double value)
 {
     if (m->series.n > 0 && step <= m->series.last)
         return;
-    if (!(isfinite(value) && value >= 0))
+    if (!(value >= 0 && value <= DEMAND_MOST))
         value = NAN;
     if (m->series.n > 0 && step - m->series.last > GAP_MAX)
-        start(m, m->step_ms);
+        start(m, m->step_ms, m->members.without);
     if (m->series.n == 0 && isnan(value))
         return;
     while (m->series.n > 0 && m->series.last + 1 < step)
@@ -399,11 +328,27 @@ static void describe(const struct ensemble *m, const float weight[MEMBERS], char
     }
     if (m->season.length)
         (void)snprintf(text, size, "season of %u steps, %u steps of history, mostly %s (%.0f %%)",
-                       m->season.length, m->series.n, names[best],
+                       m->season.length, m->series.n, member_name(best),
                        (double)(100 * weight[best] / sum));
     else
         (void)snprintf(text, size, "no season found in %u steps of history, mostly %s (%.0f %%)",
-                       m->series.n, names[best], (double)(100 * weight[best] / sum));
+                       m->series.n, member_name(best), (double)(100 * weight[best] / sum));
+}
+
+/* What it says is not to be relied on. */
+static bool doubts(const struct ensemble *m, struct forecast *f)
+{
+    if (m->members.leader < MEMBERS)
+        (void)snprintf(f->why, sizeof(f->why), "%s, which it relied on, went wild",
+                       member_name(m->members.leader));
+    else if (m->above > LEFT)
+        (void)snprintf(f->why, sizeof(f->why), "demand has lately been above its forecast");
+    else if (m->below > LEFT)
+        (void)snprintf(f->why, sizeof(f->why), "demand has lately been below its forecast");
+    else
+        return false;
+    f->doubtful = true;
+    return true;
 }
 
 void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct forecast *ret_f)
@@ -414,12 +359,12 @@ void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct foreca
     ret_f->first_step = m->series.last + 1;
     if (why_unknown(m, ret_f->why, sizeof(ret_f->why)))
         return;
-    weigh(m->loss, weight);
+    members_weigh(&m->members, weight);
     for (uint32_t k = 0; k < HORIZONS; k++)
         offsets_at(m, k, offset[k]);
     ret_f->n_steps = n_steps < FORECAST_STEPS_MAX ? n_steps : FORECAST_STEPS_MAX;
     for (uint32_t h = 1; h <= ret_f->n_steps; h++) {
-        float point = point_at(m, weight, h, value);
+        float point = members_forecast(&m->members, &m->past, weight, h, value);
         float scale = sqrtf(point + 0.1f * m->past.mean + 1e-6f), least = 0;
 
         for (uint32_t i = 0; i < FORECAST_QUANTILES; i++) {
@@ -433,10 +378,6 @@ void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct foreca
             ret_f->quantile[h - 1][i] = least;
         }
     }
-    ret_f->doubtful = m->above > WILD;
-    if (ret_f->doubtful)
-        (void)snprintf(ret_f->why, sizeof(ret_f->why),
-                       "demand left the forecast's quantiles in most of the last steps");
-    else
+    if (!doubts(m, ret_f))
         describe(m, weight, ret_f->why, sizeof(ret_f->why));
 }

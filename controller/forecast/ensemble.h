@@ -1,8 +1,8 @@
 /* The forecaster of one model: a few and different members, weighted by their recent loss, with
  * quantiles from the ensemble's own errors per horizon. Fixed size (64 KB at most), deterministic.
  *
- * It says when it does not know: too little history, no fresh observation, or a demand that left
- * its quantiles again and again. */
+ * It says when it does not know: too little history, no fresh observation, a demand that left its
+ * quantiles again and again on either side, or a wild member on which it relied. */
 #ifndef HUDDLE_ENSEMBLE_H
 #define HUDDLE_ENSEMBLE_H
 
@@ -14,11 +14,15 @@ struct ensemble;
 
 /* `step_ms`: length of a step, by which the day is known; 0: not known. */
 struct ensemble *ensemble_new(int64_t step_ms);
+
+/* The same without the members whose bits (1 << enum member) are set: what each is worth. */
+struct ensemble *ensemble_new_without(int64_t step_ms, uint32_t members);
+
 void ensemble_free(struct ensemble *m);
 DEFINE_AUTO(ensemble, struct ensemble *, ensemble_free);
 
-/* Takes the observation of one step (NAN: missing). Steps between the newest one and this are
- * missing; a step that is not newer is ignored. */
+/* Takes the observation of one step (NAN, negative or above 1e15: missing). Steps between the
+ * newest one and this are missing; a step that is not newer is ignored. */
 void ensemble_add(struct ensemble *m, int64_t step, double value);
 
 /* Forecasts `n_steps` (<= FORECAST_STEPS_MAX) behind the newest step. */

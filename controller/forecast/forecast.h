@@ -15,7 +15,7 @@ extern const double forecast_levels[FORECAST_QUANTILES];
 
 struct forecast {
     uint32_t n_steps;   /* 0: the forecaster has nothing to say */
-    bool doubtful;      /* it says something, but demand has left its quantiles: not to act on */
+    bool doubtful;      /* it says something, yet is not to be acted on: see `why` */
     int64_t first_step; /* step index of the first one ahead */
     float quantile[FORECAST_STEPS_MAX][FORECAST_QUANTILES];
     char why[FORECAST_TEXT]; /* "season of 1440 steps, ..." or why it does not know */

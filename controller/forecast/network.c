@@ -167,6 +167,14 @@ void network_add(struct network *n, const struct past *p)
     memcpy(n->ahead, w.output, sizeof(n->ahead));
 }
 
+bool network_is_wild(const struct network *n, const struct past *p)
+{
+    for (uint32_t h = 1; h <= NETWORK_OUTPUTS && p->series->n >= NETWORK_LAGS; h++)
+        if (past_is_wild(p, p->log_now + n->ahead[h - 1]))
+            return true;
+    return false;
+}
+
 float network_forecast(const struct network *n, const struct past *p, uint32_t h)
 {
     if (h > NETWORK_OUTPUTS || n->fade_moment >= 1)

@@ -23,6 +23,9 @@ struct network {
 void network_init(struct network *n, uint64_t seed);
 void network_add(struct network *n, const struct past *p);
 
+/* One of its newest forecasts is wild (past_is_wild). */
+bool network_is_wild(const struct network *n, const struct past *p);
+
 /* NAN beyond NETWORK_OUTPUTS, and while too little is known. */
 float network_forecast(const struct network *n, const struct past *p, uint32_t h);
 

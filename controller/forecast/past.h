@@ -6,6 +6,8 @@
 #ifndef HUDDLE_PAST_H
 #define HUDDLE_PAST_H
 
+#include <math.h>
+
 #include "controller/forecast/elementary.h"
 #include "controller/forecast/series.h"
 
@@ -36,7 +38,14 @@ static inline float past_value(const struct past *p, float log)
 {
     float x = p->unit * (elementary_exp(log) - 1), most = 1.5f * p->series->most;
 
-    return x < 0 ? 0 : x > most ? most : x;
+    return isnan(log) ? NAN : x < 0 ? 0 : x > most ? most : x;
+}
+
+/* No number, or far outside of what demand can be: above four times the largest ever, or below a
+ * quarter of nothing. */
+static inline bool past_is_wild(const struct past *p, float log)
+{
+    return !(log >= -1.3862944f && log <= past_log(p, 4 * p->series->most));
 }
 
 /* Season lags that are at least `least` steps: whole seasons. */

@@ -125,6 +125,14 @@ void regression_add(struct regression *r, const struct past *p)
         r->ahead[target] = dot(r->theta[target], r->origin[slot].input);
 }
 
+bool regression_is_wild(const struct regression *r, const struct past *p)
+{
+    for (uint32_t target = 0; target < REGRESSION_TARGETS; target++)
+        if (past_is_wild(p, p->log_now + r->ahead[target]))
+            return true;
+    return false;
+}
+
 float regression_forecast(const struct regression *r, const struct past *p, uint32_t h)
 {
     float near = r->ahead[REGRESSION_NEAR - 1], far = r->ahead[REGRESSION_NEAR];

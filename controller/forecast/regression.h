@@ -28,6 +28,9 @@ void regression_init(struct regression *r);
 /* Learns from the newest step, then looks ahead from it. */
 void regression_add(struct regression *r, const struct past *p);
 
+/* One of its newest forecasts is wild (past_is_wild). */
+bool regression_is_wild(const struct regression *r, const struct past *p);
+
 /* From the newest step; NAN beyond REGRESSION_FAR. */
 float regression_forecast(const struct regression *r, const struct past *p, uint32_t h);
 

@@ -99,9 +99,9 @@ static void explain_size(const struct snap_model *m, const struct power_policy *
             out->demand_need, out->demand_now, policy->quantile, m->capacity, out->forecast.why);
     else
         (void)snprintf(out->why, sizeof(out->why),
-                       "%.3g req/s must be servable (now %.3g and a margin), %.3g a replica%s%.40s",
+                       "%.3g req/s must be servable (now %.3g and a margin), %.3g a replica%s%.56s",
                        out->demand_need, out->demand_now, m->capacity,
-                       policy->strategy == STRATEGY_PREDICTIVE ? "; no forecast: " : "",
+                       policy->strategy == STRATEGY_PREDICTIVE ? "; as `demand` does: " : "",
                        policy->strategy == STRATEGY_PREDICTIVE ? out->forecast.why : "");
 }
 

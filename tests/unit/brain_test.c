@@ -339,6 +339,76 @@ static void paused_or_warming_up_takes_nothing_away(void **state)
     free(w);
 }
 
+static double flat(int64_t step)
+{
+    return 20 + (double)(step % 3);
+}
+
+static double jumping(int64_t step)
+{
+    return step < 60 ? flat(step) : fmin(900, 20 * pow(1.5, (double)(step - 59)));
+}
+
+static double falling(int64_t step)
+{
+    return step < 60 ? 300 + flat(step) : fmax(1, 300 * pow(0.8, (double)(step - 59)));
+}
+
+static double doubling(int64_t step)
+{
+    return fmin(900, exp(0.12 * (double)step));
+}
+
+/* Both strategies see the same demand: whenever the forecast is not relied on, the sizes are the
+ * same, and `predictive` says why it behaves as `demand`. Returns the steps of which that is so. */
+static uint32_t steps_as_demand(double demand(int64_t), int steps, const char *reason)
+{
+    struct world *w[2] = { xmalloc(sizeof(*w[0])), xmalloc(sizeof(*w[1])) };
+    struct brain *b[2] = { brain_new(1), brain_new(1) };
+    uint32_t n = 0;
+
+    for (int i = 0; i < 2; i++) {
+        world_init(w[i], 4, 1);
+        w[i]->policy_spec.strategy = i ? STRATEGY_DEMAND : STRATEGY_PREDICTIVE;
+        for (uint32_t k = 0; k < 3; k++)
+            world_run(w[i], 0, k, 0, REPLICA_READY);
+    }
+    for (int step = 0; step < steps; step++) {
+        struct plan *p[2];
+
+        for (int i = 0; i < 2; i++) {
+            w[i]->models[0].demand = demand(step);
+            w[i]->n_observations = 1;
+            w[i]->observations[0] = (struct observation){ 0, step, demand(step) };
+            p[i] = world_plan(w[i], b[i]);
+        }
+        if (!p[0]->models[0].predictive) {
+            assert_int_equal(p[0]->models[0].target, p[1]->models[0].target);
+            assert_int_equal(p[0]->models[0].floor, p[1]->models[0].floor);
+            assert_non_null(strstr(p[0]->models[0].why, "as `demand` does: "));
+            n += strstr(p[0]->models[0].why, reason) != NULL;
+        }
+        assert_null(strstr(p[1]->models[0].why, "as `demand`"));
+        plan_free(p[0]);
+        plan_free(p[1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        brain_free(b[i]);
+        free(w[i]);
+    }
+    return n;
+}
+
+static void what_is_not_known_is_sized_as_demand(void **state)
+{
+    (void)state;
+    assert_int_equal(steps_as_demand(flat, 60, "too little history: "), 11);
+    assert_int_equal(steps_as_demand(flat, 60, "demand has lately been"), 0);
+    assert_in_range(steps_as_demand(jumping, 90, "demand has lately been above"), 3, 25);
+    assert_in_range(steps_as_demand(falling, 90, "demand has lately been below"), 3, 25);
+    assert_in_range(steps_as_demand(doubling, 70, "which it relied on, went wild"), 5, 60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +416,7 @@ int main(void)
         cmocka_unit_test(a_day_is_followed),
         cmocka_unit_test(equal_input_gives_equal_plans),
         cmocka_unit_test(paused_or_warming_up_takes_nothing_away),
+        cmocka_unit_test(what_is_not_known_is_sized_as_demand),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

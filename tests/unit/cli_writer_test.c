@@ -164,6 +164,28 @@ static void a_models_reasons_are_told(void **state)
     json_decref(model);
 }
 
+static void a_forecast_that_is_not_relied_on_is_told(void **state)
+{
+    json_t *model = load("{\"metadata\":{\"name\":\"small\"},\"status\":{\"demand\":12.5,"
+                         "\"demandNeed\":14.4,\"predictive\":false,\"forecast\":{\"values\":[],"
+                         "\"known\":false,\"why\":\"too little history: 3 steps\"}}}");
+    json_t *told = explanation_of_model(model, NULL, NOW);
+
+    (void)state;
+    assert_true(
+        says(told, "14.4 requests/s must be servable: what it is asked for, and a margin."));
+    assert_true(says(told, "Strategy predictive treats it as demand does, for its forecast is not "
+                           "relied on: too little history: 3 steps."));
+    json_decref(told);
+    json_object_set_new(json_object_get(json_object_get(model, "status"), "forecast"), "known",
+                        json_true());
+    told = explanation_of_model(model, NULL, NOW); /* its policy's strategy is demand */
+    assert_false(says(told, "Strategy predictive treats it as demand does, for its forecast is not "
+                            "relied on: too little history: 3 steps."));
+    json_decref(told);
+    json_decref(model);
+}
+
 static void events_are_told_apart(void **state)
 {
     json_t *event = load("{\"involvedObject\":{\"kind\":\"node\",\"name\":\"n1\"}}");
@@ -299,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_bad_format_is_told),
         cmocka_unit_test(explanations_leave_out_what_is_not_known),
         cmocka_unit_test(a_models_reasons_are_told),
+        cmocka_unit_test(a_forecast_that_is_not_relied_on_is_told),
         cmocka_unit_test(events_are_told_apart),
         cmocka_unit_test(objects_may_hold_anything),
     };

@@ -97,7 +97,7 @@ static void it_says_when_it_does_not_know(void **state)
         ensemble_add(m, t, 10 * pow(1.6, i + 1));
     ensemble_forecast(m, 8, &f);
     assert_true(f.doubtful);
-    assert_non_null(strstr(f.why, "left the forecast"));
+    assert_non_null(strstr(f.why, "above its forecast"));
     ensemble_add(m, t + 5, NAN);
     for (t += 6; t < 300; t++)
         ensemble_add(m, t, 10 + random_unit(&r));
@@ -107,6 +107,66 @@ static void it_says_when_it_does_not_know(void **state)
     ensemble_add(m, t + 4, NAN);
     ensemble_forecast(m, 8, &f);
     assert_int_equal(f.n_steps, 0);
+}
+
+/* A fall to a fifth that stays: nothing of it lies within what was forecast. */
+static void a_fall_is_a_change_too(void **state)
+{
+    AUTO(ensemble) struct ensemble *m = ensemble_new(0);
+    struct random r = { 5 };
+    struct forecast f;
+    uint32_t doubtful = 0;
+
+    (void)state;
+    for (int64_t t = 0; t < 200; t++)
+        ensemble_add(m, t, 100 + 10 * random_unit(&r));
+    for (int64_t t = 200; t < 300; t++) {
+        ensemble_add(m, t, (t < 220 ? 100 * pow(0.85, (double)(t - 199)) : 4) + random_unit(&r));
+        ensemble_forecast(m, 8, &f);
+        assert_true(!f.doubtful || strstr(f.why, "below its forecast"));
+        doubtful += f.doubtful;
+    }
+    assert_in_range(doubtful, 3, 60);
+    assert_false(f.doubtful); /* the new level is known */
+}
+
+/* Growth of an eighth a step, carried on for a day, is more than any demand: the member that says
+ * so is not believed, though it was right until now. */
+static void a_wild_leader_is_not_believed(void **state)
+{
+    AUTO(ensemble) struct ensemble *m = ensemble_new(0);
+    struct forecast f;
+    uint32_t wild = 0;
+
+    (void)state;
+    for (int64_t t = 0; t < 150; t++) {
+        ensemble_add(m, t, exp(0.12 * (double)t));
+        ensemble_forecast(m, 24, &f);
+        if (f.doubtful && strstr(f.why, "which it relied on, went wild"))
+            wild++;
+        for (uint32_t k = 0; k < f.n_steps; k++)
+            assert_true(isfinite(f.quantile[k][4]));
+    }
+    assert_true(wild > 20);
+}
+
+/* More than any demand is missing; what is huge, yet possible, leaves every figure finite. */
+static void absurd_demand_is_missing(void **state)
+{
+    AUTO(ensemble) struct ensemble *m = ensemble_new(0);
+    struct random r = { 5 };
+    struct forecast f;
+
+    (void)state;
+    for (int64_t t = 0; t < 800; t++) {
+        double x = t >= 400 && t % 7 == 5 ? 1e15 * random_unit(&r) : 10;
+
+        ensemble_add(m, t, t % 7 == 3 ? 1e37 : x);
+        ensemble_forecast(m, 24, &f);
+        for (uint32_t k = 0; k < f.n_steps; k++)
+            assert_true(t >= 400 ? isfinite(f.quantile[k][1]) && f.quantile[k][4] <= 2.01e15f
+                                 : fabsf(f.quantile[k][4] - 10) < 0.5f);
+    }
 }
 
 static void missing_is_not_zero(void **state)
@@ -128,6 +188,9 @@ int main(void)
         cmocka_unit_test(a_compressed_day_is_anticipated),
         cmocka_unit_test(quantiles_are_in_order_and_not_negative),
         cmocka_unit_test(it_says_when_it_does_not_know),
+        cmocka_unit_test(a_fall_is_a_change_too),
+        cmocka_unit_test(a_wild_leader_is_not_believed),
+        cmocka_unit_test(absurd_demand_is_missing),
         cmocka_unit_test(missing_is_not_zero),
     };
 
