@@ -411,4 +411,39 @@ static inline enum replica_phase rig_phase(struct rig *r, const char *uid)
     return w ? w->phase : REPLICA_UNSPECIFIED;
 }
 
+/* A replica that was started here and is ready. */
+static inline void rig_running(struct rig *r, struct wire_desired *d)
+{
+    rig_start(r);
+    r->ready_at_once = true;
+    rig_want(r, d, 1);
+    assert_int_equal(rig_count(r, AX_START), 1);
+    assert_string_equal(rig_last(r, AX_START)->uid, d->uid);
+    rig_started(r, d->uid);
+    rig_run(r, 1000);
+    assert_int_equal(rig_phase(r, d->uid), REPLICA_READY);
+    rig_forget_seen(r);
+}
+
+/* A replica that runs since a minute, found when the agent started. */
+static inline void rig_adopt(struct rig *r, const struct wire_desired *d, int64_t pid)
+{
+    struct agent_event event = { .kind = AE_ADOPTED };
+
+    event.adopted.desired = d;
+    event.adopted.pid = pid;
+    event.adopted.started_ms = r->now_ms - 60000;
+    rig_step(r, &event);
+}
+
+static inline void rig_send_failed(struct rig *r, const char *why, int64_t retry_after_ms)
+{
+    struct agent_event event = { .kind = AE_SEND_FAILED };
+
+    event.send_failed.why = why;
+    event.send_failed.retry_after_ms = retry_after_ms;
+    r->asked = false;
+    rig_step(r, &event);
+}
+
 #endif

@@ -1,0 +1,88 @@
+/* The agent's core: whose joules a sample's were. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tests/unit/agent_rig.h"
+#include <cmocka.h>
+
+static void report_after(struct rig *r, int64_t ms)
+{
+    if (r->asked)
+        rig_agree(r);
+    rig_advance(r, ms);
+    rig_await_report(r);
+}
+
+static void test_gpu_joules_go_to_its_holder(void **state)
+{
+    struct wire_desired d[2] = { rig_replica("m-1"), rig_replica("m-2") };
+    uint32_t gpus[] = { 0 };
+    uint64_t before, idle, dynamic;
+    int64_t from_ms;
+    struct rig r;
+
+    (void)state;
+    d[0].gpus = gpus;
+    d[0].n_gpus = 1;
+    rig_start(&r);
+    r.ready_at_once = true;
+    r.gpu_watts = 30;
+    rig_want(&r, d, 2);
+    rig_started(&r, "m-1");
+    rig_started(&r, "m-2");
+    for (int i = 0; i < 3; i++)
+        report_after(&r, 5000);
+    before = rig_told(&r, "m-1")->energy_dynamic_uj;
+    idle = rig_told(&r, "m-1")->energy_idle_uj;
+    from_ms = r.report->boot_ms;
+    dynamic = rig_told(&r, "m-2")->energy_dynamic_uj;
+    r.gpu_watts = 230; /* it works: 200 W above idle */
+    report_after(&r, 5000);
+    /* The holder has all of the GPU, idle and not; of the node's own joules each has a quarter. */
+    assert_in_range(rig_told(&r, "m-1")->energy_dynamic_uj - before, UINT64_C(999000000),
+                    UINT64_C(1001000000));
+    assert_int_equal(rig_told(&r, "m-1")->energy_idle_uj - idle,
+                     (uint64_t)(r.report->boot_ms - from_ms) * (30000 + 50000 / 4));
+    assert_int_equal(rig_told(&r, "m-2")->energy_dynamic_uj, dynamic);
+    assert_int_equal(rig_told(&r, "m-1")->energy_idle_uj + rig_told(&r, "m-1")->energy_dynamic_uj +
+                         rig_told(&r, "m-2")->energy_idle_uj +
+                         rig_told(&r, "m-2")->energy_dynamic_uj + r.report->energy_unattributed_uj,
+                     r.report->energy_measured_uj);
+    rig_end(&r);
+}
+
+static void test_gpu_that_nobody_holds(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    uint64_t before;
+    int64_t from_ms;
+    struct rig r;
+
+    (void)state;
+    rig_start(&r);
+    r.ready_at_once = true;
+    r.gpu_watts = 30;
+    rig_want(&r, &d, 1);
+    rig_started(&r, "m-1");
+    for (int i = 0; i < 3; i++)
+        report_after(&r, 5000);
+    before = rig_told(&r, "m-1")->energy_idle_uj;
+    from_ms = r.report->boot_ms;
+    r.gpu_watts = 500;
+    report_after(&r, 4000);
+    assert_int_equal(rig_told(&r, "m-1")->energy_idle_uj - before, /* a quarter of the node's own */
+                     (uint64_t)(r.report->boot_ms - from_ms) * 50000 / 4);
+    rig_end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gpu_joules_go_to_its_holder),
+        cmocka_unit_test(test_gpu_that_nobody_holds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
