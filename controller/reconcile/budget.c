@@ -122,16 +122,19 @@ const char *budget_no_sleep(const struct controller *c, const struct node *n)
     return NULL;
 }
 
+bool budget_wakes_left(const struct controller *c, const struct node *n)
+{
+    const struct policy *policy = pool_policy(c->cluster, n->pool);
+
+    return !policy || policy_spec(policy)->budget.wakes < 0 ||
+           policy->wakes < policy_spec(policy)->budget.wakes;
+}
+
 bool budget_wake(const struct controller *c, const struct node *n)
 {
     const struct policy *policy = pool_policy(c->cluster, n->pool);
 
-    if (!policy)
-        return true;
-    if (policy_spec(policy)->dry_run)
-        return false;
-    return policy_spec(policy)->budget.wakes < 0 ||
-           policy->wakes < policy_spec(policy)->budget.wakes;
+    return (!policy || !policy_spec(policy)->dry_run) && budget_wakes_left(c, n);
 }
 
 /* --- may the cluster do without an empty node (T5) ----------------------------------------------

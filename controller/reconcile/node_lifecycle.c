@@ -323,6 +323,7 @@ static int woke_by_itself(struct node_record *r, const struct node_facts *f, int
 static int in_asleep(struct node_record *r, const struct node_facts *f, int64_t now_ms)
 {
     const char *wake = f->wake;
+    bool by_itself = !f->wake && f->wakes_left;
 
     if (f->heard && f->heard_ms > r->entered_ms && fresh(f, 2))
         return woke_by_itself(r, f, now_ms);
@@ -333,9 +334,9 @@ static int in_asleep(struct node_record *r, const struct node_facts *f, int64_t 
         r->last_wake_ms = now_ms;
         return 12;
     }
-    if (!wake && f->max_asleep_ms > 0 && f->wall_ms - r->entered_wall_ms > f->max_asleep_ms)
+    if (by_itself && f->max_asleep_ms > 0 && f->wall_ms - r->entered_wall_ms > f->max_asleep_ms)
         wake = "asleep for the longest time allowed";
-    if (!wake && r->wake_wanted)
+    if (!wake && by_itself && r->wake_wanted)
         wake = "needed again while it was falling asleep";
     if (!wake || !f->driver_wakes || f->wall_ms < r->next_try_wall_ms)
         return 0;

@@ -53,6 +53,7 @@ struct node_facts {
     const char *withdraw;   /* why sleep must be given up (T3) */
     const char *commit_not; /* why the last check fails on present facts (T5); NULL: it passed */
     const char *wake, *wake_by;
+    bool wakes_left;    /* the policy's budget lets one more wake by itself (T8) */
     const char *new_op; /* name for the next power action */
     bool held;          /* a person holds it */
 };

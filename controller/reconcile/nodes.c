@@ -125,6 +125,7 @@ static void settings_of(struct controller *c, const struct node *n, struct node_
     f->bye_ms = policy->timing.bye_ms;
     f->wake_ms = policy->timing.wake_ms;
     f->max_asleep_ms = policy->timing.max_asleep_ms;
+    f->wakes_left = budget_wakes_left(c, n);
 }
 
 static void facts_of(struct controller *c, struct node *n, struct node_facts *f)

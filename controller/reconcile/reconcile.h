@@ -25,6 +25,7 @@ void budget_moved(struct controller *c, const struct node *n, enum node_state be
 /* Why no node of the pool may leave now; NULL: one may. Static text. */
 const char *budget_no_sleep(const struct controller *c, const struct node *n);
 bool budget_wake(const struct controller *c, const struct node *n);
+bool budget_wakes_left(const struct controller *c, const struct node *n); /* dry run or not */
 
 /* Why the cluster could not do without this empty node on present facts (T5); NULL: it can. */
 const char *budget_no_commit(struct controller *c, const struct node *n);

@@ -184,6 +184,40 @@ static void a_generation_is_never_given_twice(void **state)
     desk_done(&d);
 }
 
+static uint32_t nodes_in(const struct desk *d, enum node_state state)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < d->core->cluster->nodes.n_items; i++)
+        n += cluster_node(d->core->cluster, i)->record.state == state;
+    return n;
+}
+
+/* Nodes that fell asleep in one evening have slept long enough in one evening: they wake one by
+ * one, as the budget says, or the breaker trips. */
+static void long_sleepers_do_not_wake_at_once(void **state)
+{
+    static const char *const names[] = { "a", "b", "c" };
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    desk_put(&d, "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"default\"},"
+                 "\"spec\":{\"budget\":{\"wakes\":1},\"timing\":{\"maxAsleep\":\"1h\"}}}");
+    desk_put(&d, POOL);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        desk_row(&d, TABLE_NODE, names[i],
+                 "{\"record\":{\"state\":6,\"enteredWallMs\":1},\"inventory\":{}}");
+    desk_start(&d);
+    assert_int_equal(nodes_in(&d, NODE_ASLEEP), 3);
+    for (int k = 0; k < 60; k++) {
+        desk_pass(&d, 1000);
+        assert_true(nodes_in(&d, NODE_WAKING) <= 1);
+    }
+    assert_int_equal(nodes_in(&d, NODE_WAKING), 1);
+    desk_done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_clock_set_back_hides_no_told_demand),
         cmocka_unit_test(a_restart_forgets_no_generation),
         cmocka_unit_test(a_generation_is_never_given_twice),
+        cmocka_unit_test(long_sleepers_do_not_wake_at_once),
         cmocka_unit_test(a_node_that_lost_its_pool_does_not_sleep),
     };
 

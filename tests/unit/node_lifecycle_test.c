@@ -45,6 +45,7 @@ static struct node_facts good_facts(void)
         .power = POWER_ON,
         .power_ms = NOW - 1000,
         .new_op = OP,
+        .wakes_left = true,
     };
 }
 
@@ -411,6 +412,12 @@ static void t8_woken(void **unused)
     f.heard_ms = 1;
     f.power = POWER_OFF;
     r.entered_wall_ms = WALL - f.max_asleep_ms - 1;
+    expect(&r, &f, 8, NODE_WAKING);
+    f.wakes_left = false; /* as many wake as may draw their first watts at once */
+    stays(&r, &f);
+    r.wake_wanted = true;
+    stays(&r, &f);
+    f.wake = f.wake_by = "a person"; /* whose word needs no budget */
     expect(&r, &f, 8, NODE_WAKING);
     r.off_seen_ms = NOW - 5000; /* not right behind the off */
     r.entered_ms = NOW - f.settle_ms + 1;
