@@ -55,12 +55,34 @@ void budget_moved(struct controller *c, const struct node *n, enum node_state be
     count_state(c, n, n->record.state, 1);
 }
 
+/* A quarantined node to which On was sent draws its first watts like any other. */
+static bool may_come(const struct controller *c, const struct node *n)
+{
+    int64_t limit_ms = node_policy(c->cluster, n)->timing.wake_ms;
+
+    if (limit_ms < 2 * node_boot_p99_ms(n))
+        limit_ms = 2 * node_boot_p99_ms(n);
+    return n->pool && n->record.state == NODE_QUARANTINED && n->record.last_wake_ms > 0 &&
+           c->now_ms - n->record.last_wake_ms <= limit_ms;
+}
+
+void budget_woken(struct controller *c, const struct node *n)
+{
+    struct policy *policy = pool_policy(c->cluster, n->pool);
+
+    if (!may_come(c, n))
+        return;
+    n->pool->coming++;
+    if (policy)
+        policy->wakes++;
+}
+
 void budget_count(struct controller *c)
 {
     for (size_t i = 0; i < c->cluster->pools.n_items; i++) {
         struct pool *p = cluster_pool(c->cluster, i);
 
-        p->awake = p->leaving = p->asleep = p->waking = p->lost = 0;
+        p->awake = p->leaving = p->asleep = p->waking = p->lost = p->coming = 0;
     }
     for (size_t i = 0; i < c->cluster->policies.n_items; i++) {
         struct policy *p = cluster_policy(c->cluster, i);
@@ -69,10 +91,13 @@ void budget_count(struct controller *c)
     }
     for (size_t i = 0; i < c->cluster->models.n_items; i++)
         cluster_model(c->cluster, i)->serving = cluster_model(c->cluster, i)->alive = 0;
-    for (size_t i = 0; i < c->cluster->nodes.n_items; i++)
-        if (cluster_node(c->cluster, i)->pool)
-            count_state(c, cluster_node(c->cluster, i), cluster_node(c->cluster, i)->record.state,
-                        1);
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
+        const struct node *n = cluster_node(c->cluster, i);
+
+        if (n->pool)
+            count_state(c, n, n->record.state, 1);
+        budget_woken(c, n);
+    }
     for (size_t i = 0; i < c->cluster->replicas.n_items; i++) {
         struct replica *r = cluster_replica(c->cluster, i);
         struct policy *policy = pool_policy(c->cluster, r->node->pool);

@@ -80,7 +80,8 @@ static bool pool_lacks(const struct node *n)
 {
     const struct power_pool *spec = pool_spec(n->pool);
 
-    return (int64_t)n->pool->awake + n->pool->waking < spec->min_awake + spec->spare;
+    return (int64_t)n->pool->awake + n->pool->waking + n->pool->coming <
+           spec->min_awake + spec->spare;
 }
 
 static void wish_wake(struct controller *c, struct node *n, struct node_facts *f)
@@ -90,7 +91,10 @@ static void wish_wake(struct controller *c, struct node *n, struct node_facts *f
         f->wake_by = n->ask_wake_by;
         return;
     }
-    if (!n->pool || (n->record.state == NODE_ASLEEP && !budget_wake(c, n)))
+    if (!n->pool)
+        return;
+    if ((n->record.state == NODE_ASLEEP || n->record.state == NODE_QUARANTINED) &&
+        !budget_wake(c, n))
         return;
     f->wake_by = "planner";
     if (n->verdict == PLAN_WAKE && core_plan_fresh(c)) {
@@ -99,7 +103,7 @@ static void wish_wake(struct controller *c, struct node *n, struct node_facts *f
         f->wake = "its pool lacks awake nodes";
         f->wake_by = "recovery";
     } else if (!core_plan_fresh(c) && !c->warming_up && starving_model(c, n) &&
-               n->pool->waking == 0) {
+               n->pool->waking + n->pool->coming == 0) {
         f->wake = "a model is below its floor, and there is no plan";
         f->wake_by = "recovery";
     }
@@ -336,6 +340,7 @@ static void carry_out(struct controller *c, struct node *n, const struct node_fa
         return;
     if (w.wake) {
         node_record_woken(&n->record, f, c->now_ms);
+        budget_woken(c, n);
         call_driver(c, n, POWER_WAKE);
         node_touch(c->cluster, n);
     } else if (w.probe && c->now_ms >= n->probe_due_ms) {

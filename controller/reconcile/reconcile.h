@@ -21,6 +21,7 @@ void reconcile_node(struct controller *c, struct node *n);
 /* Counts pools, policies and models anew for budgets and floors. */
 void budget_count(struct controller *c);
 void budget_moved(struct controller *c, const struct node *n, enum node_state before);
+void budget_woken(struct controller *c, const struct node *n); /* On was sent */
 
 /* Why no node of the pool may leave now; NULL: one may. Static text. */
 const char *budget_no_sleep(const struct controller *c, const struct node *n);

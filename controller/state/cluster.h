@@ -71,6 +71,7 @@ struct pool {
     char *name;
     struct revision *revision;
     uint32_t awake, leaving, asleep, waking, lost; /* nodes, counted by each reconciliation */
+    uint32_t coming; /* of the lost: On was sent, and it may still come */
     uint32_t index;
 };
 

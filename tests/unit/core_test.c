@@ -218,6 +218,47 @@ static void long_sleepers_do_not_wake_at_once(void **state)
     desk_done(&d);
 }
 
+static size_t wakes_sent(const struct desk *d)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        n += d->fx.items[i].kind == FX_POWER && d->fx.items[i].power.action == POWER_WAKE;
+    return n;
+}
+
+/* After a cut of the mains a pool that needs one node is not given all of them in one second. */
+static void nodes_found_off_do_not_wake_at_once(void **state)
+{
+    static const char *const names[] = { "a", "b", "c" };
+    struct desk d;
+    size_t first = 0, later = 0;
+
+    (void)state;
+    desk_init(&d);
+    desk_put(&d, "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"default\"},"
+                 "\"spec\":{\"budget\":{\"wakes\":1},\"timing\":{\"wake\":\"100s\"}}}");
+    desk_put(&d, "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},"
+                 "\"spec\":{\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"},"
+                 "\"boot\":{\"time\":\"10s\"},\"minAwake\":1,\"spare\":0}}");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        desk_row(&d, TABLE_NODE, names[i],
+                 "{\"record\":{\"state\":10,\"quarantine\":3},\"inventory\":{}}");
+    desk_start(&d);
+    for (int k = 0; k < 90; k++) {
+        desk_pass(&d, 1000);
+        first += wakes_sent(&d);
+    }
+    assert_int_equal(first, 1);
+    for (int k = 0; k < 2000; k++) { /* it did not come: the next one */
+        desk_pass(&d, 1000);
+        assert_true(wakes_sent(&d) <= 1);
+        later += wakes_sent(&d);
+    }
+    assert_int_equal(later, 2);
+    desk_done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_restart_forgets_no_generation),
         cmocka_unit_test(a_generation_is_never_given_twice),
         cmocka_unit_test(long_sleepers_do_not_wake_at_once),
+        cmocka_unit_test(nodes_found_off_do_not_wake_at_once),
         cmocka_unit_test(a_node_that_lost_its_pool_does_not_sleep),
     };
 
