@@ -1,10 +1,10 @@
-/* Rings of half-sized floats: 5 bits of exponent, 11 of mantissa, no sign (amounts are not
- * negative). The packed form is text: level, first cell, and hexadecimal cells. */
+/* Rings of half-sized floats: 6 bits of exponent, 10 of mantissa, no sign (amounts are not
+ * negative); floats in wide ones. The packed form is text: format, level, first cell, and
+ * hexadecimal cells. */
 #include "controller/state/series.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +17,11 @@ static const size_t CELLS[SERIES_LEVELS] = { 360, 720, 2688 };
 
 #define MISSING 0xffffu
 #define NO_CELL INT64_MIN
+#define EXPONENT_BIAS 11
+#define EXPONENT_MOST 61
 
-/* 2^-12 .. 2^19: a fraction of a joule to half a megajoule per cell and beyond by saturation. */
+/* 2^-12 .. 2^50: from a fraction of a joule of one replica in 5 s to those of ten thousand nodes in
+ * 15 min; below is zero, above saturates. */
 static uint16_t pack_value(double v)
 {
     int exponent;
@@ -27,29 +30,45 @@ static uint16_t pack_value(double v)
     if (!(v > 0))
         return 0;
     mantissa = frexp(v, &exponent); /* 0.5 <= mantissa < 1 */
-    exponent += 11;
+    exponent += EXPONENT_BIAS;
     if (exponent < 1)
         return 0;
-    if (exponent > 30)
-        return (uint16_t)(30u << 11 | 0x7ffu);
-    return (uint16_t)((unsigned)exponent << 11 |
-                      (unsigned)fmin(floor((mantissa - 0.5) * 4096 + 0.5), 2047));
+    if (exponent > EXPONENT_MOST)
+        return (uint16_t)(EXPONENT_MOST << 10 | 0x3ff);
+    return (uint16_t)((unsigned)exponent << 10 |
+                      (unsigned)fmin(floor((mantissa - 0.5) * 2048 + 0.5), 1023));
 }
 
+/* By the bits of a float: reports over a fleet read ten million cells. */
 static double unpack_value(uint16_t packed)
 {
+    uint32_t bits;
+    float value;
+
     if (packed == MISSING)
         return NAN;
     if (packed == 0)
         return 0;
-    return ldexp(0.5 + (packed & 0x7ffu) / 4096.0, (packed >> 11) - 11);
+    bits = ((uint32_t)(packed >> 10) + 126 - EXPONENT_BIAS) << 23 | (packed & 0x3ffu) << 13;
+    memcpy(&value, &bits, sizeof(value));
+    return (double)value;
+}
+
+static void init(struct series *s, bool wide)
+{
+    *s = (struct series){ .wide = wide };
+    for (size_t i = 0; i < SERIES_LEVELS; i++)
+        s->level[i].open = NO_CELL;
 }
 
 void series_init(struct series *s)
 {
-    *s = (struct series){ 0 };
-    for (size_t i = 0; i < SERIES_LEVELS; i++)
-        s->level[i].open = NO_CELL;
+    init(s, false);
+}
+
+void series_init_wide(struct series *s)
+{
+    init(s, true);
 }
 
 void series_done(struct series *s)
@@ -60,49 +79,129 @@ void series_done(struct series *s)
     }
 }
 
-static void put_cell(struct series_level *l, size_t cells, int64_t index, uint16_t value)
+/* --- cells --------------------------------------------------------------------------------------
+ */
+
+/* NAN: missing. */
+static double get_cell(const struct series *s, size_t i, int64_t index)
 {
-    if (!l->cell)
-        l->cell = xmalloc(cells * sizeof(*l->cell));
-    l->cell[(uint64_t)index % cells] = value;
-    if (index - l->first >= (int64_t)cells)
-        l->first = index + 1 - (int64_t)cells;
+    const struct series_level *l = &s->level[i];
+    uint64_t at = (uint64_t)index % CELLS[i];
+
+    return s->wide ? (double)((const float *)l->cell)[at]
+                   : unpack_value(((const uint16_t *)l->cell)[at]);
 }
 
-static void advance(struct series_level *l, size_t cells, int64_t index)
+static void set_cell(struct series *s, size_t i, int64_t index, double value)
 {
-    if (l->open == NO_CELL || index - l->open > (int64_t)cells) {
+    struct series_level *l = &s->level[i];
+    uint64_t at = (uint64_t)index % CELLS[i];
+
+    if (!l->cell)
+        l->cell = xmalloc(CELLS[i] * (s->wide ? sizeof(float) : sizeof(uint16_t)));
+    if (s->wide)
+        ((float *)l->cell)[at] = (float)value;
+    else
+        ((uint16_t *)l->cell)[at] = isnan(value) ? MISSING : pack_value(value);
+    if (index - l->first >= (int64_t)CELLS[i])
+        l->first = index + 1 - (int64_t)CELLS[i];
+}
+
+static void advance(struct series *s, size_t i, int64_t index)
+{
+    struct series_level *l = &s->level[i];
+
+    if (l->open == NO_CELL || index - l->open > (int64_t)CELLS[i]) {
         l->open = l->first = index;
-        l->sum = l->covered_ms = 0;
+        l->sum = 0;
+        l->end_ms = 0;
     }
     while (l->open < index) {
-        put_cell(l, cells, l->open, l->covered_ms > 0 ? pack_value(l->sum) : MISSING);
-        l->sum = l->covered_ms = 0;
+        set_cell(s, i, l->open, l->end_ms > 0 ? l->sum : NAN);
+        l->sum = 0;
+        l->end_ms = 0;
         l->open++;
     }
 }
 
-static void level_add(struct series_level *l, size_t i, int64_t from_ms, int64_t to_ms,
-                      double amount)
+static void add_open(struct series_level *l, double amount, int64_t end_ms)
 {
-    int64_t cell_ms = series_cell_ms[i], at = from_ms, length = to_ms - from_ms;
+    l->sum += amount;
+    if (l->end_ms < end_ms)
+        l->end_ms = end_ms;
+    if (l->end_ms < 1) /* an amount of an instant */
+        l->end_ms = 1;
+}
+
+static void add_closed(struct series *s, size_t i, int64_t index, double amount)
+{
+    double value = get_cell(s, i, index);
+
+    set_cell(s, i, index, isnan(value) ? amount : value + amount);
+}
+
+/* What came before the open cell. Of a time before the oldest cell only the last level takes it,
+ * into its oldest: what others leave out is in it. */
+static void add_late(struct series *s, size_t i, int64_t from_ms, int64_t to_ms, double amount)
+{
+    struct series_level *l = &s->level[i];
+    int64_t cell_ms = series_cell_ms[i], kept_ms = l->first * cell_ms, at = from_ms;
+    double per_ms = to_ms > from_ms ? amount / (double)(to_ms - from_ms) : 0;
+
+    if (from_ms < kept_ms) {
+        double old = to_ms > kept_ms ? per_ms * (double)(kept_ms - from_ms) : amount;
+
+        if (i + 1 == SERIES_LEVELS && l->first < l->open)
+            add_closed(s, i, l->first, old);
+        else if (i + 1 == SERIES_LEVELS)
+            add_open(l, old, 1);
+        at = kept_ms;
+    } else if (to_ms == from_ms) {
+        add_closed(s, i, from_ms / cell_ms, amount);
+    }
+    while (at < to_ms) {
+        int64_t end = (at / cell_ms + 1) * cell_ms;
+
+        if (end > to_ms)
+            end = to_ms;
+        add_closed(s, i, at / cell_ms, per_ms * (double)(end - at));
+        at = end;
+    }
+}
+
+static void level_add(struct series *s, size_t i, int64_t from_ms, int64_t to_ms, double amount)
+{
+    struct series_level *l = &s->level[i];
+    int64_t cell_ms = series_cell_ms[i], at = from_ms, length = to_ms - from_ms, open_ms;
 
     if (l->open == NO_CELL)
-        advance(l, CELLS[i], from_ms / cell_ms);
-    if (length > cell_ms * (int64_t)CELLS[i])
-        at = to_ms - cell_ms; /* a gap beyond the ring: the newest cell takes what came in it */
+        advance(s, i, from_ms / cell_ms);
+    if (length > cell_ms * (int64_t)CELLS[i]) /* longer than the ring: what falls into it */
+        at = to_ms - cell_ms * (int64_t)CELLS[i];
+    if (at > from_ms && at / cell_ms > l->open)
+        advance(s, i, at / cell_ms);
+    open_ms = l->open * cell_ms;
+    if (at < open_ms) {
+        int64_t end = to_ms < open_ms ? to_ms : open_ms;
+
+        add_late(s, i, at, end, length > 0 ? amount * (double)(end - at) / (double)length : amount);
+        if (to_ms <= open_ms)
+            return;
+        at = open_ms;
+    }
     while (at < to_ms && to_ms / cell_ms > l->open) {
         int64_t end = (l->open + 1) * cell_ms;
 
         if (end > at) {
-            l->sum += amount * (double)(end - at) / (double)length;
-            l->covered_ms += (double)(end - at);
+            add_open(l, amount * (double)(end - at) / (double)length, cell_ms);
             at = end;
         }
-        advance(l, CELLS[i], l->open + 1);
+        advance(s, i, l->open + 1);
     }
-    l->sum += length > 0 ? amount * (double)(to_ms - at) / (double)length : amount;
-    l->covered_ms += (double)(to_ms - at) + 1e-9;
+    if (to_ms / cell_ms > l->open) /* an instant */
+        advance(s, i, to_ms / cell_ms);
+    add_open(l, length > 0 ? amount * (double)(to_ms - at) / (double)length : amount,
+             to_ms - l->open * cell_ms);
 }
 
 void series_add(struct series *s, int64_t from_ms, int64_t to_ms, double amount)
@@ -110,27 +209,47 @@ void series_add(struct series *s, int64_t from_ms, int64_t to_ms, double amount)
     if (!isfinite(amount) || amount < 0 || to_ms < from_ms || from_ms < 0)
         return;
     for (size_t i = 0; i < SERIES_LEVELS; i++)
-        level_add(&s->level[i], i, from_ms, to_ms, amount);
+        level_add(s, i, from_ms, to_ms, amount);
 }
 
-static double level_cell(const struct series_level *l, size_t i, int64_t index)
+static double level_cell(const struct series *s, size_t i, int64_t index)
 {
+    const struct series_level *l = &s->level[i];
+
     if (l->open == NO_CELL || index > l->open || index < l->first)
         return NAN;
     if (index == l->open)
-        return l->covered_ms > 0 ? l->sum : NAN;
-    return unpack_value(l->cell[(uint64_t)index % CELLS[i]]);
+        return l->end_ms > 0 ? l->sum : NAN;
+    return get_cell(s, i, index);
 }
 
-/* Share of a cell that lies within the window; the open cell ends at what was covered. */
+/* Share of a cell that lies within the window; the open cell ends where its amounts
+ * do. */
 static double share_of(const struct series_level *l, size_t i, int64_t index, int64_t from_ms,
                        int64_t to_ms)
 {
     double begin = (double)(index * series_cell_ms[i]);
-    double length = index == l->open ? fmax(l->covered_ms, 1) : (double)series_cell_ms[i];
+    double length = (double)(index == l->open ? l->end_ms : series_cell_ms[i]);
     double low = fmax(begin, (double)from_ms), high = fmin(begin + length, (double)to_ms);
 
     return high <= low ? 0 : (high - low) / length;
+}
+
+int64_t series_begin(const struct series *s)
+{
+    int64_t begin = INT64_MAX;
+
+    /* A finer level says it better, unless the beginning has left it. */
+    for (size_t i = SERIES_LEVELS; i-- > 0;) {
+        const struct series_level *l = &s->level[i];
+        int64_t coarse_ms = i + 1 < SERIES_LEVELS ? series_cell_ms[i + 1] : 0;
+
+        if (l->open == NO_CELL)
+            continue;
+        if (begin == INT64_MAX || l->first * series_cell_ms[i] < begin + coarse_ms)
+            begin = l->first * series_cell_ms[i];
+    }
+    return begin;
 }
 
 double series_sum(const struct series *s, int64_t from_ms, int64_t to_ms)
@@ -157,7 +276,7 @@ double series_sum(const struct series *s, int64_t from_ms, int64_t to_ms)
             continue;
         first = begin / series_cell_ms[i];
         for (int64_t k = first; k <= l->open && k * series_cell_ms[i] < to_ms; k++) {
-            double value = level_cell(l, i, k);
+            double value = level_cell(s, i, k);
 
             if (isnan(value))
                 continue;
@@ -169,6 +288,14 @@ double series_sum(const struct series *s, int64_t from_ms, int64_t to_ms)
     return known ? sum : NAN;
 }
 
+/* --- for the store ------------------------------------------------------------------------------
+ */
+
+static const char *format_of(const struct series *s)
+{
+    return s->wide ? "w1" : "s2";
+}
+
 char *series_pack(const struct series *s)
 {
     struct strbuf b = STRBUF_INIT;
@@ -178,25 +305,46 @@ char *series_pack(const struct series *s)
 
         if (l->open == NO_CELL)
             continue;
-        strbuf_printf(&b, "%zu %" PRId64 " %" PRId64 " %.6g %.6g ", i, l->first, l->open, l->sum,
-                      l->covered_ms);
-        for (int64_t k = l->first; k < l->open; k++)
-            strbuf_printf(&b, "%04x", l->cell[(uint64_t)k % CELLS[i]]);
+        strbuf_printf(&b, "%s %zu %" PRId64 " %" PRId64 " %.9g %" PRId64 " ", format_of(s), i,
+                      l->first, l->open, l->sum, l->end_ms);
+        for (int64_t k = l->first; k < l->open; k++) {
+            uint64_t at = (uint64_t)k % CELLS[i];
+            uint32_t bits;
+
+            if (s->wide)
+                memcpy(&bits, (const float *)l->cell + at, sizeof(bits));
+            else
+                bits = ((const uint16_t *)l->cell)[at];
+            strbuf_printf(&b, s->wide ? "%08x" : "%04x", bits);
+        }
         strbuf_putc(&b, '\n');
     }
     return strbuf_take(&b);
 }
 
-/* NULL when there are fewer than n cells. */
-static const char *unpack_cells(struct series_level *l, size_t i, const char *at, int64_t n)
+static double parse_cell(const struct series *s, const char *digits)
 {
-    for (int64_t k = 0; k < n; k++, at += 4) {
-        char digits[5] = { 0 };
+    uint32_t bits = (uint32_t)strtoul(digits, NULL, 16);
+    float value;
 
-        if (strnlen(at, 4) < 4)
+    if (!s->wide)
+        return unpack_value((uint16_t)bits);
+    memcpy(&value, &bits, sizeof(value));
+    return isfinite(value) && value >= 0 ? (double)value : NAN;
+}
+
+/* NULL when there are fewer than n cells. */
+static const char *unpack_cells(struct series *s, size_t i, const char *at, int64_t n)
+{
+    size_t width = s->wide ? 8 : 4;
+
+    for (int64_t k = 0; k < n; k++, at += width) {
+        char digits[9] = { 0 };
+
+        if (strnlen(at, width) < width)
             return NULL;
-        memcpy(digits, at, 4);
-        put_cell(l, CELLS[i], l->first + k, (uint16_t)strtoul(digits, NULL, 16));
+        memcpy(digits, at, width);
+        set_cell(s, i, s->level[i].first + k, parse_cell(s, digits));
     }
     return at;
 }
@@ -205,27 +353,34 @@ static bool plausible(const struct series_level *l, size_t i)
 {
     return l->first >= 0 && l->open >= l->first && l->open - l->first <= (int64_t)CELLS[i] &&
            l->open < INT64_MAX / 2 / series_cell_ms[i] && isfinite(l->sum) && l->sum >= 0 &&
-           isfinite(l->covered_ms) && l->covered_ms >= 0;
+           l->end_ms >= 0 && l->end_ms <= series_cell_ms[i];
+}
+
+static void drop_level(struct series_level *l)
+{
+    free(l->cell);
+    *l = (struct series_level){ .open = NO_CELL };
 }
 
 void series_unpack(struct series *s, const char *text)
 {
     while (text && *text) {
         struct series_level l = { 0 };
+        char format[3];
         size_t i;
         int used = 0;
 
-        if (sscanf(text, "%zu %" SCNd64 " %" SCNd64 " %lf %lf %n", &i, &l.first, &l.open, &l.sum,
-                   &l.covered_ms, &used) != 5 ||
-            i < 1 || i >= SERIES_LEVELS || !plausible(&l, i))
+        if (sscanf(text, "%2s %zu %" SCNd64 " %" SCNd64 " %lf %" SCNd64 " %n", format, &i, &l.first,
+                   &l.open, &l.sum, &l.end_ms, &used) != 6 ||
+            strcmp(format, format_of(s)) != 0 || i < 1 || i >= SERIES_LEVELS || !plausible(&l, i))
             return;
-        text = unpack_cells(&l, i, text + used, l.open - l.first);
+        drop_level(&s->level[i]);
+        s->level[i] = l;
+        text = unpack_cells(s, i, text + used, l.open - l.first);
         if (!text) {
-            free(l.cell);
+            drop_level(&s->level[i]);
             return;
         }
-        free(s->level[i].cell);
-        s->level[i] = l;
         text = strchr(text, '\n');
         text = text ? text + 1 : NULL;
     }

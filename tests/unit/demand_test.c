@@ -204,6 +204,53 @@ static void series_is_exact_when_fresh(void **unused)
     series_done(&s);
 }
 
+/* Ten thousand nodes of 300 W: a quarter of an hour of them, and one node among them. */
+static void wide_series_take_a_fleet(void **unused)
+{
+    struct series wide, half;
+    char *text;
+
+    (void)unused;
+    series_init_wide(&wide);
+    series_init(&half);
+    for (int i = 0; i < 10000; i++) /* the same five hours each, one after the other: late */
+        series_add(&wide, 900000, 900000 + 18000000, 300 * 18000);
+    series_add(&half, 900000, 900000 + 18000000, 3e6 * 18000);
+    assert_near(series_sum(&wide, 1800000, 2700000) / (3e6 * 900), 1, 0.0005);
+    assert_near(series_sum(&wide, 0, 18900000) / (3e6 * 18000), 1, 0.0005);
+    assert_near(series_sum(&half, 0, 18900000) / (3e6 * 18000), 1, 0.0005);
+    text = series_pack(&wide);
+    series_done(&wide);
+    series_init_wide(&wide);
+    series_unpack(&wide, text);
+    assert_near(series_sum(&wide, 1800000, 2700000) / (3e6 * 900), 1, 0.0005);
+    series_unpack(&half, text); /* of the other format: left alone */
+    assert_near(series_sum(&half, 0, 18900000) / (3e6 * 18000), 1, 0.0005);
+    free(text);
+    series_done(&wide);
+    series_done(&half);
+}
+
+static void late_amounts_find_their_cells(void **unused)
+{
+    struct series s;
+
+    (void)unused;
+    series_init(&s);
+    assert_true(series_begin(&s) == INT64_MAX);
+    series_add(&s, 1800000, 1860000, 600);
+    assert_true(series_begin(&s) == 1800000);
+    series_add(&s, 1860000, 1920000, 600);
+    series_add(&s, 1800000, 1860000, 60);  /* wholly closed */
+    series_add(&s, 1890000, 1950000, 120); /* half before the open cell */
+    series_add(&s, 1830000, 1830000, 7);   /* an instant */
+    assert_near(series_sum(&s, 1800000, 1860000), 667, 1);
+    assert_near(series_sum(&s, 1860000, 1920000), 660, 1);
+    assert_near(series_sum(&s, 1920000, 1950000), 60, 0.1);
+    assert_near(series_sum(&s, 0, 2000000), 600 + 600 + 60 + 120 + 7, 2);
+    series_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +263,8 @@ int main(void)
         cmocka_unit_test(a_clock_set_back_is_no_burst),
         cmocka_unit_test(series_keeps_joules),
         cmocka_unit_test(series_is_exact_when_fresh),
+        cmocka_unit_test(wide_series_take_a_fleet),
+        cmocka_unit_test(late_amounts_find_their_cells),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
