@@ -106,6 +106,8 @@ int controller_new(const struct controller_options *options, int64_t boot_ms, in
     r = core_restore(c, next, data, e);
     if (r < 0)
         return r;
+    c->cluster->moved = c->cluster->move_marks.since_wall_ms == 0;
+    marks_begin(&c->cluster->move_marks, wall_ms);
     begin_term(c);
     core_flush(c);
     c->fx = NULL;

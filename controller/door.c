@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/state/model_requests.h"
 
 #define FADE_MS 60000.0 /* of the error share */
 
@@ -86,12 +87,12 @@ static void take_model(struct controller *c, struct model *m, const struct door_
         m->window_requests = m->window_requests * keep + (double)requests;
         m->window_errors = m->window_errors * keep + (double)errors;
         m->error_share = m->window_requests > 0 ? m->window_errors / m->window_requests : NAN;
-        m->errors += errors;
         if (model_spec(m)->demand.source == DEMAND_FRONT_DOOR) {
             /* The length is by boot time: a stepped wall clock changes no rate. */
-            demand_add(&m->demand, c->wall_ms - (c->now_ms - m->door.at_ms), c->wall_ms,
-                       (double)requests);
-            m->requests += requests;
+            int64_t from_ms = c->wall_ms - (c->now_ms - m->door.at_ms);
+
+            demand_add(&m->demand, from_ms, c->wall_ms, (double)requests);
+            model_count_requests(c->cluster, m, from_ms, c->wall_ms, requests, errors);
         }
     }
     m->door.known = true;

@@ -196,6 +196,11 @@ json_t *core_meta_row(const struct controller *c)
                      k->paused, "pausedBy", k->paused_by);
 }
 
+static void get_marks(struct marks *m, size_t most, const json_t *row)
+{
+    marks_unpack(m, most, json_string_value(json_object_get(row, "marks")));
+}
+
 static void restore_history(struct controller *c, const struct row *row)
 {
     const char *rest = strchr(row->key, '/');
@@ -225,12 +230,14 @@ static void restore_history(struct controller *c, const struct row *row)
         if (m)
             demand_from_row(&m->demand, row->value);
     } else if (strcmp(row->key, "cluster/energy") == 0) {
-        series_unpack(&c->cluster->used_j, json_string_value(json_object_get(row->value, "used")));
-        series_unpack(&c->cluster->always_j,
-                      json_string_value(json_object_get(row->value, "always")));
-        series_unpack(&c->cluster->saved_j,
-                      json_string_value(json_object_get(row->value, "saved")));
-        series_unpack(&c->cluster->awake, json_string_value(json_object_get(row->value, "awake")));
+        cluster_history_from_row(c->cluster, row->value);
+    } else if (strncmp(row->key, "power/", 6) == 0) {
+        struct node *n = named_find(&c->cluster->nodes, name);
+
+        if (n)
+            get_marks(&n->power_marks, POWER_MARKS_MOST, row->value);
+    } else if (strcmp(row->key, "cluster/moves") == 0) {
+        get_marks(&c->cluster->move_marks, MOVE_MARKS_MOST, row->value);
     }
 }
 
@@ -263,11 +270,28 @@ static int restore_row(struct controller *c, struct old_revisions *old, const st
     return 0;
 }
 
+/* The life-cycle record is durable, its marks are not: where they differ the record is right. */
+static void agree_marks(struct controller *c, struct node *n)
+{
+    bool asleep = n->record.state == NODE_ASLEEP;
+    bool marked =
+        marks_newest_ms(&n->power_marks, MARK_ASLEEP) > marks_newest_ms(&n->power_marks, MARK_UP);
+
+    if (asleep != marked)
+        marks_add(&n->power_marks, POWER_MARKS_MOST, asleep ? MARK_ASLEEP : MARK_UP,
+                  n->record.entered_wall_ms > 0 ? n->record.entered_wall_ms : c->wall_ms);
+    /* Without a mark of its own it never slept, if nothing of that was lost. */
+    marks_begin(&n->power_marks,
+                n->record.sleeps == 0 && n->created_wall_ms > 0 ? n->created_wall_ms : c->wall_ms);
+}
+
 /* The desired state as it was: replies carry a new generation, for the term in them is new too. */
 static void finish(struct controller *c)
 {
-    for (size_t i = 0; i < c->cluster->nodes.n_items; i++)
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
         cluster_node(c->cluster, i)->desired_digest = 0;
+        agree_marks(c, cluster_node(c->cluster, i));
+    }
     for (size_t i = 0; i < c->cluster->replicas.n_items; i++) {
         struct replica *r = cluster_replica(c->cluster, i);
 
@@ -332,12 +356,27 @@ static void store_demand(struct controller *c, struct model *m)
     d->stored = d->open;
 }
 
+static void store_marks(struct controller *c, const char *key, const struct marks *m)
+{
+    char *text = marks_pack(m);
+
+    fx_store(c->fx, TABLE_HISTORY, key, json_pack("{s:s}", "marks", text ? text : ""));
+    free(text);
+}
+
+/* At once, not once a minute: a node has few of them. */
+void core_store_power_marks(struct controller *c, const struct node *n)
+{
+    char key[400];
+
+    (void)snprintf(key, sizeof(key), "power/%s", n->name);
+    store_marks(c, key, &n->power_marks);
+}
+
 void core_store_counters(struct controller *c)
 {
     struct cluster *k = c->cluster;
     char key[400];
-    char *used = series_pack(&k->used_j), *always = series_pack(&k->always_j);
-    char *saved = series_pack(&k->saved_j), *awake = series_pack(&k->awake);
 
     for (size_t i = 0; i < k->nodes.n_items; i++) {
         (void)snprintf(key, sizeof(key), "node/%s", cluster_node(k, i)->name);
@@ -350,11 +389,8 @@ void core_store_counters(struct controller *c)
         fx_store(c->fx, TABLE_HISTORY, key, model_counters_to_row(m));
         store_demand(c, m);
     }
-    fx_store(c->fx, TABLE_HISTORY, "cluster/energy",
-             json_pack("{s:s, s:s, s:s, s:s}", "used", used, "always", always, "saved", saved,
-                       "awake", awake));
-    free(used);
-    free(always);
-    free(saved);
-    free(awake);
+    fx_store(c->fx, TABLE_HISTORY, "cluster/energy", cluster_history_to_row(k));
+    if (k->moved)
+        store_marks(c, "cluster/moves", &k->move_marks);
+    k->moved = false;
 }

@@ -283,7 +283,8 @@ json_t *view_replica(struct controller *c, const struct replica *r)
 
 static double model_watts(const struct controller *c, const struct model *m)
 {
-    double joules = series_sum(&m->joules, c->wall_ms - 60000, c->wall_ms);
+    double joules = series_sum(&m->idle_j, c->wall_ms - 60000, c->wall_ms) +
+                    series_sum(&m->dynamic_j, c->wall_ms - 60000, c->wall_ms);
 
     return isnan(joules) ? NAN : joules / 60;
 }

@@ -11,15 +11,40 @@ static void count(struct savings *s, double joules, enum savings_label label)
     s->error_j += joules * error_share[label];
 }
 
-static double even_utilization(const struct savings_node *nodes, size_t n)
+void savings_use(struct savings *s, double joules, enum savings_label label)
+{
+    s->used_j += joules;
+    count(s, joules, label);
+}
+
+void savings_would_use(struct savings *s, double joules, enum savings_label label)
+{
+    s->counterfactual_j += joules;
+    count(s, joules, label);
+}
+
+enum savings_label savings_curve_label(const struct node_curve *curve)
+{
+    return curve->provenance == PROVENANCE_MEASURED ? SAVINGS_MEASURED : SAVINGS_ESTIMATED;
+}
+
+double savings_even_utilization(const struct savings_node *nodes, size_t n)
 {
     double busy = 0, all = 0;
+    size_t awake = 0, known = 0;
 
     for (size_t i = 0; i < n; i++) {
         all += nodes[i].cpu_milli;
-        if (!nodes[i].asleep && !isnan(nodes[i].utilization))
-            busy += nodes[i].utilization * nodes[i].cpu_milli;
+        if (nodes[i].asleep)
+            continue;
+        awake++;
+        if (isnan(nodes[i].utilization))
+            continue;
+        known++;
+        busy += nodes[i].utilization * nodes[i].cpu_milli;
     }
+    if (2 * known < awake)
+        return NAN;
     return all > 0 ? busy / all : 0;
 }
 
@@ -36,29 +61,23 @@ static void add_used(struct savings *s, const struct savings_node *n, double sec
     } else if (n->provenance == PROVENANCE_MEASURED) {
         label = SAVINGS_MEASURED;
     }
-    s->used_j += watts * seconds;
-    count(s, watts * seconds, label);
+    savings_use(s, watts * seconds, label);
 }
 
 void savings_add(struct savings *s, const struct savings_node *nodes, size_t n, double seconds)
 {
-    double u = even_utilization(nodes, n);
+    double u = savings_even_utilization(nodes, n);
 
     for (size_t i = 0; i < n; i++) {
-        double joules = node_curve_watts(nodes[i].curve, u) * seconds;
-
         add_used(s, &nodes[i], seconds);
-        s->counterfactual_j += joules;
-        count(s, joules,
-              nodes[i].curve->provenance == PROVENANCE_MEASURED ? SAVINGS_MEASURED
-                                                                : SAVINGS_ESTIMATED);
+        savings_would_use(s, node_curve_watts(nodes[i].curve, u) * seconds,
+                          savings_curve_label(nodes[i].curve));
     }
 }
 
 void savings_add_cycle(struct savings *s, double cycle_j)
 {
-    s->used_j += cycle_j;
-    count(s, cycle_j, SAVINGS_ASSUMED);
+    savings_use(s, cycle_j, SAVINGS_ASSUMED);
 }
 
 double savings_j(const struct savings *s)

@@ -28,6 +28,18 @@ struct savings {
     double label_j[SAVINGS_LABELS]; /* of used and counterfactual joules together */
 };
 
+/* Joules used, and joules that the counterfactual would have used. */
+void savings_use(struct savings *s, double joules, enum savings_label label);
+void savings_would_use(struct savings *s, double joules, enum savings_label label);
+
+/* Of a curve: whose joules it rests on. */
+enum savings_label savings_curve_label(const struct node_curve *curve);
+
+/* Mean utilization of all nodes if the load were spread evenly, sleepers included. NAN: of less
+ * than half of the awake nodes it is known how busy they are. */
+double savings_even_utilization(const struct savings_node *nodes, size_t n);
+
+/* One interval of whole nodes, at their present watts. */
 void savings_add(struct savings *s, const struct savings_node *nodes, size_t n, double seconds);
 
 /* Joules of one power cycle that no interval saw (shutdown and boot). */

@@ -6,6 +6,7 @@
 
 #include "controller/reconcile/node_lifecycle.h"
 #include "controller/reconcile/reconcile.h"
+#include "controller/state/node_energy.h"
 #include "controller/state/snapshot_build.h"
 #include "controller/substrate/standalone.h"
 #include "proto/base/random.h"
@@ -260,6 +261,24 @@ static void learn_wake(struct controller *c, struct node *n, const struct node_r
     node_curve_learn_wake(&n->curve, boot_s, boot_s * node_curve_watts(&n->curve, 0.3));
 }
 
+/* What a report over any time says of it: when it was off, and what the cycle cost. */
+static void count_power(struct controller *c, struct node *n, const struct node_record *before)
+{
+    const struct node_record *r = &n->record;
+    bool slept = before->state == NODE_ASLEEP, rose = before->state == NODE_WAKING;
+
+    if (r->state == NODE_ASLEEP && !slept)
+        node_energy_off(c->cluster, n, c->wall_ms);
+    else if (r->state != NODE_ASLEEP && slept)
+        node_energy_up(n, c->wall_ms);
+    else if (!rose)
+        return;
+    if (r->state == NODE_AWAKE && (slept || rose) &&
+        strcmp(n->boot_id, before->boot_id) != 0) /* else it never went off */
+        node_energy_booted(c->cluster, n, c->wall_ms, r->wakes > before->wakes);
+    core_store_power_marks(c, n);
+}
+
 static void follow(struct controller *c, struct node *n, const struct node_record *before, int t)
 {
     const struct node_record *r = &n->record;
@@ -276,6 +295,7 @@ static void follow(struct controller *c, struct node *n, const struct node_recor
     }
     if (t == 9 && !before->restored)
         learn_wake(c, n, before);
+    count_power(c, n, before);
     if (r->state == NODE_UNREACHABLE || r->state == NODE_QUARANTINED)
         c->plan_wanted = true;
     core_journal(c, &(struct journal_row){ .act = act_of(r),

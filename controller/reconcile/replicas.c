@@ -230,8 +230,11 @@ static void observe_replica(struct controller *c, struct replica *r)
     s = start_of(c, r->name);
     if (s && s->state == START_STARTED && replica_serves(c, r)) {
         s->state = START_READY;
-        if (s->replaces[0])
+        if (s->replaces[0]) {
             c->cluster->moves++;
+            c->cluster->moved = true;
+            marks_add(&c->cluster->move_marks, MOVE_MARKS_MOST, 0, c->wall_ms);
+        }
     }
 }
 

@@ -38,10 +38,10 @@ struct cluster *cluster_new(void)
     struct cluster *c = xcalloc(1, sizeof(*c));
 
     c->step_ms = DEFAULT_STEP_MS;
-    series_init(&c->used_j);
-    series_init(&c->always_j);
-    series_init(&c->saved_j);
-    series_init(&c->awake);
+    energy_history_init(&c->energy);
+    series_init_wide(&c->awake);
+    series_init_wide(&c->request_count);
+    c->even_utilization = NAN;
     return c;
 }
 
@@ -169,7 +169,6 @@ struct node *node_add(struct cluster *c, const char *name)
     n->watts = n->utilization = NAN;
     n->watts_provenance = PROVENANCE_UNAVAILABLE;
     series_init(&n->joules);
-    series_init(&n->busy);
     named_add(&c->nodes, n);
     return n;
 }
@@ -183,7 +182,7 @@ static void node_free(struct node *n)
     }
     free(n->problems);
     series_done(&n->joules);
-    series_done(&n->busy);
+    marks_done(&n->power_marks);
     free(n->power_message);
     free(n->replicas);
     free(n->name);
@@ -224,7 +223,10 @@ struct model *model_put(struct cluster *c, const struct manifest *object)
         m->handed = INT64_MIN;
         m->load_p99_ms = -1;
         demand_init(&m->demand, c->step_ms);
-        series_init(&m->joules);
+        series_init_wide(&m->idle_j);
+        series_init_wide(&m->dynamic_j);
+        series_init_wide(&m->request_count);
+        series_init_wide(&m->error_count);
         named_add(&c->models, m);
     }
     m->deleting = false;
@@ -238,7 +240,10 @@ static void model_free(struct model *m)
 {
     revision_unref(m->revision);
     demand_done(&m->demand);
-    series_done(&m->joules);
+    series_done(&m->idle_j);
+    series_done(&m->dynamic_j);
+    series_done(&m->request_count);
+    series_done(&m->error_count);
     free(m->replicas);
     free(m->name);
     free(m);
@@ -405,10 +410,10 @@ void cluster_free(struct cluster *c)
     named_done(&c->policies);
     named_done(&c->nodes);
     named_done(&c->replicas);
-    series_done(&c->used_j);
-    series_done(&c->always_j);
-    series_done(&c->saved_j);
+    energy_history_done(&c->energy);
     series_done(&c->awake);
+    series_done(&c->request_count);
+    marks_done(&c->move_marks);
     manifest_free(c->defaults);
     free(c->due_nodes);
     free(c->dirty_nodes);

@@ -10,6 +10,8 @@
 
 #include "controller/energy/node_curve.h"
 #include "controller/state/demand.h"
+#include "controller/state/energy_history.h"
+#include "controller/state/marks.h"
 #include "controller/state/named.h"
 #include "controller/state/node_record.h"
 #include "controller/state/series.h"
@@ -54,13 +56,14 @@ struct model {
     int64_t load_at_wall_ms;
     struct replica **replicas; /* all of them, in no order */
     size_t n_replicas, cap_replicas;
-    struct series joules;    /* per cell */
-    uint32_t index;          /* in the snapshot being built, or NO_INDEX */
-    bool dirty;              /* in dirty_models */
-    double pending_requests; /* told by replicas, not yet in `demand` */
-    int64_t pending_wall_ms; /* since when; 0: nothing yet */
-    int64_t handed;          /* steps before this one were given to the planner */
-    uint32_t serving, alive; /* replicas, counted by each reconciliation */
+    struct series idle_j, dynamic_j;          /* per cell */
+    struct series request_count, error_count; /* per cell */
+    uint32_t index;                           /* in the snapshot being built, or NO_INDEX */
+    bool dirty;                               /* in dirty_models */
+    double pending_requests;                  /* told by replicas, not yet in `demand` */
+    int64_t pending_wall_ms;                  /* since when; 0: nothing yet */
+    int64_t handed;                           /* steps before this one were given to the planner */
+    uint32_t serving, alive;                  /* replicas, counted by each reconciliation */
     uint32_t plan_floor, plan_target, plan_placed;
     uint32_t counter; /* scratch of one pass */
     bool frozen, door_due, told;
@@ -113,6 +116,14 @@ struct report_base {
     int64_t wall_ms; /* ours, when the sample was taken */
 };
 
+enum power_mark {                  /* stored; never renumber */
+                  MARK_ASLEEP = 0, /* it is off */
+                  MARK_UP = 1,     /* it is no longer known to be off */
+                  MARK_WOKEN = 2,  /* a wake by huddle has succeeded */
+};
+#define POWER_MARKS_MOST 512 /* four weeks of six nights a day */
+#define MOVE_MARKS_MOST 16384
+
 struct node {
     char *name;
     char uid[UID_MAX];
@@ -148,7 +159,9 @@ struct node {
     int64_t empty_since_ms;
     double watts, utilization; /* over the last interval; NAN: unknown */
     enum provenance watts_provenance;
-    struct series joules, busy;
+    struct series joules;
+    int64_t charged_wall_ms;  /* its time until then is in the counterfactual; 0: since start */
+    struct marks power_marks; /* enum power_mark */
     uint64_t energy_measured_uj, energy_estimated_uj, energy_unattributed_uj; /* totals */
     uint64_t energy_gaps;
     int64_t figures_told_ms; /* last FX_CHANGE for figures alone */
@@ -240,10 +253,15 @@ struct cluster {
     char paused_by[WHO_MAX];
     int64_t start_ms; /* of this controller */
     struct named_set models, pools, policies, nodes, replicas;
-    struct series used_j, always_j, saved_j, awake; /* of the cluster, per cell */
-    uint64_t moves;                                 /* completed, ever */
-    int64_t step_ms;                                /* of every demand series */
-    struct manifest *defaults;                      /* a PowerPolicy as the parser fills it in */
+    struct energy_history energy;
+    struct series awake;         /* seconds of awake nodes */
+    struct series request_count; /* of all models, the deleted ones too */
+    struct marks move_marks;     /* kind 0: a move was completed */
+    bool moved;                  /* move_marks are to be stored */
+    double even_utilization;     /* if the load were spread over all nodes; NAN: unknown */
+    uint64_t moves;              /* completed, ever */
+    int64_t step_ms;             /* of every demand series */
+    struct manifest *defaults;   /* a PowerPolicy as the parser fills it in */
     /* Changed since the last flush: to be stored and told. */
     struct node **dirty_nodes;
     struct replica **dirty_replicas;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/state/model_requests.h"
+#include "controller/state/node_energy.h"
 #include "proto/base/array.h"
 #include "proto/base/random.h"
 
@@ -155,7 +157,7 @@ static void count_node(struct cluster *c, struct node *n, struct report_base *b,
 {
     uint64_t measured = grown(w->energy_measured_uj, b->measured_uj);
     uint64_t estimated = grown(w->energy_estimated_uj, b->estimated_uj);
-    int64_t taken_ms = wall_ms - (int64_t)w->age_ms, from_ms = b->wall_ms;
+    int64_t taken_ms = wall_ms - (int64_t)w->age_ms, from_ms = b->wall_ms, up_ms;
     double joules = (double)(measured + estimated) / 1e6;
 
     if (!n->baseline) {
@@ -165,10 +167,15 @@ static void count_node(struct cluster *c, struct node *n, struct report_base *b,
         n->energy_gaps += w->energy_gaps > b->gaps ? w->energy_gaps - b->gaps : 0;
         if (from_ms == 0 || from_ms > taken_ms)
             from_ms = taken_ms;
-        if (has_energy(w)) {
-            series_add(&n->joules, from_ms, taken_ms, joules);
-            series_add(&c->used_j, from_ms, taken_ms, joules);
-        }
+        up_ms = marks_newest_ms(&n->power_marks, MARK_UP);
+        if (from_ms < up_ms && up_ms < taken_ms) /* nothing was counted in its sleep */
+            from_ms = up_ms;
+        if (has_energy(w))
+            node_energy_count(c, n,
+                              &(struct node_joules){ .from_ms = from_ms,
+                                                     .to_ms = taken_ms,
+                                                     .measured_j = (double)measured / 1e6,
+                                                     .estimated_j = (double)estimated / 1e6 });
     }
     if (facts && spans_one_run(n, b, w))
         take_rates(n, b, w, joules, estimated > measured);
@@ -178,9 +185,6 @@ static void count_node(struct cluster *c, struct node *n, struct report_base *b,
         n->watts = NAN;
         n->watts_provenance = PROVENANCE_UNAVAILABLE;
     }
-    if (facts && !isnan(n->utilization) && from_ms > 0 && taken_ms > from_ms)
-        series_add(&n->busy, from_ms, taken_ms,
-                   n->utilization * (double)(taken_ms - from_ms) / 1000);
     n->baseline = false;
     *b = (struct report_base){ .epoch = w->epoch,
                                .sequence = w->sequence,
@@ -205,7 +209,13 @@ struct piece { /* how the increments of one report are to be taken */
     bool facts;
 };
 
-static void count_requests(const struct piece *p, struct replica *r, uint64_t requests)
+static int64_t piece_from_ms(const struct piece *p)
+{
+    return p->from_wall_ms > 0 ? p->from_wall_ms : p->taken_wall_ms;
+}
+
+static void count_requests(const struct piece *p, struct replica *r, uint64_t requests,
+                           uint64_t errors)
 {
     double length_ms = (double)(p->taken_wall_ms - p->from_wall_ms);
     struct model *m = r->model;
@@ -216,12 +226,13 @@ static void count_requests(const struct piece *p, struct replica *r, uint64_t re
         r->load = isnan(r->load) ? rate : 0.5 * r->load + 0.5 * rate;
     }
     r->requests += requests;
+    r->errors += errors;
     if (model_spec(m)->demand.source != DEMAND_METRICS)
         return;
-    m->requests += requests;
+    model_count_requests(p->c, m, piece_from_ms(p), p->taken_wall_ms, requests, errors);
     m->pending_requests += (double)requests;
     if (m->pending_wall_ms == 0)
-        m->pending_wall_ms = p->from_wall_ms > 0 ? p->from_wall_ms : p->taken_wall_ms;
+        m->pending_wall_ms = piece_from_ms(p);
 }
 
 static void count_replica(const struct piece *p, struct replica *r, const struct wire_replica *w)
@@ -250,15 +261,13 @@ static void count_replica(const struct piece *p, struct replica *r, const struct
         r->energy_dynamic_uj += dynamic;
         m->energy_idle_uj += idle;
         m->energy_dynamic_uj += dynamic;
-        series_add(&m->joules, p->from_wall_ms > 0 ? p->from_wall_ms : p->taken_wall_ms,
-                   p->taken_wall_ms, (double)(idle + dynamic) / 1e6);
+        series_add(&m->idle_j, piece_from_ms(p), p->taken_wall_ms, (double)idle / 1e6);
+        series_add(&m->dynamic_j, piece_from_ms(p), p->taken_wall_ms, (double)dynamic / 1e6);
     }
     if (!w->metrics_known) /* absent is not zero: the next known value counts the difference */
         return;
-    if (counts) {
-        count_requests(p, r, grown(w->requests, b->requests));
-        r->errors += grown(w->errors, b->errors);
-    }
+    if (counts)
+        count_requests(p, r, grown(w->requests, b->requests), grown(w->errors, b->errors));
     b->requests = w->requests;
     b->errors = w->errors;
 }
@@ -443,6 +452,7 @@ static struct node *find_or_add(struct cluster *c, const struct wire_report *w, 
         return n;
     n = node_add(c, w->node);
     n->created_wall_ms = wall_ms;
+    marks_begin(&n->power_marks, wall_ms);
     (void)snprintf(n->uid, sizeof(n->uid), "node-%016llx",
                    (unsigned long long)random_mix(random_hash(c->id) ^ random_hash(w->node)));
     n->baseline = true;

@@ -399,21 +399,31 @@ static uint64_t hex_at(const json_t *a, size_t i)
     return text ? strtoull(text, NULL, 16) : 0;
 }
 
+static void set_series(json_t *o, const char *key, const struct series *s)
+{
+    char *text = series_pack(s);
+
+    json_object_set_new(o, key, text_of(text));
+    free(text);
+}
+
+static void get_series(const json_t *o, const char *key, struct series *s)
+{
+    series_unpack(s, json_string_value(json_object_get(o, key)));
+}
+
 json_t *node_counters_to_row(const struct node *n)
 {
     json_t *replicas = json_object();
-    char *joules = series_pack(&n->joules), *busy = series_pack(&n->busy);
     json_t *o;
 
     for (size_t i = 0; i < n->n_replicas; i++)
         json_object_set_new(replicas, n->replicas[i]->name, replica_counters(n->replicas[i]));
-    o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:s, s:s}", "base", base_to_row(&n->base[0]),
-                  "before", base_to_row(&n->base[1]), "measured", hex_of(n->energy_measured_uj),
-                  "estimated", hex_of(n->energy_estimated_uj), "unattributed",
-                  hex_of(n->energy_unattributed_uj), "gaps", (json_int_t)n->energy_gaps, "replicas",
-                  replicas, "joules", joules, "busy", busy);
-    free(joules);
-    free(busy);
+    o = json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "base", base_to_row(&n->base[0]), "before",
+                  base_to_row(&n->base[1]), "measured", hex_of(n->energy_measured_uj), "estimated",
+                  hex_of(n->energy_estimated_uj), "unattributed", hex_of(n->energy_unattributed_uj),
+                  "gaps", (json_int_t)n->energy_gaps, "replicas", replicas);
+    set_series(o, "joules", &n->joules);
     return o;
 }
 
@@ -429,8 +439,7 @@ void node_counters_from_row(struct cluster *c, struct node *n, const json_t *row
     get_u64(row, "estimated", &n->energy_estimated_uj);
     get_u64(row, "unattributed", &n->energy_unattributed_uj);
     get_u64(row, "gaps", &n->energy_gaps);
-    series_unpack(&n->joules, json_string_value(json_object_get(row, "joules")));
-    series_unpack(&n->busy, json_string_value(json_object_get(row, "busy")));
+    get_series(row, "joules", &n->joules);
     n->baseline = n->base[0].epoch == 0;
     json_object_foreach(replicas, key, value) {
         struct replica *r = named_find(&c->replicas, key);
@@ -449,13 +458,14 @@ void node_counters_from_row(struct cluster *c, struct node *n, const json_t *row
 
 json_t *model_counters_to_row(const struct model *m)
 {
-    char *joules = series_pack(&m->joules);
-    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:I, s:s}", "requests", hex_of(m->requests),
-                          "errors", hex_of(m->errors), "idle", hex_of(m->energy_idle_uj), "dynamic",
-                          hex_of(m->energy_dynamic_uj), "loadP99Ms", (json_int_t)m->load_p99_ms,
-                          "joules", joules);
+    json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:I}", "requests", hex_of(m->requests), "errors",
+                          hex_of(m->errors), "idle", hex_of(m->energy_idle_uj), "dynamic",
+                          hex_of(m->energy_dynamic_uj), "loadP99Ms", (json_int_t)m->load_p99_ms);
 
-    free(joules);
+    set_series(o, "idleJ", &m->idle_j);
+    set_series(o, "dynamicJ", &m->dynamic_j);
+    set_series(o, "requestCount", &m->request_count);
+    set_series(o, "errorCount", &m->error_count);
     if (!isnan(m->learned_capacity))
         json_object_set_new(o, "learnedCapacity", json_real(m->learned_capacity));
     return o;
@@ -469,7 +479,26 @@ void model_counters_from_row(struct model *m, const json_t *row)
     get_u64(row, "dynamic", &m->energy_dynamic_uj);
     get_i64(row, "loadP99Ms", &m->load_p99_ms);
     get_double(row, "learnedCapacity", &m->learned_capacity);
-    series_unpack(&m->joules, json_string_value(json_object_get(row, "joules")));
+    get_series(row, "idleJ", &m->idle_j);
+    get_series(row, "dynamicJ", &m->dynamic_j);
+    get_series(row, "requestCount", &m->request_count);
+    get_series(row, "errorCount", &m->error_count);
+}
+
+json_t *cluster_history_to_row(const struct cluster *c)
+{
+    json_t *o = energy_history_to_row(&c->energy);
+
+    set_series(o, "awake", &c->awake);
+    set_series(o, "requestCount", &c->request_count);
+    return o;
+}
+
+void cluster_history_from_row(struct cluster *c, const json_t *row)
+{
+    energy_history_from_row(&c->energy, row);
+    get_series(row, "awake", &c->awake);
+    get_series(row, "requestCount", &c->request_count);
 }
 
 /* --- demand -------------------------------------------------------------------------------------

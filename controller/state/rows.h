@@ -21,6 +21,10 @@ void node_counters_from_row(struct cluster *c, struct node *n, const json_t *row
 json_t *model_counters_to_row(const struct model *m);
 void model_counters_from_row(struct model *m, const json_t *row);
 
+/* Energy, awake nodes and requests of the whole cluster. */
+json_t *cluster_history_to_row(const struct cluster *c);
+void cluster_history_from_row(struct cluster *c, const json_t *row);
+
 /* One chunk of a demand series: DEMAND_CHUNK steps from `first`. */
 json_t *demand_to_row(const struct demand *d, int64_t first);
 void demand_from_row(struct demand *d, const json_t *row);

@@ -173,7 +173,7 @@ static void declare_boot(struct node_curve *curve, const struct power_pool *pool
         curve->cycle_j = (double)pool->boot.energy_mj / 1000;
 }
 
-static struct node_curve node_curve_in_pool(const struct node *n)
+struct node_curve node_curve_in_pool(const struct node *n)
 {
     struct node_curve curve = n->curve;
 

@@ -23,6 +23,9 @@ bool node_eligible(const struct node *n, const struct served_model *spec);
  */
 int64_t node_boot_p99_ms(const struct node *n);
 
+/* Its learned curve, with what its pool declares of standby and boot. */
+struct node_curve node_curve_in_pool(const struct node *n);
+
 /* May the node be given new replicas now? */
 bool node_schedulable(const struct cluster *c, const struct node *n, int64_t now_ms);
 

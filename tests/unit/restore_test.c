@@ -93,9 +93,10 @@ static void wild_numbers_are_left_out(void **state)
         { TABLE_OBJECT, "servedmodels/m", MODEL },
         { TABLE_OBJECT, "powerpools/p", POOL },
         { TABLE_HISTORY, "cluster/energy",
-          "{\"used\":\"1 0 700 1 1 0000\",\"always\":\"2 -5 9223372036854775807 1 1 \","
-          "\"saved\":\"1 9223372036854775806 9223372036854775807 1 1 0000\","
-          "\"awake\":\"1 1 1 nan inf \"}" },
+          "{\"measured\":\"s2 1 0 700 1 1 0000\","
+          "\"always\":\"s2 2 -5 9223372036854775807 1 1 \","
+          "\"error\":\"s2 1 9223372036854775806 9223372036854775807 1 1 0000\","
+          "\"awake\":\"s2 1 1 1 nan inf \"}" },
         { TABLE_HISTORY, "demand/m/0000000000000000",
           "{\"stepMs\":60000,\"first\":-9223372036854775808,\"values\":[1,2]}" },
         { TABLE_HISTORY, "demand/m/0000000000000001",
