@@ -105,7 +105,13 @@ static void do_report(struct calls *c, struct call *call)
 static void do_submit(struct calls *c, struct call *call)
 {
     struct controller_event *e = call->event;
+    struct err why = ERR_INIT;
 
+    if (e->kind == CE_PUT && c->options.admit &&
+        c->options.admit(c->options.data, e->put.object, &why) < 0) {
+        answer(c, call, 422, NULL, why.text);
+        return;
+    }
     take_ticket(c, call);
     if (e->kind == CE_PUT)
         e->put.ticket = call->ticket;

@@ -21,6 +21,9 @@ struct calls_options {
     /* On the loop's thread: calls_answer() with these, in its turn behind all effects so far; also
      * when the store does not work. Takes the object. */
     void (*answer)(void *data, uint64_t ticket, int status, json_t *object, const char *message);
+    /* On the loop's thread: may this object be put, dry run or not? -errno with the reason, which
+     * is answered 422. NULL: any. */
+    int (*admit)(void *data, const struct manifest *object, struct err *e);
     /* On any thread: see api/backend.h. */
     bool (*ready)(void *data, struct err *e);
     void (*stats)(void *data, struct api_stats *ret_stats);

@@ -67,6 +67,12 @@ static const struct field FIELDS[] = {
       "longest silence of a replica within an answer", NULL },
     { "frontDoor.endpointsFile", FIELD_TEXT, C(front_door.endpoints_file), "", 0, 0, NULL,
       "file in which all endpoints are written as JSON, for other balancers", NULL },
+    { "powerDrivers.programs", FIELD_LIST, C(power_drivers.programs),
+      "/usr/libexec/huddle /etc/huddle/drivers", 0, 0, NULL,
+      "folders from which the programs of PowerPools with an exec driver may come; [] for none",
+      NULL },
+    { "powerDrivers.secrets", FIELD_LIST, C(power_drivers.secrets), "/etc/huddle/secrets", 0, 0,
+      NULL, "folders from which their secrets may come; [] for none", NULL },
     { "zoneinfo", FIELD_TEXT, C(zoneinfo), "/usr/share/zoneinfo", 0, 0, NULL,
       "folder of the time zones that policies name", NULL },
     { "log.level", FIELD_WORD, C(log.level), "info", 0, 0, "debug info warn error",
@@ -191,12 +197,25 @@ static int check_front_door(struct config *c, struct err *e)
     return 0;
 }
 
+static int check_folders(const char *key, const struct string_list *l, struct err *e)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->item[i][0] != '/')
+            return err_set(e, -EINVAL, "%s: expected absolute paths, not \"%.100s\"", key,
+                           l->item[i]);
+    return 0;
+}
+
 static int check(struct config *c, struct err *e)
 {
     int r = check_listen(c, e);
 
     if (r == 0)
         r = check_front_door(c, e);
+    if (r == 0)
+        r = check_folders("powerDrivers.programs", &c->power_drivers.programs, e);
+    if (r == 0)
+        r = check_folders("powerDrivers.secrets", &c->power_drivers.secrets, e);
     if (r == 0 && c->ports.low > c->ports.high)
         r = err_set(e, -EINVAL, "ports: low is above high");
     if (r == 0 && c->state_dir[0] != '/')

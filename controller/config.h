@@ -44,6 +44,9 @@ struct config {
         char *endpoints_file; /* "": none; all endpoints as JSON, for other balancers */
         int64_t slots, queue_ms, answer_ms; /* see substrate/front_door.h */
     } front_door;
+    struct {
+        struct string_list programs, secrets; /* folders: see power/folders.h */
+    } power_drivers;
     char *zoneinfo; /* folder of TZif files */
     struct {
         int level;  /* enum log_level */

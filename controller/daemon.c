@@ -82,6 +82,13 @@ static void answer_in_turn(void *data, uint64_t ticket, int status, json_t *obje
     end_turn_soon(d);
 }
 
+static int admit_object(void *data, const struct manifest *object, struct err *e)
+{
+    struct daemon *d = data;
+
+    return object->kind == KIND_POWER_POOL ? power_folders_admit(&d->folders, &object->pool, e) : 0;
+}
+
 static void step_for_call(void *data, struct controller_event *event)
 {
     daemon_step(data, event);
@@ -305,6 +312,7 @@ static void make_calls(struct daemon *d)
     struct calls_options options = { .core = d->core,
                                      .step = step_for_call,
                                      .answer = answer_in_turn,
+                                     .admit = admit_object,
                                      .ready = is_ready,
                                      .stats = fill_stats,
                                      .data = d };
@@ -390,7 +398,7 @@ static int make_all(struct daemon *d, struct err *e)
     make_calls(d);
     if ((r = make_planner(d, e)) || (r = make_door(d, e)))
         return r;
-    if (power_new(d->loop, &d->power, e) < 0)
+    if (power_new(d->loop, &d->folders, &d->power, e) < 0)
         return EXIT_FAILED;
     return make_server(d, e);
 }
@@ -401,6 +409,8 @@ int daemon_new(const struct config *config, struct daemon **ret_daemon, struct e
     int r;
 
     d->config = config;
+    d->folders.programs = &config->power_drivers.programs;
+    d->folders.secrets = &config->power_drivers.secrets;
     atomic_store(&d->beat_ms, clock_boot_ms());
     if ((r = make_all(d, e)))
         return r;

@@ -28,7 +28,8 @@ struct daemon {
     struct ingest *ingest;
     struct planner *planner;
     struct power *power;
-    struct front_door *door; /* NULL: neither HAProxy nor an endpoints file */
+    struct power_folders folders; /* of the configuration */
+    struct front_door *door;      /* NULL: neither HAProxy nor an endpoints file */
     struct calls *calls;
     struct api_server *server;
     /* Effects of this turn of the loop: they become one batch at its end. */

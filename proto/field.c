@@ -88,6 +88,17 @@ static void set_absent(void *base, const struct field *f)
         *(int64_t *)at = -1;
 }
 
+static json_t *default_list(const char *words)
+{
+    json_t *list = json_array();
+
+    for (size_t n; *words; words += n + (words[n] == ' ')) {
+        n = strcspn(words, " ");
+        json_array_append_new(list, json_stringn(words, n));
+    }
+    return list;
+}
+
 static json_t *default_value(const struct field *f)
 {
     switch (f->type) {
@@ -98,6 +109,8 @@ static json_t *default_value(const struct field *f)
         return json_real(strtod(f->def, NULL));
     case FIELD_BOOL:
         return json_boolean(strcmp(f->def, "true") == 0);
+    case FIELD_LIST:
+        return default_list(f->def);
     default:
         return json_string(f->def);
     }

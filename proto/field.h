@@ -56,7 +56,8 @@ struct field {
     const char *path; /* "replicas.min" */
     enum field_type type;
     size_t offset;       /* in the struct */
-    const char *def;     /* default as a person would write it; NULL: absent (-1, NAN, empty) */
+    const char *def;     /* default as a person would write it, of a list its words with blanks
+                            between; NULL: absent (-1, NAN, empty) */
     int64_t least, most; /* of integers and units, in the unit of the struct; 0, 0: not negative */
     const char *words;   /* FIELD_WORD: "demand predictive", in the order of the enum */
     const char *help;    /* one line */

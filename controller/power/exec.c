@@ -276,8 +276,10 @@ static int start(struct exec_call *c, struct loop *l, struct err *e)
     AUTO(fd) int order_fd = -1;
     int r;
 
-    if ((r = exec_program_open(c->request->pool->driver.program, &program_fd, e)) < 0 ||
-        (r = secrets_read(&c->request->pool->driver.secrets, &c->secrets, e)) < 0)
+    if ((r = exec_program_open(c->request->pool->driver.program, c->request->folders->programs,
+                               &program_fd, e)) < 0 ||
+        (r = secrets_read(&c->request->pool->driver.secrets, c->request->folders->secrets,
+                          &c->secrets, e)) < 0)
         return r;
     r = order_file(c, loop_now_ms(l), &order_fd);
     if (r < 0)

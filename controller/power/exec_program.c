@@ -7,11 +7,11 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/power/folders.h"
 #include "proto/base/cleanup.h"
 
 static bool ours(uid_t uid)
@@ -75,19 +75,17 @@ static int judge_way(const char *path, struct err *e)
     return r;
 }
 
-int exec_program_open(const char *path, int *ret_fd, struct err *e)
+int exec_program_open(const char *path, const struct string_list *folders, int *ret_fd,
+                      struct err *e)
 {
     AUTO(mem) char *real = NULL;
     AUTO(fd) int fd = -1;
     struct stat st;
     int r;
 
-    if (path[0] != '/')
-        return err_set(e, -EINVAL, "%s: a driver program needs an absolute path", path);
-    real = realpath(path, NULL); /* the folders behind symbolic links count too */
-    if (!real)
-        return err_errno(e, -errno, "%s", path);
-    if ((r = judge_way(path, e)) < 0 || (r = judge_way(real, e)) < 0)
+    /* The folders behind symbolic links count too. */
+    if ((r = power_folders_resolve(folders, "powerDrivers.programs", path, &real, e)) < 0 ||
+        (r = judge_way(path, e)) < 0 || (r = judge_way(real, e)) < 0)
         return r;
     fd = open(real, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0)

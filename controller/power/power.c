@@ -29,6 +29,7 @@ struct call {
 
 struct power {
     struct loop *loop;
+    const struct power_folders *folders;
     struct loop_timer *turn;
     struct call *running[POWER_CALLS_MAX];
     size_t n_running;
@@ -81,6 +82,7 @@ static struct call *call_new(struct power *p, const struct power_request *r, pow
     c->request.op = xstrdup(r->op ? r->op : "");
     c->request.node_json = xstrdup(r->node_json ? r->node_json : "{}");
     c->request.pool = &c->pool;
+    c->request.folders = p->folders;
     c->pool.driver.type = xstrdup(r->pool->driver.type);
     c->pool.driver.program = xstrdup(r->pool->driver.program);
     map_copy(&r->pool->driver.settings, &c->pool.driver.settings);
@@ -234,12 +236,14 @@ static void on_turn(void *data, int64_t now_ms)
 /* --- the queue ----------------------------------------------------------------------------------
  */
 
-int power_new(struct loop *l, struct power **ret_power, struct err *e)
+int power_new(struct loop *l, const struct power_folders *folders, struct power **ret_power,
+              struct err *e)
 {
     struct power *p = xcalloc(1, sizeof(*p));
 
     (void)e;
     p->loop = l;
+    p->folders = folders;
     p->turn = loop_timer_add(l, on_turn, p);
     p->tail = &p->waiting;
     *ret_power = p;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "controller/controller.h"
+#include "controller/power/folders.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
 #include "proto/base/loop.h"
@@ -25,10 +26,11 @@ struct power_request { /* an FX_POWER; copied by power_call() */
     const char *node;
     const char *op; /* idempotence key, "" for a probe outside an operation */
     enum power_action action;
-    int attempt;                   /* of this op, from 1 */
-    const struct power_pool *pool; /* driver and its settings */
-    const char *node_json;         /* {name, uid, mac[], labels} */
-    int64_t deadline_ms;           /* boot time */
+    int attempt;                         /* of this op, from 1 */
+    const struct power_pool *pool;       /* driver and its settings */
+    const char *node_json;               /* {name, uid, mac[], labels} */
+    int64_t deadline_ms;                 /* boot time */
+    const struct power_folders *folders; /* set by power_call() */
 };
 
 struct power_answer { /* for CE_POWER; borrowed for the callback */
@@ -41,7 +43,9 @@ struct power_answer { /* for CE_POWER; borrowed for the callback */
     const char *log;            /* what the driver said on the side (stderr), redacted; or "" */
 };
 
-int power_new(struct loop *l, struct power **ret_power, struct err *e);
+/* Borrows the folders, and what they point to: that may change between calls. */
+int power_new(struct loop *l, const struct power_folders *folders, struct power **ret_power,
+              struct err *e);
 void power_free(struct power *p); /* ends calls in flight without their callback. Accepts NULL */
 DEFINE_AUTO(power, struct power *, power_free);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/power/folders.h"
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
@@ -50,14 +51,16 @@ static char *escape(const char *text)
     return quoted;
 }
 
-static int read_one(struct secret *secret, const char *path, struct err *e)
+static int read_one(struct secret *secret, const char *path, const struct string_list *folders,
+                    struct err *e)
 {
+    AUTO(mem) char *real = NULL;
     AUTO(fd) int fd = -1;
-    int r;
+    int r = power_folders_resolve(folders, "powerDrivers.secrets", path, &real, e);
 
-    if (path[0] != '/')
-        return err_set(e, -EINVAL, "secrets.%s: %s: needs an absolute path", secret->name, path);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (r < 0)
+        return err_prefix(e, r, "secrets.%s", secret->name);
+    fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0)
         return err_errno(e, -errno, "secrets.%s: %s", secret->name, path);
     secret->text = xcalloc(1, SECRET_BYTES_MAX + 1);
@@ -67,7 +70,8 @@ static int read_one(struct secret *secret, const char *path, struct err *e)
     return r < 0 ? err_errno(e, r, "secrets.%s: %s", secret->name, path) : 0;
 }
 
-int secrets_read(const struct string_map *files, struct secrets *ret_secrets, struct err *e)
+int secrets_read(const struct string_map *files, const struct string_list *folders,
+                 struct secrets *ret_secrets, struct err *e)
 {
     struct secrets s = { 0 };
 
@@ -76,7 +80,7 @@ int secrets_read(const struct string_map *files, struct secrets *ret_secrets, st
         int r;
 
         secret->name = files->pair[i].key;
-        r = read_one(secret, files->pair[i].value, e);
+        r = read_one(secret, files->pair[i].value, folders, e);
         if (r < 0) {
             secrets_done(&s);
             return r;

@@ -21,8 +21,10 @@ struct secrets {
     size_t n_items, cap_items;
 };
 
-/* `files`: name -> absolute path; must outlive *ret_secrets. Errors name files, never contents. */
-int secrets_read(const struct string_map *files, struct secrets *ret_secrets, struct err *e);
+/* `files`: name -> absolute path below one of `folders` (folders.h); must outlive *ret_secrets.
+ * Errors name files, never contents. */
+int secrets_read(const struct string_map *files, const struct string_list *folders,
+                 struct secrets *ret_secrets, struct err *e);
 void secrets_done(struct secrets *s);
 
 /* Appends the bytes with each line of each secret replaced by "***". `cut`: more bytes followed

@@ -338,6 +338,48 @@ def test_stopping_ends_watches_in_time(api: Controller) -> None:
         assert stopped == [0]
 
 
+# --- power drivers ---
+
+
+def test_drivers_and_secrets_come_from_allowed_folders(tmp_path: pathlib.Path) -> None:
+    drivers, secrets = tmp_path / "drivers", tmp_path / "secrets"
+    for folder in (drivers, secrets):
+        folder.mkdir(mode=0o755)
+    (drivers / "bmc").write_text("#!/bin/sh\n")
+    (drivers / "out").symlink_to("/bin/true")
+    (secrets / "key").symlink_to("/etc/passwd")
+    allowed = {"programs": [str(drivers)], "secrets": [str(secrets)]}
+
+    def put(program: str, **files: str) -> Any:
+        driver = {"type": "exec", "program": program, "secrets": files}
+        name = f"p{len(put.__dict__)}"
+        put.__dict__[name] = True
+        return ask(api, "POST", "powerpools", pool(name, driver=driver))
+
+    bmc = str(drivers / "bmc")
+    with Controller(tmp_path, powerDrivers=allowed) as api:
+        made = ok(put(bmc, password=str(secrets / "later")), 201)
+        for program, why in (
+            ("/bin/true", "spec.driver.program: /bin/true is outside of the folders"),
+            (str(drivers / "out"), f"out is really {pathlib.Path('/bin/true').resolve()}"),
+            (f"{drivers}/../drivers/bmc", 'without ".."'),
+        ):
+            refused(put(program), 422, "Invalid", why)
+        for file in ("/etc/shadow", str(secrets / "key"), bmc):
+            refused(put(bmc, password=file), 422, "Invalid", "spec.driver.secrets.password: ")
+        # Every way in: replace, patch, and a dry run.
+        made["spec"]["driver"]["program"] = "/bin/true"
+        name = made["metadata"]["name"]
+        refused(ask(api, "PUT", f"powerpools/{name}", made), 422, "Invalid", "outside")
+        patch = {"spec": {"driver": {"program": "/bin/true"}}}
+        patched = ask(api, "PATCH", f"powerpools/{name}", patch, Content_Type=MERGE)
+        refused(patched, 422, "Invalid", "powerDrivers.programs: ")
+        dry = ask(api, "PATCH", f"powerpools/{name}?dryRun=All", patch, Content_Type=MERGE)
+        refused(dry, 422, "Invalid", "outside")
+        assert ok(ask(api, "GET", f"powerpools/{name}"))["spec"]["driver"]["program"] == bmc
+        assert len(ok(ask(api, "GET", "powerpools"))["items"]) == 1
+
+
 # --- limits ---
 
 

@@ -19,6 +19,7 @@ from tests.lab.lab import BUILD
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEMO = ROOT / "deploy/examples/demo"
+DRIVERS = {"programs": ["/mnt/lab/bin"]}  # whence the demo's pool has its driver
 Done = subprocess.CompletedProcess[str]
 
 
@@ -51,7 +52,7 @@ class Ctl:
 
 @pytest.fixture(name="controller")
 def running(tmp_path: pathlib.Path) -> Iterator[Controller]:
-    with Controller(tmp_path) as c:
+    with Controller(tmp_path, powerDrivers=DRIVERS) as c:
         yield c
 
 
@@ -196,6 +197,7 @@ def test_tls_and_tokens_made_here(tmp_path: pathlib.Path) -> None:
 
     viewer = token("vera", "viewer")
     keys = {"tokens": str(tokens), "tls": {"certificate": str(cert), "key": str(key)}}
+    keys["powerDrivers"] = DRIVERS
     with Controller(tmp_path, **keys) as controller:
         url = f"https://127.0.0.1:{controller.port}"
         ctl = Ctl(controller, tmp_path, HUDDLE_SERVER=url, HUDDLE_CA=str(cert))

@@ -129,6 +129,7 @@ listen: {CONTROLLER_ADDRESS}:{PORT}
 tls: {{certificate: {self.folder}/tls.pem, key: {self.folder}/tls.key}}
 tokens: {self.folder}/tokens
 reportInterval: {self.report_interval_ms}ms
+powerDrivers: {{programs: [{self.bin}]}}
 frontDoor: {{run: true, listen: "{CONTROLLER_ADDRESS}:{DOOR_PORT}"}}
 """,
         )

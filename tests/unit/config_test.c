@@ -61,6 +61,16 @@ static void an_empty_file_is_the_defaults(void **state)
     assert_int_equal(c->log.level, LOG_LEVEL_INFO);
     assert_int_equal(c->log.format, CONFIG_LOG_TEXT);
     assert_false(config_has_front_door(c));
+    assert_int_equal(c->power_drivers.programs.n, 2);
+    assert_string_equal(c->power_drivers.programs.item[1], "/etc/huddle/drivers");
+    assert_int_equal(c->power_drivers.secrets.n, 1);
+}
+
+static void assert_same_list(const struct string_list *a, const struct string_list *b)
+{
+    assert_int_equal(a->n, b->n);
+    for (size_t i = 0; i < a->n; i++)
+        assert_string_equal(a->item[i], b->item[i]);
 }
 
 static void assert_same(const struct field *f, const void *a, const void *b)
@@ -69,6 +79,8 @@ static void assert_same(const struct field *f, const void *a, const void *b)
 
     if (f->type == FIELD_TEXT)
         assert_string_equal(*(char *const *)x, *(char *const *)y);
+    else if (f->type == FIELD_LIST)
+        assert_same_list((const struct string_list *)x, (const struct string_list *)y);
     else if (f->type == FIELD_BOOL)
         assert_int_equal(*(const bool *)x, *(const bool *)y);
     else if (f->type == FIELD_WORD)
@@ -122,6 +134,7 @@ static void every_key_is_read(void **state)
                               "  slots: 5\n"
                               "  queueTimeout: 3s\n"
                               "  answerTimeout: 1m\n"
+                              "powerDrivers: {programs: [], secrets: [/a, /b]}\n"
                               "zoneinfo: /opt/zones\n"
                               "log: {level: warn, format: json}\n");
 
@@ -147,6 +160,8 @@ static void every_key_is_read(void **state)
     assert_int_equal(c->front_door.slots, 5);
     assert_int_equal(c->front_door.queue_ms, 3000);
     assert_int_equal(c->front_door.answer_ms, 60000);
+    assert_int_equal(c->power_drivers.programs.n, 0); /* none is not the default */
+    assert_int_equal(c->power_drivers.secrets.n, 2);
     assert_string_equal(c->zoneinfo, "/opt/zones");
     assert_int_equal(c->log.level, LOG_LEVEL_WARN);
     assert_int_equal(c->log.format, CONFIG_LOG_JSON);
@@ -169,6 +184,8 @@ static void mistakes_are_told_with_their_place(void **state)
     refused("listen: '127.0.0.1:'\n", "listen: expected an IP address and a port");
     refused("frontDoor: {run: true, socket: /run/h.sock}\n", "not both");
     refused("frontDoor: {run: true, listen: nowhere}\n", "frontDoor.listen: expected");
+    refused("powerDrivers: {programs: [bin]}\n", "powerDrivers.programs: expected absolute paths");
+    refused("powerDrivers: {secrets: [etc]}\n", "powerDrivers.secrets: expected absolute paths");
     refused("clusterName: a-name-that-is-much-too-long-to-be-kept-in-40-bytes\n",
             "clusterName: longer");
     refused("tls: {certificate: /c.pem}\n", "certificate and key are needed together");

@@ -50,18 +50,47 @@ static void programs_that_others_could_change_are_refused(void **state)
     refused_program(&w, "others may write this folder");
     w.pool.driver.program = (char *)"driver";
     refused_program(&w, "absolute path");
-    w.pool.driver.program = w.folder;
+    w.pool.driver.program = (char *)in(&w, "loose", loose);
+    assert_int_equal(chmod(loose, 0755), 0);
     refused_program(&w, "not a file");
-    w.pool.driver.program = (char *)"/no/such/driver";
+    w.pool.driver.program = (char *)in(&w, "no-such-driver", path);
     refused_program(&w, "No such file");
     w.pool.driver.type = (char *)"carrier-pigeon";
     refused_program(&w, "no power driver");
     world_done(&w);
 }
 
+/* The folders are those of the moment of the call. */
+static void programs_from_elsewhere_are_refused(void **state)
+{
+    char path[PATH_LONG], ran[PATH_LONG];
+    char *elsewhere = (char *)"/no/such/folder";
+    struct world w;
+
+    (void)state;
+    world_init(&w, ": >ran");
+    w.pool.driver.program = (char *)"/bin/true";
+    refused_program(&w, "/bin/true is outside of the folders");
+    w.pool.driver.program = (char *)in(&w, "link", path);
+    assert_int_equal(symlink("/bin/true", path), 0);
+    refused_program(&w, "is really /");
+    w.pool.driver.program = w.program;
+    w.list.item = &elsewhere;
+    refused_program(&w, "powerDrivers.programs: /no/such/folder");
+    w.list.n = 0;
+    refused_program(&w, "powerDrivers.programs: none");
+    w.list = (struct string_list){ w.allowed, 1 };
+    ask(&w, POWER_WAKE);
+    assert_int_equal(w.told.outcome, POWER_ACCEPTED);
+    assert_int_equal(access(in(&w, "ran", ran), F_OK), 0);
+    world_done(&w);
+}
+
 static void a_symbolic_link_in_tmp_counts_by_its_owner(void **state)
 {
     char link_path[64] = "/tmp/huddle-link-XXXXXX", path[PATH_LONG];
+    char *folder = (char *)"/tmp";
+    const struct string_list tmp = { &folder, 1 };
     struct world w;
     int fd, r;
     struct err e = ERR_INIT;
@@ -74,10 +103,10 @@ static void a_symbolic_link_in_tmp_counts_by_its_owner(void **state)
     (void)close(fd);
     assert_int_equal(unlink(link_path), 0);
     assert_int_equal(symlink(in(&w, "driver", path), link_path), 0);
-    assert_int_equal(exec_program_open(link_path, &fd, &e), 0);
+    assert_int_equal(exec_program_open(link_path, &tmp, &fd, &e), 0);
     (void)close(fd);
     assert_int_equal(lchown(link_path, 12345, 12345), 0);
-    r = exec_program_open(link_path, &fd, &e);
+    r = exec_program_open(link_path, &tmp, &fd, &e);
     assert_int_equal(unlink(link_path), 0);
     assert_int_equal(r, -EPERM);
     world_done(&w);
@@ -116,7 +145,7 @@ static void a_swapped_name_changes_nothing(void **state)
     world_init(&w, NULL);
     write_file(&w, "driver", 0755, "good");
     write_file(&w, "other", 0755, "evil");
-    assert_int_equal(exec_program_open(in(&w, "driver", path), &fd, NULL), 0);
+    assert_int_equal(exec_program_open(in(&w, "driver", path), &w.list, &fd, NULL), 0);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink(in(&w, "other", other), path), 0);
     assert_int_equal(read(fd, text, sizeof(text) - 1), 4);
@@ -203,7 +232,10 @@ static void a_secret_that_cannot_be_read_is_named(void **state)
     w.secrets[0].value = (char *)"etc/passwd";
     refused_program(&w, "absolute path");
     w.secrets[0].value = (char *)"/dev/zero";
-    refused_program(&w, "secrets.password");
+    refused_program(&w, "powerDrivers.secrets");
+    assert_int_equal(symlink("/dev/zero", in(&w, "zero", path)), 0);
+    w.secrets[0].value = path;
+    refused_program(&w, "is really /dev/zero");
     world_done(&w);
 }
 
@@ -211,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(programs_that_others_could_change_are_refused),
+        cmocka_unit_test(programs_from_elsewhere_are_refused),
         cmocka_unit_test(a_symbolic_link_in_tmp_counts_by_its_owner),
         cmocka_unit_test(a_program_that_cannot_run_says_why),
         cmocka_unit_test(a_swapped_name_changes_nothing),

@@ -41,6 +41,9 @@ struct world {
     struct power *p;
     struct power_pool pool;
     char program[PATH_LONG];
+    char *allowed[1];
+    struct string_list list; /* of the folders */
+    struct power_folders folders;
     struct string_pair settings[4], secrets[4];
     struct told told; /* the last */
     size_t waiting, n_busy, n_accepted;
@@ -120,7 +123,10 @@ static inline void world_begin(struct world *w, const char *body, const char *te
     assert_non_null(mkdtemp(w->folder));
     assert_int_equal(chmod(w->folder, 0755), 0);
     assert_int_equal(loop_new(&w->l, NULL), 0);
-    assert_int_equal(power_new(w->l, &w->p, NULL), 0);
+    assert_int_equal(power_new(w->l, &w->folders, &w->p, NULL), 0);
+    w->allowed[0] = w->folder;
+    w->list = (struct string_list){ w->allowed, 1 };
+    w->folders = (struct power_folders){ &w->list, &w->list };
     in(w, "driver", w->program);
     w->pool.driver.type = (char *)"exec";
     w->pool.driver.program = w->program;
