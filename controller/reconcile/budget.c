@@ -176,51 +176,115 @@ static bool offers_room(const struct controller *c, const struct node *host,
            host->inventory.memory_bytes - host->used.memory_bytes >= spec->resources.memory_bytes;
 }
 
-static void use_all(struct controller *c)
+static void use(struct node *n, const struct replica *r, int sign)
 {
-    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
-        struct node *n = cluster_node(c->cluster, i);
-
-        n->used.cpu_milli = n->used.memory_bytes = 0;
-        for (size_t k = 0; k < n->n_replicas; k++) {
-            n->used.cpu_milli += replica_spec(n->replicas[k])->resources.cpu_milli;
-            n->used.memory_bytes += replica_spec(n->replicas[k])->resources.memory_bytes;
-        }
-    }
+    n->used.cpu_milli += sign * replica_spec(r)->resources.cpu_milli;
+    n->used.memory_bytes += sign * replica_spec(r)->resources.memory_bytes;
 }
 
-/* Are the floors kept, or restored by first fit elsewhere, when `lost` vanishes too? Replicas with
- * devices are not packed here: for them the plan's own check stands. */
-static bool survives(struct controller *c, const struct node *gone, const struct node *lost)
+/* What is there now; every trial starts from it and leaves it so. */
+static void survey(struct controller *c)
 {
-    bool known, room = true;
+    bool known;
 
     for (size_t i = 0; i < c->cluster->models.n_items; i++) {
         struct model *m = cluster_model(c->cluster, i);
 
-        m->counter = m->serving;
+        m->floor = model_floor(c, m, &known);
+        m->refuge = 0;
+        m->counter = 0; /* not m->serving: that is of the last tick, reports came since */
+        for (size_t k = 0; k < m->n_replicas; k++)
+            m->counter += replica_serves(c, m->replicas[k]);
     }
-    use_all(c);
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
+        struct node *n = cluster_node(c->cluster, i);
+
+        n->used.cpu_milli = n->used.memory_bytes = n->used.guests = 0;
+        for (size_t k = 0; k < n->n_replicas; k++)
+            use(n, n->replicas[k], 1);
+    }
+}
+
+struct guest { /* a replica of the lost node, on trial elsewhere */
+    struct node *host;
+    const struct replica *replica;
+};
+
+struct trial {
+    struct guest *guests;
+    size_t n_guests, cap_guests;
+};
+
+/* First fit. Nodes at the head of the list that are full without any guest are full for all
+ * replicas of the model's newest text: `refuge` counts those, and they are not looked at again. */
+static struct node *find_refuge(const struct controller *c, const struct node *gone,
+                                const struct node *lost, const struct replica *r)
+{
+    size_t all = 0, *head = r->revision == r->model->revision ? &r->model->refuge : &all;
+
+    for (size_t k = *head; k < c->cluster->nodes.n_items; k++) {
+        struct node *host = cluster_node(c->cluster, k);
+
+        if (offers_room(c, host, gone, lost, r))
+            return host;
+        *head += k == *head && host != lost && host->used.guests == 0;
+    }
+    return NULL;
+}
+
+static bool move_in(const struct controller *c, struct trial *t, const struct node *gone,
+                    const struct node *lost, const struct replica *r)
+{
+    struct node *host = find_refuge(c, gone, lost, r);
+
+    if (!host)
+        return false;
+    use(host, r, 1);
+    host->used.guests++;
+    r->model->counter++;
+    *ARRAY_ADD(t, guests) = (struct guest){ host, r };
+    return true;
+}
+
+/* Are the floors kept, or restored by first fit elsewhere, when `lost` vanishes too? Replicas with
+ * devices are not packed here: for them the plan's own check stands. */
+static bool survives(const struct controller *c, struct trial *t, const struct node *gone,
+                     const struct node *lost)
+{
+    bool room = true;
+
+    t->n_guests = 0;
     for (size_t i = 0; i < lost->n_replicas; i++)
         lost->replicas[i]->model->counter -= replica_serves(c, lost->replicas[i]) ? 1 : 0;
     for (size_t i = 0; i < lost->n_replicas && room; i++) {
         const struct replica *r = lost->replicas[i];
 
-        if (r->model->counter >= model_floor(c, r->model, &known) ||
-            replica_spec(r)->resources.gpu_milli > 0)
-            continue;
-        room = false;
-        for (size_t k = 0; k < c->cluster->nodes.n_items && !room; k++) {
-            struct node *host = cluster_node(c->cluster, k);
-
-            if (!offers_room(c, host, gone, lost, r))
-                continue;
-            host->used.cpu_milli += replica_spec(r)->resources.cpu_milli;
-            host->used.memory_bytes += replica_spec(r)->resources.memory_bytes;
-            r->model->counter++;
-            room = true;
-        }
+        if (r->model->counter < r->model->floor && replica_spec(r)->resources.gpu_milli == 0)
+            room = move_in(c, t, gone, lost, r);
     }
+    ARRAY_FOREACH(g, t, guests) {
+        use(g->host, g->replica, -1);
+        g->host->used.guests--;
+        g->replica->model->counter--;
+    }
+    for (size_t i = 0; i < lost->n_replicas; i++)
+        lost->replicas[i]->model->counter += replica_serves(c, lost->replicas[i]) ? 1 : 0;
+    return room;
+}
+
+static bool survives_any(struct controller *c, const struct node *gone)
+{
+    struct trial t = { 0 };
+    bool room = true;
+
+    survey(c);
+    for (size_t i = 0; i < c->cluster->nodes.n_items && room; i++) {
+        const struct node *lost = cluster_node(c->cluster, i);
+
+        if (lost != gone && lost->n_replicas > 0)
+            room = survives(c, &t, gone, lost);
+    }
+    free(t.guests);
     return room;
 }
 
@@ -245,11 +309,6 @@ const char *budget_no_commit(struct controller *c, const struct node *n)
     }
     if (spec->spare < 1)
         return NULL;
-    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
-        const struct node *lost = cluster_node(c->cluster, i);
-
-        if (lost != n && lost->n_replicas > 0 && !survives(c, n, lost))
-            return "without it, the loss of one more node could not be made good";
-    }
-    return NULL;
+    return survives_any(c, n) ? NULL
+                              : "without it, the loss of one more node could not be made good";
 }

@@ -65,7 +65,9 @@ struct model {
     int64_t handed;                           /* steps before this one were given to the planner */
     uint32_t serving, alive;                  /* replicas, counted by each reconciliation */
     uint32_t plan_floor, plan_target, plan_placed;
-    uint32_t counter; /* scratch of one pass */
+    uint32_t counter; /* scratch of one pass, and the next two */
+    uint32_t floor;
+    size_t refuge;
     bool frozen, door_due, told;
     uint64_t door_digest;
 };
@@ -190,6 +192,7 @@ struct node {
     uint32_t index;
     struct { /* scratch of one pass */
         int64_t cpu_milli, memory_bytes;
+        uint32_t guests;
     } used;
 };
 
