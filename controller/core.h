@@ -68,6 +68,7 @@ struct controller {
     struct start *starts;
     size_t n_starts, cap_starts;
     bool planning, plan_wanted, plan_due; /* plan_due: its view is to be told */
+    bool planner_late;                    /* people were told */
     int64_t planning_since_ms, plan_asked_ms;
     uint64_t picture_version;
     struct backoff *backoffs;

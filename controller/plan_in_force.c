@@ -146,7 +146,7 @@ static void hold_moved(struct controller *c)
 
 void core_plan(struct controller *c, struct plan *plan)
 {
-    c->planning = false;
+    c->planning = c->planner_late = false;
     if (!plan) {
         core_event(c, true, "cluster", c->cluster->id, "PlanFailed",
                    "the planner gave no plan; what runs goes on");
@@ -198,6 +198,19 @@ static bool demand_presses(const struct controller *c)
     return false;
 }
 
+/* It answers each question, however late. Another one would only wait behind the first: plans would
+ * come ever later, of snapshots ever older. */
+static void watch_planner(struct controller *c)
+{
+    if (c->planner_late || c->now_ms - c->planning_since_ms <= PLANNER_PATIENCE_MS)
+        return;
+    c->planner_late = true;
+    core_event(c, true, "cluster", c->cluster->id, "PlannerSlow",
+               "a plan takes more than %d s: give the controller a faster CPU, or set fewer "
+               "planSteps",
+               PLANNER_PATIENCE_MS / 1000);
+}
+
 void core_plan_ask(struct controller *c)
 {
     int64_t interval = c->cluster->step_ms, gap = c->now_ms - c->plan_asked_ms;
@@ -210,8 +223,8 @@ void core_plan_ask(struct controller *c)
     };
     struct effect *e;
 
-    if (c->planning && c->now_ms - c->planning_since_ms > PLANNER_PATIENCE_MS)
-        c->planning = false;
+    if (c->planning)
+        watch_planner(c);
     if (c->planning || c->cluster->models.n_items + c->cluster->pools.n_items == 0)
         return;
     if (gap < interval && !((c->plan_wanted || demand_presses(c)) && gap >= interval / 4))

@@ -259,6 +259,42 @@ static void nodes_found_off_do_not_wake_at_once(void **state)
     desk_done(&d);
 }
 
+static size_t effects_of(const struct desk *d, enum effect_kind kind)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        n += d->fx.items[i].kind == kind;
+    return n;
+}
+
+/* Questions do not queue up before a planner that is slow; people are told once. */
+static void a_slow_planner_is_waited_for(void **state)
+{
+    struct controller_event none = { .kind = CE_PLAN };
+    size_t asked = 0, told = 0;
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    desk_put(&d, MODEL("m", ""));
+    asked += effects_of(&d, FX_PLAN);
+    for (int k = 0; k < 3600; k++) {
+        desk_pass(&d, 1000);
+        asked += effects_of(&d, FX_PLAN);
+        for (size_t i = 0; i < d.fx.n_items; i++)
+            told += d.fx.items[i].kind == FX_EVENT &&
+                    strcmp(d.fx.items[i].event.reason, "PlannerSlow") == 0;
+    }
+    assert_int_equal(asked, 1);
+    assert_int_equal(told, 1);
+    desk_step(&d, &none);
+    asked = effects_of(&d, FX_PLAN);
+    desk_pass(&d, 1000);
+    assert_int_equal(asked + effects_of(&d, FX_PLAN), 1);
+    desk_done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_generation_is_never_given_twice),
         cmocka_unit_test(long_sleepers_do_not_wake_at_once),
         cmocka_unit_test(nodes_found_off_do_not_wake_at_once),
+        cmocka_unit_test(a_slow_planner_is_waited_for),
         cmocka_unit_test(a_node_that_lost_its_pool_does_not_sleep),
     };
 
