@@ -86,7 +86,7 @@ $(BUILD)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
-link = $(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1)
+link = $(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1)
 
 $(BUILD)/huddle-agent: $(BUILD)/obj/agent/main.o $(LIB_AGENT) $(LIB_PROTO)
 	$(call say,LINK,$@)
@@ -148,10 +148,11 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 check-asan:
 	$(Q)$(MAKE) --no-print-directory MODE=asan unit
 
-VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
-	--child-silent-after-fork=yes
+VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --child-silent-after-fork=yes \
+	--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible
+# With fewer seeds: a simulation takes some thirty times as long here.
 check-valgrind: $(TESTS)
-	$(Q)tests/run.py --build $(BUILD) --only programs --wrapper "$(VALGRIND)" --timeout 600
+	$(Q)HUDDLE_SIM_SEEDS=6 tests/run.py --build $(BUILD) --only programs --wrapper "$(VALGRIND)" --timeout 600
 
 check-layers: $(LIB_PROTO) $(LIB_CONTROLLER) $(LIB_AGENT)
 	$(Q)tests/checks/layers.py --objects $(BUILD)/obj

@@ -117,13 +117,24 @@ static void last_words(int fd, char said[SAID_MAX])
     (void)snprintf(said, SAID_MAX, "%.*s", SAID_MAX - 1, body ? body + 4 : line);
 }
 
-static void launch_done(struct haproxy_launch *x, int result)
+/* How it ended, for one that said nothing itself. */
+static void how_it_ended(int status, char said[SAID_MAX])
+{
+    if (WIFSIGNALED(status))
+        (void)snprintf(said, SAID_MAX, "killed by signal %d", WTERMSIG(status));
+    else
+        (void)snprintf(said, SAID_MAX, "exit code %d", WEXITSTATUS(status));
+}
+
+static void launch_done(struct haproxy_launch *x, int result, int status)
 {
     haproxy_started_fn *fn = x->fn;
     void *data = x->data;
     char said[SAID_MAX];
 
     last_words(x->words_fd, said);
+    if (result == -ECHILD && !said[0])
+        how_it_ended(status, said);
     haproxy_launch_free(x);
     fn(data, result, said);
 }
@@ -136,7 +147,7 @@ static bool launch_ended(struct haproxy_launch *x)
 
     if (r == 0 || (r < 0 && errno != ECHILD))
         return false;
-    launch_done(x, r < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0) ? 0 : -ECHILD);
+    launch_done(x, r < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0) ? 0 : -ECHILD, status);
     return true;
 }
 
@@ -158,7 +169,7 @@ static void on_look(void *data, int64_t now_ms)
     }
     (void)kill(x->pid, SIGKILL); /* our own child, not the daemon, and not reaped yet */
     (void)waitpid(x->pid, NULL, 0);
-    launch_done(x, -ETIMEDOUT);
+    launch_done(x, -ETIMEDOUT, 0);
 }
 
 static int actions_for(posix_spawn_file_actions_t *actions, int words_fd)

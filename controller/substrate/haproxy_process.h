@@ -19,7 +19,8 @@ struct haproxy_start {   /* borrowed for the call */
 };
 
 /* Starts; `fn` is told once, from the loop, never from inside, when the daemon listens (result 0)
- * or did not come up (-errno; `said` are its last words, one line, or ""). */
+ * or did not come up: -ECHILD when it ended, also because it could not be run; `said` are its last
+ * words, one line, or how it ended. -ETIMEDOUT; `said` may be "". */
 struct haproxy_launch;
 typedef void haproxy_started_fn(void *data, int result, const char *said);
 int haproxy_launch(struct loop *l, const struct haproxy_start *start, haproxy_started_fn *fn,

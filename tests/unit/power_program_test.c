@@ -6,6 +6,7 @@
 
 #include "controller/power/exec_program.h"
 #include "proto/base/array.h"
+#include "tests/unit/emulated.h"
 
 /* --- who may be run -----------------------------------------------------------------------------
  */
@@ -112,16 +113,26 @@ static void a_symbolic_link_in_tmp_counts_by_its_owner(void **state)
     world_done(&w);
 }
 
+static void a_missing_interpreter_is_told(void **state)
+{
+    struct world w;
+
+    (void)state;
+    SKIP_UNDER_VALGRIND("it ends a process whose exec fails for its interpreter");
+    world_init(&w, NULL);
+    write_file(&w, "driver", 0755, "#!/no/such/shell\n");
+    ask(&w, POWER_PROBE);
+    assert_int_equal(w.told.outcome, POWER_FAILED);
+    assert_non_null(strstr(w.told.message, "cannot be run: No such file"));
+    world_done(&w);
+}
+
 static void a_program_that_cannot_run_says_why(void **state)
 {
     struct world w;
 
     (void)state;
     world_init(&w, NULL);
-    write_file(&w, "driver", 0755, "#!/no/such/shell\n");
-    ask(&w, POWER_PROBE);
-    assert_int_equal(w.told.outcome, POWER_FAILED);
-    assert_non_null(strstr(w.told.message, "cannot be run: No such file"));
     write_file(&w, "driver", 0755,
                "\x7f"
                "ELF rubbish");
@@ -245,6 +256,7 @@ int main(void)
         cmocka_unit_test(programs_that_others_could_change_are_refused),
         cmocka_unit_test(programs_from_elsewhere_are_refused),
         cmocka_unit_test(a_symbolic_link_in_tmp_counts_by_its_owner),
+        cmocka_unit_test(a_missing_interpreter_is_told),
         cmocka_unit_test(a_program_that_cannot_run_says_why),
         cmocka_unit_test(a_swapped_name_changes_nothing),
         cmocka_unit_test(secrets_reach_stdin_alone_and_are_redacted),

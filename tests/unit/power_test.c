@@ -90,7 +90,7 @@ static void a_driver_inherits_nothing_of_ours(void **state)
 
     (void)state;
     world_init(&w, "ls /proc/self/fd >fds; cat /proc/self/status >status; ulimit -c >core;"
-                   "ulimit -n >files; ps -o sid= -p $$ >sid 2>/dev/null; echo '{}'");
+                   "ps -o sid= -p $$ >sid 2>/dev/null; echo '{}'");
     leak = open(in(&w, "driver", path), O_RDONLY); /* not CLOEXEC: it would come along */
     assert_true(leak >= 0);
     (void)sigemptyset(&blocked);
@@ -108,8 +108,20 @@ static void a_driver_inherits_nothing_of_ours(void **state)
     assert_non_null(strstr(text, "SigIgn:\t"));
     assert_true(settable_signals(strstr(text, "SigIgn:\t") + strlen("SigIgn:\t")) == 0);
     assert_string_equal(read_file(&w, "core", text), "0\n");
-    assert_string_equal(read_file(&w, "files", text), "256\n");
     (void)close(leak);
+    world_done(&w);
+}
+
+static void a_driver_may_open_few_files(void **state)
+{
+    char text[8192];
+    struct world w;
+
+    (void)state;
+    SKIP_UNDER_VALGRIND("the limit of descriptors that it keeps is not handed on by exec");
+    world_init(&w, "ulimit -n >files; echo '{}'");
+    ask(&w, POWER_WAKE);
+    assert_string_equal(read_file(&w, "files", text), "256\n");
     world_done(&w);
 }
 
@@ -346,6 +358,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_probe_reads_power),
         cmocka_unit_test(a_driver_is_told_all_of_the_contract),
         cmocka_unit_test(a_driver_inherits_nothing_of_ours),
+        cmocka_unit_test(a_driver_may_open_few_files),
         cmocka_unit_test(bad_answers_are_never_a_reading),
         cmocka_unit_test(what_a_driver_says_is_one_short_printable_line),
         cmocka_unit_test(a_hanging_driver_is_ended_at_its_deadline),

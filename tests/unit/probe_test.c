@@ -20,12 +20,10 @@
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 #include "proto/base/httpd.h"
-#include "tests/unit/skip.h"
 
 #define PATIENCE_MS 30000
 
 struct world {
-    const char *test; /* its name */
     struct loop *l;
     struct http_client *c;
     struct loop_timer *tick;
@@ -73,7 +71,6 @@ static int set_up(void **state)
 {
     struct world *w = xcalloc(1, sizeof(*w));
 
-    w->test = *state;
     w->listener = -1;
     assert_int_equal(loop_new(&w->l, NULL), 0);
     assert_int_equal(http_client_new(w->l, &w->c, NULL), 0);
@@ -137,7 +134,6 @@ static void listen_here(struct world *w, int backlog)
 
 static void command(struct world *w, const char *script)
 {
-    skip_without_pidfd(w->test);
     launch_argument(&w->launch, "/bin/sh");
     launch_argument(&w->launch, "-c");
     launch_argument(&w->launch, script);
@@ -238,8 +234,6 @@ static void http_is_ready_at_2xx_and_3xx(void **state)
 
     assert_int_equal(httpd_new(&options, &h, NULL), 0);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *test = w->test;
-
         w->port = httpd_port(h);
         look(w,
              (struct wire_probe){ .kind = PROBE_HTTP, .path = cases[i].path, .timeout_ms = 9000 });
@@ -247,7 +241,6 @@ static void http_is_ready_at_2xx_and_3xx(void **state)
         assert_int_equal(w->ready, cases[i].ready);
         assert_string_equal(w->why, cases[i].why);
         assert_int_equal(tear_down(state), 0);
-        *state = (void *)test;
         assert_int_equal(set_up(state), 0);
         w = *state;
     }
@@ -305,7 +298,6 @@ static void a_missing_command_is_told(void **state)
 {
     struct world *w = *state;
 
-    skip_without_pidfd(w->test);
     launch_argument(&w->launch, "/no/such/probe");
     launch_variable(&w->launch, "A", "b");
     look(w, (struct wire_probe){ .kind = PROBE_EXEC, .timeout_ms = 9000 });
@@ -380,7 +372,7 @@ static void what_is_cancelled_does_not_answer(void **state)
     probe_cancel(NULL);
 }
 
-#define TEST(f) cmocka_unit_test_prestate_setup_teardown(f, set_up, tear_down, (void *)#f)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {

@@ -89,7 +89,6 @@ static inline void on_found(void *data, const struct process_found *found)
 /* loop_stop() holds for good: each wait has a loop of its own. */
 static inline void open_agent(struct world *w)
 {
-    skip_without_pidfd(w->test);
     assert_int_equal(loop_new(&w->l, &w->e), 0);
     w->patience = loop_timer_add(w->l, on_patience, w);
     w->options.loop = w->l;

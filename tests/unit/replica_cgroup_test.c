@@ -371,7 +371,6 @@ static void run_real(struct world *w, const char *script, uint64_t cpu_milli, ui
                               .readiness.path = "" };
     struct launch launch = { .cpu_milli = cpu_milli, .memory_bytes = memory_bytes };
 
-    skip_without_pidfd(w->test);
     launch_argument(&launch, "/bin/sh");
     launch_argument(&launch, "-c");
     launch_argument(&launch, script);
