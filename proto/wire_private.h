@@ -1,5 +1,6 @@
-/* Shared by the files of wire: an arena that bounds what a message may cost, and the checks of
- * single fields. Only wire*.c include this; only they see the generated code. */
+/* Shared by the files of wire: an arena that bounds what a message may cost, the checks of single
+ * fields, and the parts of a Report. Only wire*.c include this; only they see the generated code.
+ */
 #ifndef HUDDLE_WIRE_PRIVATE_H
 #define HUDDLE_WIRE_PRIVATE_H
 
@@ -39,5 +40,48 @@ static inline const char *text_or_empty(const char *text)
 {
     return text ? text : "";
 }
+
+/* --- between plain and generated structs ------------------------------------------------------
+ */
+
+/* n new generated messages of `type` and pointers to them; items stay to be filled in. */
+#define NEW_LIST(arena, type, INIT, n, ret_list)               \
+    (__extension__({                                           \
+        type *items_ = arena_array(arena, n, sizeof(*items_)); \
+        type **list_ = arena_array(arena, n, sizeof(*list_));  \
+        bool made_ = items_ && list_;                          \
+        for (size_t i_ = 0; made_ && i_ < (n); i_++) {         \
+            items_[i_] = (type)INIT;                           \
+            list_[i_] = &items_[i_];                           \
+        }                                                      \
+        (ret_list) = list_;                                    \
+        made_;                                                 \
+    }))
+
+/* Generated structs hold char *, though packing only reads. */
+static inline char *lend(const char *text)
+{
+    return (char *)(uintptr_t)text_or_empty(text);
+}
+
+/* A newer peer's enum value is unknown here: unspecified. */
+static inline unsigned known(unsigned value, unsigned last)
+{
+    return value <= last ? value : 0;
+}
+
+/* --- parts of a Report ------------------------------------------------------------------------
+ */
+
+/* Checks: 0 or -EBADMSG. `put` fills in the message, `take` the plain struct, which borrows from
+ * the message; false when the arena's budget is used up. */
+int wire_replica_check(const struct wire_replica *p, struct err *e);
+int wire_replicas_check_lists(const Huddle__V1__Report *in, struct err *e);
+bool wire_replicas_put(struct arena *a, const struct wire_report *p, Huddle__V1__Report *out);
+bool wire_replicas_take(struct arena *a, const Huddle__V1__Report *in, struct wire_report *p);
+
+int wire_inventory_check(const struct wire_inventory *v, struct err *e);
+bool wire_inventory_put(struct arena *a, const struct wire_inventory *v, Huddle__V1__Report *out);
+bool wire_inventory_take(struct arena *a, const Huddle__V1__Inventory *in, struct wire_report *p);
 
 #endif

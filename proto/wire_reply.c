@@ -74,11 +74,6 @@ static int check_reply(const struct wire_reply *p, struct err *e)
 /* --- plain -> generated ------------------------------------------------------------------------
  */
 
-static char *lend(const char *text)
-{
-    return (char *)(uintptr_t)text_or_empty(text); /* packing only reads */
-}
-
 /* Both kinds of map entry have the same fields, but types of their own. */
 #define PUT_PAIRS(arena, type, INIT, pairs, n, ret_list)              \
     (__extension__({                                                  \
