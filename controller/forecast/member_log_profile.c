@@ -5,33 +5,18 @@
 
 #include <math.h>
 
-#define SEASONS 8u
-#define RATE 0.3f
+#include "controller/forecast/profile.h"
+
 #define LEVEL_STEPS 10u
 #define LEVEL_RATE 0.3f
 #define LEVEL_FADE 0.95f
 
-static float phase(const struct past *p, int64_t origin, int64_t step)
+static const struct profile PROFILE = { .seasons = 8, .rate = 0.3f, .logarithms = true };
+
+static float smoothed(const struct past *p, int64_t origin, int64_t step)
 {
-    float sum = 0, mass = 0, weight = 1;
-    int64_t at = step - p->season;
-
-    while (at > origin)
-        at -= p->season;
-    for (uint32_t k = 0; k < SEASONS; k++, at -= p->season, weight *= 1 - RATE) {
-        float x = series_bridged(p->series, at);
-
-        if (isnan(x))
-            break;
-        sum += weight * past_log(p, x);
-        mass += weight;
-    }
-    return mass > 0 ? sum / mass : NAN;
-}
-
-static float profile(const struct past *p, int64_t origin, int64_t step)
-{
-    return (phase(p, origin, step - 1) + 2 * phase(p, origin, step) + phase(p, origin, step + 1)) /
+    return (profile_at(&PROFILE, p, origin, step - 1) + 2 * profile_at(&PROFILE, p, origin, step) +
+            profile_at(&PROFILE, p, origin, step + 1)) /
            4;
 }
 
@@ -41,7 +26,7 @@ static float level(const struct past *p)
 
     for (uint32_t back = 0; back < LEVEL_STEPS; back++, weight *= 1 - LEVEL_RATE) {
         int64_t step = p->origin - back;
-        float deviation = past_log_at(p, step) - profile(p, step, step);
+        float deviation = past_log_at(p, step) - smoothed(p, step, step);
 
         if (isnan(deviation))
             break;
@@ -57,7 +42,7 @@ float member_log_profile(const struct past *p, uint32_t h)
 
     if (p->season == 0)
         return p->now;
-    ahead = profile(p, p->origin, p->origin + h);
+    ahead = smoothed(p, p->origin, p->origin + h);
     now = level(p);
     for (uint32_t k = 0; k < h; k++)
         fade *= LEVEL_FADE;
