@@ -1,13 +1,13 @@
 /* The table of configuration keys, and what no table can say. */
 #include "agent/config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/base/address.h"
 #include "proto/base/array.h"
 
 #define C(member) offsetof(struct agent_config, member)
@@ -68,11 +68,8 @@ static const struct field FIELDS[] = {
       NULL },
     { "metricsListen", FIELD_TEXT, C(metrics_listen), "", 0, 0, NULL,
       "address and port of a metrics page for Prometheus; off when empty", NULL },
-    { "log.level", FIELD_WORD, C(log.level), "info", 0, 0, "debug info warn error",
-      "least level that is logged", NULL },
-    { "log.format", FIELD_WORD, C(log.format), "text", 0, 0, "text json", "of the log lines",
-      NULL },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
+    LOG_SETTINGS_FIELDS(C(log)),
+    FIELDS_END,
 };
 
 const struct field *agent_config_fields(void)
@@ -174,29 +171,17 @@ static void set_power_off(struct agent_config *c)
     l->item[l->n++] = xstrdup("poweroff");
 }
 
-/* "127.0.0.1:9100" or "[::1]:9100". */
 static int set_metrics(struct agent_config *c, struct err *e)
 {
-    char *host = xstrdup(c->metrics_listen), *colon = strrchr(host, ':'), *end = NULL;
-    unsigned char bytes[sizeof(struct in6_addr)];
-    size_t n;
+    char host[64];
 
-    c->metrics.host = host;
-    if (colon) {
-        *colon = '\0';
-        c->metrics.port = strtol(colon + 1, &end, 10);
-    }
-    n = strlen(host);
-    if (host[0] == '[' && host[n - 1] == ']') {
-        memmove(host, host + 1, n - 2);
-        host[n - 2] = '\0';
-    }
-    if (!colon || end == colon + 1 || *end || c->metrics.port < 0 || c->metrics.port > 65535 ||
-        (inet_pton(AF_INET, host, bytes) != 1 && inet_pton(AF_INET6, host, bytes) != 1))
+    if (address_split(c->metrics_listen, host, sizeof(host), &c->metrics.port) < 0 ||
+        !address_is_ip(host))
         return err_set(e, -EINVAL,
                        "metricsListen: expected an IP address and a port like 127.0.0.1:9101, not "
                        "\"%.100s\"",
                        c->metrics_listen);
+    c->metrics.host = xstrdup(host);
     return 0;
 }
 

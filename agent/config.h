@@ -9,8 +9,8 @@
 
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
-#include "proto/base/log.h"
 #include "proto/field.h"
+#include "proto/log_settings.h"
 
 #define AGENT_CONFIG_FILE "/etc/huddle/agent.yaml"
 
@@ -34,12 +34,9 @@ struct agent_config {
     char *metrics_listen;
     struct {
         char *host; /* of metrics_listen; NULL: off */
-        int64_t port;
+        uint16_t port;
     } metrics;
-    struct {
-        enum log_level level;
-        int format; /* text, json */
-    } log;
+    struct log_settings log;
 };
 
 const struct field *agent_config_fields(void); /* closed by a path of NULL */

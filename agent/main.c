@@ -305,7 +305,7 @@ static int run(const struct options *o)
         (void)printf("%s: configuration of node %s is valid\n", o->config, config->node);
         return EXIT_SUCCESS;
     }
-    log_setup(config->log.level, config->log.format == 1);
+    log_setup(config->log.level, config->log.format == LOG_FORMAT_JSON);
     if (service_new(TAKE(config), o->config, &service, &e) < 0)
         return failed(&e);
     return service_run(service);

@@ -167,7 +167,7 @@ static int make_hands(struct service *s, struct err *e)
     if (r == 0)
         r = make_uplink(s, c, &s->uplink, e);
     if (r == 0 && c->metrics.host)
-        r = metrics_page_new(c->metrics.host, (uint16_t)c->metrics.port, &s->page, e);
+        r = metrics_page_new(c->metrics.host, c->metrics.port, &s->page, e);
     if (r == 0 && cap_keeper_new(s->state_fd, &s->cap, &cap) < 0)
         log_line(LOG_LEVEL_ERROR, "a watt cap of an earlier run is not taken back", "reason",
                  cap.text, NULL);
@@ -236,7 +236,7 @@ static void reload(struct service *s)
     s->config = config;
     s->runtimes = runtimes;
     s->uplink = uplink;
-    log_setup(config->log.level, config->log.format == 1);
+    log_setup(config->log.level, config->log.format == LOG_FORMAT_JSON);
     log_line(LOG_LEVEL_INFO, "configuration read", "file", s->config_file, NULL);
     set_address(s, config);
     lost.send_failed.why = "the connection was renewed";

@@ -2,14 +2,13 @@
  * open asks for. */
 #include "controller/config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/address.h"
 #include "proto/base/array.h"
 #include "proto/base/strbuf.h"
 
@@ -75,11 +74,8 @@ static const struct field FIELDS[] = {
       NULL, "folders from which their secrets may come; [] for none", NULL },
     { "zoneinfo", FIELD_TEXT, C(zoneinfo), "/usr/share/zoneinfo", 0, 0, NULL,
       "folder of the time zones that policies name", NULL },
-    { "log.level", FIELD_WORD, C(log.level), "info", 0, 0, "debug info warn error",
-      "least level that is logged", NULL },
-    { "log.format", FIELD_WORD, C(log.format), "text", 0, 0, "text json", "of the log lines",
-      NULL },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
+    LOG_SETTINGS_FIELDS(C(log)),
+    FIELDS_END,
 };
 
 const struct field *config_fields(void)
@@ -113,49 +109,6 @@ struct front_door_options config_front_door(const struct config *c)
                                         .answer_ms = c->front_door.answer_ms };
 }
 
-/* --- addresses ----------------------------------------------------------------------------------
- */
-
-/* "127.0.0.1:7443" or "[::1]:7443" into host and port. */
-static int split_address(const char *text, char *host, size_t size, uint16_t *ret_port)
-{
-    const char *colon = strrchr(text, ':');
-    size_t n = colon ? (size_t)(colon - text) : 0;
-    char *end;
-    long port;
-
-    if (n == 0 || n >= size)
-        return -EINVAL;
-    port = strtol(colon + 1, &end, 10);
-    if (end == colon + 1 || *end || port < 0 || port > 65535)
-        return -EINVAL;
-    if (text[0] == '[' && text[n - 1] == ']') {
-        text++;
-        n -= 2;
-    }
-    memcpy(host, text, n);
-    host[n] = '\0';
-    *ret_port = (uint16_t)port;
-    return 0;
-}
-
-static bool is_loopback(const char *host)
-{
-    struct in_addr four;
-    struct in6_addr six;
-
-    if (inet_pton(AF_INET, host, &four) == 1)
-        return ntohl(four.s_addr) >> 24 == 127;
-    return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
-static bool is_address(const char *host)
-{
-    unsigned char bytes[sizeof(struct in6_addr)];
-
-    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
-}
-
 /* --- what no table can say ----------------------------------------------------------------------
  */
 
@@ -163,14 +116,14 @@ static int check_listen(struct config *c, struct err *e)
 {
     bool tls = c->tls.certificate[0] && c->tls.key[0], tokens = c->tokens[0];
 
-    if (split_address(c->listen, c->host, sizeof(c->host), &c->port) < 0 || !is_address(c->host))
+    if (address_split(c->listen, c->host, sizeof(c->host), &c->port) < 0 || !address_is_ip(c->host))
         return err_set(e, -EINVAL,
                        "listen: expected an IP address and a port like 127.0.0.1:7443 or "
                        "[::1]:7443, not \"%.100s\"",
                        c->listen);
     if (!c->tls.certificate[0] != !c->tls.key[0])
         return err_set(e, -EINVAL, "tls: certificate and key are needed together");
-    if (is_loopback(c->host) || (tls && tokens))
+    if (address_is_loopback(c->host) || (tls && tokens))
         return 0;
     return err_set(e, -EINVAL,
                    "listen: %.100s can be reached from other machines%s%s; or listen on 127.0.0.1",
@@ -189,7 +142,7 @@ static int check_front_door(struct config *c, struct err *e)
         return err_set(e, -EINVAL,
                        "frontDoor: either `run: true`, or the `socket` of an HAProxy that somebody "
                        "else runs, not both");
-    if (c->front_door.run && split_address(c->front_door.listen, host, sizeof(host), &port) < 0)
+    if (c->front_door.run && address_split(c->front_door.listen, host, sizeof(host), &port) < 0)
         return err_set(e, -EINVAL,
                        "frontDoor.listen: expected an address and a port like 0.0.0.0:8080, not "
                        "\"%s\"",

@@ -10,12 +10,10 @@
 #include "controller/substrate/front_door.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
-#include "proto/base/log.h"
 #include "proto/field.h"
+#include "proto/log_settings.h"
 
 #define CONFIG_DEFAULT_FILE "/etc/huddle/controller.yaml"
-
-enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 
 struct config {
     char *state_dir;
@@ -48,10 +46,7 @@ struct config {
         struct string_list programs, secrets; /* folders: see power/folders.h */
     } power_drivers;
     char *zoneinfo; /* folder of TZif files */
-    struct {
-        int level;  /* enum log_level */
-        int format; /* enum config_log_format */
-    } log;
+    struct log_settings log;
 
     char host[64]; /* of `listen`, without brackets */
     uint16_t port;

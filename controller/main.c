@@ -109,7 +109,7 @@ int main(int argc, char **argv)
     } else if (a.front_door_config) {
         r = print_front_door_config(c, &e);
     } else if (!a.check_only) {
-        log_setup((enum log_level)c->log.level, c->log.format == CONFIG_LOG_JSON);
+        log_setup(c->log.level, c->log.format == LOG_FORMAT_JSON);
         r = run(c, &e);
     }
     if (e.text[0])

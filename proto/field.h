@@ -65,6 +65,12 @@ struct field {
     int (*custom)(void *base, const json_t *value, struct err *e);
 };
 
+/* Closes a table. */
+#define FIELDS_END                                       \
+    {                                                    \
+        NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL \
+    }
+
 const char *field_type_name(enum field_type t); /* "duration", "integer", ... */
 
 struct source {                 /* for messages */

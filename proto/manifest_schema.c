@@ -92,7 +92,7 @@ static const struct field MODEL[] = {
       "longest wait for requests in flight", NULL },
     { "drain.grace", FIELD_DURATION, M(drain.grace_ms), "10s", 0, DAY_MS, NULL,
       "time between SIGTERM and SIGKILL", NULL },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
+    FIELDS_END,
 };
 
 static const struct field POOL[] = {
@@ -125,7 +125,7 @@ static const struct field POOL[] = {
       "named power curve for nodes that do not measure", NULL },
     { "wakeProven", FIELD_BOOL, P(wake_proven), "false", 0, 0, NULL,
       "a person vouches that waking works here; otherwise it must be proven first", NULL },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
+    FIELDS_END,
 };
 
 static const struct field POLICY[] = {
@@ -173,7 +173,7 @@ static const struct field POLICY[] = {
       "longest sleep; then the node is woken once", NULL },
     { "timing.warmUp", FIELD_DURATION, Y(timing.warm_up_ms), "2m", 0, DAY_MS, NULL,
       "after a start of the controller: no sleep, no shrink", NULL },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
+    FIELDS_END,
 };
 
 static const struct field *const FIELDS[KIND_COUNT] = { MODEL, POOL, POLICY };

@@ -47,7 +47,7 @@ static const struct field FIELDS[] = {
     { "words", FIELD_LIST, A(words), NULL, 0, 0, NULL, "", NULL },
     { "required", FIELD_BOOL, A(required), "false", 0, 0, NULL, "", NULL },
     { "default", FIELD_CUSTOM, 0, NULL, 0, 0, NULL, "", read_default },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
+    FIELDS_END,
 };
 
 /* --- checks of a value -------------------------------------------------------------------------

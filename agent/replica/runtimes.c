@@ -44,7 +44,7 @@ static const struct field FIELDS[] = {
     { "cpu", FIELD_CPU, R(cpu_milli), NULL, 1, 0, NULL, "", NULL },
     { "memory", FIELD_BYTES, R(memory_bytes), NULL, 1, 0, NULL, "", NULL },
     { "openFiles", FIELD_INT, R(open_files), NULL, 16, 1 << 24, NULL, "", NULL },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
+    FIELDS_END,
 };
 
 static void runtime_done(struct runtime *rt)

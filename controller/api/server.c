@@ -2,7 +2,6 @@
  * and handed to its route. */
 #include "controller/api/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "controller/api/request.h"
 #include "controller/api/routes.h"
 #include "controller/api/server_private.h"
+#include "proto/base/address.h"
 #include "proto/base/array.h"
 
 #define OTHER_BODY_MOST 4096u /* of requests that need none */
@@ -136,22 +136,12 @@ static void handle(void *data, struct httpd_call *call)
 /* --- the server --------------------------------------------------------------------------------
  */
 
-static bool is_loopback(const char *address)
-{
-    struct in6_addr six;
-    struct in_addr four;
-
-    if (inet_pton(AF_INET, address, &four) == 1)
-        return ntohl(four.s_addr) >> 24 == 127;
-    return inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
 static int check_options(const struct api_options *o, const char *address, struct err *e)
 {
     if (!o->cert_file != !o->key_file)
         return err_set(e, -EINVAL, "a certificate and its key belong together: %s is missing",
                        o->cert_file ? "the key" : "the certificate");
-    if (is_loopback(address) || (o->cert_file && o->token_file))
+    if (address_is_loopback(address) || (o->cert_file && o->token_file))
         return 0;
     return err_set(e, -EINVAL,
                    "%s is not a loopback address: to listen on it a certificate with its key "

@@ -30,7 +30,7 @@ static const struct field SETTINGS[] = {
       "file that holds the bearer token", NULL },
     { "ca", FIELD_TEXT, offsetof(struct settings, ca), "", 0, 0, NULL,
       "certificate authority of the server, PEM", NULL },
-    { NULL, FIELD_INT, 0, NULL, 0, 0, NULL, NULL, NULL },
+    FIELDS_END,
 };
 
 static const char *environment(const char *name)

@@ -59,7 +59,7 @@ static void an_empty_file_is_the_defaults(void **state)
     assert_int_equal(c->port, 7443);
     assert_int_equal(c->report_interval_ms, 5000);
     assert_int_equal(c->log.level, LOG_LEVEL_INFO);
-    assert_int_equal(c->log.format, CONFIG_LOG_TEXT);
+    assert_int_equal(c->log.format, LOG_FORMAT_TEXT);
     assert_false(config_has_front_door(c));
     assert_int_equal(c->power_drivers.programs.n, 2);
     assert_string_equal(c->power_drivers.programs.item[1], "/etc/huddle/drivers");
@@ -164,7 +164,7 @@ static void every_key_is_read(void **state)
     assert_int_equal(c->power_drivers.secrets.n, 2);
     assert_string_equal(c->zoneinfo, "/opt/zones");
     assert_int_equal(c->log.level, LOG_LEVEL_WARN);
-    assert_int_equal(c->log.format, CONFIG_LOG_JSON);
+    assert_int_equal(c->log.format, LOG_FORMAT_JSON);
     assert_true(config_has_front_door(c));
 }
 
