@@ -86,9 +86,12 @@ static void handle(void *data, struct httpd_call *call)
 
 static int set_up_server(struct world *w, const char *cert, const char *key)
 {
-    struct httpd_options o = {
-        .address = "127.0.0.1", .cert_file = cert, .key_file = key, .handler = handle, .data = w
-    };
+    struct httpd_options o = { .address = "127.0.0.1",
+                               .cert_file = cert,
+                               .key_file = key,
+                               .header_ms = 3 * PATIENCE_MS,
+                               .handler = handle,
+                               .data = w };
     struct err e = ERR_INIT;
 
     pthread_mutex_init(&w->lock, NULL);
@@ -310,7 +313,10 @@ static void a_server_is_trusted_by_its_ca_only(void **state)
                    key, cert);
     assert_int_equal(system(command), 0);
     set_up_server(&w, cert, key);
-    rq = (struct http_request){ .url = at(&w, "/echo"), .ca_file = cert };
+    rq = (struct http_request){ .url = at(&w, "/echo"),
+                                .ca_file = cert,
+                                .connect_ms = 3 * PATIENCE_MS, /* valgrind reads all CAs slowly */
+                                .total_ms = 3 * PATIENCE_MS };
     assert_int_equal(http_fetch(&rq, NULL, NULL, &body, NULL, &e), 200);
     rq.ca_file = NULL;
     assert_int_equal(http_fetch(&rq, NULL, NULL, NULL, NULL, &e), -EPROTO);
