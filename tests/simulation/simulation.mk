@@ -1,7 +1,3 @@
-# The deterministic world is shared by the simulation tests that name it. Objects come before the
-# libraries that they use.
-$(BUILD)/test/controller_test: $(call obj,tests/simulation/controller_test.c \
-	tests/simulation/world.c tests/simulation/door.c tests/simulation/planner.c) \
-	$(LIB_CLI) $(LIB_AGENT) $(LIB_CONTROLLER) $(LIB_PROTO)
-	$(call say,LINK,$@)
-	$(call link,$(TEST_LIBS))
+# The deterministic world is shared by the simulation tests that name it.
+$(BUILD)/test/controller_test: $(call obj,tests/simulation/world.c tests/simulation/host.c \
+	tests/simulation/disk.c tests/simulation/door.c tests/simulation/planner.c)

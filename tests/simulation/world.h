@@ -15,6 +15,8 @@
 #define MODELS_MAX 4
 #define PROCS_MAX 48
 #define TEXT 96
+#define STEP_MS 500
+#define REPORT_MS 5000
 
 enum truth_power { TRUTH_ON, TRUTH_SHUTTING, TRUTH_OFF, TRUTH_BOOTING };
 
@@ -72,9 +74,11 @@ struct row_image {
     char *key, *value;
 };
 
+enum mail_kind { MAIL_REPORT, MAIL_REPLY, MAIL_PLAN, MAIL_POWER };
+
 struct mail { /* in flight */
     int64_t at_ms;
-    int kind;
+    enum mail_kind kind;
     int host;
     char *bytes;
     size_t n;
@@ -140,6 +144,10 @@ struct manifest *world_pool(int hosts);
 struct manifest *world_policy(void);
 double world_rate(int model, int64_t now_ms);
 
+/* An empty one, to arrive after `delay_ms`; stands until the next call. */
+struct mail *world_send(struct world *w, enum mail_kind kind, int host, int64_t delay_ms);
+bool world_chance(struct random *r, double p);
+
 void world_door_event(struct world *w, const struct door_facts *facts);
 
 /* door.c */
@@ -147,6 +155,22 @@ void door_apply(struct world *w, const struct effect *e);
 void door_tick(struct world *w, int64_t step_ms);
 void door_report(struct world *w);
 struct server *door_server_named(struct world *w, const char *uid);
+
+/* disk.c: `data` of disk_next() is a struct disk_cursor */
+struct disk_cursor {
+    struct world *w;
+    size_t at;
+};
+void disk_write(struct world *w, const struct effect *e);
+int disk_next(void *data, struct controller_row *ret_row);
+/* Is the node's life-cycle record on the disk in this state, for this op (NULL: any)? */
+bool disk_holds_state(struct world *w, const char *node, enum node_state state, const char *op);
+
+/* host.c */
+void host_boot(struct world *w, struct host *h);
+void host_tick(struct world *w, int i);
+void host_faults(struct world *w, int i);
+void host_take_reply(struct world *w, struct mail *m);
 struct proc *world_proc(struct world *w, const char *uid, struct host **ret_host);
 
 #endif
