@@ -55,18 +55,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int set_up_open(void **state)
-{
-    *state = world_new((struct api_options){ 0 });
-    return 0;
-}
-
-static int tear_down_open(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 static int ask_as(struct world *w, struct reply *r, const char *token, const char *method,
                   const char *path, const char *body)
 {
@@ -325,7 +313,7 @@ static void refuses_to_listen_in_the_open(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define OPEN(name) cmocka_unit_test_setup_teardown(name, set_up_open, tear_down_open)
+#define OPEN(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 int main(void)
 {

@@ -10,27 +10,6 @@
 
 #include "tests/unit/api_world.h"
 
-static int set_up(void **state)
-{
-    *state = world_new((struct api_options){ 0 });
-    return 0;
-}
-
-static int set_up_later(void **state)
-{
-    struct world *w = world_new((struct api_options){ 0 });
-
-    w->later = true;
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 static void health_and_version(void **state)
 {
     struct world *w = *state;
@@ -253,8 +232,8 @@ static void metrics_say_what_the_objects_say(void **state)
     reply_done(&r);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define LATER(name) cmocka_unit_test_setup_teardown(name, set_up_later, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
+#define LATER(name) cmocka_unit_test_setup_teardown(name, world_set_up_later, world_tear_down)
 
 int main(void)
 {

@@ -15,27 +15,6 @@
     "v1alpha1\",\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"" name "\"},\"spec\":{" rest \
     "}}"
 
-static int set_up(void **state)
-{
-    *state = world_new((struct api_options){ 0 });
-    return 0;
-}
-
-static int set_up_later(void **state)
-{
-    struct world *w = world_new((struct api_options){ 0 });
-
-    w->later = true;
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 /* --- reading ---------------------------------------------------------------------------------- */
 
 static void get_and_list(void **state)
@@ -343,8 +322,8 @@ static void what_people_cannot_write(void **state)
     reply_done(&r);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define LATER(name) cmocka_unit_test_setup_teardown(name, set_up_later, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
+#define LATER(name) cmocka_unit_test_setup_teardown(name, world_set_up_later, world_tear_down)
 
 int main(void)
 {

@@ -15,12 +15,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 /* An open watch: lines as they come. */
 struct watch {
     int fd;
@@ -281,7 +275,7 @@ static void the_end_of_the_server_ends_watches(void **state)
     watch_close(&watch);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, world_tear_down)
 
 int main(void)
 {

@@ -291,6 +291,29 @@ static inline void world_free(struct world *w)
     free(w);
 }
 
+/* Of cmocka: a world that lets everybody in, answering at once, or from another thread. */
+
+static inline int world_set_up(void **state)
+{
+    *state = world_new((struct api_options){ 0 });
+    return 0;
+}
+
+static inline int world_set_up_later(void **state)
+{
+    struct world *w = world_new((struct api_options){ 0 });
+
+    w->later = true;
+    *state = w;
+    return 0;
+}
+
+static inline int world_tear_down(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
 /* --- requests --------------------------------------------------------------------------------- */
 
 struct reply {
