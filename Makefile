@@ -24,11 +24,14 @@ BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DHUDDLE_VERSION='"$(VERSION)"' -I. -I$(
 	-ffp-contract=off -fPIE -fstack-protector-strong -pthread
 OPT_release := -O2 -g -D_FORTIFY_SOURCE=2
 OPT_debug := -O0 -g
-OPT_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
-CFLAGS ?= $(OPT_$(firstword $(subst -, ,$(MODE))))
-SAN_asan := -fsanitize=address,undefined
-ALL_CFLAGS = $(BASE_CFLAGS) $(CFLAGS)
-ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN_$(firstword $(subst -, ,$(MODE)))) $(LDFLAGS)
+OPT_asan := -O1 -g -fno-omit-frame-pointer
+KIND := $(firstword $(subst -, ,$(MODE)))
+CFLAGS ?= $(OPT_$(KIND))
+# What makes a mode what it is: no CFLAGS of the caller take it away.
+CHECK_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+CHECK_LINK_asan := -fsanitize=address,undefined
+ALL_CFLAGS = $(BASE_CFLAGS) $(CFLAGS) $(CHECK_$(KIND))
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(CHECK_LINK_$(KIND)) $(LDFLAGS)
 
 # --- libraries, one line each; evaluated when a recipe runs, so that `make deps` works without them
 LIB_CURL = $(shell $(PKG_CONFIG) --libs libcurl)

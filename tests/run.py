@@ -18,6 +18,7 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
+FOLDERS = ("tests/unit", "tests/simulation")  # of the programs' sources
 COLOUR = sys.stdout.isatty() or "FORCE_COLOR" in os.environ
 
 
@@ -35,7 +36,8 @@ class Totals:
 
 
 def run_program(program: pathlib.Path, wrapper: list[str], limit: float) -> tuple[str, int, float]:
-    """Output, exit code and seconds of one test program; 124 when it took too long."""
+    """Output, exit code and seconds of one test program; 124 when it took too long, 127 when it
+    cannot be run."""
     begin = time.monotonic()
     try:
         done = subprocess.run(
@@ -50,6 +52,8 @@ def run_program(program: pathlib.Path, wrapper: list[str], limit: float) -> tupl
     except subprocess.TimeoutExpired as late:
         text = (late.stdout or b"").decode(errors="replace") + f"\ntook longer than {limit:.0f} s\n"
         code = 124
+    except OSError as why:
+        text, code = f"{why}\n", 127
     return text, code, time.monotonic() - begin
 
 
@@ -77,7 +81,9 @@ def count_program(name: str, text: str, code: int, totals: Totals) -> bool:
 
 
 def programs(args: argparse.Namespace, totals: Totals) -> None:
-    found = sorted((args.build / "test").glob("*_test"))
+    # By the sources: what was not built fails, and what an older build left is not run.
+    names = sorted(s.stem for f in FOLDERS for s in pathlib.Path(f).glob("*_test.c"))
+    found = [args.build / "test" / name for name in names]
     wrapper = shlex.split(args.wrapper)
     with concurrent.futures.ThreadPoolExecutor(max_workers=args.jobs) as pool:
         runs = {pool.submit(run_program, p, wrapper, args.timeout): p for p in found}

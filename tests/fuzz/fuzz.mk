@@ -1,8 +1,8 @@
 # Fuzzing of every parser: `make fuzz FUZZ_SECONDS=15`. A target is tests/fuzz/X_fuzz.c; its seeds are in
 # tests/fuzz/corpus/X/. Clang's libFuzzer, in a build folder of its own.
-OPT_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
-	-fno-sanitize-recover=undefined
-SAN_fuzz := -fsanitize=fuzzer,address,undefined
+OPT_fuzz := -O1 -g -fno-omit-frame-pointer
+CHECK_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+CHECK_LINK_fuzz := -fsanitize=fuzzer,address,undefined
 FUZZ_SECONDS ?= 15
 FUZZ_ONLY ?=
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)

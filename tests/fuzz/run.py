@@ -48,14 +48,17 @@ def fuzz(program: pathlib.Path, args: argparse.Namespace) -> tuple[bool, str, st
         *seed_folders(name),
     ]
     environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:allocator_may_return_null=1")
-    done = subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        timeout=args.seconds * 3 + 300,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            timeout=args.seconds * 3 + 300,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as why:
+        return False, f"{name}: did not run to its end", f"{why}\n"
     text = done.stdout.decode(errors="replace")
     runs = re.search(r"number_of_executed_units: (\d+)", text)
     edges = re.findall(r"cov: (\d+)", text)
