@@ -20,7 +20,9 @@
 struct copier {
     int folder, log; /* log: -1 while it cannot be opened */
     uint64_t size, most;
-    uint64_t lost; /* bytes that could not be written */
+    uint64_t lost;    /* bytes that could not be written */
+    char line[CHUNK]; /* the end of the log behind its last line feed; n_line > CHUNK: longer */
+    size_t n_line;
 };
 
 static void open_log(struct copier *c)
@@ -31,17 +33,27 @@ static void open_log(struct copier *c)
     c->size = c->log >= 0 && fstat(c->log, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-/* Where the log cannot be moved it is cut: the bound holds in any case. */
+static void put(struct copier *c, const char *bytes, size_t n);
+
+/* Where the log cannot be moved it is cut: the bound holds in any case. A line that is under way
+ * goes along, so that it stays whole. */
 static void rotate(struct copier *c)
 {
-    bool moved = renameat(c->folder, "log", c->folder, "log.1") == 0;
+    size_t n_line = c->n_line <= CHUNK && c->n_line < c->size ? c->n_line : 0;
+    bool moved;
 
+    if (n_line)
+        (void)!ftruncate(c->log, (off_t)(c->size - n_line));
+    moved = renameat(c->folder, "log", c->folder, "log.1") == 0;
     if (!moved)
         (void)!ftruncate(c->log, 0);
     (void)close(c->log);
     open_log(c);
     if (!moved)
         c->size = 0;
+    c->n_line = 0;
+    if (n_line)
+        put(c, c->line, n_line);
 }
 
 /* As much as fits, up to the end of a line if there is one. */
@@ -75,7 +87,22 @@ static void tell_lost(struct copier *c)
     if (write(c->log, text, n) == (ssize_t)n) {
         c->size += n;
         c->lost = 0;
+        c->n_line = 0;
     }
+}
+
+static void follow_line(struct copier *c, const char *bytes, size_t n)
+{
+    const char *end = memrchr(bytes, '\n', n);
+
+    if (end) {
+        n -= (size_t)(end + 1 - bytes);
+        bytes = end + 1;
+        c->n_line = 0;
+    }
+    if (c->n_line + n <= CHUNK)
+        memmove(c->line + c->n_line, bytes, n); /* rotate() gives what is there */
+    c->n_line += n;
 }
 
 static void put(struct copier *c, const char *bytes, size_t n)
@@ -85,8 +112,10 @@ static void put(struct copier *c, const char *bytes, size_t n)
     if (c->log >= 0 && c->lost)
         tell_lost(c);
     written = c->log >= 0 ? write(c->log, bytes, n) : 0;
-    if (written > 0)
+    if (written > 0) {
         c->size += (uint64_t)written;
+        follow_line(c, bytes, (size_t)written);
+    }
     c->lost += n - (written > 0 ? (size_t)written : 0);
 }
 

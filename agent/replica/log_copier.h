@@ -1,5 +1,6 @@
 /* The log of a replica: a process of its own copies what comes out of a pipe into FOLDER/log, and
- * moves that to FOLDER/log.1 when it has reached half of the bound.
+ * moves that to FOLDER/log.1 when it has reached half of the bound, between two lines (a line of
+ * more than 16 KiB may be cut).
  *
  * Why a process: a file that the replica itself appends to grows without bound as soon as no agent
  * is there to cut it, and a pipe that the agent reads stalls the replica when the agent is gone.

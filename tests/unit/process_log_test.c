@@ -29,6 +29,35 @@ static void the_log_is_bounded_and_keeps_the_end(void **state)
     assert_true(line[0] >= '0' && line[0] <= '3' && line[3] == ' '); /* cut between lines */
 }
 
+/* Written at once: the copier reads as much as it can, and no line ends at the bound. */
+static void a_line_is_not_cut_where_the_log_moves(void **state)
+{
+    struct world *w = *state;
+    char path[256], line[2048];
+    unsigned n_lines = 0, last = 0;
+
+    w->options.log_bytes = 128 << 10;
+    run(w, "i=0; while [ $i -lt 300 ]; do i=$((i+1)); printf '%03d %01000d\n' $i 0; done "
+           "| dd bs=1M iflag=fullblock status=none");
+    for (int i = 1; i >= 0; i--) {
+        FILE *f;
+
+        path_of(w, "m-1", i ? "log.1" : "log", path);
+        f = fopen(path, "r");
+        assert_non_null(f);
+        for (; fgets(line, sizeof(line), f); n_lines++) {
+            unsigned number = (unsigned)strtoul(line, NULL, 10);
+
+            assert_int_equal(strlen(line), 1005);
+            assert_true(n_lines == 0 || number == last + 1);
+            last = number;
+        }
+        assert_int_equal(fclose(f), 0);
+    }
+    assert_int_equal(last, 300);
+    assert_in_range(n_lines, 65, 130);
+}
+
 static void a_log_that_cannot_be_written_stops_nobody(void **state)
 {
     struct world *w = *state;
@@ -106,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_log_is_bounded_and_keeps_the_end),
+        TEST(a_line_is_not_cut_where_the_log_moves),
         TEST(a_log_that_cannot_be_written_stops_nobody),
         TEST(folders_of_the_ended_are_kept_but_not_for_ever),
         cmocka_unit_test(tails_are_one_printable_line),
