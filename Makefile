@@ -153,9 +153,9 @@ check-asan:
 
 VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --child-silent-after-fork=yes \
 	--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible
-# With fewer seeds: a simulation takes some thirty times as long here.
+# A quarter of the seeds: a simulation takes some thirty times as long here.
 check-valgrind: $(TESTS)
-	$(Q)HUDDLE_SIM_SEEDS=6 tests/run.py --build $(BUILD) --only programs --wrapper "$(VALGRIND)" --timeout 600
+	$(Q)HUDDLE_SIM_PART=4 tests/run.py --build $(BUILD) --only programs --wrapper "$(VALGRIND)" --timeout 600
 
 check-layers: $(LIB_PROTO) $(LIB_CONTROLLER) $(LIB_AGENT)
 	$(Q)tests/checks/layers.py --objects $(BUILD)/obj

@@ -54,9 +54,12 @@ static void print(const char *what, const struct sums *s)
 
 static uint64_t seeds(uint64_t standard)
 {
-    const char *text = getenv("HUDDLE_SIM_SEEDS");
+    const char *text = getenv("HUDDLE_SIM_SEEDS"), *part = getenv("HUDDLE_SIM_PART");
+    uint64_t divisor = part ? strtoull(part, NULL, 10) : 1;
 
-    return text ? strtoull(text, NULL, 10) : standard;
+    if (text)
+        return strtoull(text, NULL, 10);
+    return divisor > 1 ? (standard + divisor - 1) / divisor : standard;
 }
 
 static void serves_and_saves(void **unused)

@@ -217,6 +217,17 @@ static void a_database_of_another_program_is_left_untouched(void **state)
     world_done(&w);
 }
 
+/* By exec: what the threads of the parent held at the fork, nobody holds in the child. A checker of
+ * memory would call that lost, and change the exit code. */
+static _Noreturn void end_child(int code)
+{
+    char text[12];
+
+    (void)snprintf(text, sizeof(text), "%d", code);
+    (void)execl("/bin/sh", "sh", "-c", "exit $0", text, (char *)NULL);
+    _exit(98);
+}
+
 static int open_in_child(const struct store_world *w)
 {
     pid_t pid = fork();
@@ -232,7 +243,7 @@ static int open_in_child(const struct store_world *w)
             r = store_open(w->folder, &o, l, &s, NULL);
         store_close(s);
         loop_free(l);
-        _exit(r < 0 ? 99 : r);
+        end_child(r < 0 ? 99 : r);
     }
     assert_true(pid > 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);
