@@ -7,6 +7,12 @@
 #define CLOCK_SUSPECT_MS 900000
 #define WARM_UP_LONGEST_MS 1800000
 
+/* Was silent when the controller ended, and is still: nobody waits for it. */
+static bool was_lost(const struct node *n)
+{
+    return n->record.state == NODE_UNREACHABLE && n->record.restored;
+}
+
 /* After a restart nothing shrinks until nearly all that should be awake were heard (SAFETY 1). */
 static void step_warm_up(struct controller *c)
 {
@@ -17,7 +23,7 @@ static void step_warm_up(struct controller *c)
     for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
         const struct node *n = cluster_node(c->cluster, i);
 
-        if (n->record.state != NODE_AWAKE && n->record.state != NODE_UNREACHABLE)
+        if ((n->record.state != NODE_AWAKE && n->record.state != NODE_UNREACHABLE) || was_lost(n))
             continue;
         expected++;
         seen += n->seen;

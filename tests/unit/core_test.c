@@ -295,6 +295,35 @@ static void a_slow_planner_is_waited_for(void **state)
     desk_done(&d);
 }
 
+/* Milliseconds from the start until the core has warmed up, with "a" awake and heard. */
+static int64_t warm_up_ms(int state_of_b)
+{
+    char row[64];
+    struct desk d;
+    int64_t started_ms;
+
+    desk_init(&d);
+    desk_put(&d, POOL);
+    (void)snprintf(row, sizeof(row), "{\"record\":{\"state\":%d},\"inventory\":{}}", state_of_b);
+    desk_row(&d, TABLE_NODE, "a", "{\"record\":{\"state\":1},\"inventory\":{}}");
+    desk_row(&d, TABLE_NODE, "b", row);
+    desk_start(&d);
+    for (started_ms = d.now_ms; d.core->warming_up; desk_pass(&d, 5000))
+        desk_report(&d, "a", NULL, 0);
+    started_ms = d.now_ms - started_ms;
+    desk_done(&d);
+    return started_ms;
+}
+
+/* A machine that was given away long ago does not hold up each start for half an hour; one that
+ * was awake a moment ago does. */
+static void nobody_waits_for_a_node_long_lost(void **state)
+{
+    (void)state;
+    assert_in_range(warm_up_ms(NODE_UNREACHABLE), 120000, 130000);
+    assert_in_range(warm_up_ms(NODE_AWAKE), 1800000, 1810000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +334,7 @@ int main(void)
         cmocka_unit_test(long_sleepers_do_not_wake_at_once),
         cmocka_unit_test(nodes_found_off_do_not_wake_at_once),
         cmocka_unit_test(a_slow_planner_is_waited_for),
+        cmocka_unit_test(nobody_waits_for_a_node_long_lost),
         cmocka_unit_test(a_node_that_lost_its_pool_does_not_sleep),
     };
 
