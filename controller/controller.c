@@ -334,6 +334,19 @@ void controller_step(struct controller *c, const struct controller_event *event,
     c->fx = NULL;
 }
 
+void controller_finish(struct controller *c, int64_t boot_ms, int64_t wall_ms,
+                       struct effects *ret_fx)
+{
+    c->fx = ret_fx;
+    c->step_first = ret_fx->n_items;
+    if (boot_ms > c->now_ms)
+        c->now_ms = boot_ms;
+    c->wall_ms = wall_ms;
+    core_store_counters(c);
+    core_flush(c);
+    c->fx = NULL;
+}
+
 /* --- looking in ---------------------------------------------------------------------------------
  */
 

@@ -237,6 +237,10 @@ DEFINE_AUTO(controller, struct controller *, controller_free);
 void controller_step(struct controller *c, const struct controller_event *event, int64_t boot_ms,
                      struct effects *ret_fx);
 
+/* Before an orderly end: appends what is otherwise stored only once a minute. */
+void controller_finish(struct controller *c, int64_t boot_ms, int64_t wall_ms,
+                       struct effects *ret_fx);
+
 /* The present picture (cached while nothing changed). A reference for the caller. */
 struct snapshot *controller_snapshot(struct controller *c, int64_t boot_ms, int64_t wall_ms);
 

@@ -440,8 +440,10 @@ void daemon_free(struct daemon *d)
     if (d->calls)
         calls_close(d->calls);
     api_server_free(TAKE(d->server));
-    if (d->tick) /* it was made whole: what it decided counts */
+    if (d->tick) { /* it was made whole: what it decided counts */
+        controller_finish(d->core, loop_now_ms(d->loop), clock_wall_ms(), &d->turn);
         release_batch(d->release, &d->turn);
+    }
     d->stopping = true;
     store_close(d->store);
     planner_free(d->planner);

@@ -209,7 +209,17 @@ static void restore_history(struct controller *c, const struct row *row)
     if (!rest)
         return;
     (void)snprintf(name, sizeof(name), "%s", rest + 1);
-    if (strncmp(row->key, "node/", 5) == 0) {
+    if (strncmp(row->key, "node-weeks/", 11) == 0) { /* '-' sorts before '/': these come first */
+        struct node *n = named_find(&c->cluster->nodes, name);
+
+        if (n)
+            node_history_from_row(n, row->value);
+    } else if (strncmp(row->key, "model-weeks/", 12) == 0) {
+        struct model *m = named_find(&c->cluster->models, name);
+
+        if (m)
+            model_history_from_row(m, row->value);
+    } else if (strncmp(row->key, "node/", 5) == 0) {
         struct node *n = named_find(&c->cluster->nodes, name);
 
         if (n)
@@ -373,6 +383,24 @@ void core_store_power_marks(struct controller *c, const struct node *n)
     store_marks(c, key, &n->power_marks);
 }
 
+/* Weeks of series, each once an hour, some every minute: what a minute writes is a fiftieth of all,
+ * and what is lost with a missed hour is in the counters' rows. */
+static void store_weeks(struct controller *c)
+{
+    struct cluster *k = c->cluster;
+    size_t minute = (size_t)(c->wall_ms > 0 ? c->wall_ms / 60000 : 0);
+    char key[400];
+
+    for (size_t i = (60 - minute % 60) % 60; i < k->nodes.n_items; i += 60) {
+        (void)snprintf(key, sizeof(key), "node-weeks/%s", cluster_node(k, i)->name);
+        fx_store(c->fx, TABLE_HISTORY, key, node_history_to_row(cluster_node(k, i)));
+    }
+    for (size_t i = (60 - minute % 60) % 60; i < k->models.n_items; i += 60) {
+        (void)snprintf(key, sizeof(key), "model-weeks/%s", cluster_model(k, i)->name);
+        fx_store(c->fx, TABLE_HISTORY, key, model_history_to_row(cluster_model(k, i)));
+    }
+}
+
 void core_store_counters(struct controller *c)
 {
     struct cluster *k = c->cluster;
@@ -389,6 +417,7 @@ void core_store_counters(struct controller *c)
         fx_store(c->fx, TABLE_HISTORY, key, model_counters_to_row(m));
         store_demand(c, m);
     }
+    store_weeks(c);
     fx_store(c->fx, TABLE_HISTORY, "cluster/energy", cluster_history_to_row(k));
     if (k->moved)
         store_marks(c, "cluster/moves", &k->move_marks);

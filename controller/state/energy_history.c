@@ -108,7 +108,7 @@ json_t *energy_history_to_row(const struct energy_history *h)
     json_t *row = json_pack("{s:s}", "currency", h->currency);
 
     for (size_t i = 0; i < ARRAY_LEN(SERIES); i++) {
-        char *text = series_pack((const void *)((const char *)h + SERIES[i].offset));
+        char *text = series_pack((const void *)((const char *)h + SERIES[i].offset), false);
 
         json_object_set_new(row, SERIES[i].key, json_string(text ? text : ""));
         free(text);

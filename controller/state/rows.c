@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -399,9 +400,9 @@ static uint64_t hex_at(const json_t *a, size_t i)
     return text ? strtoull(text, NULL, 16) : 0;
 }
 
-static void set_series(json_t *o, const char *key, const struct series *s)
+static void set_series(json_t *o, const char *key, const struct series *s, bool recent)
 {
-    char *text = series_pack(s);
+    char *text = series_pack(s, recent);
 
     json_object_set_new(o, key, text_of(text));
     free(text);
@@ -410,6 +411,50 @@ static void set_series(json_t *o, const char *key, const struct series *s)
 static void get_series(const json_t *o, const char *key, struct series *s)
 {
     series_unpack(s, json_string_value(json_object_get(o, key)));
+}
+
+json_t *node_history_to_row(const struct node *n)
+{
+    json_t *o = json_object();
+
+    set_series(o, "joules", &n->joules, false);
+    return o;
+}
+
+void node_history_from_row(struct node *n, const json_t *row)
+{
+    get_series(row, "joules", &n->joules);
+}
+
+static const struct {
+    const char *key;
+    size_t offset;
+} MODEL_SERIES[] = {
+    { "idleJ", offsetof(struct model, idle_j) },
+    { "dynamicJ", offsetof(struct model, dynamic_j) },
+    { "requestCount", offsetof(struct model, request_count) },
+    { "errorCount", offsetof(struct model, error_count) },
+};
+
+static void set_model_series(json_t *o, const struct model *m, bool recent)
+{
+    for (size_t i = 0; i < ARRAY_LEN(MODEL_SERIES); i++)
+        set_series(o, MODEL_SERIES[i].key, (const void *)((const char *)m + MODEL_SERIES[i].offset),
+                   recent);
+}
+
+json_t *model_history_to_row(const struct model *m)
+{
+    json_t *o = json_object();
+
+    set_model_series(o, m, false);
+    return o;
+}
+
+void model_history_from_row(struct model *m, const json_t *row)
+{
+    for (size_t i = 0; i < ARRAY_LEN(MODEL_SERIES); i++)
+        get_series(row, MODEL_SERIES[i].key, (void *)((char *)m + MODEL_SERIES[i].offset));
 }
 
 json_t *node_counters_to_row(const struct node *n)
@@ -423,7 +468,7 @@ json_t *node_counters_to_row(const struct node *n)
                   base_to_row(&n->base[1]), "measured", hex_of(n->energy_measured_uj), "estimated",
                   hex_of(n->energy_estimated_uj), "unattributed", hex_of(n->energy_unattributed_uj),
                   "gaps", (json_int_t)n->energy_gaps, "replicas", replicas);
-    set_series(o, "joules", &n->joules);
+    set_series(o, "joules", &n->joules, true);
     return o;
 }
 
@@ -439,7 +484,7 @@ void node_counters_from_row(struct cluster *c, struct node *n, const json_t *row
     get_u64(row, "estimated", &n->energy_estimated_uj);
     get_u64(row, "unattributed", &n->energy_unattributed_uj);
     get_u64(row, "gaps", &n->energy_gaps);
-    get_series(row, "joules", &n->joules);
+    node_history_from_row(n, row);
     n->baseline = n->base[0].epoch == 0;
     json_object_foreach(replicas, key, value) {
         struct replica *r = named_find(&c->replicas, key);
@@ -462,10 +507,7 @@ json_t *model_counters_to_row(const struct model *m)
                           hex_of(m->errors), "idle", hex_of(m->energy_idle_uj), "dynamic",
                           hex_of(m->energy_dynamic_uj), "loadP99Ms", (json_int_t)m->load_p99_ms);
 
-    set_series(o, "idleJ", &m->idle_j);
-    set_series(o, "dynamicJ", &m->dynamic_j);
-    set_series(o, "requestCount", &m->request_count);
-    set_series(o, "errorCount", &m->error_count);
+    set_model_series(o, m, true);
     if (!isnan(m->learned_capacity))
         json_object_set_new(o, "learnedCapacity", json_real(m->learned_capacity));
     return o;
@@ -479,18 +521,15 @@ void model_counters_from_row(struct model *m, const json_t *row)
     get_u64(row, "dynamic", &m->energy_dynamic_uj);
     get_i64(row, "loadP99Ms", &m->load_p99_ms);
     get_double(row, "learnedCapacity", &m->learned_capacity);
-    get_series(row, "idleJ", &m->idle_j);
-    get_series(row, "dynamicJ", &m->dynamic_j);
-    get_series(row, "requestCount", &m->request_count);
-    get_series(row, "errorCount", &m->error_count);
+    model_history_from_row(m, row);
 }
 
 json_t *cluster_history_to_row(const struct cluster *c)
 {
     json_t *o = energy_history_to_row(&c->energy);
 
-    set_series(o, "awake", &c->awake);
-    set_series(o, "requestCount", &c->request_count);
+    set_series(o, "awake", &c->awake, false);
+    set_series(o, "requestCount", &c->request_count, false);
     return o;
 }
 

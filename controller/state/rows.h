@@ -21,6 +21,13 @@ void node_counters_from_row(struct cluster *c, struct node *n, const json_t *row
 json_t *model_counters_to_row(const struct model *m);
 void model_counters_from_row(struct model *m, const json_t *row);
 
+/* The series of the last four weeks. Those in the rows of counters are of the last three hours:
+ * these are to be read first. */
+json_t *node_history_to_row(const struct node *n);
+void node_history_from_row(struct node *n, const json_t *row);
+json_t *model_history_to_row(const struct model *m);
+void model_history_from_row(struct model *m, const json_t *row);
+
 /* Energy, awake nodes and requests of the whole cluster. */
 json_t *cluster_history_to_row(const struct cluster *c);
 void cluster_history_from_row(struct cluster *c, const json_t *row);

@@ -296,18 +296,22 @@ static const char *format_of(const struct series *s)
     return s->wide ? "w1" : "s2";
 }
 
-char *series_pack(const struct series *s)
+char *series_pack(const struct series *s, bool recent)
 {
+    static const int64_t RECENT[SERIES_LEVELS] = { 0, 180, 12 };
     struct strbuf b = STRBUF_INIT;
 
     for (size_t i = 1; i < SERIES_LEVELS; i++) {
         const struct series_level *l = &s->level[i];
+        int64_t first = l->first;
 
         if (l->open == NO_CELL)
             continue;
+        if (recent && first < l->open - RECENT[i])
+            first = l->open - RECENT[i];
         strbuf_printf(&b, "%s %zu %" PRId64 " %" PRId64 " %.9g %" PRId64 " ", format_of(s), i,
-                      l->first, l->open, l->sum, l->end_ms);
-        for (int64_t k = l->first; k < l->open; k++) {
+                      first, l->open, l->sum, l->end_ms);
+        for (int64_t k = first; k < l->open; k++) {
             uint64_t at = (uint64_t)k % CELLS[i];
             uint32_t bits;
 
@@ -333,22 +337,6 @@ static double parse_cell(const struct series *s, const char *digits)
     return isfinite(value) && value >= 0 ? (double)value : NAN;
 }
 
-/* NULL when there are fewer than n cells. */
-static const char *unpack_cells(struct series *s, size_t i, const char *at, int64_t n)
-{
-    size_t width = s->wide ? 8 : 4;
-
-    for (int64_t k = 0; k < n; k++, at += width) {
-        char digits[9] = { 0 };
-
-        if (strnlen(at, width) < width)
-            return NULL;
-        memcpy(digits, at, width);
-        set_cell(s, i, s->level[i].first + k, parse_cell(s, digits));
-    }
-    return at;
-}
-
 static bool plausible(const struct series_level *l, size_t i)
 {
     return l->first >= 0 && l->open >= l->first && l->open - l->first <= (int64_t)CELLS[i] &&
@@ -356,10 +344,25 @@ static bool plausible(const struct series_level *l, size_t i)
            l->end_ms >= 0 && l->end_ms <= series_cell_ms[i];
 }
 
-static void drop_level(struct series_level *l)
+/* Lays the cells of `in` over those that are there. */
+static void take_level(struct series *s, size_t i, const struct series_level *in, const char *cells)
 {
-    free(l->cell);
-    *l = (struct series_level){ .open = NO_CELL };
+    struct series_level *l = &s->level[i];
+    size_t width = s->wide ? 8 : 4;
+
+    if (l->open == NO_CELL || in->first > l->open)
+        advance(s, i, in->first);
+    else if (in->first < l->first)
+        l->first = in->first;
+    for (int64_t k = in->first; k < in->open; k++, cells += width) {
+        char digits[9] = { 0 };
+
+        memcpy(digits, cells, width);
+        set_cell(s, i, k, parse_cell(s, digits));
+    }
+    l->open = in->open;
+    l->sum = in->sum;
+    l->end_ms = in->end_ms;
 }
 
 void series_unpack(struct series *s, const char *text)
@@ -367,21 +370,20 @@ void series_unpack(struct series *s, const char *text)
     while (text && *text) {
         struct series_level l = { 0 };
         char format[3];
-        size_t i;
+        size_t i, length;
         int used = 0;
 
         if (sscanf(text, "%2s %zu %" SCNd64 " %" SCNd64 " %lf %" SCNd64 " %n", format, &i, &l.first,
                    &l.open, &l.sum, &l.end_ms, &used) != 6 ||
             strcmp(format, format_of(s)) != 0 || i < 1 || i >= SERIES_LEVELS || !plausible(&l, i))
             return;
-        drop_level(&s->level[i]);
-        s->level[i] = l;
-        text = unpack_cells(s, i, text + used, l.open - l.first);
-        if (!text) {
-            drop_level(&s->level[i]);
+        length = (size_t)(l.open - l.first) * (s->wide ? 8 : 4);
+        if (strspn(text + used, "0123456789abcdef") < length)
             return;
-        }
-        text = strchr(text, '\n');
+        /* What is older than what is there would tear a hole. */
+        if (s->level[i].open == NO_CELL || l.open >= s->level[i].open)
+            take_level(s, i, &l, text + used);
+        text = strchr(text + used + length, '\n');
         text = text ? text + 1 : NULL;
     }
 }

@@ -43,8 +43,12 @@ double series_sum(const struct series *s, int64_t from_ms, int64_t to_ms);
 /* Wall time of the first amount that is still kept, down to the cell; INT64_MAX: none. */
 int64_t series_begin(const struct series *s);
 
-/* The coarse cells as text for the store, and back. */
-char *series_pack(const struct series *s); /* heap */
+/* The cells of a minute and of 15 min as text for the store. `recent`: only the last three hours of
+ * them, a fiftieth of the text. */
+char *series_pack(const struct series *s, bool recent); /* heap */
+
+/* Back: the whole first, then what is recent, which replaces the cells that it has. Text that
+ * cannot be read changes nothing. */
 void series_unpack(struct series *s, const char *text);
 
 #endif

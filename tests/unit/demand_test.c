@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -178,7 +179,7 @@ static void series_keeps_joules(void **unused)
         t += length;
     }
     assert_near(series_sum(&s, 1000000 + INT64_C(20) * 86400000, t) / total, 1, 0.005);
-    text = series_pack(&s);
+    text = series_pack(&s, false);
     series_done(&s);
     series_init(&s);
     series_unpack(&s, text);
@@ -219,7 +220,7 @@ static void wide_series_take_a_fleet(void **unused)
     assert_near(series_sum(&wide, 1800000, 2700000) / (3e6 * 900), 1, 0.0005);
     assert_near(series_sum(&wide, 0, 18900000) / (3e6 * 18000), 1, 0.0005);
     assert_near(series_sum(&half, 0, 18900000) / (3e6 * 18000), 1, 0.0005);
-    text = series_pack(&wide);
+    text = series_pack(&wide, false);
     series_done(&wide);
     series_init_wide(&wide);
     series_unpack(&wide, text);
@@ -251,6 +252,40 @@ static void late_amounts_find_their_cells(void **unused)
     series_done(&s);
 }
 
+/* What is stored each minute over what was stored an hour ago. */
+static void recent_cells_over_the_weeks(void **unused)
+{
+    const int64_t hour = 3600000, half_day = 12 * hour;
+    struct series s, back;
+    char *weeks = NULL, *recent;
+
+    (void)unused;
+    series_init(&s);
+    series_init(&back);
+    for (int64_t t = 0; t < 48 * hour; t += 60000) {
+        if (t == 46 * hour)
+            weeks = series_pack(&s, false);
+        series_add(&s, t, t + 60000, t < half_day ? 1000 : 3000);
+    }
+    recent = series_pack(&s, true);
+    assert_true(strlen(recent) < 1000 && strlen(weeks) > 3000);
+    series_unpack(&back, weeks);
+    series_unpack(&back, recent);
+    assert_near(series_sum(&back, 0, half_day), 720 * 1000, 100);
+    assert_near(series_sum(&back, 40 * hour, 48 * hour), 480 * 3000, 500);
+    assert_near(series_sum(&back, 0, 48 * hour), 720 * 1000 + 2160 * 3000, 3000);
+    series_unpack(&back, weeks); /* older: left alone */
+    assert_near(series_sum(&back, 40 * hour, 48 * hour), 480 * 3000, 500);
+    series_done(&back);
+    series_init(&back);
+    series_unpack(&back, recent); /* alone: the last three hours */
+    assert_near(series_sum(&back, 0, 48 * hour), 180 * 3000, 500);
+    free(weeks);
+    free(recent);
+    series_done(&back);
+    series_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +300,7 @@ int main(void)
         cmocka_unit_test(series_is_exact_when_fresh),
         cmocka_unit_test(wide_series_take_a_fleet),
         cmocka_unit_test(late_amounts_find_their_cells),
+        cmocka_unit_test(recent_cells_over_the_weeks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
