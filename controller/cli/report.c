@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "controller/cli/columns.h"
@@ -68,10 +69,50 @@ static void note_savings(json_t *notes, const json_t *report)
     note(notes, &text);
 }
 
+static void note_record(json_t *notes, const json_t *report)
+{
+    double seconds = look_number(report, "seconds"), recorded = look_number(report, "recordedS");
+    AUTO(strbuf) struct strbuf text = STRBUF_INIT;
+    char a[HUMAN_MAX], b[HUMAN_MAX];
+
+    if (!(recorded < seconds - 1)) /* absent too */
+        return;
+    strbuf_printf(&text,
+                  "Only %s of these %s were recorded: huddle was not there before, or the time is "
+                  "yet to come. All figures are of the recorded time.",
+                  human_ms(recorded * 1000, a), human_ms(seconds * 1000, b));
+    note(notes, &text);
+}
+
+double report_mean_watts(const json_t *report)
+{
+    double recorded = look_number(report, "recordedS");
+
+    return look_number(report, "energy.usedJ") /
+           (recorded > 0 ? recorded : look_number(report, "seconds"));
+}
+
+const char *report_money(const json_t *report, char text[REPORT_MONEY_MAX])
+{
+    const char *currency = look_text(report, "cost.currency");
+    double saved = look_number(report, "cost.saved");
+    char amount[HUMAN_MAX];
+
+    if (!isfinite(saved))
+        return NULL;
+    if (fabs(saved) >= 1)
+        (void)snprintf(text, REPORT_MONEY_MAX, "%.2f %.15s", saved, currency ? currency : "");
+    else /* of a short window: 0.00 says nothing */
+        (void)snprintf(text, REPORT_MONEY_MAX, "%s %.15s", human_number(saved, amount),
+                       currency ? currency : "");
+    return text;
+}
+
 json_t *report_notes(const json_t *report)
 {
     json_t *notes = json_array();
 
+    note_record(notes, report);
     note_provenance(notes, report);
     note_savings(notes, report);
     return notes;
@@ -141,21 +182,16 @@ static void add_acts(struct table *t, const json_t *report)
 
 static void add_figures(struct table *t, const json_t *report)
 {
-    const char *currency = look_text(report, "cost.currency");
-    double cost = look_number(report, "cost.saved"), seconds = look_number(report, "seconds");
-    AUTO(strbuf) struct strbuf money = STRBUF_INIT;
-    char text[HUMAN_MAX];
+    char money[REPORT_MONEY_MAX], text[HUMAN_MAX];
 
     add_energy(t, "Energy used", report, "energy.usedJ", "");
     add_energy(t, "  measured", report, "energy.measuredJ", "");
     add_energy(t, "  estimated", report, "energy.estimatedJ", "");
     add_energy(t, "Without huddle", report, "energy.counterfactualJ", "computed");
     add_saved(t, report);
-    strbuf_printf(&money, "%.2f %s", cost, currency ? currency : "");
-    if (isfinite(cost))
-        add_row(t, "Money saved", strbuf_text(&money), "", "");
-    add_row(t, "Mean power", human_watts(look_number(report, "energy.usedJ") / seconds, text), "",
-            "");
+    if (report_money(report, money))
+        add_row(t, "Money saved", money, "", "");
+    add_row(t, "Mean power", human_watts(report_mean_watts(report), text), "", "");
     add_acts(t, report);
 }
 
@@ -269,6 +305,15 @@ bool report_steps(const json_t *report, int64_t *ret_start_ms, int64_t *ret_step
     return true;
 }
 
+/* A code of letters; what a manifest says else is not for a bare cell. */
+static const char *csv_currency(const json_t *report)
+{
+    const char *currency = look_text(report, "cost.currency");
+
+    return currency && strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(currency) ? currency
+                                                                                          : "";
+}
+
 static void csv_series(struct strbuf *out, const json_t *report, const char *kind, const char *name,
                        const json_t *values, const char *metric, const char *unit)
 {
@@ -292,9 +337,9 @@ void report_csv(struct strbuf *out, const json_t *report)
                                            { "estimatedJ", "J" }, { "counterfactualJ", "J" },
                                            { "savedJ", "J" },     { "savedLowJ", "J" },
                                            { "savedHighJ", "J" } };
-    static const struct metric COUNT[] = {
-        { "seconds", "s" }, { "sleeps", "" }, { "wakes", "" }, { "moves", "" }, { "requests", "" }
-    };
+    static const struct metric COUNT[] = { { "seconds", "s" }, { "recordedS", "s" },
+                                           { "sleeps", "" },   { "wakes", "" },
+                                           { "moves", "" },    { "requests", "" } };
     static const struct metric OF_NODE[] = {
         { "usedJ", "J" }, { "asleepS", "s" }, { "sleeps", "" }, { "wakes", "" }
     };
@@ -314,6 +359,8 @@ void report_csv(struct strbuf *out, const json_t *report)
     for (size_t i = 0; i < ARRAY_LEN(COUNT); i++)
         csv_row(out, "total", "", "", COUNT[i].name, look_number(report, COUNT[i].name),
                 COUNT[i].unit);
+    csv_row(out, "total", "", "", "costSaved", look_number(report, "cost.saved"),
+            csv_currency(report));
     csv_objects(out, "node", look(report, "nodes"), OF_NODE, ARRAY_LEN(OF_NODE));
     csv_objects(out, "model", look(report, "models"), OF_MODEL, ARRAY_LEN(OF_MODEL));
     csv_series(out, report, "series", "", look(report, "series.usedW"), "usedW", "W");

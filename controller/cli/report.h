@@ -22,6 +22,13 @@ void report_html(struct strbuf *out, const json_t *report, const char *made);
 /* When the series begin and how long their steps are. False: not said, or out of any sense. */
 bool report_steps(const json_t *report, int64_t *ret_start_ms, int64_t *ret_step_ms);
 
+/* Over the recorded part of the window; NAN: not known. */
+double report_mean_watts(const json_t *report);
+
+/* "12.34 EUR"; NULL: nothing had a price. Writes into `text` and returns it. */
+#define REPORT_MONEY_MAX 64
+const char *report_money(const json_t *report, char text[REPORT_MONEY_MAX]);
+
 /* Sentences about provenance and the error band; shared by table and page. New reference. */
 json_t *report_notes(const json_t *report);
 

@@ -73,10 +73,8 @@ static void saved_row(struct strbuf *out, const json_t *report)
 
 static void figures(struct strbuf *out, const json_t *report)
 {
-    double used = look_number(report, "energy.usedJ"), seconds = look_number(report, "seconds");
-    const char *currency = look_text(report, "cost.currency");
     AUTO(strbuf) struct strbuf text = STRBUF_INIT;
-    char a[HUMAN_MAX], b[HUMAN_MAX], c[HUMAN_MAX];
+    char a[HUMAN_MAX], b[HUMAN_MAX], c[HUMAN_MAX], money[REPORT_MONEY_MAX];
 
     strbuf_puts(out, "<table>\n");
     energy_row(out, report, "Energy used", "energy.usedJ", "");
@@ -85,13 +83,9 @@ static void figures(struct strbuf *out, const json_t *report)
     energy_row(out, report, "Without huddle", "energy.counterfactualJ",
                "every node awake, the replicas spread; computed");
     saved_row(out, report);
-    if (isfinite(look_number(report, "cost.saved"))) {
-        strbuf_printf(&text, "%.2f %s", look_number(report, "cost.saved"),
-                      currency ? currency : "");
-        row(out, "Money saved", strbuf_text(&text), "at the price of the policy");
-    }
-    row(out, "Mean power", human_watts(used / seconds, a), "");
-    strbuf_clear(&text);
+    if (report_money(report, money))
+        row(out, "Money saved", money, "at the price of the policy");
+    row(out, "Mean power", human_watts(report_mean_watts(report), a), "");
     strbuf_printf(&text, "%s sleeps, %s wakes, %s moves",
                   human_number(look_number(report, "sleeps"), a),
                   human_number(look_number(report, "wakes"), b),
