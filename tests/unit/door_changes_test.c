@@ -240,7 +240,7 @@ static void states_of_servers(void **state)
         r = facts_of(*state, v, false);
         assert_int_equal(r.facts.n_servers, 1);
         assert_int_equal(r.servers[0].state, cases[i].expected);
-        assert_float_equal(r.servers[0].in_flight, 5, 0);
+        assert_true(r.servers[0].in_flight == 5);
         door_report_done(&r);
     }
 }
@@ -253,7 +253,7 @@ static void what_is_not_known_is_no_number(void **state)
     struct door_report r = facts_of(*state, v, false);
 
     assert_true(isnan(r.servers[0].in_flight)); /* not counted by this look */
-    assert_float_equal(r.servers[1].in_flight, 0, 0);
+    assert_true(r.servers[1].in_flight == 0);
     door_report_done(&r);
     r = facts_of(*state, v, true); /* an old process may have some */
     assert_true(isnan(r.servers[1].in_flight));
@@ -269,7 +269,7 @@ static void a_replica_in_two_slots_is_one_fact(void **state)
 
     assert_int_equal(r.facts.n_servers, 1);
     assert_int_equal(r.servers[0].state, DOOR_READY);
-    assert_float_equal(r.servers[0].in_flight, 3, 0);
+    assert_true(r.servers[0].in_flight == 3);
     door_report_done(&r);
 }
 
@@ -317,8 +317,8 @@ static void models_are_told_with_queue_and_latency(void **state)
     r = facts_of(w, v, false);
     assert_int_equal(r.facts.n_models, 1);
     assert_string_equal(r.models[0].model, "chat");
-    assert_float_equal(r.models[0].queue, 2, 0);
-    assert_float_equal(r.models[0].latency_ms, 9, 0);
+    assert_true(r.models[0].queue == 2);
+    assert_true(r.models[0].latency_ms == 9);
     door_report_done(&r);
 }
 
