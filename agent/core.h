@@ -49,6 +49,8 @@ struct replica {
     int64_t pid, started_ms;
     bool ready, was_ready; /* was_ready: in this life of the process */
     bool given_up;         /* the process is only being ended: then FAILED */
+    bool renewed;          /* it is only being ended: then BACKOFF */
+    int64_t unready_ms;    /* was_ready and not ready: since when without a sign of work */
     bool unprobed;         /* adopted, and not probed since */
     bool recalled;         /* the ledger knew it: the counters below go on */
     uint32_t restarts;

@@ -91,7 +91,7 @@ enum replica_phase replica_phase(const struct replica *r)
         return REPLICA_DRAINING;
     case STAGE_ENDING:
     case STAGE_KILLED: /* given up: failed only once the process is gone */
-        return r->given_up ? REPLICA_STARTING : REPLICA_DRAINING;
+        return r->renewed ? REPLICA_BACKOFF : r->given_up ? REPLICA_STARTING : REPLICA_DRAINING;
     case STAGE_BACKOFF:
         return REPLICA_BACKOFF;
     case STAGE_FAILED:
@@ -114,9 +114,11 @@ static int64_t period_ms(const struct replica *r)
     return !r->ready && period > EAGER_PERIOD_MS ? EAGER_PERIOD_MS : period;
 }
 
-static int64_t startup_end_ms(const struct replica *r)
+/* As long as it may take to become ready, it may take to become so again. */
+static int64_t readiness_due_ms(const struct replica *r)
 {
-    return r->started_ms + or_default(r->spec->readiness.startup_ms, STARTUP_MS);
+    return (r->was_ready ? r->unready_ms : r->started_ms) +
+           or_default(r->spec->readiness.startup_ms, STARTUP_MS);
 }
 
 /* --- stages ----------------------------------------------------------------------------------- */
@@ -138,7 +140,8 @@ static void log_replica(struct agent *a, enum log_level level, const char *what,
 
 static void run_anew(struct replica *r)
 {
-    r->ready = r->was_ready = r->given_up = r->probing = r->scraping = r->unprobed = false;
+    r->ready = r->was_ready = r->given_up = r->renewed = false;
+    r->probing = r->scraping = r->unprobed = false;
     r->misses = 0;
     r->pid = 0;
     r->memory_bytes = 0;
@@ -217,6 +220,7 @@ void replica_adopted(struct agent *a, struct replica *r, int64_t pid, int64_t st
     r->unprobed = true;
     r->pid = pid;
     r->started_ms = started_ms;
+    r->unready_ms = a->now_ms;
     r->probe_ms = a->now_ms;
     enter(a, r, STAGE_UP, NEVER_MS);
     log_replica(a, LOG_LEVEL_INFO, "replica adopted", r);
@@ -245,10 +249,11 @@ void replica_start_failed(struct agent *a, struct replica *r, const char *why)
 
 static void explain_exit(struct replica *r, const char *how, const char *tail)
 {
+    bool ended = r->given_up || r->renewed;
     char text[REASON_MAX];
 
-    (void)snprintf(text, sizeof(text), "%s%s%s%s%s", r->given_up ? r->reason : "",
-                   r->given_up ? "; then it " : "", how, tail[0] ? "; its last words: " : "", tail);
+    (void)snprintf(text, sizeof(text), "%s%s%s%s%s", ended ? r->reason : "",
+                   ended ? "; then " : "", how, tail[0] ? "; its last words: " : "", tail);
     set_text(&r->reason, text);
 }
 
@@ -256,7 +261,7 @@ void replica_exited(struct agent *a, struct replica *r, bool never_ran, const ch
                     const char *tail)
 {
     bool up = r->stage == STAGE_UP || r->stage == STAGE_SPAWNING, was_ready = r->was_ready;
-    bool given_up = r->given_up || (never_ran && up);
+    bool given_up = r->given_up || (never_ran && up), renewed = r->renewed;
 
     if (!replica_has_process(r))
         return;
@@ -265,7 +270,7 @@ void replica_exited(struct agent *a, struct replica *r, bool never_ran, const ch
         r->crashes = 0;
     r->starts_failed = was_ready ? 0 : r->starts_failed + (up ? 1 : 0);
     run_anew(r);
-    if (!r->wanted || (!up && !given_up))
+    if (!r->wanted || (!up && !given_up && !renewed))
         gone(a, r, r->reason);
     else if (given_up || r->starts_failed >= STARTS_MAX)
         give_up(a, r);
@@ -298,6 +303,7 @@ static void missed(struct agent *a, struct replica *r, const char *why)
     if (r->misses < allowed)
         return;
     r->ready = false;
+    r->unready_ms = a->now_ms;
     set_text(&r->reason, why);
     agent_hurry(a);
     log_replica(a, LOG_LEVEL_WARN, "replica is not ready any more", r);
@@ -325,7 +331,11 @@ void replica_scraped(struct agent *a, struct replica *r, const struct metrics *m
     if (!replica_has_process(r))
         return;
     if (m) {
+        uint64_t served = r->service.requests.total;
+
         service_counters_take(&r->service, m);
+        if (r->service.requests.total > served) /* overloaded, perhaps, but at work */
+            r->unready_ms = a->now_ms;
         r->page_sequence = a->sequence + 1;
     }
     r->page_ms = m ? r->scraped_ms : 0;
@@ -385,19 +395,23 @@ static void scrape_if_due(struct agent *a, struct replica *r)
     (void)ax_add(a, AX_SCRAPE, r->spec->uid);
 }
 
+/* A start that failed is given up: it would fail again. One that has served hangs, and is renewed.
+ */
 static void run_up(struct agent *a, struct replica *r)
 {
     char why[REASON_MAX];
 
     look_whether_ready(a, r);
     scrape_if_due(a, r);
-    if (r->was_ready || r->unprobed || a->now_ms < startup_end_ms(r))
+    if (r->ready || r->unprobed || a->now_ms < readiness_due_ms(r))
         return;
-    (void)snprintf(why, sizeof(why), "not ready within %lld ms%s%s",
-                   (long long)(startup_end_ms(r) - r->started_ms), r->reason[0] ? ": " : "",
-                   r->reason);
+    (void)snprintf(why, sizeof(why), "not ready %s %lld ms%s%s", r->was_ready ? "for" : "within",
+                   (long long)or_default(r->spec->readiness.startup_ms, STARTUP_MS),
+                   r->reason[0] ? ": " : "", r->reason);
     set_text(&r->reason, why);
-    r->given_up = true;
+    r->given_up = !r->was_ready;
+    r->renewed = r->was_ready;
+    log_replica(a, LOG_LEVEL_WARN, "replica is ended: it does not become ready", r);
     end_process(a, r);
 }
 
@@ -473,8 +487,8 @@ int64_t replica_next_ms(const struct agent *a, const struct replica *r)
         next = r->ready ? NEVER_MS : r->started_ms + SETTLE_MS;
     else if (r->stage == STAGE_UP)
         next = r->probing ? NEVER_MS : r->probe_ms;
-    if (r->stage == STAGE_UP && !r->was_ready && !r->unprobed)
-        next = least(next, startup_end_ms(r));
+    if (r->stage == STAGE_UP && !r->ready && !r->unprobed)
+        next = least(next, readiness_due_ms(r));
     if (r->stage == STAGE_BACKOFF && sleep_is_leaving(a))
         return NEVER_MS;
     return least(next, scrape_due_ms(a, r));

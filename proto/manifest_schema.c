@@ -87,7 +87,7 @@ static const struct field MODEL[] = {
     { "readiness.failures", FIELD_INT, M(readiness.failures), "3", 1, 1000, NULL,
       "failures in a row until unready", NULL },
     { "readiness.startup", FIELD_DURATION, M(readiness.startup_ms), "5m", 100, DAY_MS, NULL,
-      "time from start to first ready, then the start has failed", NULL },
+      "time from start to first ready, then the start has failed; unready for as long: restarted", NULL },
     { "drain.timeout", FIELD_DURATION, M(drain.timeout_ms), "30s", 0, DAY_MS, NULL,
       "longest wait for requests in flight", NULL },
     { "drain.grace", FIELD_DURATION, M(drain.grace_ms), "10s", 0, DAY_MS, NULL,

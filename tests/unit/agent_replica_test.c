@@ -245,6 +245,89 @@ static void test_start_up_takes_too_long(void **state)
     rig_end(&r);
 }
 
+/* It has served, and now hangs: as long as it may take to start, and it is started anew. */
+static void test_hanging_is_started_anew(void **state)
+{
+    struct wire_desired d = rig_replica("m-1"); /* startup: 20 s */
+    struct rig r;
+
+    (void)state;
+    d.metrics_path = "";
+    rig_running(&r, &d);
+    r.ready_at_once = false;
+    for (int i = 0; i < 22; i++) {
+        rig_run(&r, 1000);
+        if (rig_count(&r, AX_SIGNAL) == 0)
+            rig_probed(&r, "m-1", false); /* the second makes it unready */
+    }
+    assert_int_equal(rig_count(&r, AX_SIGNAL), 1);
+    assert_int_equal(rig_last(&r, AX_SIGNAL)->signal, SIGTERM);
+    assert_int_equal(rig_phase(&r, "m-1"), REPLICA_BACKOFF); /* no request may be sent to it */
+    assert_string_equal(rig_told(&r, "m-1")->reason, "not ready for 20000 ms: HTTP 503");
+    rig_run(&r, 3100);
+    assert_int_equal(rig_last(&r, AX_SIGNAL)->signal, SIGKILL); /* it does not hear */
+    rig_forget_seen(&r);
+    rig_exited(&r, "m-1", "killed by signal 9 (SIGKILL)", "");
+    assert_int_equal(rig_phase(&r, "m-1"), REPLICA_BACKOFF);
+    assert_non_null(strstr(rig_told(&r, "m-1")->reason, "HTTP 503; then killed by signal 9"));
+    assert_int_equal(rig_told(&r, "m-1")->restarts, 1);
+    rig_run(&r, 1100);
+    assert_int_equal(rig_count(&r, AX_START), 1);
+    rig_end(&r);
+}
+
+static void test_unready_but_at_work_is_left_alone(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct metrics page = { .requests_known = true, .requests = 10 };
+    struct rig r;
+
+    (void)state;
+    rig_running(&r, &d);
+    r.page = &page;
+    r.ready_at_once = false;
+    for (int i = 0; i < 60; i++) { /* overloaded: too slow for its probes */
+        rig_run(&r, 1000);
+        rig_probed(&r, "m-1", false);
+        page.requests++;
+        if (r.asked)
+            rig_agree(&r);
+    }
+    assert_int_equal(rig_count(&r, AX_SIGNAL), 0);
+    assert_int_equal(rig_phase(&r, "m-1"), REPLICA_UNREADY);
+    for (int i = 0; i < 30; i++) { /* and now it answers nobody */
+        rig_run(&r, 1000);
+        if (rig_count(&r, AX_SIGNAL) == 0)
+            rig_probed(&r, "m-1", false);
+        if (r.asked)
+            rig_agree(&r);
+    }
+    assert_int_not_equal(rig_count(&r, AX_SIGNAL), 0);
+    rig_end(&r);
+}
+
+static void test_renewed_but_not_wanted_any_more(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct rig r;
+
+    (void)state;
+    rig_running(&r, &d);
+    r.ready_at_once = false;
+    for (int i = 0; i < 22; i++) {
+        rig_run(&r, 1000);
+        if (rig_count(&r, AX_SIGNAL) == 0)
+            rig_probed(&r, "m-1", false);
+    }
+    assert_int_equal(rig_count(&r, AX_SIGNAL), 1);
+    rig_want(&r, NULL, 0);
+    rig_exited(&r, "m-1", "exited with code 0", "");
+    assert_int_equal(rig_phase(&r, "m-1"), REPLICA_EXITED);
+    rig_run(&r, 5000);
+    assert_int_equal(rig_count(&r, AX_START), 0);
+    rig_end(&r);
+}
+
 static void test_cannot_be_started(void **state)
 {
     struct wire_desired d = rig_replica("m-1");
@@ -275,6 +358,9 @@ int main(void)
         cmocka_unit_test(test_crash_is_started_again),
         cmocka_unit_test(test_never_ready_is_given_up),
         cmocka_unit_test(test_start_up_takes_too_long),
+        cmocka_unit_test(test_hanging_is_started_anew),
+        cmocka_unit_test(test_unready_but_at_work_is_left_alone),
+        cmocka_unit_test(test_renewed_but_not_wanted_any_more),
         cmocka_unit_test(test_cannot_be_started),
     };
 
