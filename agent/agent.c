@@ -356,6 +356,9 @@ static void to_replica(struct agent *a, const struct agent_event *e)
     case AE_METRICS:
         replica_scraped(a, r, e->metrics.metrics);
         break;
+    case AE_CONNECTIONS:
+        drain_counted(a, r, e->connections.known, e->connections.n);
+        break;
     default:
         break;
     }
@@ -391,6 +394,7 @@ static void dispatch(struct agent *a, const struct agent_event *e)
     case AE_EXIT:
     case AE_PROBE:
     case AE_METRICS:
+    case AE_CONNECTIONS:
         to_replica(a, e);
         break;
     case AE_SLEEP_CHECK:

@@ -73,6 +73,7 @@ enum agent_event_kind {
     AE_EXIT,         /* a replica's process ended */
     AE_PROBE,        /* the answer to AX_PROBE */
     AE_METRICS,      /* the answer to AX_SCRAPE */
+    AE_CONNECTIONS,  /* the answer to AX_CONNECTIONS */
     AE_SLEEP_CHECK,  /* the answer to AX_SLEEP_CHECK */
     AE_SAVED,        /* the answer to AX_SAVE */
     AE_POWER_OFF,    /* the answer to AX_POWER_OFF, when the power is still on */
@@ -82,7 +83,7 @@ enum agent_event_kind {
 struct agent_event { /* everything is borrowed for the call */
     enum agent_event_kind kind;
     int64_t wall_ms;
-    const char *uid; /* STARTED, START_FAILED, EXIT, PROBE, METRICS: of the replica */
+    const char *uid; /* STARTED, START_FAILED, EXIT, PROBE, METRICS, CONNECTIONS: of the replica */
     union {
         const struct wire_inventory *inventory;
         const struct agent_options *options; /* interval, sleep_not and sleeps_per_day are taken */
@@ -116,6 +117,10 @@ struct agent_event { /* everything is borrowed for the call */
             const char *why;
         } metrics;
         struct {
+            bool known; /* the port is the replica's own, so that what it holds can be seen */
+            uint32_t n; /* connections in which a request may be under way */
+        } connections;
+        struct {
             const char *refusal; /* "": nothing speaks against it */
         } sleep_check;
         struct {
@@ -144,6 +149,7 @@ enum agent_effect_kind {
     AX_SIGNAL,      /* to the replica's whole process group */
     AX_PROBE,       /* probe agent_desired(uid) once; answered by AE_PROBE */
     AX_SCRAPE,      /* read the metrics page of agent_desired(uid) once; AE_METRICS */
+    AX_CONNECTIONS, /* count the open connections to the port of agent_desired(uid) once */
     AX_FORGET,      /* the replica is gone and its controller knows: drop its records */
     AX_SLEEP_CHECK, /* look whether anything speaks against sleeping; AE_SLEEP_CHECK */
     AX_POWER_OFF,   /* now */
@@ -155,7 +161,7 @@ enum agent_effect_kind {
 
 struct agent_effect { /* owns its strings */
     enum agent_effect_kind kind;
-    char *uid; /* START, SIGNAL, PROBE, SCRAPE, FORGET */
+    char *uid; /* START, SIGNAL, PROBE, SCRAPE, CONNECTIONS, FORGET */
     union {
         struct {
             enum agent_file file;

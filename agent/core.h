@@ -4,6 +4,7 @@
  *   agent.c      begins, dispatches and ends a step; when to report, how long to back off
  *   desired.c    replies: whom to believe, which replicas are wanted
  *   replica.c    one replica's life: start, probe, drain, stop, back-off
+ *   drain.c      whether anything is in flight of a replica that should go
  *   metering.c   samples: counters since the epoch, foreign work
  *   joules.c     whose joules they were
  *   sleep.c      the two keys
@@ -63,6 +64,8 @@ struct replica {
     uint64_t scraped_sequence; /* and after this report */
     int64_t page_ms;           /* the newest page was asked for then; 0: the last scrape failed */
     uint64_t page_sequence;    /* the first report that carries the newest page; 0: no page */
+    int64_t counted_ms;        /* draining: its connections were last counted then */
+    int64_t quiet_ms;          /* the first of the looks in a row that found none; NEVER_MS: none */
     uint64_t gone_sequence;    /* the first report that told it gone; 0: none yet */
     uint64_t load_ms;
     char *reason; /* never NULL */
@@ -238,6 +241,13 @@ bool replica_has_process(const struct replica *r);
 enum replica_phase replica_phase(const struct replica *r);
 /* Whether what its page says is of now; absent is not zero. */
 bool replica_metrics_known(const struct agent *a, const struct replica *r);
+
+/* drain.c: only of a replica in STAGE_DRAINING, since `stage_ms` */
+void drain_begin(struct replica *r);
+void drain_count_if_due(struct agent *a, struct replica *r);
+void drain_counted(struct agent *a, struct replica *r, bool known, uint32_t connections);
+int64_t drain_count_due_ms(const struct replica *r);
+bool drain_is_over(const struct agent *a, const struct replica *r); /* nothing is in flight */
 
 /* metering.c */
 void metering_take(struct agent *a, const struct sample *s);

@@ -166,6 +166,21 @@ static void start_scrape(struct service *s, const char *uid)
     metrics_answer(s, uid, NULL, e.text);
 }
 
+static void count_connections(struct service *s, const char *uid)
+{
+    const struct wire_desired *desired = agent_desired(s->core, uid);
+    struct agent_event event = { .kind = AE_CONNECTIONS, .uid = uid };
+    int n = -1;
+
+    /* Behind another network namespace there would be none to see, however many there are. */
+    if (desired && !runtimes_port_is_proxied(s->runtimes, desired) &&
+        process_port(s->processes, uid, s->address, desired->port, NULL) == PORT_OWN)
+        n = process_connections(s->processes, desired->port);
+    event.connections.known = n >= 0;
+    event.connections.n = n > 0 ? (uint32_t)n : 0;
+    hands_step(s, &event);
+}
+
 /* --- processes -------------------------------------------------------------------------------- */
 
 void hands_add_running(struct service *s, const char *uid)
@@ -412,6 +427,9 @@ static void carry_out(struct service *s, const struct agent_effect *x)
         break;
     case AX_SCRAPE:
         start_scrape(s, x->uid);
+        break;
+    case AX_CONNECTIONS:
+        count_connections(s, x->uid);
         break;
     case AX_FORGET:
         hands_drop_errands(s, x->uid);

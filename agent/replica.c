@@ -171,6 +171,7 @@ static void begin_leaving(struct agent *a, struct replica *r)
         return;
     }
     enter(a, r, STAGE_DRAINING, a->now_ms + r->spec->drain_ms);
+    drain_begin(r);
     log_replica(a, LOG_LEVEL_INFO, "replica drains", r);
 }
 
@@ -252,8 +253,8 @@ static void explain_exit(struct replica *r, const char *how, const char *tail)
     bool ended = r->given_up || r->renewed;
     char text[REASON_MAX];
 
-    (void)snprintf(text, sizeof(text), "%s%s%s%s%s", ended ? r->reason : "",
-                   ended ? "; then " : "", how, tail[0] ? "; its last words: " : "", tail);
+    (void)snprintf(text, sizeof(text), "%s%s%s%s%s", ended ? r->reason : "", ended ? "; then " : "",
+                   how, tail[0] ? "; its last words: " : "", tail);
     set_text(&r->reason, text);
 }
 
@@ -415,24 +416,16 @@ static void run_up(struct agent *a, struct replica *r)
     end_process(a, r);
 }
 
-/* Known to have nothing in flight: a page that was asked for after the drain began says so. */
-static bool is_idle(const struct replica *r)
-{
-    const struct service_counters *s = &r->service;
-
-    return r->page_ms > 0 && r->page_ms >= r->stage_ms && s->in_flight_known && s->in_flight <= 0 &&
-           (!s->queue_known || s->queue <= 0);
-}
-
 static void run_draining(struct agent *a, struct replica *r)
 {
     if (r->wanted) { /* taken back in time */
         r->probe_ms = a->now_ms;
         enter(a, r, STAGE_UP, NEVER_MS);
-    } else if (is_idle(r) || a->now_ms >= r->due_ms) {
+    } else if (drain_is_over(a, r) || a->now_ms >= r->due_ms) {
         end_process(a, r);
     } else {
         scrape_if_due(a, r);
+        drain_count_if_due(a, r);
     }
 }
 
@@ -491,5 +484,5 @@ int64_t replica_next_ms(const struct agent *a, const struct replica *r)
         next = least(next, readiness_due_ms(r));
     if (r->stage == STAGE_BACKOFF && sleep_is_leaving(a))
         return NEVER_MS;
-    return least(next, scrape_due_ms(a, r));
+    return least(least(next, scrape_due_ms(a, r)), drain_count_due_ms(r));
 }

@@ -109,6 +109,10 @@ enum port_holder {
 enum port_holder process_port(struct processes *p, const char *uid, const char *address,
                               uint32_t port, struct err *e);
 
+/* Open connections to a port of this node, in which a request may be under way. -errno when they
+ * cannot be counted. */
+int process_connections(const struct processes *p, uint32_t port);
+
 /* The last `lines` lines of its log in one line of at most `most` bytes, for people: printable
  * UTF-8, lines joined by " | ", cut at the front. Nothing when there is no log. */
 void process_log_tail(const struct processes *p, const char *uid, size_t lines, size_t most,

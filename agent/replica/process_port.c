@@ -114,3 +114,8 @@ enum port_holder process_port(struct processes *p, const char *uid, const char *
         }
     return n > 0 ? PORT_OWN : PORT_FREE;
 }
+
+int process_connections(const struct processes *p, uint32_t port)
+{
+    return connections_to(p->proc_root, port);
+}

@@ -108,6 +108,55 @@ static void test_drain_waits_where_nothing_is_known(void **state)
     rig_end(&r);
 }
 
+static void test_drain_ends_when_no_connection_is_left(void **state)
+{
+    struct wire_desired d = rig_replica("m-1"); /* drain: 10 s */
+    struct rig r;
+
+    (void)state;
+    d.metrics_path = "";
+    rig_running(&r, &d);
+    r.countable = true;
+    r.connections = 1;
+    rig_run(&r, 3000);
+    assert_int_equal(r.counts, 0); /* only while it drains */
+    rig_want(&r, NULL, 0);
+    rig_run(&r, 1000);
+    assert_in_range(r.counts, 3, 5);
+    r.connections = 0;
+    rig_run(&r, 1500);
+    r.connections = 1; /* the quiet was none */
+    rig_run(&r, 1500);
+    r.connections = 0;
+    rig_run(&r, 1900);
+    assert_int_equal(rig_count(&r, AX_SIGNAL), 0);
+    rig_run(&r, 600);
+    assert_int_equal(rig_last(&r, AX_SIGNAL)->signal, SIGTERM); /* after 6.5 s, and not 10 */
+    rig_end(&r);
+}
+
+/* Beside a page that tells what is in flight, connections say nothing: one may be half closed. */
+static void test_drain_believes_the_page_before_connections(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct metrics page = { .requests_known = true, .in_flight_known = true, .in_flight = 1 };
+    struct rig r;
+
+    (void)state;
+    rig_running(&r, &d);
+    r.page = &page;
+    r.countable = true;
+    rig_want(&r, NULL, 0);
+    rig_run(&r, 9000);
+    assert_int_equal(rig_count(&r, AX_SIGNAL), 0);
+    page.in_flight_known = false; /* now it does not tell */
+    rig_run(&r, 900);
+    assert_int_equal(rig_count(&r, AX_SIGNAL), 0);
+    rig_run(&r, 200); /* the drain time */
+    assert_int_equal(rig_count(&r, AX_SIGNAL), 1);
+    rig_end(&r);
+}
+
 static void test_page_from_before_the_drain_says_nothing(void **state)
 {
     struct wire_desired d = rig_replica("m-1");
@@ -351,6 +400,8 @@ int main(void)
         cmocka_unit_test(test_one_missed_probe_is_forgiven),
         cmocka_unit_test(test_drains_until_nothing_is_in_flight),
         cmocka_unit_test(test_drain_waits_where_nothing_is_known),
+        cmocka_unit_test(test_drain_ends_when_no_connection_is_left),
+        cmocka_unit_test(test_drain_believes_the_page_before_connections),
         cmocka_unit_test(test_page_from_before_the_drain_says_nothing),
         cmocka_unit_test(test_taken_back_while_draining),
         cmocka_unit_test(test_wanted_again_after_sigterm),

@@ -42,7 +42,10 @@ struct rig {
     bool disk_full;
     bool ready_at_once;         /* probes answer "ready" */
     const struct metrics *page; /* what scrapes find; NULL: nothing */
-    int64_t pid;                /* of the process started last */
+    bool countable;             /* its connections */
+    uint32_t connections;
+    size_t counts;
+    int64_t pid; /* of the process started last */
     uint64_t term, generation;
     const char *cluster;
     uint64_t instance;
@@ -153,6 +156,13 @@ static inline void rig_carry(struct rig *r, struct agent_effect *x)
         event.kind = AE_METRICS;
         event.metrics.metrics = r->page;
         event.metrics.why = "";
+        rig_step(r, &event);
+        break;
+    case AX_CONNECTIONS:
+        r->counts++;
+        event.kind = AE_CONNECTIONS;
+        event.connections.known = r->countable;
+        event.connections.n = r->connections;
         rig_step(r, &event);
         break;
     default:
