@@ -17,6 +17,7 @@
 #include "proto/base/cleanup.h"
 
 #define PATH_SIZE 320
+#define CONNECTIONS_KEPT 64 /* with more, some are not ours */
 
 enum tcp_state { /* include/net/tcp_states.h of Linux */
                  TCP_STATE_ESTABLISHED = 0x01,
@@ -26,10 +27,14 @@ enum tcp_state { /* include/net/tcp_states.h of Linux */
                  TCP_STATE_NEW_SYN_RECV = 0x0c,
 };
 
+struct end {
+    struct in6_addr address; /* v4: mapped */
+    uint32_t port;
+};
+
 struct row {
     bool v6;
-    struct in6_addr local; /* v4: mapped */
-    uint32_t port;
+    struct end local, remote;
     unsigned state;
     uid_t uid;
     uint64_t inode;
@@ -37,31 +42,37 @@ struct row {
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-/* An address as the kernel prints it: each 32-bit word as a number in host order. */
-static bool address_of(const char *hex, struct row *row)
+/* An address as the kernel prints it: each 32-bit word as a number in host order. Returns how many
+ * words it has, 0 when it is none. */
+static size_t address_of(const char *hex, struct in6_addr *ret_address)
 {
     size_t words = strlen(hex) / 8;
     uint32_t word[4] = { 0, 0, htonl(0xffff), 0 };
 
     if (strlen(hex) % 8 != 0 || (words != 1 && words != 4))
-        return false;
-    row->v6 = words == 4;
+        return 0;
     for (size_t i = 0; i < words; i++)
-        if (sscanf(hex + 8 * i, "%8" SCNx32, &word[row->v6 ? i : 3]) != 1)
-            return false;
-    memcpy(&row->local, word, sizeof(row->local));
-    return true;
+        if (sscanf(hex + 8 * i, "%8" SCNx32, &word[words == 4 ? i : 3]) != 1)
+            return 0;
+    memcpy(ret_address, word, sizeof(*ret_address));
+    return words;
 }
 
 static bool parse_row(const char *line, struct row *ret_row)
 {
-    char local[33];
+    char local[33], remote[33];
+    size_t words;
 
     /* sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode */
-    return sscanf(line,
-                  " %*u: %32[0-9A-Fa-f]:%" SCNx32 " %*[0-9A-Fa-f:] %x %*s %*s %*s %u %*u %" SCNu64,
-                  local, &ret_row->port, &ret_row->state, &ret_row->uid, &ret_row->inode) == 5 &&
-           address_of(local, ret_row);
+    if (sscanf(line,
+               " %*u: %32[0-9A-Fa-f]:%" SCNx32 " %32[0-9A-Fa-f]:%" SCNx32
+               " %x %*s %*s %*s %u %*u %" SCNu64,
+               local, &ret_row->local.port, remote, &ret_row->remote.port, &ret_row->state,
+               &ret_row->uid, &ret_row->inode) != 7)
+        return false;
+    words = address_of(local, &ret_row->local.address);
+    ret_row->v6 = words == 4;
+    return words > 0 && address_of(remote, &ret_row->remote.address) == words;
 }
 
 typedef bool row_fn(void *data, const struct row *row); /* false: no more rows */
@@ -118,13 +129,14 @@ struct search {
 static int rank_of(const struct search *s, const struct row *row)
 {
     bool v4 = IN6_IS_ADDR_V4MAPPED(&s->address);
-    bool any = row->v6 ? IN6_IS_ADDR_UNSPECIFIED(&row->local) : row->local.s6_addr32[3] == 0;
+    bool any = row->v6 ? IN6_IS_ADDR_UNSPECIFIED(&row->local.address)
+                       : row->local.address.s6_addr32[3] == 0;
 
     if (s->named)
         return 1;
     if (!v4 && !row->v6)
         return 0;
-    if (memcmp(&row->local, &s->address, sizeof(row->local)) == 0)
+    if (memcmp(&row->local.address, &s->address, sizeof(s->address)) == 0)
         return row->v6 ? 3 : 4;
     return !any ? 0 : row->v6 ? 1 : 2;
 }
@@ -136,7 +148,7 @@ static bool take_listener(void *data, const struct row *row)
 
     if (row->state != TCP_STATE_LISTEN)
         return false;
-    rank = row->port == s->port ? rank_of(s, row) : 0;
+    rank = row->local.port == s->port ? rank_of(s, row) : 0;
     if (rank == 0 || rank < s->rank)
         return true;
     if (rank > s->rank)
@@ -164,26 +176,57 @@ int listeners_of(const char *proc_root, const char *address, uint32_t port,
 /* --- connections ------------------------------------------------------------------------------ */
 
 struct count {
+    const char *proc_root;
     uint32_t port;
+    struct {
+        struct end here, there;
+    } seen[CONNECTIONS_KEPT]; /* the first of them */
     int n;
 };
+
+static bool end_equals(const struct end *a, const struct end *b)
+{
+    return a->port == b->port && memcmp(&a->address, &b->address, sizeof(a->address)) == 0;
+}
 
 static bool count_connection(void *data, const struct row *row)
 {
     struct count *c = data;
 
-    if (row->port == c->port &&
-        (row->state == TCP_STATE_ESTABLISHED || row->state == TCP_STATE_SYN_RECV ||
-         row->state == TCP_STATE_CLOSE_WAIT || row->state == TCP_STATE_NEW_SYN_RECV))
-        c->n++;
+    if (row->local.port != c->port ||
+        (row->state != TCP_STATE_ESTABLISHED && row->state != TCP_STATE_SYN_RECV &&
+         row->state != TCP_STATE_CLOSE_WAIT && row->state != TCP_STATE_NEW_SYN_RECV))
+        return true;
+    if (c->n < CONNECTIONS_KEPT) {
+        c->seen[c->n].here = row->local;
+        c->seen[c->n].there = row->remote;
+    }
+    c->n++;
+    return true;
+}
+
+/* The other end of one of them, in our own hands: a probe's or a scrape's, perhaps kept alive. */
+static bool leave_out_ours(void *data, const struct row *row)
+{
+    struct count *c = data;
+
+    for (int i = 0; i < c->n && row->remote.port == c->port; i++)
+        if (end_equals(&row->local, &c->seen[i].there) &&
+            end_equals(&row->remote, &c->seen[i].here) &&
+            socket_is_held(c->proc_root, getpid(), row->inode) == 1) {
+            c->seen[i] = c->seen[--c->n];
+            break;
+        }
     return true;
 }
 
 int connections_to(const char *proc_root, uint32_t port)
 {
-    struct count c = { .port = port };
+    struct count c = { .proc_root = proc_root, .port = port };
     int r = walk(proc_root, count_connection, &c);
 
+    if (r == 0 && c.n > 0 && c.n <= CONNECTIONS_KEPT)
+        r = walk(proc_root, leave_out_ours, &c);
     return r < 0 ? r : c.n;
 }
 

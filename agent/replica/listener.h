@@ -21,7 +21,7 @@ int listeners_of(const char *proc_root, const char *address, uint32_t port,
                  struct listener *ret_listeners, size_t most);
 
 /* Connections to the port in which a request may be under way: open, opening, or closed by the
- * client alone. -errno when the tables cannot be read. */
+ * client alone; not those of this process itself. -errno when the tables cannot be read. */
 int connections_to(const char *proc_root, uint32_t port);
 
 /* Does the process hold this socket? 1 or 0; -EACCES when we may not look (another user's process,

@@ -278,6 +278,36 @@ static void connections_with_a_request_count(void **state)
     assert_int_equal(connections_to(w->root, 8002), 0);
 }
 
+static void our_own_connections_do_not_count(void **state)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd, ours, theirs;
+    uint32_t port = listen_on(0, &fd);
+    pid_t child;
+
+    (void)state;
+    at.sin_port = htons((uint16_t)port);
+    assert_int_equal(connections_to("/proc", port), 0);
+    ours = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(ours, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(connections_to("/proc", port), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        theirs = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)connect(theirs, (struct sockaddr *)&at, sizeof(at));
+        (void)pause();
+        _exit(0);
+    }
+    wait_until(connections_to("/proc", port) == 1);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(close(ours), 0);
+    assert_int_equal(close(fd), 0);
+    wait_until(connections_to("/proc", port) == 0);
+}
+
 static void damaged_tables_hold_nothing(void **state)
 {
     struct world *w = *state;
@@ -302,6 +332,7 @@ int main(int argc, char **argv)
         TEST(without_the_right_to_look_its_user_decides),
         TEST(the_best_fitting_listener_counts),
         TEST(connections_with_a_request_count),
+        TEST(our_own_connections_do_not_count),
         TEST(damaged_tables_hold_nothing),
     };
 
