@@ -93,7 +93,7 @@ link = $(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %
 
 $(BUILD)/huddle-agent: $(BUILD)/obj/agent/main.o $(LIB_AGENT) $(LIB_PROTO)
 	$(call say,LINK,$@)
-	$(call link,$(LIB_CURL) $(LIB_POWERCAP) $(LIB_PROTOBUF_C) $(LIB_JANSSON) $(LIB_YAML) $(LIB_MICROHTTPD) -lm -ldl)
+	$(call link,$(LIB_CURL) $(LIB_POWERCAP) $(LIB_PROTOBUF_C) $(LIB_JANSSON) $(LIB_YAML) $(LIB_MICROHTTPD) $(LIB_GNUTLS) -lm -ldl)
 
 $(BUILD)/huddle-controller: $(BUILD)/obj/controller/main.o $(LIB_CONTROLLER) $(LIB_PROTO)
 	$(call say,LINK,$@)

@@ -185,8 +185,9 @@ static int set_metrics(struct agent_config *c, struct err *e)
     return 0;
 }
 
-static int check(struct agent_config *c, struct err *e)
+static int check(void *base, struct err *e)
 {
+    struct agent_config *c = base;
     int r = set_node(c, e);
 
     if (r == 0)
@@ -202,13 +203,10 @@ static int check(struct agent_config *c, struct err *e)
 int agent_config_load(const char *file, struct agent_config **ret_config, struct err *e)
 {
     AUTO(agent_config) struct agent_config *c = xcalloc(1, sizeof(*c));
-    int r = fields_read_file(c, FIELDS, file, e);
+    int r = fields_read_file(c, FIELDS, file, check, e);
 
     if (r < 0)
         return r;
-    r = check(c, e);
-    if (r < 0)
-        return err_prefix(e, r, "%s", file);
     *ret_config = TAKE(c);
     return 0;
 }
@@ -218,23 +216,15 @@ const char *agent_config_sleep_not(const struct agent_config *c)
     return c->allow_sleep ? "" : "its configuration does not allow it (allowSleep)";
 }
 
-const char *agent_config_fixed_change(const struct agent_config *from,
-                                      const struct agent_config *to)
+/* What the agent was built around. */
+bool agent_config_is_live(const struct field *f)
 {
-    const struct {
-        const char *key, *from, *to;
-    } fixed[] = {
-        { "node", from->node, to->node },
-        { "stateDir", from->state_dir, to->state_dir },
-        { "cgroup", from->cgroup, to->cgroup },
-        { "cpuLimit", from->cpu_limit ? "share" : "quota", to->cpu_limit ? "share" : "quota" },
-        { "powerModel", from->power_model, to->power_model },
-        { "nvmlLibrary", from->nvml_library, to->nvml_library },
-        { "metricsListen", from->metrics_listen, to->metrics_listen },
+    static const char *const FIXED[] = {
+        "node", "stateDir", "cgroup", "cpuLimit", "powerModel", "nvmlLibrary", "metricsListen",
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
-        if (strcmp(fixed[i].from, fixed[i].to) != 0)
-            return fixed[i].key;
-    return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(FIXED); i++)
+        if (strcmp(FIXED[i], f->path) == 0)
+            return false;
+    return true;
 }

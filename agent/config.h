@@ -49,8 +49,7 @@ DEFINE_AUTO(agent_config, struct agent_config *, agent_config_free);
 /* Why this node does not sleep by its configuration; "" when it may. */
 const char *agent_config_sleep_not(const struct agent_config *c);
 
-/* The first key that differs and cannot change while the agent runs, or NULL. */
-const char *agent_config_fixed_change(const struct agent_config *from,
-                                      const struct agent_config *to);
+/* Can a change of this key take effect while the agent runs? */
+bool agent_config_is_live(const struct field *f);
 
 #endif

@@ -197,15 +197,10 @@ static int reload_parts(struct service *s, struct agent_config **ret_config,
 {
     AUTO(agent_config) struct agent_config *c = NULL;
     AUTO(runtimes) struct runtimes *runtimes = NULL;
-    const char *fixed;
     int r = agent_config_load(s->config_file, &c, e);
 
     if (r < 0)
         return r;
-    fixed = agent_config_fixed_change(s->config, c);
-    if (fixed)
-        return err_set(e, -EINVAL, "%s: %s cannot change while the agent runs: restart it",
-                       s->config_file, fixed);
     r = runtimes_load(c->runtimes_dir, &runtimes, e);
     if (r == 0)
         r = make_uplink(s, c, ret_uplink, e);
@@ -216,24 +211,37 @@ static int reload_parts(struct service *s, struct agent_config **ret_config,
     return 0;
 }
 
+static bool tell_change(void *data, const struct field *f)
+{
+    bool live = agent_config_is_live(f);
+
+    (void)data;
+    if (live)
+        log_line(LOG_LEVEL_INFO, "a changed key is in force", "key", f->path, NULL);
+    else
+        log_line(LOG_LEVEL_WARN, "a changed key needs a restart; until then the old value holds",
+                 "key", f->path, NULL);
+    return live;
+}
+
 static void reload(struct service *s)
 {
     struct agent_event lost = { .kind = AE_SEND_FAILED }, options = { .kind = AE_OPTIONS };
     struct agent_options values;
-    struct agent_config *config = NULL;
+    AUTO(agent_config) struct agent_config *fresh = NULL;
+    struct agent_config *config = s->config;
     struct runtimes *runtimes = NULL;
     struct uplink *uplink = NULL;
     struct err e = ERR_INIT;
 
-    if (reload_parts(s, &config, &runtimes, &uplink, &e) < 0 || !config) {
+    if (reload_parts(s, &fresh, &runtimes, &uplink, &e) < 0 || !fresh) {
         log_line(LOG_LEVEL_ERROR, "the configuration is refused; the old one stays", "reason",
                  e.text, NULL);
         return;
     }
-    agent_config_free(s->config);
+    fields_take_over(agent_config_fields(), config, fresh, tell_change, NULL);
     runtimes_free(s->runtimes);
     uplink_free(s->uplink);
-    s->config = config;
     s->runtimes = runtimes;
     s->uplink = uplink;
     log_setup(config->log.level, config->log.format == LOG_FORMAT_JSON);

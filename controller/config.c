@@ -88,6 +88,7 @@ void config_free(struct config *c)
     if (!c)
         return;
     fields_done(c, FIELDS);
+    free(c->front_door.folder);
     free(c);
 }
 
@@ -102,7 +103,7 @@ struct front_door_options config_front_door(const struct config *c)
                                         .listen = c->front_door.listen,
                                         .program = c->front_door.program,
                                         .socket = c->front_door.socket,
-                                        .dir = c->front_door.dir,
+                                        .dir = c->front_door.folder,
                                         .endpoints_file = c->front_door.endpoints_file,
                                         .slots = (uint32_t)c->front_door.slots,
                                         .queue_ms = c->front_door.queue_ms,
@@ -159,8 +160,17 @@ static int check_folders(const char *key, const struct string_list *l, struct er
     return 0;
 }
 
-static int check(struct config *c, struct err *e)
+static char *below(const char *folder, const char *name)
 {
+    struct strbuf b = STRBUF_INIT;
+
+    strbuf_printf(&b, "%s/%s", folder, name);
+    return strbuf_take(&b);
+}
+
+static int check(void *base, struct err *e)
+{
+    struct config *c = base;
     int r = check_listen(c, e);
 
     if (r == 0)
@@ -175,31 +185,39 @@ static int check(struct config *c, struct err *e)
         r = err_set(e, -EINVAL, "stateDir: expected an absolute path, not \"%s\"", c->state_dir);
     if (r == 0 && strlen(c->cluster_name) > 39)
         r = err_set(e, -EINVAL, "clusterName: longer than 39 bytes");
+    c->front_door.folder =
+        c->front_door.dir[0] ? xstrdup(c->front_door.dir) : below(c->state_dir, "front-door");
     return r;
-}
-
-static char *below(const char *folder, const char *name)
-{
-    struct strbuf b = STRBUF_INIT;
-
-    strbuf_printf(&b, "%s/%s", folder, name);
-    return strbuf_take(&b);
 }
 
 int config_load(const char *file, struct config **ret_config, struct err *e)
 {
     AUTO(config) struct config *c = xcalloc(1, sizeof(*c));
-    int r = fields_read_file(c, FIELDS, file, e);
+    int r = fields_read_file(c, FIELDS, file, check, e);
 
     if (r < 0)
         return r;
-    r = check(c, e);
-    if (r < 0)
-        return err_prefix(e, r, "%s", file);
-    if (!c->front_door.dir[0]) {
-        free(c->front_door.dir);
-        c->front_door.dir = below(c->state_dir, "front-door");
-    }
     *ret_config = TAKE(c);
     return 0;
+}
+
+/* --- while it runs ------------------------------------------------------------------------------
+ */
+
+/* With TLS or without, with tokens or without, is how the server was built, and the difference
+ * between everybody and few. */
+bool config_is_live(const struct field *f, const struct config *running, const struct config *fresh)
+{
+    static const char *const LIVE[] = {
+        "nodesMax", "powerDrivers.programs", "powerDrivers.secrets", "log.level", "log.format",
+    };
+
+    if (strcmp(f->path, "tls.certificate") == 0 || strcmp(f->path, "tls.key") == 0)
+        return !running->tls.key[0] == !fresh->tls.key[0];
+    if (strcmp(f->path, "tokens") == 0)
+        return !running->tokens[0] == !fresh->tokens[0];
+    for (size_t i = 0; i < ARRAY_LEN(LIVE); i++)
+        if (strcmp(LIVE[i], f->path) == 0)
+            return true;
+    return false;
 }

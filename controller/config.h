@@ -1,6 +1,6 @@
 /* Configuration of the controller daemon: /etc/huddle/controller.yaml, one mapping, strict (see
  * proto/field.h). Every key stands in the table of config.c with its default and one line of help.
- * Loaded whole or not at all. */
+ * Loaded whole or not at all, also when it is read again while the controller runs. */
 #ifndef HUDDLE_CONTROLLER_CONFIG_H
 #define HUDDLE_CONTROLLER_CONFIG_H
 
@@ -39,6 +39,7 @@ struct config {
         char *program;        /* haproxy */
         char *socket;         /* not run: the admin socket of an HAProxy that is already there */
         char *dir;            /* "": front-door below state_dir */
+        char *folder;         /* the one or the other; not a key */
         char *endpoints_file; /* "": none; all endpoints as JSON, for other balancers */
         int64_t slots, queue_ms, answer_ms; /* see substrate/front_door.h */
     } front_door;
@@ -62,6 +63,10 @@ bool config_has_front_door(const struct config *c);
 
 /* What the keys below frontDoor say; borrowed from the configuration. */
 struct front_door_options config_front_door(const struct config *c);
+
+/* Can this change take effect while the controller runs? */
+bool config_is_live(const struct field *f, const struct config *running,
+                    const struct config *fresh);
 
 /* The table, for tests and documentation. */
 const struct field *config_fields(void);

@@ -20,9 +20,8 @@
 
 #define REPORTS_A_TURN 256 /* then timers and calls have their turn */
 #define DAY_MS 86400000
-#define EXPIRY_WARNING_MS (7ll * DAY_MS) /* as huddlectl warns */
-#define BEAT_MS 5000                     /* a loop that does not turn for longer is not ready */
-#define DESCRIPTORS_KEPT 200             /* for the store, drivers, HAProxy and the like */
+#define BEAT_MS 5000         /* a loop that does not turn for longer is not ready */
+#define DESCRIPTORS_KEPT 200 /* for the store, drivers, HAProxy and the like */
 
 /* --- turns --------------------------------------------------------------------------------------
  */
@@ -121,25 +120,6 @@ static void reports_wait(void *data)
     loop_post(d->loop, take_reports, d);
 }
 
-/* At start, after each reading of the tokens, and once a day. */
-static void tell_expiring(struct daemon *d, int64_t now_ms)
-{
-    int64_t wall_ms = clock_wall_ms();
-    AUTO(mem) struct bearer *list = NULL;
-    size_t n = api_server_expiring(d->server, wall_ms + EXPIRY_WARNING_MS, &list);
-    char when[CLOCK_TEXT_MAX];
-
-    d->expiry_ms = now_ms;
-    for (size_t i = 0; i < n; i++) {
-        clock_format(list[i].expires_wall_ms, when);
-        log_line(LOG_LEVEL_WARN,
-                 list[i].expires_wall_ms <= wall_ms ? "a token has expired"
-                                                    : "a token expires soon",
-                 "token", list[i].who, "expires", when, "fix", "replace it: huddlectl token create",
-                 NULL);
-    }
-}
-
 static void tell_foreign(struct daemon *d)
 {
     struct controller_event event = { .kind = CE_FOREIGN_REPORT };
@@ -163,7 +143,7 @@ static void every_second(struct daemon *d, int64_t now_ms)
     api_server_tick(d->server, now_ms);
     tell_foreign(d);
     if (now_ms - d->expiry_ms >= DAY_MS)
-        tell_expiring(d, now_ms);
+        daemon_tell_expiring(d);
     (void)notify_systemd("WATCHDOG=1");
 }
 
@@ -184,17 +164,13 @@ static void on_tick(void *data, int64_t now_ms)
 static void on_signal(void *data, int signal)
 {
     struct daemon *d = data;
-    struct err e = ERR_INIT;
 
-    if (signal != SIGHUP) {
-        (void)notify_systemd("STOPPING=1");
-        loop_stop(d->loop, EXIT_STOPPED);
-    } else if (api_server_reload(d->server, &e) < 0) {
-        log_line(LOG_LEVEL_ERROR, "the tokens stay as they were", "why", e.text, NULL);
-    } else {
-        log_line(LOG_LEVEL_INFO, "read the tokens again", NULL);
-        tell_expiring(d, loop_now_ms(d->loop));
+    if (signal == SIGHUP) {
+        daemon_reload(d);
+        return;
     }
+    (void)notify_systemd("STOPPING=1");
+    loop_stop(d->loop, EXIT_STOPPED);
 }
 
 static void on_store_warning(void *data, const char *text)
@@ -403,12 +379,13 @@ static int make_all(struct daemon *d, struct err *e)
     return make_server(d, e);
 }
 
-int daemon_new(const struct config *config, struct daemon **ret_daemon, struct err *e)
+int daemon_new(struct config *config, const char *file, struct daemon **ret_daemon, struct err *e)
 {
     AUTO(daemon) struct daemon *d = xcalloc(1, sizeof(*d));
     int r;
 
     d->config = config;
+    d->config_file = file;
     d->folders.programs = &config->power_drivers.programs;
     d->folders.secrets = &config->power_drivers.secrets;
     atomic_store(&d->beat_ms, clock_boot_ms());
@@ -428,7 +405,7 @@ int daemon_run(struct daemon *d)
     (void)snprintf(port, sizeof(port), "%u", api_server_port(d->server));
     log_line(LOG_LEVEL_INFO, "listening", "address", d->config->host, "port", port, "tls",
              d->config->tls.key[0] ? "yes" : "no", NULL);
-    tell_expiring(d, loop_now_ms(d->loop));
+    daemon_tell_expiring(d);
     return loop_run(d->loop);
 }
 

@@ -19,7 +19,8 @@
 #include "proto/base/loop.h"
 
 struct daemon {
-    const struct config *config;
+    struct config *config;
+    const char *config_file;
     struct loop *loop;
     struct loop_timer *tick;
     struct store *store;
@@ -54,6 +55,12 @@ void daemon_carry_out(void *data, struct effect *e);
 void daemon_drop(void *data, const struct effect *e);
 void daemon_store_failed(void *data, int status, const char *why);
 void daemon_store_works(void *data);
+
+/* SIGHUP: reads the configuration and the files that it names again (reload.c). */
+void daemon_reload(struct daemon *d);
+
+/* Warns of tokens that expire soon. */
+void daemon_tell_expiring(struct daemon *d);
 
 /* Callbacks that become events: planner, front door. */
 void daemon_planned(void *data, struct plan *plan, const char *why);

@@ -33,8 +33,8 @@ struct box {
 };
 
 struct ingest {
-    struct ingest_options options;
-    pthread_mutex_t lock; /* guards what follows */
+    struct ingest_options options; /* nodes_max is guarded by the lock */
+    pthread_mutex_t lock;          /* guards what follows */
     struct named_set boxes;
     struct box *first, **last; /* boxes in which something waits */
     size_t n_waiting;          /* boxes in which something waits */
@@ -164,13 +164,15 @@ static int put_decoded(struct ingest *in, struct wire_report *report, struct str
 {
     struct wire_report *superfluous = report;
     bool full = false, ring = false;
+    size_t most;
     int64_t now_ms = in->options.clock_ms();
     int status = 200;
     struct box *b;
 
     (void)pthread_mutex_lock(&in->lock);
+    most = in->options.nodes_max;
     b = named_find(&in->boxes, report->node);
-    if (!b && in->boxes.n_items < in->options.nodes_max)
+    if (!b && in->boxes.n_items < most)
         b = box_add(in, report->node);
     if (b) {
         head->next_interval_ms = next_interval(in, b, report);
@@ -183,8 +185,7 @@ static int put_decoded(struct ingest *in, struct wire_report *report, struct str
     in->stats.refused += !b || full;
     (void)pthread_mutex_unlock(&in->lock);
     if (!b)
-        status = err_set(e, 403, "there are %zu nodes already, as many as nodesMax allows",
-                         in->options.nodes_max);
+        status = err_set(e, 403, "there are %zu nodes already, as many as nodesMax allows", most);
     else if (full)
         status = err_set(e, 503, "the controller is behind: report again");
     wire_report_free(superfluous);
@@ -278,6 +279,13 @@ struct wire_report *ingest_take(struct ingest *in)
     if (w.report && now_ms > w.since_ms)
         w.report->age_ms += (uint64_t)(now_ms - w.since_ms);
     return w.report;
+}
+
+void ingest_set_nodes_max(struct ingest *in, size_t nodes_max)
+{
+    (void)pthread_mutex_lock(&in->lock);
+    in->options.nodes_max = nodes_max;
+    (void)pthread_mutex_unlock(&in->lock);
 }
 
 /* --- replies ------------------------------------------------------------------------------------

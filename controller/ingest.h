@@ -68,6 +68,9 @@ bool ingest_take_foreign(struct ingest *in, struct ingest_foreign *ret_foreign);
  * the next one rings. The caller frees it. */
 struct wire_report *ingest_take(struct ingest *in);
 
+/* Any thread: from now on. Nodes that are known stay. */
+void ingest_set_nodes_max(struct ingest *in, size_t nodes_max);
+
 /* The loop, from FX_REPLY: answers this node from now on. Takes the heap bytes. */
 void ingest_publish(struct ingest *in, const char *node, char *bytes, size_t n);
 

@@ -86,10 +86,10 @@ static int print_front_door_config(const struct config *c, struct err *e)
     return 0;
 }
 
-static int run(const struct config *c, struct err *e)
+static int run(struct config *c, const char *file, struct err *e)
 {
     AUTO(daemon) struct daemon *d = NULL;
-    int r = daemon_new(c, &d, e);
+    int r = daemon_new(c, file, &d, e);
 
     return r ? r : daemon_run(d);
 }
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
         r = print_front_door_config(c, &e);
     } else if (!a.check_only) {
         log_setup(c->log.level, c->log.format == LOG_FORMAT_JSON);
-        r = run(c, &e);
+        r = run(c, a.config_file, &e);
     }
     if (e.text[0])
         (void)fprintf(stderr, "huddle-controller: %s\n", e.text);

@@ -245,12 +245,32 @@ void fields_done(void *base, const struct field *fields)
     }
 }
 
-int fields_read_file(void *base, const struct field *fields, const char *file, struct err *e)
+/* "path: words" of a check, with the path's place in the document. */
+static int place_check(const struct place *top, const json_t *root, const struct err *what,
+                       struct err *e)
+{
+    size_t n = strcspn(what->text, ":");
+    char path[FIELD_PATH_MAX];
+    struct place deep;
+
+    if (!what->text[n] || n >= sizeof(path) || what->text[strcspn(what->text, " ")] == '\0' ||
+        strcspn(what->text, " ") < n)
+        return place_error(top, e, what->text);
+    memcpy(path, what->text, n);
+    path[n] = '\0';
+    deep = place_deep(top, root, path);
+    return place_error(&deep, e, what->text + n + 2);
+}
+
+int fields_read_file(void *base, const struct field *fields, const char *file,
+                     fields_check_fn *check, struct err *e)
 {
     AUTO(yaml_docs) struct yaml_docs docs = { 0 };
     AUTO(mem) char *text = NULL;
     struct source from = { file, NULL };
     struct place top = { &from, NULL, NULL, 0, "" };
+    struct err what = ERR_INIT;
+    const json_t *root;
     size_t n;
     int r;
 
@@ -260,5 +280,7 @@ int fields_read_file(void *base, const struct field *fields, const char *file, s
     if (docs.n_docs > 1)
         return err_set(e, -EINVAL, "%s: more than one document", file);
     from.doc = docs.n_docs ? docs.docs : NULL;
-    return fields_read(base, fields, &top, docs.n_docs ? docs.docs[0].root : NULL, e);
+    root = docs.n_docs ? docs.docs[0].root : NULL;
+    r = fields_read(base, fields, &top, root, e);
+    return r == 0 && check && check(base, &what) < 0 ? place_check(&top, root, &what, e) : r;
 }

@@ -120,7 +120,24 @@ void fields_done(void *base, const struct field *fields);
 /* One value of type FIELD_MAP. */
 int field_read_map(const json_t *value, struct string_map *out, struct err *e);
 
-/* Reads a configuration file that holds one mapping. `doc_done` of the document is done here. */
-int fields_read_file(void *base, const struct field *fields, const char *file, struct err *e);
+/* What no table can say of a whole struct; its words begin with the path of what is wrong:
+ * "listen: expected ...". May fill in what is derived. */
+typedef int fields_check_fn(void *base, struct err *e);
+
+/* Reads a configuration file that holds one mapping. `check` (or NULL) is called when it was read,
+ * and its refusal told with the place of the path in the file. */
+int fields_read_file(void *base, const struct field *fields, const char *file,
+                     fields_check_fn *check, struct err *e);
+
+/* --- two structs of one table (field_change.c) --- */
+
+/* Is the field's value the same in both? Not of FIELD_CUSTOM, which has no value of its own. */
+bool field_same(const struct field *f, const void *a, const void *b);
+
+/* What a reload does: each field that differs is told by `tell`, and where it returns true its
+ * values are exchanged, so that `running` has the one of `fresh`. */
+typedef bool fields_tell_fn(void *data, const struct field *f);
+void fields_take_over(const struct field *fields, void *running, void *fresh, fields_tell_fn *tell,
+                      void *data);
 
 #endif

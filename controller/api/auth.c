@@ -33,9 +33,8 @@ struct tokens {
 };
 
 struct auth {
-    char *file;
-    pthread_mutex_t lock; /* guards `known` */
-    struct tokens known;
+    pthread_mutex_t lock; /* guards what `known` points to; whether it does never changes */
+    struct tokens *known; /* NULL: everybody is admin */
 };
 
 static const char *const ROLES[] = { "none",   "metrics", "viewer", "operator",
@@ -186,36 +185,44 @@ static int parse_file(const char *file, char *text, struct tokens *out, struct e
     return out->n_tokens ? 0 : err_set(e, -EINVAL, "%s: no token in it", file);
 }
 
-int auth_load(struct auth *a, struct err *e)
+int tokens_read(const char *file, struct tokens **ret_tokens, struct err *e)
 {
+    AUTO(tokens) struct tokens *t = xcalloc(1, sizeof(*t));
     AUTO(mem) char *text = NULL;
-    struct tokens fresh = { 0 };
     size_t n;
     int r;
 
-    if (!a->file)
-        return 0;
-    if ((r = yaml_read_file(a->file, &text, &n, e)) < 0)
+    if ((r = yaml_read_file(file, &text, &n, e)) < 0 || (r = parse_file(file, text, t, e)) < 0)
         return r;
-    if ((r = parse_file(a->file, text, &fresh, e)) < 0) {
-        free(fresh.tokens);
-        return r;
-    }
+    *ret_tokens = TAKE(t);
+    return 0;
+}
+
+void tokens_free(struct tokens *t)
+{
+    if (!t)
+        return;
+    free(t->tokens);
+    free(t);
+}
+
+void auth_set(struct auth *a, struct tokens *fresh)
+{
+    struct tokens *old;
+
     (void)pthread_mutex_lock(&a->lock);
-    free(a->known.tokens);
+    old = a->known;
     a->known = fresh;
     (void)pthread_mutex_unlock(&a->lock);
-    return 0;
+    tokens_free(old);
 }
 
 int auth_new(const char *file, struct auth **ret_auth, struct err *e)
 {
     AUTO(auth) struct auth *a = xcalloc(1, sizeof(*a));
-    int r;
+    int r = file ? tokens_read(file, &a->known, e) : 0;
 
-    a->file = xstrdup(file);
     (void)pthread_mutex_init(&a->lock, NULL);
-    r = auth_load(a, e);
     if (r < 0)
         return r;
     *ret_auth = TAKE(a);
@@ -226,8 +233,7 @@ void auth_free(struct auth *a)
 {
     if (!a)
         return;
-    free(a->known.tokens);
-    free(a->file);
+    tokens_free(a->known);
     (void)pthread_mutex_destroy(&a->lock);
     free(a);
 }
@@ -238,7 +244,7 @@ static enum role find_token(struct auth *a, const unsigned char *hash, struct be
     enum role role = ROLE_NONE;
 
     (void)pthread_mutex_lock(&a->lock);
-    ARRAY_FOREACH(t, &a->known, tokens) {
+    ARRAY_FOREACH(t, a->known, tokens) {
         if (gnutls_memcmp(t->hash, hash, HASH_BYTES) == 0) {
             role = t->role;
             *ret_bearer = t->bearer;
@@ -255,7 +261,7 @@ int auth_check(struct auth *a, const char *authorization, enum right right, int6
     enum role role;
 
     *ret_bearer = (struct bearer){ .expires_wall_ms = AUTH_NEVER };
-    if (!a->file) {
+    if (!a->known) {
         (void)snprintf(ret_bearer->who, sizeof(ret_bearer->who), "local");
         return 0;
     }
@@ -277,8 +283,11 @@ size_t auth_expiring(struct auth *a, int64_t before_wall_ms, struct bearer **ret
         size_t n_bearers, cap_bearers;
     } list = { 0 };
 
+    *ret_bearers = NULL;
+    if (!a->known)
+        return 0;
     (void)pthread_mutex_lock(&a->lock);
-    ARRAY_FOREACH(t, &a->known, tokens) {
+    ARRAY_FOREACH(t, a->known, tokens) {
         if (t->bearer.expires_wall_ms < before_wall_ms)
             *ARRAY_ADD(&list, bearers) = t->bearer;
     }

@@ -6,7 +6,7 @@
  * that: an agent's token without either is refused, so that nobody is unbound by omission. From the
  * TIME on (RFC 3339) a token is as good as none. Lines are made by `huddlectl token create`
  * (one by hand: `T=hud_$(openssl rand -hex 32); printf %s $T | sha256sum`) and is read again by
- * auth_load() (SIGHUP). Only hashes are kept; they are compared in constant
+ * a reload (SIGHUP). Only hashes are kept; they are compared in constant
  * time. */
 #ifndef HUDDLE_API_AUTH_H
 #define HUDDLE_API_AUTH_H
@@ -41,7 +41,15 @@ struct auth;
 /* Reads the file whole, or changes nothing. file NULL: no tokens, everybody is admin (the server
  * then listens on loopback only; its caller sees to that). */
 int auth_new(const char *file, struct auth **ret_auth, struct err *e);
-int auth_load(struct auth *a, struct err *e);
+
+/* The two halves of a reload: reading, which may fail, and putting it in force, which does not.
+ * auth_set() takes the tokens. */
+struct tokens;
+int tokens_read(const char *file, struct tokens **ret_tokens, struct err *e);
+void tokens_free(struct tokens *t); /* accepts NULL */
+DEFINE_AUTO(tokens, struct tokens *, tokens_free);
+void auth_set(struct auth *a, struct tokens *fresh);
+
 void auth_free(struct auth *a);
 DEFINE_AUTO(auth, struct auth *, auth_free);
 

@@ -45,9 +45,9 @@ void gate_free(struct gate *g)
     free(g);
 }
 
-int gate_load(struct gate *g, struct err *e)
+void gate_set(struct gate *g, struct tokens *fresh)
 {
-    return auth_load(g->auth, e);
+    auth_set(g->auth, fresh);
 }
 
 size_t gate_expiring(struct gate *g, int64_t before_wall_ms, struct bearer **ret_bearers)

@@ -22,7 +22,7 @@ int gate_new(const char *token_file, unsigned requests_per_s, struct gate **ret_
 void gate_free(struct gate *g);
 DEFINE_AUTO(gate, struct gate *, gate_free);
 
-int gate_load(struct gate *g, struct err *e); /* reads the token file again */
+void gate_set(struct gate *g, struct tokens *fresh); /* as auth_set() */
 bool gate_has_tokens(const struct gate *g);
 
 /* As auth_expiring(). */

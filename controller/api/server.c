@@ -209,9 +209,19 @@ uint16_t api_server_port(const struct api_server *s)
     return httpd_port(s->httpd);
 }
 
-int api_server_reload(struct api_server *s, struct err *e)
+int api_server_reload(struct api_server *s, const char *cert_file, const char *key_file,
+                      const char *token_file, struct err *e)
 {
-    return gate_load(s->gate, e);
+    AUTO(tokens) struct tokens *fresh = NULL;
+    int r = 0;
+
+    if (token_file && (r = tokens_read(token_file, &fresh, e)) < 0)
+        return r;
+    if (cert_file && (r = httpd_certify(s->httpd, cert_file, key_file, e)) < 0)
+        return r;
+    if (fresh)
+        gate_set(s->gate, TAKE(fresh));
+    return 0;
 }
 
 size_t api_server_expiring(struct api_server *s, int64_t before_wall_ms,

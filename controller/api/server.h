@@ -47,8 +47,11 @@ DEFINE_AUTO(api_server, struct api_server *, api_server_free);
 
 uint16_t api_server_port(const struct api_server *s);
 
-/* Reads the token file again (SIGHUP); a bad one changes nothing. */
-int api_server_reload(struct api_server *s, struct err *e);
+/* Reads these files for all requests and connections from now on (SIGHUP). All are read before any
+ * is put in force: on error nothing changes. NULL for what the server was started without; what it
+ * was started with cannot be taken away. */
+int api_server_reload(struct api_server *s, const char *cert_file, const char *key_file,
+                      const char *token_file, struct err *e);
 
 /* Tokens that expire before that time, or have: see auth.h. */
 size_t api_server_expiring(struct api_server *s, int64_t before_wall_ms,

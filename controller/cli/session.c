@@ -50,13 +50,13 @@ static int read_settings(const struct options *o, struct settings *ret, struct e
     if (!named)
         named = environment("HUDDLE_CONFIG");
     if (named)
-        return fields_read_file(ret, SETTINGS, named, e);
+        return fields_read_file(ret, SETTINGS, named, NULL, e);
     if (home)
         strbuf_printf(&usual, "%s/huddle/config.yaml", home);
     else if (environment("HOME"))
         strbuf_printf(&usual, "%s/.config/huddle/config.yaml", environment("HOME"));
     if (usual.length && access(strbuf_text(&usual), F_OK) == 0)
-        return fields_read_file(ret, SETTINGS, strbuf_text(&usual), e);
+        return fields_read_file(ret, SETTINGS, strbuf_text(&usual), NULL, e);
     return fields_read(ret, SETTINGS, &top, NULL, e);
 }
 

@@ -58,7 +58,11 @@ static struct link *link_new(struct httpd *h, struct MHD_Connection *connection)
     if (l->next)
         l->next->back = &l->next;
     h->links = l;
+    l->identity = identity_ref(h->identity);
     (void)pthread_mutex_unlock(&h->lock);
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (l->identity && info)
+        identity_show(l->identity, info->tls_session);
     return l;
 }
 
@@ -69,6 +73,7 @@ static void link_free(struct httpd *h, struct link *l)
     if (l->next)
         l->next->back = l->back;
     (void)pthread_mutex_unlock(&h->lock);
+    identity_free(l->identity);
     free(l);
 }
 
@@ -177,16 +182,40 @@ static int resolve(const struct httpd_options *o, struct sockaddr_storage *ret, 
     return err_set(e, -EINVAL, "\"%s\" is not an IPv4 or IPv6 address", o->address);
 }
 
-static int read_tls(struct httpd *h, struct err *e)
+static int read_tls(const char *cert_file, const char *key_file, struct tls_text *ret,
+                    struct identity **ret_identity, struct err *e)
 {
     size_t n;
     int r;
 
-    if (!h->options.cert_file)
-        return 0;
-    if ((r = yaml_read_file(h->options.cert_file, &h->cert, &n, e)) < 0 ||
-        (r = yaml_read_file(h->options.key_file, &h->key, &n, e)) < 0)
+    if ((r = yaml_read_file(cert_file, &ret->cert, &n, e)) < 0 ||
+        (r = yaml_read_file(key_file, &ret->key, &n, e)) < 0)
         return r;
+    return identity_new(cert_file, ret->cert, key_file, ret->key, ret_identity, e);
+}
+
+static void tls_text_done(struct tls_text *t)
+{
+    if (t->key)
+        explicit_bzero(t->key, strlen(t->key));
+    free(t->key);
+    free(t->cert);
+}
+
+int httpd_certify(struct httpd *h, const char *cert_file, const char *key_file, struct err *e)
+{
+    struct tls_text text = { NULL, NULL };
+    struct identity *fresh = NULL, *old;
+    int r = read_tls(cert_file, key_file, &text, &fresh, e);
+
+    tls_text_done(&text);
+    if (r < 0)
+        return r;
+    (void)pthread_mutex_lock(&h->lock);
+    old = h->identity;
+    h->identity = fresh;
+    (void)pthread_mutex_unlock(&h->lock);
+    identity_free(old);
     return 0;
 }
 
@@ -198,8 +227,8 @@ static int start_daemon(struct httpd *h, struct err *e)
     struct sockaddr_storage address;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
     struct MHD_OptionItem tls[] = {
-        { MHD_OPTION_HTTPS_MEM_CERT, 0, h->cert },
-        { MHD_OPTION_HTTPS_MEM_KEY, 0, h->key },
+        { MHD_OPTION_HTTPS_MEM_CERT, 0, h->tls.cert },
+        { MHD_OPTION_HTTPS_MEM_KEY, 0, h->tls.key },
         { MHD_OPTION_HTTPS_PRIORITIES, 0,
           (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
         { MHD_OPTION_END, 0, NULL },
@@ -208,7 +237,7 @@ static int start_daemon(struct httpd *h, struct err *e)
 
     if (r < 0)
         return r;
-    flags |= h->cert ? MHD_USE_TLS : 0;
+    flags |= h->tls.cert ? MHD_USE_TLS : 0;
     flags |= address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0;
     errno = 0;
     h->daemon = MHD_start_daemon(
@@ -217,11 +246,10 @@ static int start_daemon(struct httpd *h, struct err *e)
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)((o->idle_ms + 999) / 1000), MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_NOTIFY_COMPLETED,
-        httpd_on_completed, h, MHD_OPTION_ARRAY, h->cert ? tls : tls + 3, MHD_OPTION_END);
+        httpd_on_completed, h, MHD_OPTION_ARRAY, h->tls.cert ? tls : tls + 3, MHD_OPTION_END);
     if (!h->daemon)
         return err_set(e, errno ? -errno : -EIO, "cannot listen on %s port %u: %s", o->address,
-                       o->port,
-                       errno ? strerror(errno) : "is the certificate and its key in order?");
+                       o->port, errno ? strerror(errno) : "the HTTP server does not say why");
     return 0;
 }
 
@@ -245,7 +273,10 @@ int httpd_new(const struct httpd_options *options, struct httpd **ret_httpd, str
     h->options = *options;
     fill_in(&h->options);
     init(h);
-    if ((r = read_tls(h, e)) < 0 || (r = start_daemon(h, e)) < 0)
+    if (options->cert_file &&
+        (r = read_tls(options->cert_file, options->key_file, &h->tls, &h->identity, e)) < 0)
+        return r;
+    if ((r = start_daemon(h, e)) < 0)
         return r;
     if (pthread_create(&h->reaper, NULL, reap, h) != 0)
         return err_set(e, -EAGAIN, "cannot start a thread");
@@ -269,8 +300,8 @@ void httpd_free(struct httpd *h)
         (void)pthread_join(h->reaper, NULL);
     if (h->daemon)
         MHD_stop_daemon(h->daemon);
-    free(h->cert);
-    free(h->key);
+    tls_text_done(&h->tls);
+    identity_free(h->identity);
     (void)pthread_cond_destroy(&h->wake);
     (void)pthread_mutex_destroy(&h->lock);
     free(h);

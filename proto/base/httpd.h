@@ -50,6 +50,10 @@ void httpd_free(struct httpd *h);
 DEFINE_AUTO(httpd, struct httpd *, httpd_free);
 uint16_t httpd_port(const struct httpd *h);
 
+/* Reads a certificate and its key for the connections that come from now on; those that are there
+ * keep theirs. Only of a server that was started with one. On error nothing changes. */
+int httpd_certify(struct httpd *h, const char *cert_file, const char *key_file, struct err *e);
+
 /* The request. Borrowed until it is answered. */
 const char *httpd_method(const struct httpd_call *call);
 const char *httpd_path(const struct httpd_call *call); /* decoded, without the query */

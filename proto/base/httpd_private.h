@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "proto/base/httpd.h"
+#include "proto/base/httpd_tls.h"
 #include "proto/base/strbuf.h"
 
 struct link { /* one connection */
@@ -18,17 +19,21 @@ struct link { /* one connection */
     int fd;
     _Atomic int64_t deadline_ms; /* boot time at which it is cut; 0: never */
     struct httpd_stream *stream; /* guarded by httpd.lock; NULL: none */
+    struct identity *identity;   /* its own user of it; NULL: plain HTTP */
 };
 
 struct httpd {
     struct MHD_Daemon *daemon;
     struct httpd_options options;
-    char *cert, *key;
+    struct tls_text {
+        char *cert, *key; /* PEM, as libmicrohttpd borrows them; NULL: plain HTTP */
+    } tls;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;  /* of the reaper; and busy fell to 0 while stopping */
     struct link *links;
-    size_t busy;   /* calls that wait for their answer, and streams not ended */
-    bool stopping; /* no new calls */
+    struct identity *identity; /* of connections from now on; NULL: plain HTTP */
+    size_t busy;               /* calls that wait for their answer, and streams not ended */
+    bool stopping;             /* no new calls */
     pthread_t reaper;
     bool reaping, reaped; /* reaped: it is to end */
 };

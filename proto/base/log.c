@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,9 @@
 static const char *const NAMES[] = { "debug", "info", "warn", "error" };
 static const char *const PRIORITY[] = { "<7>", "<6>", "<4>", "<3>" }; /* sd-daemon(3) */
 
-static struct {
-    enum log_level least;
-    bool json;
-    bool journal;
+static struct { /* read by all threads while a reload changes it */
+    atomic_int least;
+    atomic_bool json, journal;
 } sink = { LOG_LEVEL_INFO, false, false };
 
 int log_level_parse(const char *name, enum log_level *ret_level)
@@ -35,9 +35,9 @@ int log_level_parse(const char *name, enum log_level *ret_level)
 
 void log_setup(enum log_level least, bool json)
 {
-    sink.least = least;
-    sink.json = json;
-    sink.journal = getenv("JOURNAL_STREAM") != NULL;
+    atomic_store(&sink.least, (int)least);
+    atomic_store(&sink.json, json);
+    atomic_store(&sink.journal, getenv("JOURNAL_STREAM") != NULL);
 }
 
 static void put_value(struct strbuf *b, const char *value, bool quote)
@@ -58,11 +58,11 @@ static void put_value(struct strbuf *b, const char *value, bool quote)
         strbuf_putc(b, '"');
 }
 
-static void put_pair(struct strbuf *b, const char *key, const char *value)
+static void put_pair(struct strbuf *b, bool json, const char *key, const char *value)
 {
-    bool quote = sink.json || !value[0] || value[strcspn(value, " \"=\\\t\n")];
+    bool quote = json || !value[0] || value[strcspn(value, " \"=\\\t\n")];
 
-    if (sink.json) {
+    if (json) {
         strbuf_puts(b, b->length > 1 ? "," : "");
         put_value(b, key, true);
         strbuf_putc(b, ':');
@@ -76,28 +76,29 @@ void log_line(enum log_level level, const char *msg, ...)
 {
     AUTO(strbuf) struct strbuf b = STRBUF_INIT;
     char when[CLOCK_TEXT_MAX];
+    bool json = atomic_load(&sink.json), journal = atomic_load(&sink.journal);
     const char *key;
     va_list ap;
 
-    if (level < sink.least)
+    if ((int)level < atomic_load(&sink.least))
         return;
-    if (sink.json)
+    if (json)
         strbuf_putc(&b, '{');
-    if (!sink.journal) {
+    if (!journal) {
         clock_format(clock_wall_ms(), when);
-        put_pair(&b, "time", when);
+        put_pair(&b, json, "time", when);
     }
-    put_pair(&b, "level", NAMES[level]);
-    put_pair(&b, "msg", msg);
+    put_pair(&b, json, "level", NAMES[level]);
+    put_pair(&b, json, "msg", msg);
     va_start(ap, msg);
     while ((key = va_arg(ap, const char *))) {
         const char *value = va_arg(ap, const char *);
 
-        put_pair(&b, key, value ? value : "");
+        put_pair(&b, json, key, value ? value : "");
     }
     va_end(ap);
-    strbuf_puts(&b, sink.json ? "}\n" : "\n");
-    if (sink.journal && write(STDERR_FILENO, PRIORITY[level], 3) < 0)
+    strbuf_puts(&b, json ? "}\n" : "\n");
+    if (journal && write(STDERR_FILENO, PRIORITY[level], 3) < 0)
         return;
     if (write(STDERR_FILENO, b.data, b.length) < 0)
         return;

@@ -2,7 +2,7 @@
 $(BUILD)/bench/ingest: $(addprefix $(BUILD)/obj/tests/bench/,ingest.o fleet.o sender.o echo.o) \
 		$(BUILD)/obj/tests/lab/load_http.o $(LIB_PROTO)
 	$(call say,LINK,$@)
-	$(call link,$(LIB_MICROHTTPD) $(LIB_CURL) $(LIB_PROTOBUF_C) $(LIB_JANSSON) $(LIB_YAML) -lm)
+	$(call link,$(LIB_MICROHTTPD) $(LIB_GNUTLS) $(LIB_CURL) $(LIB_PROTOBUF_C) $(LIB_JANSSON) $(LIB_YAML) -lm)
 
 .PHONY: bench-ingest
 bench-ingest: $(BUILD)/bench/ingest $(BUILD)/huddle-controller

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -340,11 +341,22 @@ def test_bad_configuration_on_reload_changes_nothing(node):
     node.config.write_text(good.replace('"interval"', '"intervall"'))
     node.process.send_signal(signal.SIGHUP)
     wait("the refusal", lambda: node.logged("the old one stays"))
-    node.configure(node="n2")
+    assert re.search(r"agent\.yaml:1:\d+: intervall: unknown field", node.log.read_text())
+    node.config.write_text(good.replace('"http:', '"ftp:'))
     node.process.send_signal(signal.SIGHUP)
-    wait("the other refusal", lambda: node.logged("node cannot change while the agent runs"))
-    node.configure(labels={"rack": "b"})
+    wait("the other refusal", lambda: node.logged("controller.url: expected a URL"))
+    assert re.search(r"agent\.yaml:1:\d+: controller\.url: expected", node.log.read_text())
+
+
+def test_reload_takes_over_what_can_change(node):
+    put_model(node)
+    ready_replica(node)
+    node.configure(node="n2", cpuLimit="share", labels={"rack": "b"}, log={"level": "warn"})
     node.process.send_signal(signal.SIGHUP)
+    for key in ("node", "cpuLimit"):
+        wait(key, lambda key=key: node.logged(f'until then the old value holds" key={key}\n'))
+    wait("the labels", lambda: node.logged('msg="a changed key is in force" key=labels'))
+    assert not node.logged('in force" key=controller')  # only what changed
 
     def label():
         status, body = node.controller.ask("GET", f"{GROUP}/nodes/n1")

@@ -9,6 +9,8 @@ import hashlib
 import http.client
 import json
 import pathlib
+import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -504,15 +506,109 @@ def tls_ask(api: Controller, trust: ssl.SSLContext, role: str, *request: Any) ->
         return connection.getresponse().status
 
 
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
-def test_tls_and_each_role(tmp_path: pathlib.Path) -> None:
-    cert, key, tokens = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "tokens"
+def certificate(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key; the old ones are replaced."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=huddle"
         f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}".split(),
         check=True,
         capture_output=True,
     )
+    return cert, key
+
+
+def reread(api: Controller, outcome: str) -> str:
+    """Sends SIGHUP; what is logged then, up to a line with these words."""
+    assert api.process
+    before = len(api.log.read_text())
+    api.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + LIMIT_S
+    while outcome not in (said := api.log.read_text()[before:]):
+        assert time.monotonic() < end, said
+        time.sleep(0.02)
+    return said
+
+
+READ, REFUSED = "configuration read, with its tokens", "the configuration is refused"
+
+
+def test_certificates_are_read_again(tmp_path: pathlib.Path) -> None:
+    cert, key = certificate(tmp_path)
+    tokens = tmp_path / "tokens"
+    tokens.write_text(token_line("a", "admin", "the-admin"))
+    first = ssl.create_default_context(cafile=str(cert))
+    files = {"tokens": str(tokens), "tls": {"certificate": str(cert), "key": str(key)}}
+
+    def works(trust: ssl.SSLContext) -> bool:
+        try:
+            return tls_ask(api, trust, "admin", "GET", "/version", None) == 200
+        except ssl.SSLCertVerificationError:
+            return False
+
+    with Controller(tmp_path, **files) as api:
+        held = http.client.HTTPSConnection("127.0.0.1", api.port, timeout=LIMIT_S, context=first)
+        with contextlib.closing(held):
+            held.request("GET", "/livez")
+            assert held.getresponse().read() == b"ok\n"
+            old_key = key.read_bytes()
+            certificate(tmp_path)
+            second = ssl.create_default_context(cafile=str(cert))
+            assert works(first) and not works(second)  # not before it is told
+
+            new_key = key.read_bytes()
+            key.write_bytes(old_key)
+            tokens.write_text("nonsense\n")
+            assert ":1: expected: NAME ROLE" in reread(api, REFUSED)
+            tokens.write_text(token_line("b", "admin", "the-other"))
+            assert f"certificate {cert} with key {key}: " in reread(api, REFUSED)
+            assert works(first) and not works(second)  # and the tokens are the old ones, too
+
+            key.write_bytes(new_key)
+            tokens.write_text(token_line("a", "admin", "the-admin"))
+            reread(api, READ)
+            assert works(second) and not works(first)
+            held.request("GET", "/livez")  # who is connected stays
+            assert held.getresponse().read() == b"ok\n"
+
+
+def test_configuration_is_read_again(tmp_path: pathlib.Path) -> None:
+    with Controller(tmp_path) as api:
+        keys = json.loads(api.config.read_text())
+        driver = {"type": "exec", "program": "/bin/true"}
+        refused(ask(api, "POST", "powerpools", pool(driver=driver)), 422, "Invalid", "outside")
+
+        good = keys | {"powerDrivers": {"programs": ["/usr/bin", "/bin"]}, "log": {"level": "warn"}}
+        api.config.write_text(json.dumps(good | {"tick": "60ms", "seed": 4, "tokens": "/none"}))
+        reread(api, READ)
+        text = api.log.read_text()
+        for key in ("tick", "seed", "tokens"):
+            assert (
+                f'msg="a changed key needs a restart; until then the old value holds" key={key}\n'
+                in text
+            )
+        for key in ("powerDrivers.programs", "log.level"):
+            api.wait_for_log(f'msg="a changed key is in force" (key={key})\n')
+        ok(ask(api, "POST", "powerpools", pool(driver=driver)), 201)
+
+        # A mistake changes nothing, and has its place.
+        for wrong, place in (
+            ({"log": {"level": "loud"}}, r"controller\.yaml:1:\d+: log\.level: "),
+            ({"ports": {"low": 9, "high": 8}}, r"controller\.yaml:1:\d+: ports: low is above high"),
+            (
+                {"tokens": "/t", "listen": "0.0.0.0:1"},
+                r"controller\.yaml:1:\d+: listen: 0\.0\.0\.0",
+            ),
+        ):
+            api.config.write_text(json.dumps(keys | {"powerDrivers": {"programs": []}} | wrong))
+            assert re.search(place, reread(api, REFUSED))
+        ok(ask(api, "POST", "powerpools", pool("second", driver=driver)), 201)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
+def test_tls_and_each_role(tmp_path: pathlib.Path) -> None:
+    cert, key = certificate(tmp_path)
+    tokens = tmp_path / "tokens"
     tokens.write_text(
         "".join(token_line(r, r, f"the-{r}", " node:*" if r == "agent" else "") for r in ROLES)
     )

@@ -355,7 +355,9 @@ def test_tokens_are_read_again_on_hangup(tmp_path):
         assert nodes("vvv") == 401
         tokens.write_text("nonsense\n")
         c.process.send_signal(signal.SIGHUP)
-        c.wait_for_log(r"(the tokens stay as they were)")
+        c.wait_for_log(
+            r"(the configuration is refused; the old one stays).*tokens:1: expected: NAME"
+        )
         assert nodes("new") == 200
 
 

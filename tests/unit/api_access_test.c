@@ -166,13 +166,14 @@ static void tokens_are_read_again(void **state)
 
     write_tokens(token_file, "other");
     assert_int_equal(ask_as(w, &r, "metrics", "GET", "/version", NULL), 200);
-    assert_int_equal(api_server_reload(w->server, &e), 0);
+    assert_int_equal(api_server_reload(w->server, NULL, NULL, token_file, &e), 0);
     assert_int_equal(ask_as(w, &r, "metrics", "GET", "/version", NULL), 401);
     assert_int_equal(ask_as(w, &r, "other", "GET", "/version", NULL), 200);
     f = fopen(token_file, "w");
     fputs("somebody root sha256:00\n", f);
     fclose(f);
-    assert_true(api_server_reload(w->server, &e) < 0); /* a bad file changes nothing */
+    assert_true(api_server_reload(w->server, NULL, NULL, token_file, &e) <
+                0); /* a bad file changes nothing */
     assert_non_null(strstr(e.text, ":1: \"root\" is no role"));
     assert_int_equal(ask_as(w, &r, "other", "GET", "/version", NULL), 200);
     reply_done(&r);

@@ -66,27 +66,10 @@ static void an_empty_file_is_the_defaults(void **state)
     assert_int_equal(c->power_drivers.secrets.n, 1);
 }
 
-static void assert_same_list(const struct string_list *a, const struct string_list *b)
-{
-    assert_int_equal(a->n, b->n);
-    for (size_t i = 0; i < a->n; i++)
-        assert_string_equal(a->item[i], b->item[i]);
-}
-
 static void assert_same(const struct field *f, const void *a, const void *b)
 {
-    const char *x = (const char *)a + f->offset, *y = (const char *)b + f->offset;
-
-    if (f->type == FIELD_TEXT)
-        assert_string_equal(*(char *const *)x, *(char *const *)y);
-    else if (f->type == FIELD_LIST)
-        assert_same_list((const struct string_list *)x, (const struct string_list *)y);
-    else if (f->type == FIELD_BOOL)
-        assert_int_equal(*(const bool *)x, *(const bool *)y);
-    else if (f->type == FIELD_WORD)
-        assert_int_equal(*(const int *)x, *(const int *)y);
-    else
-        assert_int_equal(*(const int64_t *)x, *(const int64_t *)y);
+    if (!field_same(f, a, b))
+        fail_msg("%s", f->path);
 }
 
 static void the_example_shows_every_key_with_its_default(void **state)
@@ -108,8 +91,7 @@ static void the_example_shows_every_key_with_its_default(void **state)
         (void)snprintf(key, sizeof(key), "%s:", dot ? dot + 1 : f->path);
         if (!strstr(text, key))
             fail_msg("no %s in the example", f->path);
-        if (strcmp(f->path, "frontDoor.dir") != 0) /* filled in */
-            assert_same(f, defaults, shown);
+        assert_same(f, defaults, shown);
     }
 }
 
@@ -156,7 +138,7 @@ static void every_key_is_read(void **state)
     assert_string_equal(c->front_door.listen, "0.0.0.0:80");
     assert_string_equal(c->front_door.program, "/opt/haproxy");
     assert_string_equal(c->front_door.endpoints_file, "/run/e.json");
-    assert_string_equal(c->front_door.dir, "/srv/h/front-door");
+    assert_string_equal(config_front_door(c).dir, "/srv/h/front-door");
     assert_int_equal(c->front_door.slots, 5);
     assert_int_equal(c->front_door.queue_ms, 3000);
     assert_int_equal(c->front_door.answer_ms, 60000);
@@ -176,8 +158,9 @@ static void mistakes_are_told_with_their_place(void **state)
     refused("tick: soon\n", ":1:1: tick: ");
     refused("reportInterval: 1ms\n", "must be at least 100ms");
     refused("log: {level: loud}\n", "not one of: debug info warn error");
-    refused("ports: {low: 9, high: 8}\n", "ports: low is above high");
-    refused("stateDir: here\n", "stateDir: expected an absolute path");
+    refused("tick: 1s\nports: {low: 9, high: 8}\n", ":2:1: ports: low is above high");
+    refused("# x\nstateDir: here\n", ":2:1: stateDir: expected an absolute path");
+    refused("frontDoor:\n  run: true\n  listen: nowhere\n", ":3:3: frontDoor.listen: expected");
     refused("listen: localhost:1\n", "listen: expected an IP address and a port");
     refused("listen: 127.0.0.1\n", "listen: expected an IP address and a port");
     refused("listen: 127.0.0.1:70000\n", "listen: expected an IP address and a port");
@@ -189,6 +172,68 @@ static void mistakes_are_told_with_their_place(void **state)
     refused("clusterName: a-name-that-is-much-too-long-to-be-kept-in-40-bytes\n",
             "clusterName: longer");
     refused("tls: {certificate: /c.pem}\n", "certificate and key are needed together");
+}
+
+struct changes {
+    const struct config *running, *fresh;
+    char live[256], restart[256];
+};
+
+static bool note_change(void *data, const struct field *f)
+{
+    struct changes *c = data;
+    bool live = config_is_live(f, c->running, c->fresh);
+    char *to = live ? c->live : c->restart;
+
+    (void)snprintf(to + strlen(to), 256 - strlen(to), " %s", f->path);
+    return live;
+}
+
+#define NEW_KEYS                                                \
+    "tls: {certificate: /c2, key: /k}\nseed: 4\ntokens: /t\n"   \
+    "powerDrivers: {programs: [/a, /b]}\nlog: {level: debug}\n" \
+    "tick: 1s\nfrontDoor: {run: true}\nstateDir: /s\n"
+
+static void what_can_change_while_it_runs(void **state)
+{
+    AUTO(config)
+    struct config *running = loaded("tls: {certificate: /c, key: /k}\nseed: 3\n"
+                                    "powerDrivers: {programs: [/a]}\n");
+    AUTO(config) struct config *fresh = loaded(NEW_KEYS);
+    AUTO(config) struct config *again = loaded(NEW_KEYS);
+    struct changes c = { running, fresh, "", "" };
+
+    (void)state;
+    fields_take_over(config_fields(), running, fresh, note_change, &c);
+    assert_string_equal(c.live, " tls.certificate powerDrivers.programs log.level");
+    assert_string_equal(c.restart, " stateDir tokens tick seed frontDoor.run");
+    assert_string_equal(running->tls.certificate, "/c2");
+    assert_int_equal(running->power_drivers.programs.n, 2);
+    assert_string_equal(running->power_drivers.programs.item[1], "/b");
+    assert_int_equal(running->log.level, LOG_LEVEL_DEBUG);
+    assert_int_equal(running->seed, 3);
+    assert_int_equal(running->tick_ms, 500);
+    assert_string_equal(running->tokens, "");
+    assert_string_equal(running->state_dir, "/var/lib/huddle-controller");
+    c = (struct changes){ running, again, "", "" };
+    fields_take_over(config_fields(), running, again, note_change, &c);
+    assert_string_equal(c.live, ""); /* what is in force is no change any more */
+    assert_string_equal(c.restart, " stateDir tokens tick seed frontDoor.run");
+}
+
+static void tls_comes_and_goes_with_a_restart_only(void **state)
+{
+    AUTO(config) struct config *with = loaded("tls: {certificate: /c, key: /k}\ntokens: /t\n");
+    AUTO(config) struct config *without = loaded("");
+
+    (void)state;
+    for (const struct field *f = config_fields(); f->path; f++) {
+        if (strncmp(f->path, "tls.", 4) != 0 && strcmp(f->path, "tokens") != 0)
+            continue;
+        assert_true(config_is_live(f, with, with));
+        assert_false(config_is_live(f, with, without));
+        assert_false(config_is_live(f, without, with));
+    }
 }
 
 static void it_listens_in_the_open_only_with_tls_and_tokens(void **state)
@@ -210,6 +255,8 @@ int main(void)
         cmocka_unit_test(the_example_shows_every_key_with_its_default),
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(mistakes_are_told_with_their_place),
+        cmocka_unit_test(what_can_change_while_it_runs),
+        cmocka_unit_test(tls_comes_and_goes_with_a_restart_only),
         cmocka_unit_test(it_listens_in_the_open_only_with_tls_and_tokens),
     };
 

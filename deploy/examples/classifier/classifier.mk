@@ -18,7 +18,7 @@ $(BUILD)/classifier-train: $(addprefix $(BUILD)/obj/$(CLASSIFIER_DIR)/,train.o t
 $(BUILD)/classifier-serve: $(addprefix $(BUILD)/obj/$(CLASSIFIER_DIR)/,serve.o service.o \
 		predict.o meters.o) $(CLASSIFIER_OBJ) $(LIB_PROTO)
 	$(call say,LINK,$@)
-	$(call link,$(LIB_MICROHTTPD) $(LIB_JANSSON) -lm)
+	$(call link,$(LIB_MICROHTTPD) $(LIB_GNUTLS) $(LIB_JANSSON) -lm)
 
 build/weights/small.bin: TRAINING := --width 128 --examples 20000 --epochs 4
 build/weights/medium.bin: TRAINING := --width 1024 --examples 24000 --epochs 1
