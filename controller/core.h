@@ -21,6 +21,7 @@ struct start {
     struct model *model;
     struct node *node;
     uint64_t gpu_mask;
+    bool renews;            /* of `replaces`: with the newest version */
     char replaces[UID_MAX]; /* "" : none */
     char uid[UID_MAX];      /* once started */
     enum start_state state;
@@ -133,6 +134,7 @@ json_t *view_node(struct controller *c, const struct node *n);
 json_t *view_node_power(struct controller *c, const struct node *n);
 json_t *view_replica(struct controller *c, const struct replica *r);
 json_t *view_model(struct controller *c, const struct model *m);
+void view_set_rollout(const struct controller *c, const struct model *m, json_t *status);
 json_t *view_pool(struct controller *c, const struct pool *p);
 json_t *view_policy(struct controller *c, const struct policy *p);
 json_t *view_cluster(struct controller *c);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/reconcile/rollout.h"
 #include "controller/state/zone.h"
 #include "proto/base/array.h"
 #include "proto/base/random.h"
@@ -180,21 +181,21 @@ static void store_object(struct controller *c, const struct manifest *m)
     fx_store(c->fx, TABLE_OBJECT, key, manifest_to_json(m));
 }
 
-/* Replicas of an older generation need its text after a restart. */
-static void store_revision(struct controller *c, const struct revision *r)
+static void take_model(struct controller *c, const struct manifest *object)
 {
-    char key[512];
+    struct model *m = named_find(&c->cluster->models, object->meta.name);
+    AUTO(revision) struct revision *old = m ? revision_ref(m->revision) : NULL;
 
-    (void)snprintf(key, sizeof(key), "revisions/%s/%" PRIu64, r->object->meta.name,
-                   r->object->meta.generation);
-    fx_store(c->fx, TABLE_OBJECT, key, manifest_to_json(r->object));
+    m = model_put(c->cluster, object);
+    if (old)
+        rollout_take(c, m, old);
 }
 
 static void take_object(struct controller *c, const struct manifest *m)
 {
     switch (m->kind) {
     case KIND_SERVED_MODEL:
-        model_put(c->cluster, m);
+        take_model(c, m);
         break;
     case KIND_POWER_POOL:
         pool_put(c->cluster, m);
@@ -225,8 +226,6 @@ void core_put(struct controller *c, const struct controller_event *e)
     }
     version = core_next_version(c);
     m = stamped(c, wanted, old ? old->object : NULL, version);
-    if (m->kind == KIND_SERVED_MODEL && old && m->meta.generation != old->object->meta.generation)
-        store_revision(c, old);
     take_object(c, m);
     store_object(c, m);
     core_journal(c, &(struct journal_row){ .act = "put",
@@ -286,7 +285,7 @@ void core_delete(struct controller *c, const struct controller_event *e)
         return;
     }
     if (e->del.kind == KIND_SERVED_MODEL)
-        store_revision(c, old);
+        rollout_store_revision(c, old); /* for the replicas that drain */
     last = view_object(c, e->del.kind, e->del.name);
     (void)snprintf(key, sizeof(key), "%s/%s", kind, e->del.name);
     fx_delete(c->fx, TABLE_OBJECT, key);

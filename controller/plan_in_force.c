@@ -31,6 +31,8 @@ static void forget_verdicts(struct controller *c)
         r->surplus = r->keep = false;
         r->successor = NULL;
     }
+    for (size_t i = 0; i < c->cluster->models.n_items; i++)
+        cluster_model(c->cluster, i)->rollout.waits = NULL;
 }
 
 void core_plan_drop(struct controller *c)
@@ -53,6 +55,7 @@ static void take_models(struct controller *c, const struct plan *p)
         m->plan_target = p->models[i].target;
         m->plan_placed = p->models[i].placed;
         m->frozen = p->models[i].frozen;
+        m->rollout.waits = p->models[i].renewal_waits;
     }
 }
 
@@ -124,7 +127,9 @@ static void take_placement(struct controller *c, const struct plan *p, size_t i)
     if (pp->replica != NO_INDEX || !m || !n)
         return;
     s = ARRAY_ADD(c, starts);
-    *s = (struct start){ .model = m, .node = n, .gpu_mask = pp->gpu_mask, .placement = i };
+    *s = (struct start){
+        .model = m, .node = n, .gpu_mask = pp->gpu_mask, .renews = pp->renews, .placement = i
+    };
     if (old && old->leaving == LEAVING_NO)
         (void)snprintf(s->replaces, sizeof(s->replaces), "%s", old->name);
     present = started_meanwhile(c, p, s);

@@ -10,6 +10,8 @@
 
 #include "controller/core.h"
 #include "controller/reconcile/node_lifecycle.h"
+#include "controller/reconcile/rollout.h"
+#include "controller/state/replica_template.h"
 #include "controller/state/rows.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
@@ -134,6 +136,14 @@ static struct revision *find_revision(struct old_revisions *old, const char *mod
     return NULL;
 }
 
+/* Not one of the newest generation's number (a row that an earlier life of the model left), nor one
+ * that differs in nothing that a replica runs. */
+static bool runs_older(const struct model *m, const struct revision *r)
+{
+    return m->deleting || (r->object->meta.generation != m->revision->object->meta.generation &&
+                           !replica_template_same(&r->object->model, model_spec(m)));
+}
+
 static void restore_replica(struct controller *c, struct old_revisions *old, const struct row *row)
 {
     const char *model = json_string_value(json_object_get(row->value, "model"));
@@ -156,10 +166,8 @@ static void restore_replica(struct controller *c, struct old_revisions *old, con
     r = replica_add(c->cluster, row->key, m, n);
     replica_from_row(r, row->value);
     r->since_ms = r->leaving_ms = c->now_ms;
-    if (revision) {
-        revision_unref(r->revision);
-        r->revision = revision_ref(revision);
-    }
+    if (revision && runs_older(m, revision))
+        replica_set_revision(r, revision);
     replica_touch(c->cluster, r);
 }
 
@@ -251,6 +259,16 @@ static void restore_history(struct controller *c, const struct row *row)
     }
 }
 
+static void restore_rollout(struct controller *c, const struct row *row)
+{
+    struct model *m = strncmp(row->key, "rollout/", 8) == 0
+                          ? named_find(&c->cluster->models, row->key + 8)
+                          : NULL;
+
+    if (m)
+        rollout_from_row(m, row->value);
+}
+
 static int restore_row(struct controller *c, struct old_revisions *old, const struct row *row,
                        struct err *e)
 {
@@ -264,8 +282,7 @@ static int restore_row(struct controller *c, struct old_revisions *old, const st
         restore_replica(c, old, row);
         break;
     case TABLE_META:
-        if (strcmp(row->key, "cluster") == 0)
-            restore_meta(c, row->value);
+        restore_rollout(c, row);
         break;
     case TABLE_JOURNAL:
         ring_add(&c->journal, json_incref(row->value));
@@ -315,6 +332,18 @@ static void finish(struct controller *c)
     }
     for (size_t i = 0; i < c->cluster->models.n_items; i++)
         model_door_due(c->cluster, cluster_model(c->cluster, i));
+    rollout_resume(c);
+}
+
+/* Texts that no replica runs any more. */
+static void trim_revisions(struct controller *c, const struct old_revisions *old)
+{
+    for (size_t i = 0; i < old->n_item; i++) {
+        const struct model *m = named_find(&c->cluster->models, old->item[i]->object->meta.name);
+
+        if (m)
+            rollout_trim(c, m, old->item[i]);
+    }
 }
 
 static int restore_all(struct controller *c, const struct rows *rows, struct err *e)
@@ -322,12 +351,13 @@ static int restore_all(struct controller *c, const struct rows *rows, struct err
     struct old_revisions old = { 0 };
     int r = 0;
 
-    for (size_t i = 0; i < rows->n_row && r == 0; i++) /* numbers first: events are numbered */
-        if (rows->row[i].table == TABLE_META)
-            r = restore_row(c, &old, &rows->row[i], e);
+    for (size_t i = 0; i < rows->n_row; i++) /* numbers first: events are numbered */
+        if (rows->row[i].table == TABLE_META && strcmp(rows->row[i].key, "cluster") == 0)
+            restore_meta(c, rows->row[i].value);
     for (size_t i = 0; i < rows->n_row && r == 0; i++)
-        if (rows->row[i].table != TABLE_META)
-            r = restore_row(c, &old, &rows->row[i], e);
+        r = restore_row(c, &old, &rows->row[i], e);
+    if (r == 0)
+        trim_revisions(c, &old);
     for (size_t i = 0; i < old.n_item; i++)
         revision_unref(old.item[i]);
     free(old.item);

@@ -272,6 +272,7 @@ json_t *view_replica(struct controller *c, const struct replica *r)
     view_set(s, "errors", json_integer((json_int_t)r->errors));
     view_set(s, "energyIdleJ", view_joules(r->energy_idle_uj));
     view_set(s, "energyDynamicJ", view_joules(r->energy_dynamic_uj));
+    view_set(s, "outdated", json_boolean(replica_outdated(r)));
     view_set(s, "replaces", view_text(r->replaces));
     view_set(s, "why", view_text(r->why));
     view_set(o, "status", s);
@@ -360,6 +361,7 @@ json_t *view_model(struct controller *c, const struct model *m)
     view_set(s, "energyDynamicJ", view_joules(m->energy_dynamic_uj));
     view_set(s, "deleting", json_boolean(m->deleting));
     view_set(s, "phases", view_phases(m));
+    view_set_rollout(c, m, s);
     set_model_plan(c, m, s);
     view_set(o, "status", s);
     return o;

@@ -64,10 +64,11 @@ static json_t *plan_placements(const struct controller *c)
         if (next < c->n_starts && c->starts[next].placement == i)
             s = &c->starts[next];
         json_array_append_new(
-            a, json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "model",
+            a, json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:s, s:o}", "model",
                          view_text(p->snapshot->models[pp->model].name), "node",
                          view_text(p->snapshot->nodes[pp->node].name), "replica",
-                         uid_at(p, pp->replica), "replaces", uid_at(p, pp->replaces), "uid",
+                         uid_at(p, pp->replica), "replaces", uid_at(p, pp->replaces), "renews",
+                         pp->renews, "uid",
                          s && s->uid[0] ? view_text(s->uid) : uid_at(p, pp->replica), "state",
                          s ? words[s->state] : "stay", "why", view_text(s ? s->waits : "")));
     }

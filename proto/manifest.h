@@ -70,7 +70,7 @@ struct served_model {
             min_nodes; /* replicas on at least so many nodes (when there are as many replicas) */
     } placement;
     struct {
-        int64_t surge;         /* replicas above target during a move */
+        int64_t surge;         /* replicas above target during a move or a roll-out */
         int64_t min_available; /* ready replicas never below, by an act of huddle */
     } disruption;
     struct {

@@ -48,7 +48,7 @@ static const struct field MODEL[] = {
     { "placement.minNodes", FIELD_INT, M(placement.min_nodes), "1", 1, 4096, NULL,
       "fewest nodes over which the replicas stand, when there are as many", NULL },
     { "disruption.surge", FIELD_INT, M(disruption.surge), "1", 1, 4096, NULL,
-      "replicas above the target while some are moved", NULL },
+      "replicas above the target while some are moved or replaced", NULL },
     { "disruption.minAvailable", FIELD_INT, M(disruption.min_available), "1", 0, 4096, NULL,
       "ready replicas below which no act of huddle goes", NULL },
     { "demand.source", FIELD_WORD, M(demand.source), "front-door", 0, 0, "front-door metrics",

@@ -106,6 +106,11 @@ static const struct column MODEL[] = {
     { "Ready", "", show_ready, false },
     { "Total", "status.total", show_count, false },
     { "Phases", "status.phases", show_counts, false },
+    { "Up to date", "status.updatedReplicas", show_count, false },
+    { "Outdated", "status.outdatedReplicas", show_count, false },
+    { "Roll-out", "status.rollout.state", show_state, false },
+    { "Roll-out says", "status.rollout.message", show_text, false },
+    { "Next try", "status.rollout.retry", show_text, false },
     { "Placed by plan", "status.placed", show_count, false },
     { "Floor", "status.floor", show_count, false },
     { "Demand", "status.demand", show_rate, false },
@@ -132,6 +137,7 @@ static const struct condition MODEL_CONDITIONS[] = {
     { "SLOBroken", "status.sloBroken", NULL, true },
     { "Frozen", "status.frozen", NULL, true },
     { "Forecast", "status.predictive", "status.forecast.why", false },
+    { "RollOutStalled", "status.rollout.stalled", NULL, true },
     { "Deleting", "status.deleting", NULL, true },
     { NULL, NULL, NULL, false },
 };
@@ -223,6 +229,7 @@ static const struct column REPLICA[] = {
 
 static const struct condition REPLICA_CONDITIONS[] = {
     { "Ready", "status.ready", NULL, false },
+    { "Outdated", "status.outdated", NULL, true },
     { NULL, NULL, NULL, false },
 };
 

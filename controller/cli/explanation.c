@@ -190,6 +190,8 @@ json_t *explanation_of_replica(const json_t *replica, int64_t now_ms)
         age_of(replica, "metadata.creationTimestamp", now_ms, a));
     if (why)
         say(sentences, "Why here: %s.", why);
+    if (look_true(replica, "status.outdated"))
+        say(sentences, "It runs an older version of its model and goes once a new one serves.");
     if (reason)
         say(sentences, "Its agent says: %s.", reason);
     if (replaces)
@@ -250,6 +252,15 @@ static void say_slo(json_t *sentences, const json_t *model)
         say(sentences, "Consolidation is frozen for it.");
 }
 
+static void say_rollout(json_t *sentences, const json_t *model)
+{
+    const char *state = look_text(model, "status.rollout.state");
+
+    if (state && strcmp(state, "complete") != 0)
+        say(sentences, "Its newest version is being rolled out (%s): %s.", state,
+            text_or(model, "status.rollout.message", "no reason given"));
+}
+
 json_t *explanation_of_model(const json_t *model, const json_t *replicas, int64_t now_ms)
 {
     double ready = look_number(model, "status.ready"), total = look_number(model, "status.total");
@@ -269,6 +280,7 @@ json_t *explanation_of_model(const json_t *model, const json_t *replicas, int64_
             floor_n);
     if (why)
         say(sentences, "Why: %s.", why);
+    say_rollout(sentences, model);
     say_demand(sentences, model);
     say_slo(sentences, model);
     say_replicas(sentences, replicas, "It has no replica", "It has");

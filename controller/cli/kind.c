@@ -33,6 +33,8 @@ static const struct column MODEL[] = {
     { "WATTS", "status.watts", show_watts, false },
     AGE_COLUMN,
     { "FLOOR", "status.floor", show_count, true },
+    { "UP-TO-DATE", "status.updatedReplicas", show_count, true },
+    { "ROLL-OUT", "status.rollout.state", show_state, true },
     { "CAPACITY", "status.capacity", show_number, true },
     { "RUNTIME", "spec.runtime", show_text, true },
     { "WHY", "status.why", show_text, true },

@@ -142,9 +142,13 @@ static void size_models(struct brain *b, struct plan *plan)
 {
     const struct snapshot *s = plan->snapshot;
     AUTO(mem) uint32_t *alive = xcalloc(s->n_models + 1, sizeof(*alive));
+    AUTO(mem) bool *replaced = xcalloc(s->n_replicas + 1, sizeof(*replaced));
 
     for (uint32_t i = 0; i < s->n_replicas; i++)
-        alive[s->replicas[i].model] += packing_counts(&s->replicas[i]);
+        if (s->replicas[i].follows > 0 && packing_counts(&s->replicas[i]))
+            replaced[s->replicas[i].follows - 1] = true; /* a pair counts once */
+    for (uint32_t i = 0; i < s->n_replicas; i++)
+        alive[s->replicas[i].model] += packing_counts(&s->replicas[i]) && !replaced[i];
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct power_policy *policy = policy_of_model(s, &s->models[i]);
         struct plan_model *m = &plan->models[i];

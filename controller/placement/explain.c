@@ -24,6 +24,8 @@ void explain_model(const struct plan *p, uint32_t model, struct strbuf *out)
                   p->snapshot->models[model].name, m->target, m->placed, m->floor, m->why);
     if (m->placed < m->target)
         strbuf_puts(out, "; there is no room for the others, even after the wakes of this plan");
+    if (m->renewal_waits)
+        strbuf_printf(out, "; its outdated replicas are not replaced: %s", m->renewal_waits);
 }
 
 static const struct plan_placement *placement_of(const struct plan *p, uint32_t replica,
@@ -39,8 +41,7 @@ static const struct plan_placement *placement_of(const struct plan *p, uint32_t 
 
 static double requested(const struct plan *p, uint32_t replica)
 {
-    return (double)p->snapshot->models[p->snapshot->replicas[replica].model]
-        .spec->resources.cpu_milli;
+    return (double)snapshot_replica_spec(p->snapshot, replica)->resources.cpu_milli;
 }
 
 /* Its share of the node's watts, by requested CPU among the replicas there, over one step. */
@@ -70,9 +71,16 @@ void explain_replica(const struct plan *p, uint32_t replica, struct strbuf *out)
     if (!pp)
         strbuf_printf(out, "surplus: %u are enough; %s", p->models[r->model].target,
                       p->models[r->model].why);
+    else if (replaced && snapshot_outdated(r))
+        strbuf_printf(out, "runs an older version: goes once the new one on %s serves",
+                      s->nodes[pp->node].name);
     else if (replaced)
         strbuf_printf(out, "moves to %s once the new one serves there; %s", s->nodes[pp->node].name,
                       p->nodes[r->node].why);
+    else if (snapshot_outdated(r))
+        strbuf_printf(out, "runs an older version and stays for now: %s",
+                      p->models[r->model].renewal_waits ? p->models[r->model].renewal_waits
+                                                        : "others are replaced first");
     else
         strbuf_printf(out, "stays: one of %u wanted; %s", p->models[r->model].target,
                       p->nodes[r->node].why);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "controller/placement/policy.h"
+#include "controller/placement/renewal.h"
+#include "controller/state/replica_template.h"
 #include "proto/base/array.h"
 #include "proto/base/random.h"
 
@@ -141,6 +143,7 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
     p->closed = xcalloc(n + 1, sizeof(*p->closed));
     p->placed = xcalloc(s->n_models + 1, sizeof(*p->placed));
     p->spread_over = xcalloc(s->n_models + 1, sizeof(*p->spread_over));
+    p->renewal_waits = xcalloc(s->n_models + 1, sizeof(*p->renewal_waits));
     p->wakes_left = xcalloc(s->n_pools + 1, sizeof(*p->wakes_left));
     p->moves_left = xcalloc(s->n_pools + 1, sizeof(*p->moves_left));
     init_rooms(p);
@@ -149,21 +152,24 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
     for (uint32_t i = 0; i < s->n_replicas; i++) {
         const struct snap_replica *r = &s->replicas[i];
 
-        p->seats[i] = (struct seat){ r->model, NO_INDEX, r->gpu_mask };
-        room_take(&p->peak[r->node], &s->nodes[r->node], spec_of(p, r->model), r->gpu_mask);
+        const struct served_model *spec = snapshot_replica_spec(s, i);
+
+        p->seats[i] = (struct seat){ r->model, NO_INDEX, r->gpu_mask, spec, false };
+        room_take(&p->peak[r->node], &s->nodes[r->node], spec, r->gpu_mask);
         if (!packing_counts(r))
             continue;
         p->seats[i].node = r->node;
-        room_take(&p->after[r->node], &s->nodes[r->node], spec_of(p, r->model), r->gpu_mask);
+        room_take(&p->after[r->node], &s->nodes[r->node], spec, r->gpu_mask);
         count_seat(p, r->model, r->node, 1);
     }
 }
 
 void packing_done(struct packing *p)
 {
-    void *owned[] = { p->host,    p->peak,   p->after,       p->gpus,       p->first,
-                      p->by_node, p->seats,  p->fresh,       p->held,       p->received,
-                      p->placed,  p->closed, p->spread_over, p->wakes_left, p->moves_left };
+    void *owned[] = { p->host,        p->peak,       p->after,      p->gpus,
+                      p->first,       p->by_node,    p->seats,      p->fresh,
+                      p->held,        p->received,   p->placed,     p->closed,
+                      p->spread_over, p->wakes_left, p->moves_left, p->renewal_waits };
 
     for (size_t i = 0; i < ARRAY_LEN(owned); i++)
         free(owned[i]);
@@ -184,6 +190,8 @@ static bool admits(const struct packing *p, uint32_t model, uint32_t node)
     there = tally_get(&p->on_node, model, node);
     if (spec->placement.max_per_node >= 0 && there >= spec->placement.max_per_node)
         return false;
+    if (spec->port > 0 && there > 0)
+        return false; /* a fixed port is free once per node */
     return there == 0 || p->crowd || (int64_t)p->spread_over[model] >= spec->placement.min_nodes;
 }
 
@@ -257,56 +265,83 @@ bool packing_open(struct packing *p, uint32_t node)
 bool packing_movable(const struct packing *p, uint32_t replica)
 {
     const struct snap_replica *r = &p->s->replicas[replica];
+    const struct snap_model *m = &p->s->models[r->model];
     uint32_t pool = p->s->nodes[r->node].pool;
 
-    return !p->frozen && !p->models[r->model].frozen && !p->s->models[r->model].spec->exclusive &&
-           pool < p->s->n_pools && p->moves_left[pool] > 0;
+    return !p->frozen && !p->models[r->model].frozen && !m->spec->exclusive &&
+           !p->seats[replica].renewed && pool < p->s->n_pools && p->moves_left[pool] > 0 &&
+           (m->renews || replica_template_within(snapshot_replica_spec(p->s, replica), m->spec));
 }
 
-static void leave(struct packing *p, uint32_t replica)
+static bool came(const struct packing *p, uint32_t replica)
+{
+    return p->seats[replica].renewed || p->seats[replica].node != p->s->replicas[replica].node;
+}
+
+void packing_leave(struct packing *p, uint32_t replica)
 {
     struct seat *seat = &p->seats[replica];
     const struct snap_node *n = &p->s->nodes[seat->node];
-    const struct served_model *spec = spec_of(p, seat->model);
 
-    room_give(&p->after[seat->node], n, spec, seat->mask);
+    room_give(&p->after[seat->node], n, seat->spec, seat->mask);
     count_seat(p, seat->model, seat->node, -1);
-    if (seat->node != p->s->replicas[replica].node) {
-        room_give(&p->peak[seat->node], n, spec, seat->mask);
+    if (came(p, replica)) {
+        room_give(&p->peak[seat->node], n, seat->spec, seat->mask);
         p->received[seat->node]--;
         p->moves_left[p->s->nodes[p->s->replicas[replica].node].pool]++;
     }
     seat->node = NO_INDEX;
+    seat->renewed = false;
 }
 
-void packing_move(struct packing *p, uint32_t replica, uint32_t node, uint64_t mask)
+static void take_seat(struct packing *p, uint32_t replica, uint32_t node, uint64_t mask, bool renew)
 {
     struct seat *seat = &p->seats[replica];
     const struct snap_node *n = &p->s->nodes[node];
-    const struct served_model *spec = spec_of(p, seat->model);
 
     if (seat->node != NO_INDEX)
-        leave(p, replica);
-    *seat = (struct seat){ seat->model, node, mask };
-    room_take(&p->after[node], n, spec, mask);
+        packing_leave(p, replica);
+    *seat = (struct seat){ seat->model, node, mask,
+                           renew ? spec_of(p, seat->model) : snapshot_replica_spec(p->s, replica),
+                           renew };
+    room_take(&p->after[node], n, seat->spec, mask);
     count_seat(p, seat->model, node, 1);
-    if (node != p->s->replicas[replica].node) {
-        room_take(&p->peak[node], n, spec, mask);
+    if (came(p, replica)) {
+        room_take(&p->peak[node], n, seat->spec, mask);
         p->received[node]++;
         p->moves_left[p->s->nodes[p->s->replicas[replica].node].pool]--;
     }
 }
 
+/* An outdated one is renewed by the way, where its model may be renewed. */
+void packing_move(struct packing *p, uint32_t replica, uint32_t node, uint64_t mask)
+{
+    const struct snap_replica *r = &p->s->replicas[replica];
+
+    take_seat(p, replica, node, mask,
+              node != r->node && snapshot_outdated(r) && p->s->models[r->model].renews);
+}
+
+void packing_renew(struct packing *p, uint32_t replica, uint32_t node, uint64_t mask)
+{
+    take_seat(p, replica, node, mask, true);
+}
+
 /* --- surplus ------------------------------------------------------------------------------------
  */
 
-/* The one that is missed least: failing, on a node that is to be left, on a thinly used node. One
- * that is still starting is as good as a ready one: it may be the second half of a move. */
+/* The one that is missed least: outdated, failing, on a node that is to be left, on a thinly used
+ * node. One that is still starting is as good as a ready one: it may be the second half of a move;
+ * and the first ones of a new version are on trial: they are given up or become ready. */
 static double worth(const struct packing *p, uint32_t replica)
 {
     const struct snap_replica *r = &p->s->replicas[replica];
-    bool fine = r->phase != REPLICA_BACKOFF && r->phase != REPLICA_UNREADY;
-    double sum = fine ? 1000 : 0;
+    bool fails = r->phase == REPLICA_BACKOFF || r->phase == REPLICA_UNREADY;
+    bool trial = !snapshot_outdated(r) && r->follows > 0;
+    double sum = fails && !trial ? 0 : 1000;
+
+    if (snapshot_outdated(r))
+        sum -= r->phase == REPLICA_READY ? 500 : 1200;
 
     if (p->host[r->node] == HOST_TURNING || p->s->nodes[r->node].evacuate)
         sum -= 2000;
@@ -336,14 +371,14 @@ static void drop_surplus(struct packing *p, uint32_t model, const uint32_t *mine
         }
         if (worst == NO_INDEX)
             return;
-        leave(p, worst);
+        packing_leave(p, worst);
     }
 }
 
 /* --- what is missing ----------------------------------------------------------------------------
  */
 
-static uint32_t find_anywhere(struct packing *p, uint32_t model, uint32_t but, uint64_t *ret_mask)
+uint32_t packing_find_anywhere(struct packing *p, uint32_t model, uint32_t but, uint64_t *ret_mask)
 {
     for (int kind = HOST_AWAKE; kind < HOST_NONE; kind++) {
         uint32_t node = packing_find(p, model, (enum host)kind, but, false, ret_mask);
@@ -358,7 +393,7 @@ static void start_on(struct packing *p, uint32_t model, uint32_t node, uint64_t 
 {
     const struct snap_node *n = &p->s->nodes[node];
 
-    *ARRAY_ADD(p, fresh) = (struct seat){ model, node, mask };
+    *ARRAY_ADD(p, fresh) = (struct seat){ model, node, mask, spec_of(p, model), false };
     room_take(&p->peak[node], n, spec_of(p, model), mask);
     room_take(&p->after[node], n, spec_of(p, model), mask);
     count_seat(p, model, node, 1);
@@ -374,7 +409,7 @@ static void start_missing(struct packing *p, uint32_t model)
         /* the node that was best is now fuller, hence best again while it fits */
         if (node == NO_INDEX || spreads(p, model) || !admits(p, model, node) ||
             !room_fits(&p->peak[node], &p->s->nodes[node], spec_of(p, model), &mask))
-            node = find_anywhere(p, model, NO_INDEX, &mask);
+            node = packing_find_anywhere(p, model, NO_INDEX, &mask);
         if (node == NO_INDEX && p->crowd)
             break;
         if (node == NO_INDEX)
@@ -402,7 +437,7 @@ static void leave_node(struct packing *p, uint32_t node)
 
             to = p->host[node] == HOST_TURNING
                      ? packing_find(p, model, HOST_AWAKE, node, false, &mask)
-                     : find_anywhere(p, model, node, &mask);
+                     : packing_find_anywhere(p, model, node, &mask);
         }
         if (to != NO_INDEX)
             packing_move(p, replica, to, mask);
@@ -461,6 +496,7 @@ void packing_solve(struct packing *p)
     AUTO(mem) uint32_t *start = xcalloc(s->n_models + 2, sizeof(*start));
     AUTO(mem) uint32_t *mine = group_by_model(p, start);
 
+    renewal_settle(p);
     for (uint32_t m = 0; m < s->n_models; m++) {
         orders[m] = (struct order){ m, spec_of(p, m)->priority, size_of(spec_of(p, m)) };
         drop_surplus(p, m, mine + start[m], start[m + 1] - start[m]);
@@ -471,4 +507,5 @@ void packing_solve(struct packing *p)
     for (uint32_t n = 0; n < s->n_nodes; n++)
         if (p->host[n] == HOST_TURNING || s->nodes[n].evacuate)
             leave_node(p, n);
+    renewal(p);
 }

@@ -21,6 +21,8 @@ enum host { /* what a node is to this plan; better ones first */
 struct seat {             /* a present replica, or a new one */
     uint32_t model, node; /* node NO_INDEX: surplus (present) or not placed */
     uint64_t mask;
+    const struct served_model *spec; /* what it runs there */
+    bool renewed;                    /* present and outdated: a new one of the newest version */
 };
 
 struct packing {
@@ -36,6 +38,8 @@ struct packing {
     uint32_t *held, *received;      /* per node: seats after; of them not there now */
     uint32_t *placed, *spread_over; /* per model: seats after, on so many nodes */
     bool *closed;                   /* per node: chosen to sleep */
+    const char *
+        *renewal_waits; /* per model: why no outdated replica gets a new one; NULL: it does */
     struct tally on_node, on_domain;
     int64_t *wakes_left, *moves_left; /* per pool; of its policy's budget */
     bool frozen;                      /* paused or warming up: no move */
@@ -61,6 +65,16 @@ uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_
 
 /* Moves a present replica to another node, or back (to its own node). The room must be there. */
 void packing_move(struct packing *p, uint32_t replica, uint32_t node, uint64_t mask);
+
+/* Puts a new replica of the newest version in the place of a present one, on any node, its own too.
+ * The room must be there. */
+void packing_renew(struct packing *p, uint32_t replica, uint32_t node, uint64_t mask);
+
+/* Leaves a present replica without a seat: surplus. */
+void packing_leave(struct packing *p, uint32_t replica);
+
+/* A node for one more replica of the model, `but` one, opened if need be; NO_INDEX: none. */
+uint32_t packing_find_anywhere(struct packing *p, uint32_t model, uint32_t but, uint64_t *ret_mask);
 
 /* May a replica leave its node at all (its model is not frozen, budgets allow)? */
 bool packing_movable(const struct packing *p, uint32_t replica);

@@ -25,6 +25,7 @@ struct plan_model {     /* parallel to snapshot->models */
     uint32_t placed;    /* < target: no room, even after the wakes of this plan */
     bool frozen;        /* G7: SLO broken: nothing is consolidated */
     struct forecast forecast;
+    const char *renewal_waits; /* why no outdated replica of it is replaced; static, or NULL */
     char why[PLAN_TEXT];
 };
 
@@ -32,9 +33,10 @@ struct plan_model {     /* parallel to snapshot->models */
 struct plan_placement {
     uint32_t model, node;
     uint32_t replica;  /* present replica that stays here, or NO_INDEX: start a new one */
-    uint32_t replaces; /* present replica on another node that it makes superfluous (a move), or
-                          NO_INDEX */
+    uint32_t replaces; /* present replica that it makes superfluous: on another node (a move), or
+                          outdated; or NO_INDEX */
     uint64_t gpu_mask;
+    bool renews; /* with `replaces`: it runs the newest version; else what the replaced one runs */
 };
 
 enum plan_verdict {

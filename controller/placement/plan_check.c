@@ -49,6 +49,10 @@ static int check_placement(const struct plan *p, const struct plan_placement *pp
     }
     if (pp->replaces == NO_INDEX)
         return 0;
+    if (pp->renews && (pp->replaces >= s->n_replicas || pp->replica != NO_INDEX ||
+                       !snapshot_outdated(&s->replicas[pp->replaces])))
+        return err_set(e, -EPERM, "plan: model %s: what is up to date is renewed",
+                       s->models[pp->model].name);
     if (pp->replaces >= s->n_replicas || s->replicas[pp->replaces].model != pp->model ||
         pp->replaces == pp->replica || named[pp->replaces].replaced)
         return err_set(e, -EPERM, "plan: model %s: a move replaces a stranger or one twice",
@@ -117,7 +121,9 @@ static int check_floors(const struct plan *p, const struct named *named, struct 
     for (uint32_t i = 0; i < s->n_replicas; i++) {
         const struct snap_replica *r = &s->replicas[i];
 
-        moved[r->model] += named[i].replaced && is_ready(r);
+        /* an outdated one of a model that misses its SLO may be what has to go */
+        moved[r->model] += named[i].replaced && is_ready(r) &&
+                           !(snapshot_outdated(r) && s->models[r->model].renews && !s->paused);
         if (!is_ready(r))
             continue;
         if (named[i].stays || named[i].replaced)

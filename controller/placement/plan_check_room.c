@@ -46,9 +46,9 @@ static void ledger_done(struct ledger *l)
     free(l->emptiest);
 }
 
-static void add(struct ledger *l, uint32_t model, uint32_t node, uint64_t mask, int64_t sign)
+static void add(struct ledger *l, const struct served_model *spec, uint32_t node, uint64_t mask,
+                int64_t sign)
 {
-    const struct served_model *spec = l->s->models[model].spec;
     const struct snap_node *n = &l->s->nodes[node];
     int64_t milli = spec->resources.gpu_milli > 1000 ? 1000 : spec->resources.gpu_milli;
 
@@ -79,6 +79,15 @@ static bool overfull(const struct ledger *l, uint32_t node)
     return false;
 }
 
+/* What runs in a place: what the replica that stays or moves there runs, or the newest version. */
+static const struct served_model *placed_spec(const struct snapshot *s,
+                                              const struct plan_placement *pp)
+{
+    uint32_t i = pp->replica != NO_INDEX ? pp->replica : pp->renews ? NO_INDEX : pp->replaces;
+
+    return i == NO_INDEX ? s->models[pp->model].spec : snapshot_replica_spec(s, i);
+}
+
 static int check_new(struct ledger *l, const struct plan_placement *pp, struct err *e)
 {
     const struct snap_model *m = &l->s->models[pp->model];
@@ -94,7 +103,7 @@ static int check_new(struct ledger *l, const struct plan_placement *pp, struct e
                        (n->n_gpus < DEVICES && pp->gpu_mask >> n->n_gpus)))
         return err_set(e, -EPERM, "capacity: model %s on node %s: not the devices it needs",
                        m->name, n->name);
-    add(l, pp->model, pp->node, pp->gpu_mask, 1);
+    add(l, placed_spec(l->s, pp), pp->node, pp->gpu_mask, 1);
     if (overfull(l, pp->node))
         return err_set(e, -EPERM, "capacity: node %s would be overfull with a replica of %s",
                        n->name, m->name);
@@ -236,12 +245,12 @@ static bool survives(struct ledger *l, uint32_t *placed, size_t from, size_t to)
         room = find_refuge(l, model, lost, &refuges[n]);
         if (!room)
             break;
-        add(l, model, refuges[n].node, refuges[n].mask, 1);
+        add(l, l->s->models[model].spec, refuges[n].node, refuges[n].mask, 1);
         placed[model]++;
         n++;
     }
     for (size_t i = 0; i < n; i++) {
-        add(l, refuges[i].model, refuges[i].node, refuges[i].mask, -1);
+        add(l, l->s->models[refuges[i].model].spec, refuges[i].node, refuges[i].mask, -1);
         placed[refuges[i].model]--;
     }
     for (size_t i = from; i < to; i++)
@@ -277,7 +286,7 @@ static int check_losses(struct ledger *l, struct err *e)
     for (size_t i = 0; i < n; i++) {
         const struct plan_placement *pp = &l->p->placements[i];
 
-        add(l, pp->model, pp->node,
+        add(l, placed_spec(l->s, pp), pp->node,
             pp->replica == NO_INDEX ? pp->gpu_mask : l->s->replicas[pp->replica].gpu_mask, 1);
         placed[pp->model]++;
     }
@@ -313,7 +322,7 @@ int plan_check_room(const struct plan *p, struct err *e)
     for (uint32_t i = 0; i < p->snapshot->n_replicas; i++) {
         const struct snap_replica *x = &p->snapshot->replicas[i];
 
-        add(&now, x->model, x->node, x->gpu_mask, 1);
+        add(&now, snapshot_replica_spec(p->snapshot, i), x->node, x->gpu_mask, 1);
     }
     for (size_t i = 0; i < p->n_placements && r == 0; i++)
         if (p->placements[i].replica == NO_INDEX)

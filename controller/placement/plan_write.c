@@ -15,7 +15,8 @@ static struct plan_placement *place(struct plan *plan, const struct seat *seat)
 {
     struct plan_placement *pp = ARRAY_ADD(plan, placements);
 
-    *pp = (struct plan_placement){ seat->model, seat->node, NO_INDEX, NO_INDEX, seat->mask };
+    *pp = (struct plan_placement){ seat->model, seat->node, NO_INDEX,
+                                   NO_INDEX,    seat->mask, seat->renewed };
     return pp;
 }
 
@@ -30,13 +31,44 @@ static void write_seats(struct plan *plan, const struct packing *p)
         if (seat->node == NO_INDEX)
             continue;
         pp = place(plan, seat);
-        if (seat->node == s->replicas[i].node)
+        if (seat->node == s->replicas[i].node && !seat->renewed)
             pp->replica = i;
         else
             pp->replaces = i;
     }
     for (size_t i = 0; i < p->n_fresh; i++)
         place(plan, &p->fresh[i]);
+}
+
+/* Pairs that the replicas themselves tell of: the one that stays is the successor of the other. Two
+ * may have been begun in place of one: the first by uid is its successor. */
+static void pair_known(struct plan *plan, const struct packing *p)
+{
+    const struct snapshot *s = p->s;
+    AUTO(mem) uint32_t *goes = xcalloc(s->n_replicas + 1, sizeof(*goes)); /* 1 + index, or 0 */
+    AUTO(mem) bool *paired = xcalloc(s->n_replicas + 1, sizeof(*paired));
+
+    for (uint32_t i = 0; i < s->n_replicas; i++) {
+        uint32_t old = s->replicas[i].follows - 1, stays = i, leaves = old;
+
+        if (s->replicas[i].follows == 0)
+            continue;
+        if (p->seats[i].node == NO_INDEX) {
+            stays = old;
+            leaves = i;
+        }
+        if (p->seats[stays].node == NO_INDEX || p->seats[leaves].node != NO_INDEX ||
+            paired[leaves] || goes[stays] > 0)
+            continue;
+        goes[stays] = leaves + 1;
+        paired[leaves] = true;
+    }
+    for (size_t k = 0; k < plan->n_placements; k++) {
+        struct plan_placement *pp = &plan->placements[k];
+
+        if (pp->replica != NO_INDEX && goes[pp->replica] > 0)
+            pp->replaces = goes[pp->replica] - 1;
+    }
 }
 
 /* A surplus replica that serves waits for one of its model that is still starting: the second half
@@ -46,9 +78,13 @@ static void pair_moves(struct plan *plan, const struct packing *p)
     const struct snapshot *s = p->s;
     AUTO(mem) uint32_t *next = xcalloc(s->n_models + 1, sizeof(*next)); /* index + 1 */
     AUTO(mem) uint32_t *link = xcalloc(s->n_replicas + 1, sizeof(*link));
+    AUTO(mem) bool *paired = xcalloc(s->n_replicas + 1, sizeof(*paired));
 
+    for (size_t k = 0; k < plan->n_placements; k++)
+        if (plan->placements[k].replaces != NO_INDEX)
+            paired[plan->placements[k].replaces] = true;
     for (uint32_t i = s->n_replicas; i-- > 0;) {
-        if (p->seats[i].node != NO_INDEX || !packing_counts(&s->replicas[i]))
+        if (p->seats[i].node != NO_INDEX || paired[i] || !packing_counts(&s->replicas[i]))
             continue;
         link[i] = next[s->replicas[i].model];
         next[s->replicas[i].model] = i + 1;
@@ -56,8 +92,8 @@ static void pair_moves(struct plan *plan, const struct packing *p)
     for (size_t k = 0; k < plan->n_placements; k++) {
         struct plan_placement *pp = &plan->placements[k];
 
-        if (pp->replica == NO_INDEX || s->replicas[pp->replica].phase == REPLICA_READY ||
-            next[pp->model] == 0)
+        if (pp->replica == NO_INDEX || pp->replaces != NO_INDEX ||
+            s->replicas[pp->replica].phase == REPLICA_READY || next[pp->model] == 0)
             continue;
         pp->replaces = next[pp->model] - 1;
         next[pp->model] = link[pp->replaces];
@@ -123,8 +159,7 @@ static double used_share(const struct snapshot *s)
     double used = 0, sum = 0;
 
     for (uint32_t i = 0; i < s->n_replicas; i++)
-        asked[s->replicas[i].node] +=
-            (double)s->models[s->replicas[i].model].spec->resources.cpu_milli;
+        asked[s->replicas[i].node] += (double)snapshot_replica_spec(s, i)->resources.cpu_milli;
     for (uint32_t n = 0; n < s->n_nodes; n++) {
         if (isnan(s->nodes[n].utilization) || asked[n] <= 0)
             continue;
@@ -207,7 +242,10 @@ void plan_count(struct plan *plan)
 void plan_write(struct plan *plan, const struct packing *p)
 {
     write_seats(plan, p);
+    pair_known(plan, p);
     pair_moves(plan, p);
+    for (uint32_t m = 0; m < p->s->n_models; m++)
+        plan->models[m].renewal_waits = p->renewal_waits[m];
     write_verdicts(plan, p);
     plan->steps = p->steps;
     plan_count(plan);
@@ -227,7 +265,7 @@ void plan_tame(struct plan *plan)
 
         if (packing_counts(r))
             *ARRAY_ADD(plan, placements) =
-                (struct plan_placement){ r->model, r->node, i, NO_INDEX, r->gpu_mask };
+                (struct plan_placement){ r->model, r->node, i, NO_INDEX, r->gpu_mask, false };
     }
     for (uint32_t n = 0; n < s->n_nodes; n++)
         if (plan->nodes[n].verdict == PLAN_SLEEP) {

@@ -78,12 +78,18 @@ static uint32_t clamp_least(const struct snap_model *m, uint32_t replicas)
     return replicas;
 }
 
+/* Both halves of a move or a renewal are one replica. */
+static uint32_t ready_of(const struct snap_model *m)
+{
+    return m->ready - m->doubled;
+}
+
 /* Nothing is known that would justify a change: what runs goes on. */
 static void keep(const struct snap_model *m, uint32_t alive, struct plan_model *out,
                  const char *why)
 {
     out->target = clamp_least(m, alive);
-    out->floor = m->ready;
+    out->floor = ready_of(m);
     out->demand_need = NAN;
     say(out, why);
 }
@@ -139,7 +145,7 @@ void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const stru
         out->floor = (uint32_t)m->spec->disruption.min_available;
     if (m->slo_broken) {
         out->frozen = true;
-        out->target = out->target > m->ready ? out->target : m->ready + 1;
+        out->target = out->target > ready_of(m) ? out->target : ready_of(m) + 1;
         if ((int64_t)out->target > m->spec->replicas.max)
             out->target = (uint32_t)m->spec->replicas.max;
         say(out, "it misses its SLO: nothing of it is moved or stopped, one more is started");

@@ -99,7 +99,7 @@ static bool put_elsewhere(struct trial *t, uint32_t model, uint32_t lost)
             continue;
         room_take(&p->after[n], &p->s->nodes[n], spec, mask);
         tally_add(&p->on_node, model, n, 1);
-        *ARRAY_ADD(t, moved) = (struct seat){ model, n, mask };
+        *ARRAY_ADD(t, moved) = (struct seat){ model, n, mask, spec, false };
         return true;
     }
     return false;

@@ -5,6 +5,7 @@
  * the model keeps its floor without it, and its successor, if it has one, serves; it is stopped
  * only when the front door says that nothing is in flight; it is forgotten when its agent says it
  * is gone. A replica that does not become ready is given up and what it should replace is kept.
+ * Outdated ones are replaced as moved ones are: see rollout.h.
  * Nodes: node_lifecycle() is called with the facts and permissions of the moment. */
 #ifndef HUDDLE_RECONCILE_H
 #define HUDDLE_RECONCILE_H
@@ -33,6 +34,16 @@ const char *budget_no_commit(struct controller *c, const struct node *n);
 
 /* Why nothing may be consolidated now, anywhere; NULL: it may. Static text. */
 const char *reconcile_frozen(const struct controller *c);
+
+/* starts.c: one placement of the plan that is not there yet; the start that made a replica, or
+ * NULL; no more tries of the model on that node for a while; and again at once. */
+void start_step(struct controller *c, struct start *s);
+struct start *start_of(struct controller *c, const char *uid);
+void start_back_off(struct controller *c, const char *model, const char *node);
+void start_try_again(struct controller *c, const char *model);
+
+void act_on_replica(struct controller *c, const struct replica *r, const char *act,
+                    const char *reason, const char *by); /* journals it */
 
 void reconcile_replicas(struct controller *c);
 void reconcile_nodes(struct controller *c);

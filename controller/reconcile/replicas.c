@@ -1,24 +1,21 @@
-/* Starting, moving and stopping replicas. What must never happen here: a drain that takes a model
- * below its floor, a stop while requests are in flight, a start that nobody will remember. */
+/* Draining, stopping and giving up replicas. What must never happen here: a drain that takes a
+ * model below its floor, a stop while requests are in flight. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "controller/reconcile/reconcile.h"
+#include "controller/reconcile/rollout.h"
 #include "controller/state/snapshot_build.h"
-#include "controller/substrate/standalone.h"
 #include "proto/base/array.h"
-#include "proto/base/random.h"
 
 #define QUIET_MS 2000 /* so long nothing may be in flight at the front door (SAFETY 7.13) */
-#define BACKOFF_FIRST_MS 60000
-#define BACKOFF_MAX_MS 3600000
 
 /* --- leaving ------------------------------------------------------------------------------------
  */
 
-static void act_on_replica(struct controller *c, const struct replica *r, const char *act,
-                           const char *reason, const char *by)
+void act_on_replica(struct controller *c, const struct replica *r, const char *act,
+                    const char *reason, const char *by)
 {
     core_journal(c,
                  &(struct journal_row){
@@ -118,6 +115,7 @@ static bool is_gone(const struct controller *c, const struct replica *r)
 static void forget(struct controller *c, struct replica *r)
 {
     struct model *m = r->model;
+    AUTO(revision) struct revision *was = revision_ref(r->revision);
 
     fx_delete(c->fx, TABLE_REPLICA, r->name);
     if (r->told)
@@ -126,48 +124,11 @@ static void forget(struct controller *c, struct replica *r)
     node_reply_due(c->cluster, r->node);
     model_door_due(c->cluster, m);
     replica_remove(c->cluster, r);
+    rollout_trim(c, m, was);
 }
 
 /* --- giving up ----------------------------------------------------------------------------------
  */
-
-static struct backoff *find_backoff(struct controller *c, const char *model, const char *node)
-{
-    ARRAY_FOREACH(b, c, backoffs)
-        if (strcmp(b->model, model) == 0 && strcmp(b->node, node) == 0)
-            return b;
-    return NULL;
-}
-
-static void back_off(struct controller *c, const char *model, const char *node)
-{
-    struct backoff *b = find_backoff(c, model, node);
-    int64_t pause_ms;
-
-    if (!b) {
-        b = ARRAY_ADD(c, backoffs);
-        b->model = xstrdup(model);
-        b->node = xstrdup(node);
-    }
-    pause_ms = BACKOFF_FIRST_MS << (b->failures < 6 ? b->failures : 6);
-    b->until_ms = c->now_ms + (pause_ms < BACKOFF_MAX_MS ? pause_ms : BACKOFF_MAX_MS);
-    b->failures++;
-}
-
-static bool backs_off(struct controller *c, const char *model, const char *node)
-{
-    const struct backoff *b = find_backoff(c, model, node);
-
-    return b && b->until_ms > c->now_ms;
-}
-
-static struct start *start_of(struct controller *c, const char *uid)
-{
-    ARRAY_FOREACH(s, c, starts)
-        if (s->uid[0] && strcmp(s->uid, uid) == 0)
-            return s;
-    return NULL;
-}
 
 static int64_t startup_limit_ms(const struct replica *r)
 {
@@ -185,13 +146,16 @@ static void give_up(struct controller *c, struct replica *r)
     core_event(c, true, "replica", r->name, "ReplicaGivenUp",
                "model %s did not become ready on node %s: %s", r->model->name, r->node->name,
                r->reason[0] ? r->reason : "no answer in time");
-    back_off(c, r->model->name, r->node->name);
+    start_back_off(c, r->model->name, r->node->name);
     if (s)
         s->state = START_GIVEN_UP;
+    rollout_failed(c, r);
     if (old) {
         old->keep = true;
         old->successor = NULL;
-        (void)snprintf(old->why, sizeof(old->why), "kept: its move to %.64s was given up",
+        (void)snprintf(old->why, sizeof(old->why),
+                       replica_outdated(old) ? "kept: the new one on %.64s was given up"
+                                             : "kept: its move to %.64s was given up",
                        r->node->name);
         replica_touch(c->cluster, old);
     }
@@ -230,7 +194,7 @@ static void observe_replica(struct controller *c, struct replica *r)
     s = start_of(c, r->name);
     if (s && s->state == START_STARTED && replica_serves(c, r)) {
         s->state = START_READY;
-        if (s->replaces[0]) {
+        if (s->replaces[0] && !s->renews) {
             c->cluster->moves++;
             c->cluster->moved = true;
             marks_add(&c->cluster->move_marks, MOVE_MARKS_MOST, 0, c->wall_ms);
@@ -238,125 +202,16 @@ static void observe_replica(struct controller *c, struct replica *r)
     }
 }
 
-/* --- starting -----------------------------------------------------------------------------------
- */
-
-static bool port_taken(const struct node *n, int64_t port)
-{
-    for (size_t i = 0; i < n->n_replicas; i++)
-        if (n->replicas[i]->port == port)
-            return true;
-    return false;
-}
-
-/* Going round the range: a port that was just given up may still be known to somebody. */
-static uint32_t pick_port(const struct controller *c, struct node *n, int64_t fixed)
-{
-    int64_t low = c->options.port_low, span = c->options.port_high - low + 1;
-
-    if (fixed > 0)
-        return port_taken(n, fixed) ? 0 : (uint32_t)fixed;
-    for (int64_t i = 0; i < span; i++) {
-        int64_t port = low + (n->next_port + i) % span;
-
-        if (port_taken(n, port))
-            continue;
-        n->next_port = port - low + 1;
-        return (uint32_t)port;
-    }
-    return 0;
-}
-
-static void make_uid(struct controller *c, const struct model *m, char uid[UID_MAX])
-{
-    do {
-        uint64_t word = random_mix(random_hash(c->cluster->id) ^ ++c->cluster->uid_counter);
-
-        (void)snprintf(uid, UID_MAX, "%.60s-%08x", m->name, (unsigned)(word >> 32));
-    } while (named_find(&c->cluster->replicas, uid));
-}
-
-static void start_replica(struct controller *c, struct start *s, uint32_t port)
-{
-    struct replica *old = s->replaces[0] ? named_find(&c->cluster->replicas, s->replaces) : NULL;
-    struct replica *r;
-
-    make_uid(c, s->model, s->uid);
-    r = replica_add(c->cluster, s->uid, s->model, s->node);
-    r->port = port;
-    r->gpu_mask = s->gpu_mask;
-    r->since_ms = c->now_ms;
-    r->created_wall_ms = c->wall_ms;
-    if (old) {
-        r->replaces = xstrdup(old->name);
-        old->successor = r;
-        old->keep = false;
-        (void)snprintf(r->why, sizeof(r->why), "moves %.64s here from node %.64s", old->name,
-                       old->node->name);
-    } else {
-        (void)snprintf(r->why, sizeof(r->why), "the plan wants %u replicas", s->model->plan_target);
-    }
-    s->state = START_STARTED;
-    act_on_replica(c, r, old ? "move" : "start", r->why, "planner");
-    replica_touch(c->cluster, r);
-    s->model->alive++;
-}
-
-static const char *why_not_start(struct controller *c, const struct start *s)
-{
-    struct policy *policy = pool_policy(c->cluster, s->node->pool);
-    bool move = s->replaces[0] != '\0';
-
-    if (s->model->deleting)
-        return "the model is being deleted";
-    if (!node_schedulable(c->cluster, s->node, c->now_ms))
-        return "its node cannot take replicas now";
-    if (backs_off(c, s->model->name, s->node->name))
-        return "it failed here before: backing off";
-    if (policy && policy_spec(policy)->dry_run)
-        return "dry run";
-    if (!move)
-        return NULL;
-    if (reconcile_frozen(c))
-        return reconcile_frozen(c);
-    if (policy && !policy->window_open)
-        return "outside the policy's windows";
-    if (policy && policy_spec(policy)->budget.moves >= 0 &&
-        policy->moves >= policy_spec(policy)->budget.moves)
-        return "as many moves as allowed are in hand";
-    if (s->model->alive >= s->model->plan_target + (uint32_t)model_spec(s->model)->disruption.surge)
-        return "as many replicas above target as allowed";
-    return NULL;
-}
-
-static void step_start(struct controller *c, struct start *s)
-{
-    struct policy *policy = pool_policy(c->cluster, s->node->pool);
-    uint32_t port;
-
-    if (s->state != START_PENDING)
-        return;
-    if (s->replaces[0]) { /* what it should replace is gone: it is a plain start now, or nothing */
-        const struct replica *old = named_find(&c->cluster->replicas, s->replaces);
-
-        if (!old || old->leaving != LEAVING_NO)
-            s->replaces[0] = '\0';
-    }
-    s->waits = why_not_start(c, s);
-    if (s->waits)
-        return;
-    port = pick_port(c, s->node, model_spec(s->model)->port);
-    if (port == 0) {
-        s->waits = "no free port on its node";
-        return;
-    }
-    if (policy && s->replaces[0])
-        policy->moves++;
-    start_replica(c, s, port);
-}
-
 /* --- stopping what is surplus -------------------------------------------------------------------
  */
+
+/* May the replica go although nothing of its model may be taken away? An outdated one whose
+ * successor serves may: that is what the change is for. */
+static bool is_renewed(const struct controller *c, const struct replica *r)
+{
+    return replica_outdated(r) && r->successor && !replica_outdated(r->successor) &&
+           model_renews(r->model, c->wall_ms);
+}
 
 static bool may_drain(struct controller *c, const struct replica *r)
 {
@@ -364,17 +219,26 @@ static bool may_drain(struct controller *c, const struct replica *r)
     bool known, serves = replica_serves(c, r);
     uint32_t floor = model_floor(c, r->model, &known);
 
-    if (r->keep || reconcile_frozen(c) || r->model->frozen)
+    if (r->keep || reconcile_frozen(c) || (r->model->frozen && !is_renewed(c, r)))
         return false;
     if (policy && (policy_spec(policy)->dry_run || !policy->window_open))
         return false;
     if (r->successor && !replica_serves(c, r->successor))
         return false;
+    if (replica_outdated(r) && !r->was_ready) /* begun, and overtaken by the next change */
+        return true;
     if (!r->successor && (!known || r->model->slo_bad_since_ms != NEVER_MS))
         return false;
     if (c->options.front_door && !core_door_fresh(c))
         return false;
     return r->model->serving >= floor + (serves ? 1 : 0);
+}
+
+static const char *why_surplus(const struct replica *r)
+{
+    if (!r->successor)
+        return "the plan does not need it";
+    return replica_outdated(r) ? "a newer version serves in its place" : "its successor serves";
 }
 
 static void step_surplus(struct controller *c, struct replica *r)
@@ -385,9 +249,10 @@ static void step_surplus(struct controller *c, struct replica *r)
         return;
     if (!may_drain(c, r))
         return;
-    drain(c, r, r->successor ? "its successor serves" : "the plan does not need it");
+    drain(c, r, why_surplus(r));
     if (serves)
         r->model->serving--;
+    c->plan_wanted |= replica_outdated(r); /* the next one */
 }
 
 static void step_deleted(struct controller *c, struct model *m)
@@ -406,6 +271,7 @@ static void step_deleted(struct controller *c, struct model *m)
     door->door.model = xstrdup(m->name);
     door->door.gone = true;
     core_plan_drop(c);
+    rollout_forget(c, m);
     model_remove(c->cluster, m);
 }
 
@@ -418,10 +284,12 @@ void reconcile_replicas(struct controller *c)
     for (size_t i = c->cluster->models.n_items; i-- > 0;)
         if (cluster_model(c->cluster, i)->deleting)
             step_deleted(c, cluster_model(c->cluster, i));
+    for (size_t i = 0; i < c->cluster->models.n_items; i++)
+        rollout_observe(c, cluster_model(c->cluster, i));
     if (!acting)
         return;
     ARRAY_FOREACH(s, c, starts)
-        step_start(c, s);
+        start_step(c, s);
     for (size_t i = 0; i < c->cluster->replicas.n_items; i++)
         step_surplus(c, cluster_replica(c->cluster, i));
 }

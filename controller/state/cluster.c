@@ -123,6 +123,14 @@ static void replica_free(struct replica *r)
     free(r);
 }
 
+void replica_set_revision(struct replica *r, struct revision *revision)
+{
+    struct revision *was = r->revision;
+
+    r->revision = revision_ref(revision);
+    revision_unref(was);
+}
+
 void replica_remove(struct cluster *c, struct replica *r)
 {
     struct node *n = r->node;

@@ -32,6 +32,18 @@ struct revision {
 struct revision *revision_new(const struct manifest *object); /* copies; one reference */
 struct revision *revision_ref(struct revision *r);
 void revision_unref(struct revision *r); /* accepts NULL */
+DEFINE_AUTO(revision, struct revision *, revision_unref);
+
+/* The newest template on its way to the replicas: reconcile/rollout.h. */
+struct rollout {
+    bool open;          /* replicas of an older template are there, and people were told */
+    int64_t changed_ms; /* since when the newest template is the newest */
+    uint32_t failures;  /* in a row: replicas of it that did not become ready; stored */
+    int64_t failed_wall_ms, retry_wall_ms; /* the last one; none is tried before; stored */
+    char failed_why[REASON_MAX];           /* stored */
+    const char *waits; /* why the plan in force replaces none; static text, NULL: it does */
+    uint32_t updated, outdated; /* replicas that do not leave, at the last look */
+};
 
 struct model {
     char *name;
@@ -70,6 +82,7 @@ struct model {
     size_t refuge;
     bool frozen, door_due, told;
     uint64_t door_digest;
+    struct rollout rollout;
 };
 
 struct pool {
@@ -311,6 +324,8 @@ struct node *node_add(struct cluster *c, const char *name);
 void node_remove(struct cluster *c, struct node *n); /* with its replicas */
 struct replica *replica_add(struct cluster *c, const char *uid, struct model *m, struct node *n);
 void replica_remove(struct cluster *c, struct replica *r);
+void replica_set_revision(struct replica *r,
+                          struct revision *revision);                /* takes its own reference */
 struct replica *node_replica(const struct node *n, const char *uid); /* or NULL */
 
 /* Creates or replaces a declared object and binds what refers to it. */
@@ -338,6 +353,12 @@ int64_t node_age_ms(const struct cluster *c, const struct node *n, int64_t now_m
 static inline const struct served_model *replica_spec(const struct replica *r)
 {
     return &r->revision->object->model;
+}
+/* Started from an older template: a newer one is to replace it. Replicas whose template is that of
+ * the newest revision refer to that one (rollout_take). */
+static inline bool replica_outdated(const struct replica *r)
+{
+    return r->revision != r->model->revision;
 }
 static inline const struct power_pool *pool_spec(const struct pool *p)
 {

@@ -82,13 +82,18 @@ struct snap_model {
     bool slo_broken;       /* G7: measured worse than the target for two intervals */
     int64_t load_p99_ms;   /* start to ready: declared or learned */
     uint32_t ready, total; /* replicas */
+    uint32_t doubled; /* of `ready`: both a replica and the one that replaces it (counted once) */
+    bool renews;      /* its outdated replicas may be replaced now (rollout.h) */
+    uint32_t renew_failures; /* of the newest version, in a row */
 };
 
 struct snap_replica {
     const char *uid;
     uint32_t model, node;
     enum replica_phase phase;
-    bool leaving;      /* already asked to drain or stop */
+    bool leaving;                    /* already asked to drain or stop */
+    const struct served_model *spec; /* of an outdated one: what it runs; NULL: the model's */
+    uint32_t follows;  /* 1 + index of the present replica that this one replaces; 0: none */
     int64_t since_ms;  /* boot time of creation */
     uint64_t gpu_mask; /* devices it holds */
     double load;       /* req/s; NAN: unknown */
@@ -145,6 +150,19 @@ DEFINE_AUTO(snapshot, struct snapshot *, snapshot_unref);
 /* Index by name (binary search), or NO_INDEX. */
 uint32_t snapshot_node(const struct snapshot *s, const char *name);
 uint32_t snapshot_model(const struct snapshot *s, const char *name);
+
+/* Runs an older template than its model's newest. */
+static inline bool snapshot_outdated(const struct snap_replica *r)
+{
+    return r->spec != NULL;
+}
+
+static inline const struct served_model *snapshot_replica_spec(const struct snapshot *s, uint32_t i)
+{
+    const struct snap_replica *r = &s->replicas[i];
+
+    return r->spec ? r->spec : s->models[r->model].spec;
+}
 
 static inline bool snapshot_eligible(const struct snap_model *m, uint32_t node)
 {

@@ -70,6 +70,17 @@ bool replica_counts(const struct replica *r)
            r->node->record.state != NODE_QUARANTINED;
 }
 
+bool model_renews(const struct model *m, int64_t wall_ms)
+{
+    const struct rollout *o = &m->rollout;
+
+    if (o->failures > 0 && o->retry_wall_ms > wall_ms)
+        return false;
+    /* An SLO that broke after the change may be its doing; one that was broken before may be what
+     * the change is to cure. */
+    return m->slo_bad_since_ms == NEVER_MS || m->slo_bad_since_ms <= o->changed_ms;
+}
+
 struct builder {
     struct cluster *c;
     struct snapshot *s;
@@ -285,6 +296,8 @@ static void build_model(struct builder *b, struct model *m, struct snap_model *o
         .slo_broken =
             m->slo_bad_since_ms != NEVER_MS && b->at->now_ms - m->slo_bad_since_ms >= b->c->step_ms,
         .load_p99_ms = model_load_ms(m),
+        .renews = model_renews(m, b->at->wall_ms),
+        .renew_failures = m->rollout.failures,
     };
 }
 
@@ -308,6 +321,30 @@ static void build_models(struct builder *b)
 
 /* --- replicas -----------------------------------------------------------------------------------
  */
+
+/* Only while both are there and neither leaves: else there is nothing left to replace. */
+static void pair_replicas(struct builder *b, struct snap_replica *out)
+{
+    struct snap_model *models = (struct snap_model *)b->s->models;
+
+    for (size_t i = 0; i < b->c->replicas.n_items; i++)
+        cluster_replica(b->c, i)->counter = 0;
+    for (size_t i = 0; i < b->c->replicas.n_items; i++) {
+        const struct replica *r = cluster_replica(b->c, i);
+        struct replica *old;
+
+        if (r->index == NO_INDEX || !r->replaces || r->leaving != LEAVING_NO)
+            continue;
+        old = named_find(&b->c->replicas, r->replaces);
+        if (!old || old->index == NO_INDEX || old->leaving != LEAVING_NO || old->model != r->model)
+            continue;
+        out[r->index].follows = old->index + 1;
+        if (out[r->index].phase != REPLICA_READY || out[old->index].phase != REPLICA_READY ||
+            old->counter++ > 0) /* two may have been begun in place of one */
+            continue;
+        models[r->model->index].doubled++;
+    }
+}
 
 static void build_replicas(struct builder *b)
 {
@@ -334,10 +371,13 @@ static void build_replicas(struct builder *b)
             .in_flight = r->door_in_flight,
             .reason = snapshot_text(b->memory, r->reason),
         };
+        if (replica_outdated(r))
+            out[kept - 1].spec = &snapshot_object(b->memory, r->revision)->model;
         models[r->model->index].total++;
         models[r->model->index].ready +=
             r->reported && r->phase == REPLICA_READY && r->leaving == LEAVING_NO;
     }
+    pair_replicas(b, out);
     b->s->replicas = out;
     b->s->n_replicas = (uint32_t)kept;
 }

@@ -31,6 +31,10 @@ bool node_schedulable(const struct cluster *c, const struct node *n, int64_t now
 
 /* Start to ready of a replica: declared, or learned, or a minute. */
 int64_t model_load_ms(const struct model *m);
+/* May outdated replicas of the model be replaced now: no failure that is waited out, and no SLO
+ * that broke after the change. */
+bool model_renews(const struct model *m, int64_t wall_ms);
+
 double model_capacity(const struct model *m); /* declared or learned; NAN: unknown */
 
 /* Is the replica part of a picture (its model lives, its node is there)? */

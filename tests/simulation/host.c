@@ -21,6 +21,20 @@ struct proc *world_proc(struct world *w, const char *uid, struct host **ret_host
     return NULL;
 }
 
+int world_count(const struct world *w, const char *model, const char *version, bool ready)
+{
+    int n = 0;
+
+    for (int i = 0; i < w->n_hosts; i++)
+        for (int k = 0; k < PROCS_MAX && w->hosts[i].power == TRUTH_ON; k++) {
+            const struct proc *p = &w->hosts[i].procs[k];
+
+            n += p->used && p->exit_at_ms == 0 && strcmp(p->model, model) == 0 &&
+                 (!version || strcmp(p->version, version) == 0) && (!ready || p->ready);
+        }
+    return n;
+}
+
 static int live_procs(const struct host *h)
 {
     int n = 0;
@@ -149,6 +163,14 @@ static void host_send_report(struct world *w, int i)
 /* --- orders --------------------------------------------------------------------------------------
  */
 
+static const char *version_of(const struct wire_desired *d)
+{
+    for (size_t i = 0; i < d->n_environment; i++)
+        if (strcmp(d->environment[i].key, "VERSION") == 0)
+            return d->environment[i].value;
+    return "";
+}
+
 static struct proc *start_proc(struct world *w, struct host *h, const struct wire_desired *d)
 {
     struct proc *p = NULL;
@@ -165,7 +187,9 @@ static struct proc *start_proc(struct world *w, struct host *h, const struct wir
     snprintf(p->uid, sizeof(p->uid), "%s", d->uid);
     snprintf(p->model, sizeof(p->model), "%s", d->model);
     p->generation = d->generation;
-    p->broken = w->options.faults && world_chance(&w->faults, 0.03);
+    snprintf(p->version, sizeof(p->version), "%s", version_of(d));
+    p->broken =
+        strncmp(p->version, "bad", 3) == 0 || (w->options.faults && world_chance(&w->faults, 0.03));
     p->ready_at_ms = w->now_ms + 2000 + (int64_t)random_below(&w->links, 3000);
     w->starts++;
     return p;
@@ -189,7 +213,11 @@ static void take_desired(struct world *w, struct host *h, const struct wire_repl
         bool runs = false;
 
         for (int k = 0; k < PROCS_MAX; k++)
-            runs |= h->procs[k].used && strcmp(h->procs[k].uid, r->replicas[i].uid) == 0;
+            if (h->procs[k].used && strcmp(h->procs[k].uid, r->replicas[i].uid) == 0) {
+                runs = true;
+                if (strcmp(h->procs[k].version, version_of(&r->replicas[i])) != 0)
+                    world_break(w, "one_version: %s is told another", h->procs[k].uid);
+            }
         if (!runs)
             start_proc(w, h, &r->replicas[i]);
     }

@@ -33,19 +33,20 @@ static struct manifest *parse(const char *text)
     "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"" kind "\",\"metadata\":{\"name\":" \
     "\"" name "\"},\"spec\":"
 
-struct manifest *world_model(int i)
+struct manifest *world_model(int i, const char *version, int64_t max)
 {
     char text[1024];
 
     snprintf(
         text, sizeof(text),
         HEAD("ServedModel",
-             "m%d") "{\"replicas\":{\"min\":1,\"max\":12},\"capacity\":{"
+             "m%d") "{\"replicas\":{\"min\":1,\"max\":%lld},\"capacity\":{"
                     "\"requestsPerSecond\":4},\"resources\":{\"cpu\":\"2\",\"memory\":\"1Gi\"},"
                     "\"disruption\":{\"surge\":2,\"minAvailable\":1},\"process\":{\"command\":[\"/"
                     "bin/true"
-                    "\"]},\"readiness\":{\"startup\":\"60s\"},\"drain\":{\"timeout\":\"30s\"}}}",
-        i);
+                    "\"],\"env\":{\"VERSION\":\"%s\"}},\"readiness\":{\"startup\":\"60s\"},"
+                    "\"drain\":{\"timeout\":\"30s\"}}}",
+        i, (long long)max, version);
     return parse(text);
 }
 

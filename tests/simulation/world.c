@@ -324,12 +324,30 @@ struct world *world_new(const struct world_options *options)
     w->objects[w->n_objects++] = world_policy();
     w->objects[w->n_objects++] = world_pool(options->hosts);
     for (int i = 0; i < options->models; i++) {
-        w->objects[w->n_objects++] = world_model(i);
+        w->objects[w->n_objects++] = world_model(i, "v1", 12);
         snprintf(w->groups[w->n_groups++].model, TEXT, "m%d", i);
     }
     start_controller(w);
     put_objects(w);
     return w;
+}
+
+static void change(struct world *w, int64_t since_ms)
+{
+    while (w->changed < w->options.n_changes && w->options.changes[w->changed].at_ms <= since_ms) {
+        const struct world_change *what = &w->options.changes[w->changed++];
+        struct manifest *m = world_model(what->model, what->version, what->max ? what->max : 12);
+        struct controller_event event = { .kind = CE_PUT };
+        int64_t restarts = w->restarts;
+
+        event.put.object = m;
+        event.put.who = "person";
+        do { /* until it is answered, as a person would */
+            restarts = w->restarts;
+            step(w, &event);
+        } while (restarts != w->restarts);
+        manifest_free(m);
+    }
 }
 
 void world_run(struct world *w)
@@ -343,7 +361,10 @@ void world_run(struct world *w)
         w->now_ms += STEP_MS;
         w->wall_ms += STEP_MS;
         for (int i = 0; i < w->n_groups; i++)
-            w->groups[i].rate = world_rate(i, w->now_ms - begin_ms);
+            w->groups[i].rate = w->options.steady && w->now_ms - begin_ms > 120000
+                                    ? 10
+                                    : world_rate(i, w->now_ms - begin_ms);
+        change(w, w->now_ms - begin_ms);
         for (int i = 0; i < w->n_hosts; i++) {
             host_tick(w, i);
             /* the last quarter is free of faults: it must end well */

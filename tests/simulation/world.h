@@ -22,7 +22,7 @@ enum truth_power { TRUTH_ON, TRUTH_SHUTTING, TRUTH_OFF, TRUTH_BOOTING };
 
 struct proc { /* one replica process on a host */
     bool used, ready, drained, broken;
-    char uid[TEXT], model[TEXT];
+    char uid[TEXT], model[TEXT], version[TEXT];
     uint32_t port;
     int64_t started_ms, ready_at_ms, exit_at_ms, wanted_since;
     uint64_t generation;
@@ -89,6 +89,14 @@ struct mail { /* in flight */
     enum power_outcome outcome;
 };
 
+/* A person changes a model. Replicas of a version that begins with "bad" never become ready. */
+struct world_change {
+    int64_t at_ms; /* since the beginning */
+    int model;
+    const char *version;
+    int64_t max; /* replicas; 0: as before. It concerns no process. */
+};
+
 enum planner_kind { PLANNER_GREEDY, PLANNER_HOSTILE, PLANNER_BRAIN };
 
 struct world_options {
@@ -98,7 +106,10 @@ struct world_options {
     bool faults;          /* crashes, losses, partitions */
     bool controller_dies; /* killed at random commits */
     int64_t length_ms;
-    int64_t die_at_commit; /* > 0: exactly there, and nowhere else */
+    int64_t die_at_commit;              /* > 0: exactly there, and nowhere else */
+    const struct world_change *changes; /* in the order of time */
+    int n_changes;
+    bool steady; /* the load does not change from minute two on */
 };
 
 struct world {
@@ -128,6 +139,7 @@ struct world {
     uint64_t requests, failed, excused;
     uint64_t sleeps, wakes, drains, starts, plans;
     int64_t asleep_node_ms;
+    int changed;
     uint64_t term;
     bool dead;        /* the controller was killed in this batch */
     char broken[512]; /* the first invariant that did not hold */
@@ -139,7 +151,11 @@ void world_free(struct world *w);
 
 void world_break(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct plan *world_plan(struct world *w, struct snapshot *s);
-struct manifest *world_model(int i);
+struct manifest *world_model(int i, const char *version, int64_t max);
+
+/* Processes of the model on hosts that are on, not told to stop, of a version (NULL: any). */
+int world_count(const struct world *w, const char *model, const char *version, bool ready);
+
 struct manifest *world_pool(int hosts);
 struct manifest *world_policy(void);
 double world_rate(int model, int64_t now_ms);

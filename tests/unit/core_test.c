@@ -136,6 +136,13 @@ static const struct replica *only_replica(const struct desk *d)
         .uid = (uid_), .model = "m", .reason = "", .phase = REPLICA_READY, .port = 20000 \
     }
 
+#define ENV(value) ",\"process\":{\"env\":{\"A\":\"" value "\"}}"
+
+static const char *env_of(const struct served_model *spec)
+{
+    return string_map_get(&spec->process.environment, "A");
+}
+
 /* Over restarts a replica stays what it was started as, and an object as old as it is. */
 static void a_restart_forgets_no_generation(void **state)
 {
@@ -146,17 +153,17 @@ static void a_restart_forgets_no_generation(void **state)
     (void)state;
     desk_init(&d);
     created_ms = d.wall_ms;
-    desk_put(&d, MODEL("m", ",\"priority\":1"));
+    desk_put(&d, MODEL("m", ENV("1")));
     desk_report(&d, "a", &r, 1);
     desk_pass(&d, 60000);
-    desk_put(&d, MODEL("m", ",\"priority\":2"));
+    desk_put(&d, MODEL("m", ENV("2")));
     for (int restarts = 0; restarts < 2; restarts++) {
         const struct manifest *newest = only_replica(&d)->model->revision->object;
 
         assert_int_equal(only_replica(&d)->revision->object->meta.generation, 1);
-        assert_int_equal(replica_spec(only_replica(&d))->priority, 1);
+        assert_string_equal(env_of(replica_spec(only_replica(&d))), "1");
         assert_int_equal(newest->meta.generation, 2);
-        assert_int_equal(newest->model.priority, 2);
+        assert_string_equal(env_of(&newest->model), "2");
         assert_int_equal(newest->meta.created_wall_ms / 1000, created_ms / 1000);
         desk_start(&d);
     }
@@ -171,13 +178,13 @@ static void a_generation_is_never_given_twice(void **state)
 
     (void)state;
     desk_init(&d);
-    desk_put(&d, MODEL("m", ",\"priority\":1"));
+    desk_put(&d, MODEL("m", ENV("1")));
     desk_report(&d, "a", &r, 1);
     desk_delete(&d, KIND_SERVED_MODEL, "m");
-    assert_int_equal(desk_put(&d, MODEL("m", ",\"priority\":2")), 201);
+    assert_int_equal(desk_put(&d, MODEL("m", ENV("2"))), 201);
     for (int restarts = 0; restarts < 2; restarts++) {
         assert_int_equal(only_replica(&d)->revision->object->meta.generation, 1);
-        assert_int_equal(replica_spec(only_replica(&d))->priority, 1);
+        assert_string_equal(env_of(replica_spec(only_replica(&d))), "1");
         assert_int_equal(only_replica(&d)->model->revision->object->meta.generation, 2);
         desk_start(&d);
     }

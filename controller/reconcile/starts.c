@@ -1,0 +1,199 @@
+/* Starting replicas: new ones, moves and renewals. What must never happen here: a start that nobody
+ * will remember, one more than surge and budgets allow. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/reconcile/reconcile.h"
+#include "controller/reconcile/rollout.h"
+#include "controller/state/snapshot_build.h"
+#include "proto/base/array.h"
+#include "proto/base/random.h"
+
+#define BACKOFF_FIRST_MS 60000
+#define BACKOFF_MAX_MS 3600000
+
+/* --- backing off --------------------------------------------------------------------------------
+ */
+
+static struct backoff *find_backoff(struct controller *c, const char *model, const char *node)
+{
+    ARRAY_FOREACH(b, c, backoffs)
+        if (strcmp(b->model, model) == 0 && strcmp(b->node, node) == 0)
+            return b;
+    return NULL;
+}
+
+void start_back_off(struct controller *c, const char *model, const char *node)
+{
+    struct backoff *b = find_backoff(c, model, node);
+    int64_t pause_ms;
+
+    if (!b) {
+        b = ARRAY_ADD(c, backoffs);
+        b->model = xstrdup(model);
+        b->node = xstrdup(node);
+    }
+    pause_ms = BACKOFF_FIRST_MS << (b->failures < 6 ? b->failures : 6);
+    b->until_ms = c->now_ms + (pause_ms < BACKOFF_MAX_MS ? pause_ms : BACKOFF_MAX_MS);
+    b->failures++;
+}
+
+void start_try_again(struct controller *c, const char *model)
+{
+    ARRAY_FOREACH(b, c, backoffs)
+        if (strcmp(b->model, model) == 0)
+            b->until_ms = b->failures = 0;
+}
+
+static bool backs_off(struct controller *c, const char *model, const char *node)
+{
+    const struct backoff *b = find_backoff(c, model, node);
+
+    return b && b->until_ms > c->now_ms;
+}
+
+struct start *start_of(struct controller *c, const char *uid)
+{
+    ARRAY_FOREACH(s, c, starts)
+        if (s->uid[0] && strcmp(s->uid, uid) == 0)
+            return s;
+    return NULL;
+}
+
+/* --- starting -----------------------------------------------------------------------------------
+ */
+
+static bool port_taken(const struct node *n, int64_t port)
+{
+    for (size_t i = 0; i < n->n_replicas; i++)
+        if (n->replicas[i]->port == port)
+            return true;
+    return false;
+}
+
+/* Going round the range: a port that was just given up may still be known to somebody. */
+static uint32_t pick_port(const struct controller *c, struct node *n, int64_t fixed)
+{
+    int64_t low = c->options.port_low, span = c->options.port_high - low + 1;
+
+    if (fixed > 0)
+        return port_taken(n, fixed) ? 0 : (uint32_t)fixed;
+    for (int64_t i = 0; i < span; i++) {
+        int64_t port = low + (n->next_port + i) % span;
+
+        if (port_taken(n, port))
+            continue;
+        n->next_port = port - low + 1;
+        return (uint32_t)port;
+    }
+    return 0;
+}
+
+static void make_uid(struct controller *c, const struct model *m, char uid[UID_MAX])
+{
+    do {
+        uint64_t word = random_mix(random_hash(c->cluster->id) ^ ++c->cluster->uid_counter);
+
+        (void)snprintf(uid, UID_MAX, "%.60s-%08x", m->name, (unsigned)(word >> 32));
+    } while (named_find(&c->cluster->replicas, uid));
+}
+
+static void say_why(struct replica *r, const struct start *s, const struct replica *old)
+{
+    if (!old)
+        (void)snprintf(r->why, sizeof(r->why), "the plan wants %u replicas", s->model->plan_target);
+    else if (s->renews)
+        (void)snprintf(r->why, sizeof(r->why),
+                       "with generation %" PRIu64 " in place of %.60s on node %.50s",
+                       r->revision->object->meta.generation, old->name, old->node->name);
+    else
+        (void)snprintf(r->why, sizeof(r->why), "moves %.64s here from node %.64s", old->name,
+                       old->node->name);
+}
+
+static void start_replica(struct controller *c, struct start *s, struct revision *revision,
+                          uint32_t port)
+{
+    struct replica *old = s->replaces[0] ? named_find(&c->cluster->replicas, s->replaces) : NULL;
+    struct replica *r;
+
+    make_uid(c, s->model, s->uid);
+    r = replica_add(c->cluster, s->uid, s->model, s->node);
+    replica_set_revision(r, revision);
+    r->port = port;
+    r->gpu_mask = s->gpu_mask;
+    r->since_ms = c->now_ms;
+    r->created_wall_ms = c->wall_ms;
+    if (old) {
+        r->replaces = xstrdup(old->name);
+        old->successor = r;
+        old->keep = false;
+    }
+    say_why(r, s, old);
+    s->state = START_STARTED;
+    act_on_replica(c, r, !old ? "start" : s->renews ? "renew" : "move", r->why, "planner");
+    replica_touch(c->cluster, r);
+    s->model->alive++;
+}
+
+static const char *why_not_start(struct controller *c, const struct start *s)
+{
+    struct policy *policy = pool_policy(c->cluster, s->node->pool);
+    bool move = s->replaces[0] != '\0';
+
+    if (s->model->deleting)
+        return "the model is being deleted";
+    if (!node_schedulable(c->cluster, s->node, c->now_ms))
+        return "its node cannot take replicas now";
+    if (backs_off(c, s->model->name, s->node->name))
+        return "it failed here before: backing off";
+    if (policy && policy_spec(policy)->dry_run)
+        return "dry run";
+    if (!move)
+        return NULL;
+    if (s->renews && !model_renews(s->model, c->wall_ms))
+        return "the roll-out does not go on now";
+    if (reconcile_frozen(c))
+        return reconcile_frozen(c);
+    if (policy && !policy->window_open)
+        return "outside the policy's windows";
+    if (policy && policy_spec(policy)->budget.moves >= 0 &&
+        policy->moves >= policy_spec(policy)->budget.moves)
+        return "as many moves as allowed are in hand";
+    if (s->model->alive >= s->model->plan_target + (uint32_t)model_spec(s->model)->disruption.surge)
+        return "as many replicas above target as allowed";
+    return NULL;
+}
+
+void start_step(struct controller *c, struct start *s)
+{
+    struct policy *policy = pool_policy(c->cluster, s->node->pool);
+    struct revision *revision;
+    uint32_t port;
+
+    if (s->state != START_PENDING)
+        return;
+    if (s->replaces[0]) { /* what it should replace is gone: it is a plain start now, or nothing */
+        const struct replica *old = named_find(&c->cluster->replicas, s->replaces);
+
+        if (!old || old->leaving != LEAVING_NO)
+            s->replaces[0] = '\0';
+    }
+    if (!s->replaces[0])
+        s->renews = false;
+    s->waits = why_not_start(c, s);
+    if (s->waits)
+        return;
+    revision = rollout_revision(c, s, &s->waits);
+    if (!revision)
+        return;
+    port = pick_port(c, s->node, revision->object->model.port);
+    if (port == 0) {
+        s->waits = "no free port on its node";
+        return;
+    }
+    if (policy && s->replaces[0])
+        policy->moves++;
+    start_replica(c, s, revision, port);
+}

@@ -1,0 +1,323 @@
+/* What a plan makes of outdated replicas: who gets a new one, where, how many at once; and every
+ * plan is proven by plan_check. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/brain_world.h"
+
+struct bench {
+    struct world w;
+    struct brain *brain;
+    struct plan *plan;
+    struct served_model old; /* what outdated replicas run */
+};
+
+/* Three nodes with one replica of one model on each; demand for three. All are outdated. */
+static int setup(void **state)
+{
+    struct bench *b = xcalloc(1, sizeof(*b));
+
+    world_init(&b->w, 3, 1);
+    b->w.models[0].demand = 25;
+    b->w.models[0].renews = true;
+    b->w.specs[0].replicas.min = b->w.specs[0].replicas.max = 3;
+    b->old = b->w.specs[0];
+    for (uint32_t n = 0; n < 3; n++) {
+        world_run(&b->w, 0, n, 0, REPLICA_READY);
+        b->w.replicas[n].spec = &b->old;
+    }
+    b->brain = brain_new(1);
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+
+    plan_free(b->plan);
+    brain_free(b->brain);
+    free(b);
+    return 0;
+}
+
+static void plan_it(struct bench *b)
+{
+    struct err e = ERR_INIT;
+
+    plan_free(b->plan);
+    b->plan = world_plan(&b->w, b->brain);
+    if (plan_check(b->plan, &e) < 0)
+        fail_msg("%s", e.text);
+}
+
+/* New ones in the place of old ones; *ret: the last of them. */
+static uint32_t renewals(const struct bench *b, const struct plan_placement **ret)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < b->plan->n_placements; i++) {
+        if (!b->plan->placements[i].renews)
+            continue;
+        assert_int_equal(b->plan->placements[i].replica, NO_INDEX);
+        assert_true(b->plan->placements[i].replaces < b->w.n_replicas);
+        *ret = &b->plan->placements[i];
+        n++;
+    }
+    return n;
+}
+
+static const struct plan_placement *placement_that_replaces(const struct bench *b, uint32_t old)
+{
+    for (size_t i = 0; i < b->plan->n_placements; i++)
+        if (b->plan->placements[i].replaces == old)
+            return &b->plan->placements[i];
+    return NULL;
+}
+
+static void as_many_at_once_as_the_surge(void **state)
+{
+    struct bench *b = *state;
+    const struct plan_placement *pp = NULL;
+
+    for (int64_t surge = 1; surge <= 4; surge++) {
+        b->w.specs[0].disruption.surge = surge;
+        plan_it(b);
+        assert_int_equal(renewals(b, &pp), surge < 3 ? surge : 3);
+        assert_int_equal(pp->node, b->w.replicas[pp->replaces].node); /* its own node has room */
+        assert_null(b->plan->models[0].renewal_waits);
+        assert_int_equal(b->plan->models[0].target, 3);
+    }
+}
+
+static void up_to_date_ones_stay(void **state)
+{
+    struct bench *b = *state;
+    const struct plan_placement *pp = NULL;
+
+    b->w.specs[0].disruption.surge = 9;
+    b->w.replicas[0].spec = b->w.replicas[2].spec = NULL;
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 1);
+    assert_int_equal(pp->replaces, 1);
+}
+
+/* One that starts uses the surge up, and one that fails too: the roll-out stops there. */
+static void new_ones_that_do_not_serve_count(void **state)
+{
+    static const enum replica_phase phases[] = { REPLICA_STARTING, REPLICA_BACKOFF,
+                                                 REPLICA_UNREADY };
+    struct bench *b = *state;
+    const struct plan_placement *pp = NULL;
+
+    world_run(&b->w, 0, 0, 0, REPLICA_STARTING);
+    b->w.replicas[3].follows = 1;
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+        b->w.replicas[3].phase = phases[i];
+        plan_it(b);
+        assert_int_equal(renewals(b, &pp), 0);
+        pp = placement_that_replaces(b, 0);
+        assert_non_null(pp);
+        assert_int_equal(pp->replica, 3); /* the old one waits for it */
+        assert_int_equal(b->plan->stops, 0);
+    }
+    b->w.replicas[3].phase = REPLICA_READY;
+    b->w.models[0].doubled = 1;
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 1);
+    assert_int_equal(placement_that_replaces(b, 0)->replica, 3);
+}
+
+/* Both halves of a pair are one replica, though nothing is known of the demand. */
+static void a_pair_counts_once(void **state)
+{
+    struct bench *b = *state;
+
+    b->w.specs[0].replicas.max = 9;
+    b->w.models[0].demand = NAN;
+    b->w.models[0].doubled = 1;
+    world_run(&b->w, 0, 1, 0, REPLICA_READY);
+    b->w.replicas[3].follows = 2;
+    plan_it(b);
+    assert_int_equal(b->plan->models[0].target, 3);
+    assert_int_equal(b->plan->models[0].floor, 3);
+    assert_int_equal(placement_that_replaces(b, 1)->replica, 3);
+}
+
+/* A plan that was made before the first successor was begun may have begun another. */
+static void two_in_place_of_one(void **state)
+{
+    struct bench *b = *state;
+
+    for (int k = 0; k < 2; k++) {
+        world_run(&b->w, 0, 1, 0, REPLICA_READY);
+        b->w.replicas[b->w.n_replicas - 1].follows = 2;
+    }
+    b->w.models[0].doubled = 1;
+    plan_it(b);
+    assert_int_equal(placement_that_replaces(b, 1)->replica, 3);
+}
+
+/* Changed back: the one that was to go is up to date again, the one that came is not. */
+static void changed_back_the_new_one_goes(void **state)
+{
+    struct bench *b = *state;
+    const struct plan_placement *pp;
+
+    for (uint32_t i = 0; i < 3; i++)
+        b->w.replicas[i].spec = NULL;
+    world_run(&b->w, 0, 1, 0, REPLICA_READY);
+    b->w.models[0].doubled = 1;
+    b->w.replicas[3].follows = 2;
+    b->w.replicas[3].spec = &b->old;
+    plan_it(b);
+    pp = placement_that_replaces(b, 3);
+    assert_non_null(pp);
+    assert_int_equal(pp->replica, 1);
+    assert_int_equal(renewals(b, &pp), 0);
+}
+
+/* Changed again: what was begun and does not serve goes first. */
+static void changed_again_what_was_begun_goes(void **state)
+{
+    struct bench *b = *state;
+    struct served_model middle = b->old;
+    const struct plan_placement *pp = NULL;
+
+    world_run(&b->w, 0, 1, 0, REPLICA_STARTING);
+    b->w.replicas[3].follows = 2;
+    b->w.replicas[3].spec = &middle;
+    plan_it(b);
+    for (size_t i = 0; i < b->plan->n_placements; i++)
+        assert_int_not_equal(b->plan->placements[i].replica, 3);
+    assert_int_equal(renewals(b, &pp), 1);
+    assert_int_not_equal(pp->replaces, 3);
+}
+
+static void why_it_waits(void **state)
+{
+    struct bench *b = *state;
+    const struct plan_placement *pp = NULL;
+
+    b->w.models[0].renews = false;
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "did not become ready"));
+    b->w.models[0].renews = true;
+    b->w.policy_spec.budget.moves = 0;
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "budget"));
+    b->w.policy_spec.budget.moves = -1;
+    b->w.paused = true;
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "paused"));
+    b->w.paused = false;
+    b->w.specs[0].exclusive = true;
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "exclusive"));
+}
+
+/* A model that misses its SLO is frozen, but the change that cures it goes through. */
+static void a_cure_goes_through(void **state)
+{
+    struct bench *b = *state;
+    const struct plan_placement *pp = NULL;
+
+    b->w.models[0].slo_broken = true;
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 1);
+    b->w.models[0].renews = false;
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "SLO"));
+}
+
+static void room_is_counted_with_what_each_runs(void **state)
+{
+    struct bench *b = *state;
+    const struct plan_placement *pp = NULL;
+
+    b->old.resources.cpu_milli = 7000; /* the newest asks for 2000 of 8000 */
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "room"));
+    b->old.resources.cpu_milli = 6000;
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 1);
+    b->old.resources.cpu_milli = 1000;
+    b->w.specs[0].resources.cpu_milli = 7500; /* the other way round */
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 0);
+}
+
+static void another_node_where_its_own_is_full(void **state)
+{
+    struct bench *b = *state;
+    const struct plan_placement *pp = NULL;
+
+    b->w.nodes[0].cpu_milli = b->w.nodes[1].cpu_milli = 2000;
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 1);
+    assert_int_equal(pp->node, 2);
+}
+
+static void no_two_with_one_port_on_a_node(void **state)
+{
+    struct bench *b = *state;
+    const struct plan_placement *pp = NULL;
+
+    b->w.specs[0].port = b->old.port = 8080;
+    world_init(&b->w, 4, 1);
+    b->w.models[0].demand = 25;
+    b->w.models[0].renews = true;
+    b->w.specs[0].replicas.min = 3;
+    b->w.specs[0].port = 8080;
+    for (uint32_t n = 0; n < 3; n++) {
+        world_run(&b->w, 0, n, 0, REPLICA_READY);
+        b->w.replicas[n].spec = &b->old;
+    }
+    plan_it(b);
+    assert_int_equal(renewals(b, &pp), 1);
+    assert_int_equal(pp->node, 3);
+}
+
+static void the_check_refuses_to_renew_what_is_up_to_date(void **state)
+{
+    struct bench *b = *state;
+    struct err e = ERR_INIT;
+
+    plan_it(b);
+    for (uint32_t i = 0; i < 3; i++)
+        b->w.replicas[i].spec = NULL;
+    assert_true(plan_check(b->plan, &e) < 0);
+    assert_non_null(strstr(e.text, "up to date"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(as_many_at_once_as_the_surge, setup, teardown),
+        cmocka_unit_test_setup_teardown(up_to_date_ones_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(new_ones_that_do_not_serve_count, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_pair_counts_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_in_place_of_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(changed_back_the_new_one_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(changed_again_what_was_begun_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(why_it_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cure_goes_through, setup, teardown),
+        cmocka_unit_test_setup_teardown(room_is_counted_with_what_each_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_node_where_its_own_is_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_two_with_one_port_on_a_node, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_check_refuses_to_renew_what_is_up_to_date, setup,
+                                        teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
