@@ -247,10 +247,31 @@ void plot_lines(struct strbuf *out, const struct plot *p)
 #define BAR_HEIGHT 22.0
 #define BAR_LEFT 180.0
 #define BAR_RIGHT 90.0
+#define NAME_MOST 24 /* characters */
 
 static double part(double v)
 {
     return isfinite(v) && v > 0 ? v : 0;
+}
+
+static bool continues(char byte) /* a character of UTF-8 */
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+/* What has room beside the bar; all of it when the pointer rests on it. */
+static void draw_name(struct strbuf *out, const char *name)
+{
+    AUTO(strbuf) struct strbuf shown = STRBUF_INIT;
+    size_t n = 0;
+
+    for (size_t characters = 0; name[n] && (characters < NAME_MOST || continues(name[n])); n++)
+        characters += !continues(name[n]);
+    strbuf_printf(&shown, "%.*s%s", (int)n, name, name[n] ? "…" : "");
+    xml_text(out, strbuf_text(&shown));
+    strbuf_puts(out, "<title>");
+    xml_text(out, name);
+    strbuf_puts(out, "</title>");
 }
 
 static void draw_bar(struct strbuf *out, const struct plot_bar *bar, double y, double top,
@@ -262,7 +283,7 @@ static void draw_bar(struct strbuf *out, const struct plot_bar *bar, double y, d
 
     strbuf_printf(out, "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">", BAR_LEFT - 8,
                   y + BAR_HEIGHT / 2 + 4);
-    xml_text(out, bar->name);
+    draw_name(out, bar->name);
     strbuf_puts(out, "</text>");
     for (size_t i = 0; i < 2; i++) {
         double width = room * part(bar->parts[i]) / top;
@@ -291,8 +312,11 @@ void plot_bars(struct strbuf *out, const char *title, const char *unit,
     begin(out, title, BAR_HEIGHT * (double)n + 4);
     for (size_t i = 0; i < n; i++)
         draw_bar(out, &bars[i], BAR_HEIGHT * (double)i, top, unit);
-    strbuf_puts(out, "</svg>\n<p class=\"legend\">");
-    for (size_t i = 0; part_names && i < 2; i++)
+    strbuf_puts(out, "</svg>\n");
+    if (!part_names) /* each bar has its unit */
+        return;
+    strbuf_puts(out, "<p class=\"legend\">");
+    for (size_t i = 0; i < 2; i++)
         legend(out, part_names[i], i);
     end(out, unit);
 }

@@ -10,6 +10,7 @@
 #include "proto/base/array.h"
 
 #define BARS_MAX 40
+#define ROWS_MAX 1000
 #define MODELS_MAX 6 /* lines that an eye can tell apart */
 
 static const char STYLE[] =
@@ -23,7 +24,9 @@ static const char STYLE[] =
     "stroke:none}text{fill:var(--soft)}table{border-collapse:collapse;width:100%}"
     "td,th{padding:.25em .6em;border-bottom:1px solid var(--grid);text-align:left}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.legend,.when{color:var(--soft);"
-    "margin:.1em 0}.note{background:var(--note);padding:.6em .9em}.key{font-size:1.2em}"
+    "margin:.1em 0}summary{font-weight:600;margin:1.4em 0 .3em;"
+    "cursor:pointer}"
+    ".note{background:var(--note);padding:.6em .9em}.key{font-size:1.2em}"
     ".line.c0{stroke:#0b6e99}.line.c1{stroke:#d1495b}.line.c2{stroke:#66a182}.line.c3{stroke:#"
     "edae49}"
     ".line.c4{stroke:#8a6fc9}.line.c5{stroke:#7a8793}.fill.c0,.area.c0{fill:#0b6e99}"
@@ -71,6 +74,11 @@ static void saved_row(struct strbuf *out, const json_t *report)
     energy_row(out, report, "Saved", "energy.savedJ", strbuf_text(&remark));
 }
 
+static const char *known(const char *text)
+{
+    return strcmp(text, "-") == 0 ? "not recorded" : text;
+}
+
 static void figures(struct strbuf *out, const json_t *report)
 {
     AUTO(strbuf) struct strbuf text = STRBUF_INIT;
@@ -78,21 +86,82 @@ static void figures(struct strbuf *out, const json_t *report)
 
     strbuf_puts(out, "<table>\n");
     energy_row(out, report, "Energy used", "energy.usedJ", "");
-    energy_row(out, report, "of this measured", "energy.measuredJ", "by the nodes' own meters");
-    energy_row(out, report, "of this estimated", "energy.estimatedJ", "by power models");
+    energy_row(out, report, " measured", "energy.measuredJ", "by the nodes' own meters");
+    energy_row(out, report, " estimated", "energy.estimatedJ",
+               "power models, standby of sleepers, boots");
     energy_row(out, report, "Without huddle", "energy.counterfactualJ",
                "every node awake, the replicas spread; computed");
     saved_row(out, report);
     if (report_money(report, money))
         row(out, "Money saved", money, "at the price of the policy");
-    row(out, "Mean power", human_watts(report_mean_watts(report), a), "");
-    strbuf_printf(&text, "%s sleeps, %s wakes, %s moves",
-                  human_number(look_number(report, "sleeps"), a),
-                  human_number(look_number(report, "wakes"), b),
-                  human_number(look_number(report, "moves"), c));
-    row(out, "Acts", strbuf_text(&text), "");
-    row(out, "Requests", human_number(look_number(report, "requests"), a), "");
+    row(out, "Mean power", known(human_watts(report_mean_watts(report), a)), "");
+    if (isfinite(look_number(report, "sleeps"))) {
+        strbuf_printf(&text, "%s sleeps, %s wakes, %s moves",
+                      human_number(look_number(report, "sleeps"), a),
+                      human_number(look_number(report, "wakes"), b),
+                      human_number(look_number(report, "moves"), c));
+    }
+    row(out, "Acts", text.length ? strbuf_text(&text) : known("-"), "");
+    row(out, "Requests", known(human_number(look_number(report, "requests"), a)), "");
     strbuf_puts(out, "</table>\n");
+}
+
+static const char *human_seconds(double s, char text[HUMAN_MAX])
+{
+    return human_ms(s * 1000, text);
+}
+
+struct html_column {
+    const char *title, *key;
+    const char *(*show)(double v, char text[HUMAN_MAX]);
+};
+
+/* What each item has: folded, for there may be many. Ends with a column without a title. */
+static void list(struct strbuf *out, const char *what, const json_t *items,
+                 const struct html_column *columns)
+{
+    size_t n = json_array_size(items);
+    char text[HUMAN_MAX];
+
+    if (n == 0)
+        return;
+    strbuf_printf(out, "<details%s><summary>Figures of each %s</summary>\n<table><tr><th>%s</th>",
+                  n <= 12 ? " open" : "", what, what);
+    for (const struct html_column *c = columns; c->title; c++)
+        strbuf_printf(out, "<th class=\"n\">%s</th>", c->title);
+    strbuf_puts(out, "</tr>\n");
+    for (size_t i = 0; i < n && i < ROWS_MAX; i++) {
+        const json_t *item = json_array_get(items, i);
+        const char *name = look_text(item, "name");
+
+        strbuf_puts(out, "<tr><td>");
+        xml_text(out, name ? name : "?");
+        strbuf_puts(out, "</td>");
+        for (const struct html_column *c = columns; c->title; c++)
+            strbuf_printf(out, "<td class=\"n\">%s</td>", c->show(look_number(item, c->key), text));
+        strbuf_puts(out, "</tr>\n");
+    }
+    strbuf_puts(out, "</table>");
+    if (n > ROWS_MAX)
+        strbuf_printf(out, "<p class=\"legend\">Shown are the first %d of %zu.</p>\n", ROWS_MAX, n);
+    strbuf_puts(out, "</details>\n");
+}
+
+static void lists(struct strbuf *out, const json_t *report)
+{
+    static const struct html_column MODEL[] = {
+        { "used", "usedJ", human_joules },    { "work", "dynamicJ", human_joules },
+        { "idle", "idleJ", human_joules },    { "requests", "requests", human_number },
+        { "errors", "errors", human_number }, { NULL, NULL, NULL }
+    };
+    static const struct html_column NODE[] = { { "used", "usedJ", human_joules },
+                                               { "asleep", "asleepS", human_seconds },
+                                               { "sleeps", "sleeps", human_number },
+                                               { "wakes", "wakes", human_number },
+                                               { NULL, NULL, NULL } };
+
+    list(out, "model", look(report, "models"), MODEL);
+    list(out, "node", look(report, "nodes"), NODE);
 }
 
 /* --- plots -------------------------------------------------------------------------------------
@@ -172,7 +241,7 @@ static void bars(struct strbuf *out, const json_t *items, const char *title, con
 {
     size_t n = json_array_size(items);
     struct plot_bar *bar = xcalloc(n + 1, sizeof(*bar));
-    bool big = false;
+    bool big = false, any = false;
 
     for (size_t i = 0; i < n; i++) {
         const json_t *item = json_array_get(items, i);
@@ -182,15 +251,16 @@ static void bars(struct strbuf *out, const json_t *items, const char *title, con
                                     { look_number(item, first),
                                       second ? look_number(item, second) : NAN } };
         big |= bar[i].parts[0] > 1e6;
+        any |= isfinite(bar[i].parts[0]);
     }
     for (size_t i = 0; big && i < n; i++) {
         bar[i].parts[0] /= 3.6e6;
         bar[i].parts[1] /= 3.6e6;
     }
     qsort(bar, n, sizeof(*bar), longest_first);
-    if (n)
+    if (any)
         plot_bars(out, title, big ? "kWh" : "J", names, bar, n < BARS_MAX ? n : BARS_MAX);
-    if (n > BARS_MAX)
+    if (any && n > BARS_MAX)
         strbuf_printf(out, "<p class=\"legend\">Shown are the first %d of %zu.</p>\n", BARS_MAX, n);
     free(bar);
 }
@@ -220,6 +290,7 @@ void report_html(struct strbuf *out, const json_t *report, const char *made)
     curves(out, report);
     bars(out, look(report, "models"), "Energy by model", "dynamicJ", "idleJ", PARTS);
     bars(out, look(report, "nodes"), "Energy by node", "usedJ", NULL, NULL);
+    lists(out, report);
     strbuf_puts(out, "<p class=\"when\">Made ");
     xml_text(out, made);
     strbuf_puts(out, " by huddlectl " HUDDLE_VERSION ".</p>\n</html>\n");

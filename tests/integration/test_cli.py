@@ -906,9 +906,15 @@ def test_report_as_a_table(served: Ctl, api: FakeApi) -> None:
     assert api.requests[-1][1] == "/report?from=2026-11-22T00:00:00Z&to=2026-11-23T00:00:00Z"
     assert re.search(r"^Energy used +40MJ +11.1kWh$", text, re.M)
     assert re.search(r"^Saved +20MJ +5.56kWh +33.3%, between 15MJ and 24MJ$", text, re.M)
-    assert re.search(r"^Mean power +463W$", text, re.M)
+    assert re.search(r"^Mean power +463W$", text, re.M) and "were recorded" not in text
     assert re.search(r"^<small>& +2MJ +1MJ +1MJ +5 +0$", text, re.M)
     assert "75% was measured" in " ".join(text.split())
+    assert re.search(r"^Money saved +1.50 EUR$", text, re.M)
+    api.report = REPORT | {"recordedS": 21600, "cost": {"saved": 0.00123, "currency": "EUR"}}
+    text = served("report").stdout
+    assert re.search(r"^Mean power +1.85kW$", text, re.M)  # over what was recorded
+    assert "Only 6h of these 24h were recorded" in text
+    assert re.search(r"^Money saved +0.00123 EUR$", text, re.M)
     api.report = {"from": "a", "to": "b", "energy": {}}
     empty = " ".join(served("report").stdout.split())
     assert "Energy used -" in empty and "Nothing was recorded" in empty and "not known" in empty
@@ -918,7 +924,8 @@ def test_report_as_csv_and_json(served: Ctl, api: FakeApi, tmp_path: pathlib.Pat
     api.report = REPORT
     rows = served("report", "-o", "csv").stdout.splitlines()
     assert rows[0] == "kind,name,time,metric,value,unit"
-    assert "total,,,usedJ,40000000,J" in rows
+    assert "total,,,usedJ,40000000,J" in rows and "total,,,recordedS,,s" in rows
+    assert "total,,,costSaved,1.5,EUR" in rows
     assert "series,,2026-11-22T01:00:00Z,usedW,,W" in rows  # not recorded: empty, not 0
     assert "series,<small>&,2026-11-22T02:00:00Z,demand,3,1/s" in rows
     assert json.loads(served("report", "-o", "json").stdout) == REPORT
@@ -964,6 +971,9 @@ def test_report_as_a_page(served: Ctl, api: FakeApi, tmp_path: pathlib.Path) -> 
     text = file.read_text()
     assert "&lt;small&gt;&amp;" in text and "<small>" not in text
     assert "What is saved is not measured" in text and "15MJ to 24MJ" in text
+    assert page.tags["details"] == 2 and "Figures of each node" in text
+    row = '<tr><td>n1</td><td class="n">25MJ</td><td class="n">60m</td><td class="n">2</td>'
+    assert row + '<td class="n">2</td></tr>' in text
     gap = re.search(r'class="line c0" d="([^"]+)"', text)
     assert gap and gap.group(1).count("M") == 2  # a missing value is a gap
 

@@ -11,6 +11,7 @@
 
 #include "controller/cli/plot.h"
 #include "controller/cli/report.h"
+#include "proto/base/array.h"
 
 static size_t count(const char *text, const char *what)
 {
@@ -90,6 +91,27 @@ static void nothing_known_is_an_empty_plot(void **state)
     assert_null(strstr(strbuf_text(&out), "inf"));
 }
 
+static void long_names_keep_their_beginning(void **state)
+{
+    /* The same of letters of one byte and of two: 24 fit, of more 24 and an ellipsis are shown. */
+    static const char *const NAMES[] = { "abcdefghijklmnopqrstuvwx", "abcdefghijklmnopqrstuvwxyz",
+                                         "äbcdefghijklmnopqrstuvwäää" };
+    static const char *const SHOWN[] = { ">abcdefghijklmnopqrstuvwx<",
+                                         ">abcdefghijklmnopqrstuvwx…<",
+                                         ">äbcdefghijklmnopqrstuvwä…<" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
+        const struct plot_bar bar = { NAMES[i], { 1, NAN } };
+        struct strbuf out = STRBUF_INIT;
+
+        plot_bars(&out, "t", "J", NULL, &bar, 1);
+        assert_non_null(strstr(strbuf_text(&out), SHOWN[i]));
+        assert_null(strstr(strbuf_text(&out), "legend"));
+        strbuf_done(&out);
+    }
+}
+
 static void bars_show_both_parts(void **state)
 {
     static const char *const NAMES[2] = { "work", "idle" };
@@ -103,6 +125,7 @@ static void bars_show_both_parts(void **state)
     assert_int_equal(count(strbuf_text(&out), "<rect"), 3);
     assert_non_null(strstr(strbuf_text(&out), "40 J"));
     assert_non_null(strstr(strbuf_text(&out), "not known"));
+    assert_null(strstr(strbuf_text(&out), "…"));
     assert_non_null(strstr(strbuf_text(&out), "b&quot;"));
 }
 
@@ -176,6 +199,7 @@ int main(void)
         cmocka_unit_test(long_lines_are_reduced_to_means),
         cmocka_unit_test(nothing_known_is_an_empty_plot),
         cmocka_unit_test(bars_show_both_parts),
+        cmocka_unit_test(long_names_keep_their_beginning),
         cmocka_unit_test(nothing_of_xml_can_be_forged),
         cmocka_unit_test(a_spreadsheet_gets_no_formula),
         cmocka_unit_test(every_report_has_both_notes),
