@@ -280,7 +280,10 @@ double series_sum(const struct series *s, int64_t from_ms, int64_t to_ms)
 
             if (isnan(value))
                 continue;
-            sum += value * share_of(l, i, k, begin, to_ms);
+            /* Only the cells of the edges count by their share, and the open one. */
+            if (k == first || k == l->open || (k + 1) * series_cell_ms[i] > to_ms)
+                value *= share_of(l, i, k, begin, to_ms);
+            sum += value;
             known = true;
         }
         to_ms = begin;
@@ -294,6 +297,27 @@ double series_sum(const struct series *s, int64_t from_ms, int64_t to_ms)
 static const char *format_of(const struct series *s)
 {
     return s->wide ? "w1" : "s2";
+}
+
+static uint32_t cell_bits(const struct series *s, size_t i, int64_t index)
+{
+    uint64_t at = (uint64_t)index % CELLS[i];
+    uint32_t bits;
+
+    if (!s->wide)
+        return ((const uint16_t *)s->level[i].cell)[at];
+    memcpy(&bits, (const float *)s->level[i].cell + at, sizeof(bits));
+    return bits;
+}
+
+/* By hand: a fleet's history is millions of cells. */
+static void put_hex(struct strbuf *b, uint32_t bits, int digits)
+{
+    char text[8];
+
+    for (int i = digits; i-- > 0; bits >>= 4)
+        text[i] = "0123456789abcdef"[bits & 0xf];
+    strbuf_add(b, text, (size_t)digits);
 }
 
 char *series_pack(const struct series *s, bool recent)
@@ -311,16 +335,8 @@ char *series_pack(const struct series *s, bool recent)
             first = l->open - RECENT[i];
         strbuf_printf(&b, "%s %zu %" PRId64 " %" PRId64 " %.9g %" PRId64 " ", format_of(s), i,
                       first, l->open, l->sum, l->end_ms);
-        for (int64_t k = first; k < l->open; k++) {
-            uint64_t at = (uint64_t)k % CELLS[i];
-            uint32_t bits;
-
-            if (s->wide)
-                memcpy(&bits, (const float *)l->cell + at, sizeof(bits));
-            else
-                bits = ((const uint16_t *)l->cell)[at];
-            strbuf_printf(&b, s->wide ? "%08x" : "%04x", bits);
-        }
+        for (int64_t k = first; k < l->open; k++)
+            put_hex(&b, cell_bits(s, i, k), s->wide ? 8 : 4);
         strbuf_putc(&b, '\n');
     }
     return strbuf_take(&b);
