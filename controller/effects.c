@@ -24,11 +24,14 @@ void fx_store_text(struct effects *fx, enum store_table table, const char *key, 
     e->store.value = value;
 }
 
+/* A value that JSON cannot carry leaves the row as it was: without a text it would be deleted. */
 void fx_store(struct effects *fx, enum store_table table, const char *key, json_t *value)
 {
-    fx_store_text(fx, table, key,
-                  json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)));
+    char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+
     json_decref(value);
+    if (text)
+        fx_store_text(fx, table, key, text);
 }
 
 void fx_delete(struct effects *fx, enum store_table table, const char *key)

@@ -6,11 +6,11 @@
  * from the message that wire_*_decode() returned (free it with wire_*_free()).
  *
  * Decoding checks everything before it allocates in proportion to it: at most WIRE_MESSAGE_MAX
- * bytes, WIRE_REPLICAS_MAX replicas, WIRE_ZONES_MAX zones, WIRE_NAME_MAX bytes for a name,
- * WIRE_TEXT_MAX for free text; numbers that are finite and in range; enums that are known (an
- * unknown value of an enum is read as UNSPECIFIED, unknown fields are ignored: an older peer must
- * understand a newer one). What breaks a limit is refused whole: -EBADMSG with the field's path in
- * `e` ("replicas[3].port: ...").
+ * bytes, WIRE_REPLICAS_MAX replicas, WIRE_ZONES_MAX zones, WIRE_NAME_MAX bytes for a name (a boot
+ * id: WIRE_BOOT_ID_MAX), WIRE_TEXT_MAX for free text; numbers that are finite and in range; enums
+ * that are known (an unknown value of an enum is read as UNSPECIFIED, unknown fields are ignored:
+ * an older peer must understand a newer one). What breaks a limit is refused whole: -EBADMSG with
+ * the field's path in `e` ("replicas[3].port: ...").
  */
 #ifndef HUDDLE_WIRE_H
 #define HUDDLE_WIRE_H
@@ -29,6 +29,7 @@
 #define WIRE_GPUS_MAX 256u
 #define WIRE_LIST_MAX 256u /* labels, arguments, command words, problems, buckets, ... */
 #define WIRE_NAME_MAX 256u
+#define WIRE_BOOT_ID_MAX 63u /* a UUID has 36 */
 #define WIRE_TEXT_MAX 4096u
 #define WIRE_CONTENT_TYPE "application/x-protobuf"
 

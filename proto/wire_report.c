@@ -2,6 +2,7 @@
  * their own. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/array.h"
 #include "proto/wire_private.h"
@@ -26,12 +27,21 @@ static int check_zone(const struct wire_zone *z, struct err *e)
     return 0;
 }
 
+/* Told apart from others by all of its bytes, so none may be cut off. */
+static int check_boot_id(const char *text, struct err *e)
+{
+    int r = check_name(text, "boot_id", e);
+
+    if (r == 0 && text && strlen(text) > WIRE_BOOT_ID_MAX)
+        return err_set(e, -EBADMSG, "boot_id: longer than %u bytes", WIRE_BOOT_ID_MAX);
+    return r;
+}
+
 static int check_head(const struct wire_report *p, struct err *e)
 {
     int r;
 
-    if ((r = check_required(p->node, "node", e)) < 0 ||
-        (r = check_name(p->boot_id, "boot_id", e)) < 0 ||
+    if ((r = check_required(p->node, "node", e)) < 0 || (r = check_boot_id(p->boot_id, e)) < 0 ||
         (r = check_name(p->cluster_id, "cluster_id", e)) < 0 ||
         (r = check_name(p->power.op, "power.op", e)) < 0 ||
         (r = check_text(p->power.reason, "power.reason", e)) < 0 ||

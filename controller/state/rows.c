@@ -99,14 +99,14 @@ static json_t *hex_of(uint64_t v)
 
 static json_t *record_to_row(const struct node_record *r)
 {
-    json_t *o =
-        json_pack("{s:i, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:f, s:b, s:b, s:b}",
-                  "state", r->state, "quarantine", r->quarantine, "transition", r->transition, "op",
-                  r->op, "bootId", r->boot_id, "term", (json_int_t)r->term, "enteredWallMs",
-                  (json_int_t)r->entered_wall_ms, "attempt", (json_int_t)r->attempt,
-                  "nextTryWallMs", (json_int_t)r->next_try_wall_ms, "by", text_of(r->by), "reason",
-                  text_of(r->reason), "joules", isfinite(r->joules) ? r->joules : 0.0, "assumed",
-                  r->assumed, "bye", r->bye, "wakeWanted", r->wake_wanted);
+    json_t *o = json_pack(
+        "{s:i, s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:f, s:b, s:b, s:b}", "state",
+        r->state, "quarantine", r->quarantine, "transition", r->transition, "op", text_of(r->op),
+        "bootId", text_of(r->boot_id), "term", (json_int_t)r->term, "enteredWallMs",
+        (json_int_t)r->entered_wall_ms, "attempt", (json_int_t)r->attempt, "nextTryWallMs",
+        (json_int_t)r->next_try_wall_ms, "by", text_of(r->by), "reason", text_of(r->reason),
+        "joules", isfinite(r->joules) ? r->joules : 0.0, "assumed", r->assumed, "bye", r->bye,
+        "wakeWanted", r->wake_wanted);
     json_t *slept = json_array();
 
     json_object_update_new(o, json_pack("{s:I, s:I, s:b, s:b, s:b, s:b, s:o, s:o, s:I, s:I}",
@@ -294,10 +294,11 @@ static void inventory_from_row(struct inventory *v, const json_t *o)
 
 json_t *node_to_row(const struct node *n)
 {
-    json_t *o = json_pack("{s:s, s:I, s:I, s:s, s:I, s:o, s:o}", "uid", n->uid, "version",
-                          (json_int_t)n->version, "createdWallMs", (json_int_t)n->created_wall_ms,
-                          "bootIdSeen", n->boot_id, "generation", (json_int_t)n->generation,
-                          "record", record_to_row(&n->record), "curve", curve_to_row(&n->curve));
+    json_t *o =
+        json_pack("{s:s, s:I, s:I, s:o, s:I, s:o, s:o}", "uid", n->uid, "version",
+                  (json_int_t)n->version, "createdWallMs", (json_int_t)n->created_wall_ms,
+                  "bootIdSeen", text_of(n->boot_id), "generation", (json_int_t)n->generation,
+                  "record", record_to_row(&n->record), "curve", curve_to_row(&n->curve));
 
     if (n->inventory.known)
         json_object_set_new(o, "inventory", inventory_to_row(&n->inventory));

@@ -331,6 +331,37 @@ static void nobody_waits_for_a_node_long_lost(void **state)
     assert_in_range(warm_up_ms(NODE_AWAKE), 1800000, 1810000);
 }
 
+static const char *stored_node(const struct desk *d, const char *name)
+{
+    for (size_t i = 0; i < d->n_rows; i++)
+        if (d->rows[i].table == TABLE_NODE && strcmp(d->rows[i].key, name) == 0)
+            return d->rows[i].value;
+    return NULL;
+}
+
+/* A text that is cut within a letter must not cost the node its row, with all that it remembers. */
+static void no_text_of_an_agent_costs_a_row(void **state)
+{
+    char boot_id[] = "0123456789012345678901234567890123456789012345678901234567890\xe2\x82\xac";
+    AUTO(mem) char *before = NULL;
+    struct effects fx = { 0 };
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    desk_report(&d, "a", NULL, 0);
+    assert_non_null(stored_node(&d, "a"));
+    before = xstrdup(stored_node(&d, "a"));
+    d.boot_id = boot_id;
+    desk_report(&d, "a", NULL, 0);
+    assert_non_null(stored_node(&d, "a"));
+    assert_string_not_equal(stored_node(&d, "a"), before);
+    desk_done(&d);
+    fx_store(&fx, TABLE_NODE, "a", json_pack("{s:s}", "text", "\xff")); /* there is no such text */
+    assert_int_equal(fx.n_items, 0);
+    effects_done(&fx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +373,7 @@ int main(void)
         cmocka_unit_test(nodes_found_off_do_not_wake_at_once),
         cmocka_unit_test(a_slow_planner_is_waited_for),
         cmocka_unit_test(nobody_waits_for_a_node_long_lost),
+        cmocka_unit_test(no_text_of_an_agent_costs_a_row),
         cmocka_unit_test(a_node_that_lost_its_pool_does_not_sleep),
     };
 

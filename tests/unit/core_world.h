@@ -30,6 +30,7 @@ struct desk {
     } * rows;
     size_t n_rows, cap_rows, at;
     uint64_t ticket, sequence;
+    const char *boot_id; /* of all nodes; NULL: "boot-1" */
 };
 
 static inline void desk_store(struct desk *d, const struct effect *e)
@@ -199,7 +200,7 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
                                               .n_runtimes = 1,
                                               .allow_sleep = true };
     struct wire_report r = { .node = node,
-                             .boot_id = "boot-1",
+                             .boot_id = d->boot_id ? d->boot_id : "boot-1",
                              .cluster_id = "desk",
                              .epoch = 7,
                              .sequence = ++d->sequence,

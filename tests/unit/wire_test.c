@@ -112,6 +112,10 @@ static void each_limit_names_its_field(void **state)
     refused(&r, "report: node: missing");
     r.node = name;
     refused(&r, "report: node: longer than 256 bytes");
+    r.node = "n";
+    r.boot_id = name + sizeof(name) - 2 - WIRE_BOOT_ID_MAX;
+    refused(&r, "report: boot_id: longer than 63 bytes");
+    r.boot_id = "b";
     r.node = "n\xff";
     refused(&r, "report: node: not valid UTF-8 at byte 1");
     r.node = "n\xc0\xaf"; /* overlong '/' */
