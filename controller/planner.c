@@ -97,6 +97,7 @@ static void *think(void *data)
         p->posted++;
         (void)pthread_mutex_unlock(&p->lock);
         loop_post(p->loop, answered, a);
+        brain_study(p->brain);
     }
     return NULL;
 }

@@ -290,6 +290,17 @@ static double model_watts(const struct controller *c, const struct model *m)
     return isnan(joules) ? NAN : joules / 60;
 }
 
+static json_t *view_networks(const struct forecast_networks *n)
+{
+    if (n->steps == 0)
+        return json_null();
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:s}", "steps", (json_int_t)n->steps, "origins",
+                     (json_int_t)n->origins, "smallError", view_number((double)n->small),
+                     "largeError", view_number((double)n->large), "advantage",
+                     view_number((double)n->advantage), "speaks",
+                     n->large_wins ? "large" : "small");
+}
+
 static json_t *view_forecast(const struct forecast *f, int64_t step_ms)
 {
     json_t *values = json_array();
@@ -301,10 +312,11 @@ static json_t *view_forecast(const struct forecast *f, int64_t step_ms)
             json_array_append_new(row, view_number((double)f->quantile[i][q]));
         json_array_append_new(values, row);
     }
-    return json_pack("{s:I, s:I, s:[f, f, f, f, f], s:o, s:b, s:o}", "firstStep",
+    return json_pack("{s:I, s:I, s:[f, f, f, f, f], s:o, s:b, s:o, s:o}", "firstStep",
                      (json_int_t)f->first_step, "stepMs", (json_int_t)step_ms, "quantiles", 0.05,
                      0.5, 0.9, 0.95, 0.99, "values", values, "known",
-                     f->n_steps > 0 && !f->doubtful, "why", view_text(f->why));
+                     f->n_steps > 0 && !f->doubtful, "networks", view_networks(&f->networks), "why",
+                     view_text(f->why));
 }
 
 static void set_model_plan(const struct controller *c, const struct model *m, json_t *s)

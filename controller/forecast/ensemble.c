@@ -24,6 +24,7 @@
 #define UNIT_SHARE 0.1f /* of the running mean */
 #define UNIT_MOVES 2.5f
 #define QUANTILE_MOST 2.0f /* times the largest demand ever: no quantile is above */
+#define CONTEST_GROWTH 4u  /* held anew when the history grew by a quarter */
 #define MEAN_STEPS 4096.0f
 #define DEMAND_MOST 1e15 /* req/s: more is no demand, and its squares would leave the floats */
 
@@ -46,6 +47,8 @@ struct ensemble {
     float bottom[LEFT_STEPS]; /* 0.05 quantiles of horizon LEFT_HORIZON, by origin; NAN: not said */
     float above, below;       /* faded shares of steps that left the quantiles */
     int64_t step_ms;
+    uint32_t contest_due; /* observations at which the networks compete again */
+    struct forecast_networks contest;
 };
 _Static_assert(sizeof(struct ensemble) <= 65536, "a forecaster fits in 64 KB");
 
@@ -55,6 +58,7 @@ static void start(struct ensemble *m, int64_t step_ms, uint32_t without)
     m->step_ms = step_ms;
     season_init(&m->season, step_ms);
     members_init(&m->members, without);
+    m->contest_due = CONTEST_STEPS_MIN;
 }
 
 struct ensemble *ensemble_new(int64_t step_ms)
@@ -72,6 +76,8 @@ struct ensemble *ensemble_new_without(int64_t step_ms, uint32_t members)
 
 void ensemble_free(struct ensemble *m)
 {
+    if (m)
+        members_done(&m->members);
     free(m);
 }
 
@@ -259,8 +265,10 @@ void ensemble_add(struct ensemble *m, int64_t step, double value)
         return;
     if (!(value >= 0 && value <= DEMAND_MOST))
         value = NAN;
-    if (m->series.n > 0 && step - m->series.last > GAP_MAX)
+    if (m->series.n > 0 && step - m->series.last > GAP_MAX) {
+        members_done(&m->members);
         start(m, m->step_ms, m->members.without);
+    }
     if (m->series.n == 0 && isnan(value))
         return;
     while (m->series.n > 0 && m->series.last + 1 < step)
@@ -328,11 +336,12 @@ static void describe(const struct ensemble *m, const float weight[MEMBERS], char
     }
     if (m->season.length)
         (void)snprintf(text, size, "season of %u steps, %u steps of history, mostly %s (%.0f %%)",
-                       m->season.length, m->series.n, member_name(best),
+                       m->season.length, m->series.n, member_name(&m->members, best),
                        (double)(100 * weight[best] / sum));
     else
         (void)snprintf(text, size, "no season found in %u steps of history, mostly %s (%.0f %%)",
-                       m->series.n, member_name(best), (double)(100 * weight[best] / sum));
+                       m->series.n, member_name(&m->members, best),
+                       (double)(100 * weight[best] / sum));
 }
 
 /* What it says is not to be relied on. */
@@ -340,7 +349,7 @@ static bool doubts(const struct ensemble *m, struct forecast *f)
 {
     if (m->members.leader < MEMBERS)
         (void)snprintf(f->why, sizeof(f->why), "%s, which it relied on, went wild",
-                       member_name(m->members.leader));
+                       member_name(&m->members, m->members.leader));
     else if (m->above > LEFT)
         (void)snprintf(f->why, sizeof(f->why), "demand has lately been above its forecast");
     else if (m->below > LEFT)
@@ -357,6 +366,7 @@ void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct foreca
 
     memset(ret_f, 0, sizeof(*ret_f));
     ret_f->first_step = m->series.last + 1;
+    ret_f->networks = m->contest;
     if (why_unknown(m, ret_f->why, sizeof(ret_f->why)))
         return;
     members_weigh(&m->members, weight);
@@ -380,4 +390,21 @@ void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct foreca
     }
     if (!doubts(m, ret_f))
         describe(m, weight, ret_f->why, sizeof(ret_f->why));
+}
+
+/* --- the contest of the networks ----------------------------------------------------------------
+ */
+
+struct contest *ensemble_contest(const struct ensemble *m)
+{
+    if (m->series.seen < m->contest_due || m->members.without & 1u << MEMBER_NETWORK)
+        return NULL;
+    return contest_new(&m->past);
+}
+
+void ensemble_settle(struct ensemble *m, const struct contest *c)
+{
+    members_settle(&m->members, c);
+    m->contest = contest_result(c);
+    m->contest_due = m->series.seen + m->series.n / CONTEST_GROWTH;
 }

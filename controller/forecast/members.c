@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "controller/forecast/horizons.h"
+#include "proto/base/array.h"
 
 #define LOSS_FADE 0.988f
 #define SHARPNESS 10.0f
@@ -18,9 +19,9 @@ static const char *const names[MEMBERS] = { "last value", "median",    "profile"
 static member_fn *const stateless[STATELESS] = { member_last, member_median, member_profile,
                                                  member_log_profile };
 
-const char *member_name(enum member i)
+const char *member_name(const struct members *m, enum member i)
 {
-    return names[i];
+    return i == MEMBER_NETWORK && m->large ? "large network" : names[i];
 }
 
 void members_init(struct members *m, uint32_t without)
@@ -30,6 +31,12 @@ void members_init(struct members *m, uint32_t without)
     m->leader = MEMBERS;
     regression_init(&m->regression);
     network_init(&m->network, 1);
+}
+
+void members_done(struct members *m)
+{
+    free(m->large);
+    m->large = NULL;
 }
 
 static bool is_left_out(const struct members *m, uint32_t i)
@@ -50,6 +57,8 @@ static float say(const struct members *m, const struct past *p, uint32_t i, uint
     case MEMBER_ANALOGUES:
         return analogues_forecast(&m->analogues, p, h);
     case MEMBER_NETWORK:
+        if (m->large)
+            return h <= DENSE_AHEAD ? m->large_ahead[h - 1] : NAN;
         return network_forecast(&m->network, p, h);
     default:
         return stateless[i](p, h);
@@ -149,6 +158,23 @@ static bool are_finite(const float *x, uint32_t n)
     return true;
 }
 
+static void network_step(struct members *m, const struct past *p)
+{
+    if (m->large) {
+        if (!dense_forecast(m->large, p->series, p->origin, m->large_ahead) ||
+            !are_finite(m->large_ahead, DENSE_AHEAD)) {
+            ban(m, MEMBER_NETWORK);
+            members_done(m);
+        }
+        return;
+    }
+    network_add(&m->network, p);
+    if (network_is_wild(&m->network, p))
+        ban(m, MEMBER_NETWORK);
+    if (!are_finite(m->network.ahead, NETWORK_OUTPUTS))
+        network_init(&m->network, 1);
+}
+
 void members_add(struct members *m, const struct past *p)
 {
     for (uint32_t i = 0; i < MEMBERS; i++)
@@ -158,13 +184,31 @@ void members_add(struct members *m, const struct past *p)
         m->leader = MEMBERS;
     regression_add(&m->regression, p);
     analogues_add(&m->analogues, p);
-    network_add(&m->network, p);
+    network_step(m, p);
     if (regression_is_wild(&m->regression, p))
         ban(m, MEMBER_REGRESSION);
-    if (network_is_wild(&m->network, p))
-        ban(m, MEMBER_NETWORK);
     if (!are_finite(m->regression.ahead, REGRESSION_TARGETS))
         regression_init(&m->regression);
-    if (!are_finite(m->network.ahead, NETWORK_OUTPUTS))
-        network_init(&m->network, 1);
+}
+
+/* --- the network in place -----------------------------------------------------------------------
+ */
+
+/* Its loss so far was the other's: it is taken for better in the measure of the contest. */
+void members_settle(struct members *m, const struct contest *c)
+{
+    struct forecast_networks r = contest_result(c);
+    bool had_large = m->large != NULL;
+
+    if (r.large_wins) {
+        if (!m->large)
+            m->large = xmalloc(sizeof(*m->large));
+        *m->large = *contest_large(c);
+    } else {
+        members_done(m);
+    }
+    if (had_large == r.large_wins)
+        return;
+    m->network = *contest_small(c);
+    m->loss[MEMBER_NETWORK] *= r.large_wins ? r.large / r.small : r.small / r.large;
 }

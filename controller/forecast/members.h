@@ -8,8 +8,8 @@
 #define HUDDLE_MEMBERS_H
 
 #include "controller/forecast/analogues.h"
+#include "controller/forecast/contest.h"
 #include "controller/forecast/member.h"
-#include "controller/forecast/network.h"
 #include "controller/forecast/regression.h"
 
 #define MEMBERS_BANNED 12u
@@ -29,15 +29,22 @@ struct members {
     struct regression regression;
     struct analogues analogues;
     struct network network;
+    struct dense *large; /* speaks in the small one's place; NULL: it does not */
+    float large_ahead[DENSE_AHEAD];
     float loss[MEMBERS];
     uint32_t without;        /* bits of members that are left out */
     uint8_t banned[MEMBERS]; /* steps for which a wild one is not listened to */
     enum member leader;      /* the banned one that had most of the weight, or MEMBERS */
 };
 
-const char *member_name(enum member i); /* "last value" */
+const char *member_name(const struct members *m, enum member i); /* "last value" */
 
 void members_init(struct members *m, uint32_t without);
+
+void members_done(struct members *m);
+
+/* The winner of the contest takes its place. */
+void members_settle(struct members *m, const struct contest *c);
 
 /* The learners learn from the newest step; the wild are banned. */
 void members_add(struct members *m, const struct past *p);

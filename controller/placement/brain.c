@@ -18,11 +18,14 @@
 #include "proto/base/array.h"
 
 #define MOVES_NAMED 2
+#define STUDY_WINDOWS_S 2000 /* windows of 5 us in a second of the interval */
+#define STUDY_WINDOWS_MAX 20000
 
 struct mind { /* what is remembered of one model */
     char *name;
     struct ensemble *forecaster;
     int64_t step_ms;
+    struct contest *contest;         /* in hand; of at most one mind */
     char last_move[MOVES_NAMED][64]; /* newest first */
 };
 
@@ -30,6 +33,8 @@ struct brain {
     struct mind *minds; /* by name */
     size_t n_minds, cap_minds;
     uint64_t seed, plans;
+    int64_t step_ms; /* of the last plan */
+    size_t next;     /* mind that is asked first whether a contest is due */
 };
 
 struct brain *brain_new(uint64_t seed)
@@ -43,7 +48,18 @@ struct brain *brain_new(uint64_t seed)
 static void mind_done(struct mind *m)
 {
     free(m->name);
+    contest_free(m->contest);
     ensemble_free(m->forecaster);
+}
+
+/* What was learned of its demand. */
+static void mind_forget(struct mind *m, int64_t step_ms)
+{
+    contest_free(m->contest);
+    ensemble_free(m->forecaster);
+    m->contest = NULL;
+    m->forecaster = ensemble_new(step_ms);
+    m->step_ms = step_ms;
 }
 
 void brain_free(struct brain *b)
@@ -73,13 +89,8 @@ static void remember_models(struct brain *b, const struct snapshot *s)
             now[i] = b->minds[old++];
         else
             now[i] = (struct mind){ .name = xstrdup(s->models[i].name) };
-        if (now[i].forecaster && now[i].step_ms != s->step_ms) {
-            ensemble_free(now[i].forecaster);
-            now[i].forecaster = NULL;
-        }
-        if (!now[i].forecaster)
-            now[i].forecaster = ensemble_new(s->step_ms);
-        now[i].step_ms = s->step_ms;
+        if (!now[i].forecaster || now[i].step_ms != s->step_ms)
+            mind_forget(&now[i], s->step_ms);
     }
     while (old < b->n_minds)
         mind_done(&b->minds[old++]);
@@ -275,8 +286,7 @@ static void observe(struct brain *b, const struct snapshot *s)
 
         if (newest[i] == INT64_MIN || past->n == 0 || newest[i] >= past->last)
             continue;
-        ensemble_free(b->minds[i].forecaster);
-        b->minds[i].forecaster = ensemble_new(s->step_ms);
+        mind_forget(&b->minds[i], s->step_ms);
     }
     for (size_t i = 0; i < s->n_observations; i++)
         ensemble_add(b->minds[s->observations[i].model].forecaster, s->observations[i].step,
@@ -292,6 +302,7 @@ int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct p
     if (r < 0)
         return r;
     remember_models(b, s);
+    b->step_ms = s->step_ms;
     observe(b, s);
     plan = xcalloc(1, sizeof(*plan));
     plan->id = ++b->plans;
@@ -303,4 +314,38 @@ int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct p
     note_moves(b, plan);
     *ret_plan = TAKE(plan);
     return 0;
+}
+
+/* --- learning beside the plans ------------------------------------------------------------------
+ */
+
+/* The mind whose contest is in hand, or the next one whose contest is due. */
+static struct mind *studied(struct brain *b)
+{
+    ARRAY_FOREACH(m, b, minds)
+        if (m->contest)
+            return m;
+    for (size_t i = 0; i < b->n_minds; i++) {
+        struct mind *m = &b->minds[(b->next + i) % b->n_minds];
+
+        m->contest = ensemble_contest(m->forecaster);
+        if (m->contest) {
+            b->next = (b->next + i + 1) % b->n_minds;
+            return m;
+        }
+    }
+    return NULL;
+}
+
+void brain_study(struct brain *b)
+{
+    int64_t windows = b->step_ms * STUDY_WINDOWS_S / 1000;
+    struct mind *m = studied(b);
+
+    if (!m || !contest_run(m->contest,
+                           windows < STUDY_WINDOWS_MAX ? (uint32_t)windows : STUDY_WINDOWS_MAX))
+        return;
+    ensemble_settle(m->forecaster, m->contest);
+    contest_free(m->contest);
+    m->contest = NULL;
 }

@@ -138,9 +138,26 @@ static void judge_origin(struct result *r, const struct record *s, const struct 
     }
 }
 
-void arena_run(const struct record *s, struct result *r)
+/* As the controller does it between plans, but at once. */
+static void compete(const struct arena *a, struct ensemble *m, struct result *r)
 {
-    AUTO(ensemble) struct ensemble *m = ensemble_new(s->step_ms);
+    AUTO(contest) struct contest *c = a->no_contests ? NULL : ensemble_contest(m);
+    int64_t begin_us = cpu_us();
+
+    if (!c)
+        return;
+    while (!contest_run(c, 1000))
+        ;
+    ensemble_settle(m, c);
+    r->networks = contest_result(c);
+    r->n_contests++;
+    r->n_large += r->networks.large_wins;
+    r->contests_s += (double)(cpu_us() - begin_us) / 1e6;
+}
+
+void arena_run(const struct arena *a, const struct record *s, struct result *r)
+{
+    AUTO(ensemble) struct ensemble *m = ensemble_new_without(s->step_ms, a->without);
     size_t train = training(s), n = s->n_value, done = 0, origin = SIZE_MAX;
     int64_t begin_us = cpu_us();
     double scale = scale_of(s, train);
@@ -158,10 +175,11 @@ void arena_run(const struct record *s, struct result *r)
 
             ensemble_add(m, (int64_t)done, s->value[done]);
             r->worst_us = fmax(r->worst_us, (double)(cpu_us() - before));
+            compete(a, m, r);
         }
         judge_origin(r, s, m, k);
     }
-    r->us_per_step = (double)(cpu_us() - begin_us) / (double)done;
+    r->us_per_step = ((double)(cpu_us() - begin_us) - 1e6 * r->contests_s) / (double)done;
     finish(&r->huddle, scale);
     finish(&r->naive, scale);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "controller/forecast/contest.h"
 #include "proto/base/err.h"
 
 #define ARENA_HORIZON 12
@@ -25,14 +26,22 @@ struct score {
 struct result {
     char name[64];
     struct score huddle, naive, best; /* best: the best peer of each figure, chosen afterwards */
-    double us_per_step, worst_us;
+    double us_per_step, worst_us;     /* CPU time, contests of the networks apart */
+    double contests_s;
+    uint32_t n_contests, n_large;      /* of them won by the large one */
+    struct forecast_networks networks; /* the last */
+};
+
+struct arena {
+    uint32_t without; /* members that are left out (ensemble_new_without) */
+    bool no_contests; /* the small network alone */
 };
 
 /* Reads "t,value" lines; the caller frees value, on failure too. */
 int record_read(const char *path, struct record *ret_record, struct err *e);
 
 /* Fills all of `r` but `best`. */
-void arena_run(const struct record *s, struct result *r);
+void arena_run(const struct arena *a, const struct record *s, struct result *r);
 
 /* The same series judged while it is young: it starts anew at YOUNG_STARTS places, each time behind
  * ten silent steps, and is judged from the 12th to the 60th step of demand. */

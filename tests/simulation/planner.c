@@ -256,6 +256,7 @@ static struct plan *think(struct world *w, struct snapshot *s)
         w->brain = brain_new(w->options.seed);
     if (brain_plan(w->brain, s, 2000, &p, &e) < 0)
         world_break(w, "brain: %s", e.text);
+    brain_study(w->brain);
     return p;
 }
 

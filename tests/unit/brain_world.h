@@ -146,6 +146,7 @@ static inline struct plan *world_plan(struct world *w, struct brain *b)
 
     if (brain_plan(b, s, 1000000000, &p, &e) < 0)
         fprintf(stderr, "brain_plan: %s\n", e.text);
+    brain_study(b);
     snapshot_unref(s);
     return p;
 }

@@ -61,6 +61,7 @@ static void serve_second(struct desk *d, struct thinker *t)
         struct err e = ERR_INIT;
 
         assert_int_equal(brain_plan(t->brain, s, 1000, &answer.plan, &e), 0);
+        brain_study(t->brain);
         t->forecast_step = answer.plan->models[0].forecast.first_step;
         t->forecast_steps = answer.plan->models[0].forecast.n_steps;
         desk_step(d, &answer);

@@ -1,4 +1,5 @@
-/* The planner's thread: every snapshot is planned, in order; ending it loses and leaks nothing. */
+/* The planner's thread: every snapshot is planned, in order; ending it loses and leaks nothing;
+ * what is learned beside the plans goes on. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,13 +18,17 @@ struct desk {
     struct planner *planner;
     uint64_t versions[PLANS];
     int plans, failures;
+    bool one_by_one;          /* the loop ends at each plan */
+    uint32_t contested_steps; /* of the newest plan's first model */
 };
 
 static void on_plan(void *data, struct plan *plan, const char *why)
 {
     struct desk *d = data;
 
-    if (plan) {
+    if (plan && d->one_by_one) {
+        d->contested_steps = plan->models[0].forecast.networks.steps;
+    } else if (plan) {
         d->versions[d->plans] = plan->snapshot->version;
     } else {
         assert_non_null(strstr(why, "step of 0 ms"));
@@ -31,7 +36,7 @@ static void on_plan(void *data, struct plan *plan, const char *why)
     }
     d->plans++;
     plan_free(plan);
-    if (d->plans == PLANS)
+    if (d->plans == PLANS || d->one_by_one)
         loop_stop(d->loop, 0);
 }
 
@@ -86,11 +91,35 @@ static void it_can_be_ended_at_any_time(void **state)
     }
 }
 
+/* What is learned beside the plans goes on behind each of them, and is in a later one. */
+static void the_networks_compete_behind_the_plans(void **state)
+{
+    static struct world w;
+    struct desk d;
+    uint32_t steps = 0;
+
+    (void)state;
+    world_init(&w, 4, 1);
+    make(&d);
+    d.one_by_one = true;
+    for (; steps < 400 && d.contested_steps == 0; steps++) {
+        w.n_observations = 1;
+        w.observations[0] = (struct observation){ 0, steps, 10 + steps % 7 };
+        planner_ask(d.planner, world_snapshot(&w));
+        assert_int_equal(loop_run(d.loop), 0);
+    }
+    assert_in_range(steps, 242, 300);
+    assert_int_equal(d.contested_steps, 240);
+    planner_free(d.planner);
+    loop_free(d.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_snapshot_is_planned_in_order),
         cmocka_unit_test(it_can_be_ended_at_any_time),
+        cmocka_unit_test(the_networks_compete_behind_the_plans),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
