@@ -218,9 +218,9 @@ struct controller_options {
     int64_t report_interval_ms;  /* told to agents; default 5000 */
     bool front_door;             /* a front door is configured: moves wait for its word */
     int64_t port_low, port_high; /* for replicas that name no port; default 20000-29999 */
-    /* Reads a file that an object names: what "zone": the TZif bytes of an IANA zone; "carbon": the
-     * CSV of PowerPolicy.carbon. Called when such an object is put or restored, never later; the
-     * bytes are freed by the core. NULL: only "UTC" and fixed offsets ("+02:00") are known. */
+    /* Reads a file that an object names: what "zone": the TZif bytes of an IANA zone. Called when
+     * such an object is put or restored, never later; the bytes are freed by the core. NULL: only
+     * "UTC" and fixed offsets ("+02:00") are known. */
     int (*load)(void *data, const char *what, const char *name, char **ret_bytes, size_t *ret_n);
     void *load_data;
 };

@@ -98,7 +98,7 @@ void core_put(struct controller *c, const struct controller_event *e);
 void core_delete(struct controller *c, const struct controller_event *e);
 void core_verb(struct controller *c, const struct controller_event *e);
 void core_door(struct controller *c, const struct door_facts *door);
-void core_policy_load(struct controller *c, struct policy *p); /* zone and carbon files */
+void core_policy_load(struct controller *c, struct policy *p); /* zone files */
 
 /* serving.c */
 bool core_door_fresh(const struct controller *c);

@@ -416,9 +416,7 @@ json_t *view_policy(struct controller *c, const struct policy *p)
     for (size_t i = 0; i < c->cluster->pools.n_items; i++)
         if (pool_policy(c->cluster, cluster_pool(c->cluster, i)) == p)
             json_array_append_new(pools, view_text(cluster_pool(c->cluster, i)->name));
-    view_set(o, "status",
-             json_pack("{s:b, s:f, s:o}", "windowOpen", p->window_open, "carbonWeight",
-                       p->carbon_weight, "pools", pools));
+    view_set(o, "status", json_pack("{s:b, s:o}", "windowOpen", p->window_open, "pools", pools));
     return o;
 }
 

@@ -103,10 +103,10 @@ struct served_model {
 };
 
 struct power_pool {
-    struct string_map selector;   /* node labels; empty: every node */
-    char *policy;                 /* PowerPolicy by name */
-    int64_t min_awake, max_awake; /* nodes; max -1: all */
-    int64_t spare;                /* awake nodes beyond need (>= 1 survives the loss of any one) */
+    struct string_map selector; /* node labels; empty: every node */
+    char *policy;               /* PowerPolicy by name */
+    int64_t min_awake;          /* nodes */
+    int64_t spare;              /* awake nodes beyond need (>= 1 survives the loss of any one) */
     struct {
         char *type;    /* "none" or "exec" */
         char *program; /* exec: absolute path */
@@ -119,7 +119,6 @@ struct power_pool {
     } boot;
     int64_t standby_mw;     /* drawn asleep */
     int64_t cycles_per_day; /* power cycles per node and day */
-    char *curve;            /* a named curve for nodes that do not measure, "" : learned */
     bool wake_proven;       /* a person vouches that waking works here (else it must be proven) */
 };
 
@@ -144,10 +143,6 @@ struct power_policy {
     } budget;
     struct policy_window *windows;
     size_t n_windows;
-    struct {
-        char *source; /* "none" or "file": CSV of time and gCO2/kWh */
-        char *path;
-    } carbon;
     double price_per_kwh; /* for reports */
     char *currency;
     bool dry_run, paused;
@@ -178,6 +173,10 @@ int manifest_kind_parse(const char *name, enum manifest_kind *ret_kind); /* any 
 /* Parses one object from a JSON value (API body). `where` is put before the path in errors. */
 int manifest_from_json(const json_t *doc, const char *where, struct manifest **ret_m,
                        struct err *e);
+
+/* Takes out of an object what is planned and not supported yet (it had no effect where an earlier
+ * version took it), which the readers refuse. */
+void manifest_drop_planned(json_t *doc);
 
 /* Parses all documents of a text (YAML or JSON; `---` between documents, and `kind: List`). On
  * error nothing is returned. `file` is for messages. */

@@ -150,8 +150,6 @@ static bool pool_contradicts(const struct power_pool *p, struct contradiction *r
         WRONG("driver.program", p->driver.program[0]
                                     ? "expected an absolute path, for type exec"
                                     : "is missing; expected an absolute path, for type exec");
-    if (p->max_awake >= 0 && p->max_awake < p->min_awake)
-        WRONG("maxAwake", "is smaller than spec.minAwake; expected at least that");
     return false;
 }
 
@@ -159,8 +157,6 @@ static bool policy_contradicts(const struct power_policy *p, struct contradictio
 {
     if (p->horizon_ms < p->interval_ms)
         WRONG("horizon", "is shorter than spec.interval; expected at least that");
-    if (strcmp(p->carbon.source, "file") == 0 && !p->carbon.path[0])
-        WRONG("carbon.path", "is missing; expected a file, for source file");
     return false;
 }
 
@@ -175,6 +171,42 @@ static bool contradicts(const struct manifest *m, struct contradiction *ret)
     default:
         return policy_contradicts(&m->policy, ret);
     }
+}
+
+/* --- what is not there yet ----------------------------------------------------------------------
+ *
+ * Refused by its name: a limit or a source that is read and then ignored would be believed in.
+ */
+
+static const struct {
+    enum manifest_kind kind;
+    const char *key; /* below spec */
+} PLANNED[] = {
+    { KIND_POWER_POOL, "maxAwake" },
+    { KIND_POWER_POOL, "curve" },
+    { KIND_POWER_POLICY, "carbon" },
+};
+
+static int refuse_planned(const struct place *at, enum manifest_kind kind, const json_t *spec,
+                          struct err *e)
+{
+    for (size_t i = 0; i < ARRAY_LEN(PLANNED); i++) {
+        struct place child = place_below(at, spec, PLANNED[i].key);
+
+        if (PLANNED[i].kind == kind && json_object_get(spec, PLANNED[i].key))
+            return place_error(&child, e, "not supported yet; leave it out");
+    }
+    return 0;
+}
+
+void manifest_drop_planned(json_t *doc)
+{
+    const char *name = json_string_value(json_object_get(doc, "kind"));
+    json_t *spec = json_object_get(doc, "spec");
+
+    for (size_t i = 0; i < ARRAY_LEN(PLANNED); i++)
+        if (name && strcmp(name, manifest_kind_name(PLANNED[i].kind)) == 0)
+            (void)json_object_del(spec, PLANNED[i].key);
 }
 
 /* A DNS-1123 subdomain, as Kubernetes wants names. */
@@ -296,7 +328,8 @@ int manifest_read(const struct place *top, const json_t *doc, struct manifest **
         return r;
     spec = json_object_get(doc, "spec");
     at = place_below(top, doc, "spec");
-    if ((r = fields_read(m, manifest_fields(kind), &at, spec, e)) < 0)
+    if ((r = refuse_planned(&at, kind, spec, e)) < 0 ||
+        (r = fields_read(m, manifest_fields(kind), &at, spec, e)) < 0)
         return r;
     if (contradicts(m, &wrong)) {
         at = place_deep(&at, spec, wrong.path);

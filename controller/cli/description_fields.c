@@ -156,7 +156,6 @@ static const struct column POOL[] = {
     { "Unreachable", "status.unreachable", show_count, false },
     { "Power", "status.watts", show_watts, false },
     { "Min awake", "spec.minAwake", show_count, false },
-    { "Max awake", "spec.maxAwake", show_count, false },
     { "Spare", "spec.spare", show_count, false },
     { "Driver", "spec.driver.type", show_text, false },
     { "Program", "spec.driver.program", show_text, false },
@@ -177,8 +176,6 @@ static const struct column POLICY[] = {
     { "Moves at once", "spec.budget.moves", show_count, false },
     { "Sleeps at once", "spec.budget.sleeps", show_count, false },
     { "Wakes at once", "spec.budget.wakes", show_count, false },
-    { "Carbon source", "spec.carbon.source", show_text, false },
-    { "Carbon weight", "status.carbonWeight", show_number, false },
     { "Pools", "status.pools", show_words, false },
     END,
 };

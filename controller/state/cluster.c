@@ -305,7 +305,6 @@ struct policy *policy_put(struct cluster *c, const struct manifest *object)
     if (!p) {
         p = xcalloc(1, sizeof(*p));
         p->name = xstrdup(object->meta.name);
-        p->carbon_weight = 1;
         p->window_open = true;
         named_add(&c->policies, p);
     }

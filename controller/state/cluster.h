@@ -100,7 +100,6 @@ struct policy {
     struct zone **zones;          /* of its windows, in order; NULL entries: unknown (closed) */
     size_t n_zones;
     bool window_open; /* at the last look */
-    double carbon_weight;
     uint32_t index;
 };
 

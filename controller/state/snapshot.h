@@ -111,8 +111,7 @@ struct snap_pool {
 struct snap_policy {
     const char *name;
     const struct power_policy *spec;
-    bool window_open;     /* moves and sleeps are allowed now */
-    double carbon_weight; /* joules are weighed with it; 1 without a source */
+    bool window_open; /* moves and sleeps are allowed now */
 };
 
 /* One step of a model's demand series, for the forecasters. Step k covers wall time

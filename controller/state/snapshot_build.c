@@ -104,7 +104,6 @@ static void build_policies(struct builder *b)
             .name = snapshot_text(b->memory, p->name),
             .spec = &snapshot_object(b->memory, p->revision)->policy,
             .window_open = p->window_open,
-            .carbon_weight = p->carbon_weight,
         };
     }
     b->s->policies = out;

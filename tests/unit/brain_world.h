@@ -47,8 +47,8 @@ static inline void world_init(struct world *w, uint32_t nodes, uint32_t models)
         .confidence = 0.9,
         .budget = { .moves = -1, .sleeps = -1, .wakes = -1, .move_joules = 10 },
     };
-    w->pool_spec = (struct power_pool){ .min_awake = 1, .spare = 1, .max_awake = -1 };
-    w->policy = (struct snap_policy){ "policy", &w->policy_spec, true, 1 };
+    w->pool_spec = (struct power_pool){ .min_awake = 1, .spare = 1 };
+    w->policy = (struct snap_policy){ "policy", &w->policy_spec, true };
     w->pool = (struct snap_pool){ "pool", &w->pool_spec, 0, 3000 };
     for (uint32_t i = 0; i < nodes; i++) {
         snprintf(w->node_names[i], sizeof(w->node_names[i]), "n%03u", i);

@@ -110,12 +110,32 @@ static void wild_numbers_are_left_out(void **state)
     assert_int_equal(live(rows, ARRAY_LEN(rows), NULL), 0);
 }
 
+/* Earlier versions took these, without any effect. */
+static void what_is_refused_today_was_taken_once(void **state)
+{
+    static const struct controller_row rows[] = {
+        { TABLE_OBJECT, "powerpools/p",
+          "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"PowerPool\","
+          "\"metadata\":{\"name\":\"p\"},\"spec\":{\"maxAwake\":3,\"curve\":\"spec\"}}" },
+        { TABLE_OBJECT, "powerpolicies/q",
+          "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"PowerPolicy\","
+          "\"metadata\":{\"name\":\"q\"},"
+          "\"spec\":{\"carbon\":{\"source\":\"file\",\"path\":\"/c\"}}}" },
+    };
+    struct err e = ERR_INIT;
+
+    (void)state;
+    if (live(rows, ARRAY_LEN(rows), &e) < 0)
+        fail_msg("%s", e.text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(history_is_no_reason_not_to_start),
         cmocka_unit_test(what_must_not_be_lost_is_named),
         cmocka_unit_test(wild_numbers_are_left_out),
+        cmocka_unit_test(what_is_refused_today_was_taken_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
