@@ -7,8 +7,8 @@ import re
 import signal
 import time
 
-from tests.integration.test_faults import RACK, acts, apply, rack_of
 from tests.lab.enter import in_lab
+from tests.lab.serving import RACK, acts, apply, rack_of
 
 PRICED = RACK.replace("strategy: demand", "strategy: demand\n  pricePerKwh: 0.4\n  currency: CHF")
 STEP_S = 5  # of the newest history
