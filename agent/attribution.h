@@ -1,10 +1,10 @@
 /* One interval's joules of a node, given to its replicas. Pure, in integers: the shares and what
  * is left over add up to the node exactly.
  *
- * The idle part (what the node would have drawn doing nothing) goes by reserved CPU: a replica pays
- * for its part of the node's capacity, and what nobody reserved is nobody's. A replica that
- * reserves nothing counts as an equal part of what the others leave. The rest, the dynamic part,
- * goes by the CPU time that each used; the CPU time of everybody else is nobody's. */
+ * The idle part (what the node would have drawn doing nothing: idle_power.h) goes by reserved CPU:
+ * a replica pays for its part of the node's capacity, and what nobody reserved is nobody's. A
+ * replica that reserves nothing counts as an equal part of what the others leave. The rest, the
+ * dynamic part, goes by the CPU time that each used; the CPU time of everybody else is nobody's. */
 #ifndef HUDDLE_ATTRIBUTION_H
 #define HUDDLE_ATTRIBUTION_H
 

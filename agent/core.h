@@ -18,6 +18,7 @@
 #include "agent/agent.h"
 #include "agent/attribution.h"
 #include "agent/energy_counter.h"
+#include "agent/idle_power.h"
 #include "agent/service_counters.h"
 #include "proto/base/random.h"
 
@@ -177,8 +178,8 @@ struct agent {
     struct sample_cpu cpu; /* the newest that was valid */
     struct energy_counter energy;
     uint64_t unattributed_uj;
-    double idle_w;      /* without GPUs: the least seen; 0: none yet */
-    double *gpu_idle_w; /* the same by zone */
+    struct idle_power idle; /* without GPUs */
+    double *gpu_idle_w;     /* by zone, of GPUs: the least seen; 0: none yet */
     size_t cap_gpu_idle;
     uint64_t self_ns;                             /* CPU time of this process */
     struct foreign_point foreign[FOREIGN_POINTS]; /* oldest first */
@@ -254,8 +255,10 @@ void metering_take(struct agent *a, const struct sample *s);
 void metering_zero(struct agent *a);                                           /* a new epoch */
 bool metering_foreign_permille(const struct agent *a, uint32_t *ret_permille); /* false: unknown */
 
-/* joules.c: shares the joules of one interval out to the replicas */
-void joules_attribute(struct agent *a, uint64_t step_uj, const struct sample *s, uint64_t busy_ns);
+/* joules.c: shares the joules of one interval out to the replicas. Of its CPU time, `busy_ns` of
+ * `whole_ns` were used; 0 of 0: unknown. */
+void joules_attribute(struct agent *a, uint64_t step_uj, const struct sample *s, uint64_t busy_ns,
+                      uint64_t whole_ns);
 
 /* sleep.c */
 void sleep_order(struct agent *a, const struct wire_reply *reply);

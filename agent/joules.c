@@ -1,6 +1,8 @@
 /* Whose joules they were. A GPU's go to the replicas that hold it, in equal parts; all others by
- * reserved and used CPU (attribution.h). What is idle is told apart by the least that the node, or
- * the GPU, was seen to draw since this agent started. Replicas and rest are the node, exactly. */
+ * reserved and used CPU (attribution.h). What is idle is told apart by what the node would draw
+ * doing nothing (idle_power.h), and by the least that the GPU was seen to draw. Replicas and rest
+ * are the node, exactly. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,7 @@
 struct interval {
     const struct sample *sample;
     int64_t length_ms;
-    uint64_t busy_ns;
+    uint64_t busy_ns, whole_ns; /* CPU time */
 };
 
 static bool is_plain(enum provenance p)
@@ -21,16 +23,22 @@ static bool is_plain(enum provenance p)
     return p == PROVENANCE_MEASURED || p == PROVENANCE_ESTIMATED;
 }
 
-/* Learns from the interval, and says how much of its energy is idle. */
-static uint64_t idle_part_uj(double *idle_w, bool learn, uint64_t step_uj, int64_t length_ms)
+static double watts_of(uint64_t step_uj, int64_t length_ms)
 {
-    double watts = (double)step_uj / 1e3 / (double)length_ms;
+    return (double)step_uj / 1e3 / (double)length_ms;
+}
 
-    if (learn && length_ms >= IDLE_LEAST_MS && step_uj > 0 && (*idle_w <= 0 || watts < *idle_w))
-        *idle_w = watts;
-    if (*idle_w <= 0 || *idle_w >= watts)
+/* How much of the interval's energy is idle. */
+static uint64_t idle_part_uj(double idle_w, uint64_t step_uj, int64_t length_ms)
+{
+    if (idle_w <= 0 || idle_w >= watts_of(step_uj, length_ms))
         return step_uj;
-    return (uint64_t)(*idle_w * 1e3 * (double)length_ms);
+    return (uint64_t)(idle_w * 1e3 * (double)length_ms);
+}
+
+static bool can_learn(enum provenance p, uint64_t step_uj, int64_t length_ms)
+{
+    return is_plain(p) && length_ms >= IDLE_LEAST_MS && step_uj > 0;
 }
 
 static void make_room(struct agent *a)
@@ -104,11 +112,15 @@ static uint64_t share_gpus(struct agent *a, const struct interval *interval)
     for (size_t i = 0; i < a->energy.n_zones; i++) {
         const struct energy_zone *z = &a->energy.zones[i];
         struct attribution_node node = { .energy_uj = z->step_uj };
+        double watts;
 
         if (z->kind != ZONE_GPU || !z->counted || z->step_uj == 0)
             continue;
-        node.idle_uj = idle_part_uj(&a->gpu_idle_w[i], is_plain(z->provenance), z->step_uj,
-                                    interval->length_ms);
+        watts = watts_of(z->step_uj, interval->length_ms);
+        if (can_learn(z->provenance, z->step_uj, interval->length_ms) &&
+            (a->gpu_idle_w[i] <= 0 || watts < a->gpu_idle_w[i]))
+            a->gpu_idle_w[i] = watts;
+        node.idle_uj = idle_part_uj(a->gpu_idle_w[i], z->step_uj, interval->length_ms);
         share_out(a, &node, holds_gpu, gpu_of(interval->sample, z), true);
         all_uj += z->step_uj;
     }
@@ -129,14 +141,19 @@ static void share_rest(struct agent *a, const struct interval *interval, uint64_
                                      .capacity_milli = a->inventory ? a->inventory->cpu_milli : 0,
                                      .busy_ns = interval->busy_ns };
 
-    node.idle_uj = idle_part_uj(&a->idle_w, is_plain(energy_counter_provenance(&a->energy)),
-                                step_uj, interval->length_ms);
+    if (can_learn(energy_counter_provenance(&a->energy), step_uj, interval->length_ms))
+        idle_power_add(
+            &a->idle,
+            interval->whole_ns > 0 ? (double)interval->busy_ns / (double)interval->whole_ns : NAN,
+            watts_of(step_uj, interval->length_ms), (double)interval->length_ms / 1e3);
+    node.idle_uj = idle_part_uj(idle_power_w(&a->idle), step_uj, interval->length_ms);
     share_out(a, &node, runs, 0, false);
 }
 
-void joules_attribute(struct agent *a, uint64_t step_uj, const struct sample *s, uint64_t busy_ns)
+void joules_attribute(struct agent *a, uint64_t step_uj, const struct sample *s, uint64_t busy_ns,
+                      uint64_t whole_ns)
 {
-    struct interval interval = { s, s->boot_ms - a->look.boot_ms, busy_ns };
+    struct interval interval = { s, s->boot_ms - a->look.boot_ms, busy_ns, whole_ns };
     uint64_t gpus_uj;
 
     make_room(a);

@@ -11,7 +11,7 @@
 #include "agent/report.h"
 #include "proto/base/array.h"
 
-#define VERSION 1u
+#define VERSION 2u
 #define ITEMS_MAX 65536u
 
 struct codec {
@@ -165,6 +165,16 @@ static void energy(struct codec *c, struct energy_counter *e)
         zone(c, c->out ? &e->zones[i] : ARRAY_ADD(e, zones));
 }
 
+static void idle_power(struct codec *c, struct idle_power *p)
+{
+    finite_number(c, &p->least_w);
+    for (size_t i = 0; i < IDLE_POWER_BINS; i++) {
+        finite_number(c, &p->bins[i].seconds);
+        finite_number(c, &p->bins[i].busy);
+        finite_number(c, &p->bins[i].watts);
+    }
+}
+
 static void node(struct codec *c, struct agent *a)
 {
     flag(c, &a->looked);
@@ -176,7 +186,7 @@ static void node(struct codec *c, struct agent *a)
     u64(c, &a->cpu.steal_ns);
     u64(c, &a->cpu.guest_ns);
     u64(c, &a->unattributed_uj);
-    finite_number(c, &a->idle_w);
+    idle_power(c, &a->idle);
     energy(c, &a->energy);
 }
 

@@ -148,7 +148,7 @@ void metering_take(struct agent *a, const struct sample *s)
         whole_ns = grown(all_ns(&s->cpu), all_ns(&a->cpu));
     }
     if (a->looked)
-        joules_attribute(a, energy_uj(a) - before_uj, s, busy_ns);
+        joules_attribute(a, energy_uj(a) - before_uj, s, busy_ns, whole_ns);
     if (cpu || !a->looked)
         take_foreign(a, s, busy_ns, whole_ns, known);
     keep(a, s);

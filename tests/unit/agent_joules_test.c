@@ -4,8 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tests/unit/agent_rig.h"
 #include <cmocka.h>
+
+#include "tests/unit/agent_rig.h"
 
 static void report_after(struct rig *r, int64_t ms)
 {
@@ -77,11 +78,53 @@ static void test_gpu_that_nobody_holds(void **state)
     rig_end(&r);
 }
 
+/* A node that draws 100 W + 200 W x utilization, and is never below half: 100 W are idle, and not
+ * the 200 W that were the least seen. The replica reserves a quarter of it and does all of its
+ * work. */
+static void test_idle_of_a_node_that_never_is(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    uint64_t idle, dynamic, length_ms;
+    struct rig r;
+
+    (void)state;
+    rig_start(&r);
+    r.ready_at_once = true;
+    r.n_groups = 1;
+    r.groups[0] = (struct sample_group){ .id = agent_group_id("m-1"), .valid = true };
+    rig_want(&r, &d, 1);
+    rig_started(&r, "m-1");
+    for (int i = 0; i < 6; i++) {
+        r.busy_permille = i % 2 ? 500 : 700;
+        r.watts = i % 2 ? 200 : 240;
+        report_after(&r, 5000);
+    }
+    rig_new(&r, "boot-1"); /* what was learned outlives the agent */
+    rig_adopt(&r, &d, 4242);
+    rig_tick(&r);
+    report_after(&r, 1000);
+    idle = rig_told(&r, "m-1")->energy_idle_uj;
+    dynamic = rig_told(&r, "m-1")->energy_dynamic_uj;
+    length_ms = (uint64_t)r.report->boot_ms;
+    r.groups[0].cpu_ns += UINT64_C(20000000000); /* more than there was: all of it */
+    r.busy_permille = 700;
+    r.watts = 240;
+    report_after(&r, 5000);
+    length_ms = (uint64_t)r.report->boot_ms - length_ms;
+    idle = rig_told(&r, "m-1")->energy_idle_uj - idle;
+    dynamic = rig_told(&r, "m-1")->energy_dynamic_uj - dynamic;
+    assert_in_range(idle, length_ms * 25000 - length_ms, length_ms * 25000 + length_ms);
+    assert_in_range(dynamic, length_ms * 139000,
+                    length_ms * 140000 + length_ms); /* of two samples */
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gpu_joules_go_to_its_holder),
         cmocka_unit_test(test_gpu_that_nobody_holds),
+        cmocka_unit_test(test_idle_of_a_node_that_never_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
