@@ -119,6 +119,14 @@ static void put(struct copier *c, const char *bytes, size_t n)
     c->lost += n - (written > 0 ? (size_t)written : 0);
 }
 
+/* What an earlier run has said last was not said by this one. */
+static void begin_run(struct copier *c)
+{
+    open_log(c);
+    if (c->log >= 0 && c->size > 0)
+        put(c, "\n" LOG_RUN, strlen("\n" LOG_RUN));
+}
+
 static void copy(struct copier *c, int pipe_fd)
 {
     char chunk[CHUNK];
@@ -160,7 +168,7 @@ static _Noreturn void copier_main(int folder, int pipe_fd, uint64_t bytes)
     spawn_close_from(3);
     spawn_drop_capabilities();
     (void)!chdir("/");
-    open_log(&c);
+    begin_run(&c);
     copy(&c, 0);
     _exit(0);
 }

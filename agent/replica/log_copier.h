@@ -4,6 +4,7 @@
  *
  * Why a process: a file that the replica itself appends to grows without bound as soon as no agent
  * is there to cut it, and a pipe that the agent reads stalls the replica when the agent is gone.
+ * A log that goes on after an earlier run of the replica gets a line of its own, LOG_RUN.
  * This one outlives the agent, ends at the end of the pipe, never blocks on a full disk (it drops
  * and says how much), holds no capability, and needs a few pages. */
 #ifndef HUDDLE_REPLICA_LOG_COPIER_H
@@ -16,6 +17,8 @@
 #include "proto/base/err.h"
 
 #define LOG_BYTES_LEAST (64u << 10)
+
+#define LOG_RUN "[huddle: started again]\n"
 
 /* Starts it; what is written to *ret_fd (the caller's to close) goes to the log. The process is a
  * child of the caller. `bytes` is the bound of both files together. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/replica/log_copier.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/utf8.h"
 
@@ -135,15 +136,27 @@ static void read_end(const char *folder, const char *name, struct strbuf *text)
     }
 }
 
+/* Behind the last LOG_RUN, which stands in a line of its own. Logs may hold zero bytes. */
+static const char *newest_run(const char *text, size_t n)
+{
+    const char *start = text, *at, *end = text + n;
+
+    while ((at = memmem(start, (size_t)(end - start), "\n" LOG_RUN, strlen("\n" LOG_RUN))))
+        start = at + strlen("\n" LOG_RUN);
+    return start;
+}
+
 void log_tail(const char *folder, size_t lines, size_t most, struct strbuf *out)
 {
     AUTO(strbuf) struct strbuf text = STRBUF_INIT;
     struct strbuf log = STRBUF_INIT;
+    const char *run;
 
     read_end(folder, "log", &log);
     if (log.length < most)
         read_end(folder, "log.1", &text);
     strbuf_add(&text, strbuf_text(&log), log.length);
     strbuf_done(&log);
-    log_tail_of(strbuf_text(&text), text.length, lines, most, out);
+    run = newest_run(strbuf_text(&text), text.length);
+    log_tail_of(run, text.length - (size_t)(run - strbuf_text(&text)), lines, most, out);
 }

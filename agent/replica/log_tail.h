@@ -11,7 +11,8 @@
  * and terminal escapes are left out, bytes that are no UTF-8 become "?". Pure. */
 void log_tail_of(const char *text, size_t n, size_t lines, size_t most, struct strbuf *out);
 
-/* The same of FOLDER/log, and of log.1 where the log has only just been moved there. */
+/* The same of what the newest run of the replica wrote to FOLDER/log, and of log.1 where the log
+ * has only just been moved there. */
 void log_tail(const char *folder, size_t lines, size_t most, struct strbuf *out);
 
 #endif

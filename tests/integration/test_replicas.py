@@ -212,6 +212,7 @@ def test_why_a_start_failed():
         # What ends by itself is tried again before it is given up, what cannot be started is not.
         log = log_of(rack.nodes["n1"])
         assert log.count('msg="replica ended by itself"') >= 4
+        assert "expired | the licence" not in log, "last words of an earlier run"
         assert log.count("user nosuchuser") == 1
 
 

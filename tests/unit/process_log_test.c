@@ -58,6 +58,39 @@ static void a_line_is_not_cut_where_the_log_moves(void **state)
     assert_in_range(n_lines, 65, 130);
 }
 
+/* A run that ends without a word must not be explained by those of an earlier one. */
+static void last_words_are_of_the_newest_run(void **state)
+{
+    static const struct {
+        const char *script, *tail;
+    } runs[] = {
+        { "printf 'out of memory'; exit 1", "out of memory" }, /* without the end of the line */
+        { "exit 2", "" },
+        { "echo no weights; exit 3", "no weights" },
+        { "exit 4", "" },
+    };
+    struct world *w = *state;
+    AUTO(strbuf) struct strbuf log = STRBUF_INIT;
+    char path[256], line[256];
+    FILE *f;
+
+    for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
+        run(w, runs[i].script);
+        assert_string_equal(w->told.tail, runs[i].tail);
+        close_agent(w);
+    }
+    path_of(w, "m-1", "log", path);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f))
+        strbuf_puts(&log, line);
+    assert_int_equal(fclose(f), 0);
+    assert_string_equal(strbuf_text(&log), /* all of it is there for people */
+                        "out of memory\n[huddle: started again]\n"
+                        "\n[huddle: started again]\nno weights\n"
+                        "\n[huddle: started again]\n");
+}
+
 static void a_log_that_cannot_be_written_stops_nobody(void **state)
 {
     struct world *w = *state;
@@ -136,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_log_is_bounded_and_keeps_the_end),
         TEST(a_line_is_not_cut_where_the_log_moves),
+        TEST(last_words_are_of_the_newest_run),
         TEST(a_log_that_cannot_be_written_stops_nobody),
         TEST(folders_of_the_ended_are_kept_but_not_for_ever),
         cmocka_unit_test(tails_are_one_printable_line),
