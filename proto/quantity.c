@@ -208,7 +208,7 @@ int quantity_time_of_day(const char *text, int64_t *ret_ms, struct err *e)
         text[3] > '5')
         return err_set(e, -EINVAL, "\"%.40s\" is not a time of day like 08:30", text);
     minutes = (text[0] * 10 + text[1] - 11 * '0') * 60 + text[3] * 10 + text[4] - 11 * '0';
-    if (minutes > 24 * 60)
+    if (minutes > 24L * 60)
         return err_set(e, -EINVAL, "\"%.40s\" is later than 24:00", text);
     *ret_ms = minutes * 60000;
     return 0;

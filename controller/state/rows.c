@@ -279,9 +279,7 @@ static void inventory_from_row(struct inventory *v, const json_t *o)
         v->gpus[i].model = model;
         get_u64(json_array_get(gpus, i), "memory", &v->gpus[i].memory_bytes);
     }
-    v->labels.pair = json_object_size(labels)
-                         ? xcalloc(json_object_size(labels), sizeof(*v->labels.pair))
-                         : NULL;
+    v->labels.pair = xcalloc(json_object_size(labels) + 1, sizeof(*v->labels.pair));
     json_object_foreach(labels, key, value) /* stored in ascending order */
     {
         const char *text = json_string_value(value);

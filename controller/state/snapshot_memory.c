@@ -68,7 +68,7 @@ const char *snapshot_text(struct snapshot_memory *m, const char *text)
     if (n == 0)
         return "";
     copy = snapshot_alloc(m, n + 1, 1);
-    memcpy(copy, text, n);
+    memcpy(copy, text, n + 1);
     return copy;
 }
 

@@ -208,7 +208,7 @@ static bool read_header(const unsigned char *p, size_t n, struct header *h)
 
 static size_t body_size(const struct header *h, size_t time_size)
 {
-    return h->time * (time_size + 1) + h->type * 6u + h->chars + h->leap * (time_size + 4) +
+    return h->time * (time_size + 1) + h->type * (size_t)6 + h->chars + h->leap * (time_size + 4) +
            h->isstd + h->isut;
 }
 
@@ -226,7 +226,7 @@ static bool read_body(struct zone *z, const unsigned char *p, const struct heade
         if (index[i] >= h->type)
             return false;
         z->at_s[i] = time_size == 8 ? be64(at) : (int64_t)(int32_t)be32(at);
-        z->offset_s[i] = (int32_t)be32(types + index[i] * 6u);
+        z->offset_s[i] = (int32_t)be32(types + index[i] * (size_t)6);
         if (i > 0 && z->at_s[i] <= z->at_s[i - 1])
             return false;
     }

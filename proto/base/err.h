@@ -21,15 +21,26 @@ struct err {
         }        \
     }
 
-/* Writes the text and returns `code`. `e` may be NULL: the text is dropped. */
-int err_set(struct err *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Writes the text; `e` may be NULL: the text is dropped. errno stays as it is. */
+void err_text(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* As err_set, with ": " and strerror(-code) behind the text. `code` is a negative errno. */
-int err_errno(struct err *e, int code, const char *format, ...)
+/* As err_text, with ": " and strerror(-code) behind the text. `code` is a negative errno. */
+void err_text_errno(struct err *e, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "<formatted>: " in front of what is there and returns `code`. */
-int err_prefix(struct err *e, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Puts "<formatted>: " in front of what is there. */
+void err_text_before(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static inline int err_code(int code)
+{
+    return code;
+}
+
+/* The same, with the value `code`, so that one line says and returns it: return err_set(e, -EINVAL,
+ * ...). Macros, for every reader of the call, a static analyzer too, sees which code comes back;
+ * `code` stands twice in err_errno(). */
+#define err_set(e, code, ...) (err_text(e, __VA_ARGS__), err_code(code))
+#define err_errno(e, code, ...) (err_text_errno(e, code, __VA_ARGS__), err_code(code))
+#define err_prefix(e, code, ...) (err_text_before(e, __VA_ARGS__), err_code(code))
 
 #endif
