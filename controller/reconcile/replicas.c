@@ -174,10 +174,24 @@ static bool never_came_up(const struct controller *c, const struct replica *r)
     return !r->was_ready && c->now_ms - r->since_ms > startup_limit_ms(r);
 }
 
+/* It serves for the first time. Plans come and go meanwhile: that it moves is its own knowledge. */
+static void arrive(struct controller *c, struct replica *r)
+{
+    const struct replica *old = r->replaces ? named_find(&c->cluster->replicas, r->replaces) : NULL;
+    struct start *s = start_of(c, r->name);
+
+    r->arrived = true;
+    if (s && s->state == START_STARTED)
+        s->state = START_READY;
+    if (!r->replaces || (old && replica_outdated(old))) /* a renewal is not a move */
+        return;
+    c->cluster->moves++;
+    c->cluster->moved = true;
+    marks_add(&c->cluster->move_marks, MOVE_MARKS_MOST, 0, c->wall_ms);
+}
+
 static void observe_replica(struct controller *c, struct replica *r)
 {
-    struct start *s;
-
     if (r->leaving == LEAVING_STOP) {
         if (is_gone(c, r))
             forget(c, r);
@@ -191,15 +205,8 @@ static void observe_replica(struct controller *c, struct replica *r)
         give_up(c, r);
         return;
     }
-    s = start_of(c, r->name);
-    if (s && s->state == START_STARTED && replica_serves(c, r)) {
-        s->state = START_READY;
-        if (s->replaces[0] && !s->renews) {
-            c->cluster->moves++;
-            c->cluster->moved = true;
-            marks_add(&c->cluster->move_marks, MOVE_MARKS_MOST, 0, c->wall_ms);
-        }
-    }
+    if (!r->arrived && replica_serves(c, r))
+        arrive(c, r);
 }
 
 /* --- stopping what is surplus -------------------------------------------------------------------

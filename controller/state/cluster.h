@@ -239,6 +239,7 @@ struct replica {
     uint64_t memory_bytes, load_ms;
     int64_t ready_ms; /* since when it is ready; NEVER_MS: not */
     bool was_ready;   /* since it was created */
+    bool arrived;     /* it has served: its move, if it was one, is counted */
     bool metrics_known;
     int64_t metrics_ms;
     double in_flight_told, load; /* NAN: unknown */

@@ -347,6 +347,7 @@ void replica_from_row(struct replica *r, const json_t *row)
     get_u64(row, "dropGeneration", &r->drop_generation);
     get_u64(row, "startGeneration", &r->start_generation);
     get_bool(row, "wasReady", &r->was_ready);
+    get_bool(row, "wasReady", &r->arrived);
     get_text(row, "why", r->why, sizeof(r->why));
     if (replaces && *replaces)
         r->replaces = xstrdup(replaces);

@@ -9,10 +9,11 @@
 
 #include <cmocka.h>
 
+#include "controller/core.h"
 #include "tests/simulation/world.h"
 
 struct sums {
-    uint64_t requests, failed, excused, sleeps, wakes, drains, starts, restarts, plans;
+    uint64_t requests, failed, excused, sleeps, wakes, drains, starts, restarts, plans, moves;
     int64_t asleep_ms, length_ms, commits;
 };
 
@@ -35,6 +36,7 @@ static void run_one(const struct world_options *options, struct sums *sums)
     sums->starts += w->starts;
     sums->restarts += (uint64_t)w->restarts;
     sums->plans += w->plans;
+    sums->moves += w->core->cluster->moves;
     sums->asleep_ms += w->asleep_node_ms;
     sums->length_ms += options->length_ms * options->hosts;
     sums->commits += w->commits;
@@ -43,12 +45,13 @@ static void run_one(const struct world_options *options, struct sums *sums)
 
 static void print(const char *what, const struct sums *s)
 {
-    printf("%-22s requests %llu failed %llu excused %llu | drains %llu starts %llu sleeps %llu "
-           "wakes %llu | restarts %llu commits %lld asleep %.1f %%\n",
+    printf("%-22s requests %llu failed %llu excused %llu | moves %llu drains %llu starts %llu "
+           "sleeps %llu wakes %llu | restarts %llu commits %lld asleep %.1f %%\n",
            what, (unsigned long long)s->requests, (unsigned long long)s->failed,
-           (unsigned long long)s->excused, (unsigned long long)s->drains,
-           (unsigned long long)s->starts, (unsigned long long)s->sleeps,
-           (unsigned long long)s->wakes, (unsigned long long)s->restarts, (long long)s->commits,
+           (unsigned long long)s->excused, (unsigned long long)s->moves,
+           (unsigned long long)s->drains, (unsigned long long)s->starts,
+           (unsigned long long)s->sleeps, (unsigned long long)s->wakes,
+           (unsigned long long)s->restarts, (long long)s->commits,
            100.0 * (double)s->asleep_ms / (double)s->length_ms);
 }
 
@@ -92,6 +95,7 @@ static void serves_and_saves_with_the_brain(void **unused)
                                          .length_ms = 4800000 },
                 &sums);
     print("brain, fault-free", &sums);
+    assert_true(sums.moves > 0);
     assert_int_equal(sums.failed, 0);
     assert_true(sums.sleeps > 0);
     assert_true(sums.asleep_ms * 20 > sums.length_ms);
