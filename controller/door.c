@@ -53,11 +53,11 @@ static void take_servers(struct controller *c, const struct door_facts *door)
     }
 }
 
-static void judge_slo(struct controller *c, struct model *m)
+static void judge_slo(struct controller *c, struct model *m, double latency_least_ms)
 {
     const struct served_model *spec = model_spec(m);
-    bool slow = spec->slo.latency_ms >= 0 && !isnan(m->latency_ms) &&
-                m->latency_ms > (double)spec->slo.latency_ms;
+    bool slow = spec->slo.latency_ms >= 0 && !isnan(latency_least_ms) &&
+                latency_least_ms > (double)spec->slo.latency_ms;
     bool failing = spec->slo.error_share > 0 && !isnan(m->error_share) &&
                    m->window_requests >= 20 && m->error_share > spec->slo.error_share;
     bool bad = slow || failing;
@@ -100,7 +100,7 @@ static void take_model(struct controller *c, struct model *m, const struct door_
     m->door.requests = d->requests;
     m->door.errors = d->errors;
     m->door.at_ms = c->now_ms;
-    judge_slo(c, m);
+    judge_slo(c, m, d->latency_least_ms);
 }
 
 void core_door(struct controller *c, const struct door_facts *door)

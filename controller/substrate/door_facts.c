@@ -130,6 +130,7 @@ static struct door_model *models_of(const struct door_wants *w, const struct hap
             .errors = m->errors,
             .queue = queue_of(v, slot),
             .latency_ms = latency_window_quantile(&m->latency, now_ms, m->quantile),
+            .latency_least_ms = latency_window_at_least(&m->latency, now_ms, m->quantile),
         };
     }
     *ret_n = n;

@@ -24,4 +24,10 @@ void latency_window_add(struct latency_window *w, int64_t now_ms, double latency
  * the window holds none. */
 double latency_window_quantile(const struct latency_window *w, int64_t now_ms, double q);
 
+/* The latency that quantile q of the service exceeds with 95 % confidence: the sample at rank
+ * q - 1.645 sqrt(q (1 - q) / n), the order-statistic bound of Conover, "Practical nonparametric
+ * statistics", 3rd ed., section 3.2. A few slow ones among few are not yet a slow service. NAN when
+ * the window holds none. */
+double latency_window_at_least(const struct latency_window *w, int64_t now_ms, double q);
+
 #endif
