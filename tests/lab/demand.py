@@ -10,6 +10,7 @@ writes the table that is kept in deploy/examples/demo/demand.csv from the trace 
 from __future__ import annotations
 
 import csv
+import math
 import os
 import pathlib
 import sys
@@ -60,24 +61,26 @@ def scaled(series: Series, peaks: tuple[float, ...]) -> Series:
     return [[rate * peak / top for rate, peak, top in zip(row, peaks, tops)] for row in series]
 
 
-def day(series: Series, number: int) -> Series:
-    return series[number * STEPS : (number + 1) * STEPS]
-
-
 def write_compressed(
     file: pathlib.Path,
-    today: Series,
+    series: Series,
     lead_s: float,
     seconds: float,
     names: tuple[str, ...] = MODELS,
 ) -> None:
-    """The load generator's table: `lead_s` at the first rate, then the day within `seconds`."""
+    """The load generator's table: the last `lead_s` of yesterday, growing from nothing over their
+    first third as no service meets its whole demand cold; then today within `seconds`."""
+    step_s = seconds / STEPS
+    lead = min(STEPS, math.ceil(lead_s / step_s))
     with file.open("w") as out:
         out.write("t_s," + ",".join(names) + "\n")
-        times = [0.0] + [lead_s + seconds * (i + 0.5) / len(today) for i in range(len(today))]
-        times.append(lead_s + seconds)
-        for at, row in zip(times, [today[0], *today, today[-1]]):
-            out.write(f"{at:.3f}," + ",".join(f"{rate:.4f}" for rate in row) + "\n")
+        for step in range(-lead, STEPS):
+            at = max(0.0, lead_s + step_s * (step + 0.5))
+            part = min(1.0, at / (lead_s / 3)) if lead_s > 0 else 1.0
+            row = series[STEPS + step]
+            out.write(f"{at:.3f}," + ",".join(f"{rate * part:.4f}" for rate in row) + "\n")
+        last = series[2 * STEPS - 1]
+        out.write(f"{lead_s + seconds:.3f}," + ",".join(f"{rate:.4f}" for rate in last) + "\n")
 
 
 def main() -> None:

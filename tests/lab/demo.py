@@ -24,7 +24,7 @@ MANIFESTS = REPOSITORY / "deploy/examples/demo"
 OUT = REPOSITORY / "build/demo"
 PEAKS = (140.0, 80.0, 40.0)  # req/s of small, medium, large at their highest
 SLO_MS = 500.0
-LEAD_S = 12.0
+LEAD_S = 30.0  # the end of yesterday: the models start, the forecast sees its first demand
 NODE_CPU_MILLI = 100
 
 
@@ -39,7 +39,6 @@ class Demo:
         self.view = view
         series, self.source = demand.load()
         self.series = demand.scaled(series, PEAKS)
-        self.today = demand.day(self.series, 1)
         self.moments: list[Moment] = []
         self.start = 0.0  # monotonic time at which the day begins
         self.end: dict = {}  # the meter's last reading of the day
@@ -68,7 +67,7 @@ class Demo:
 
     def load_start(self, rack: Rack) -> Traffic:
         table = rack.folder / "load.csv"
-        demand.write_compressed(table, self.today, LEAD_S, self.args.seconds)
+        demand.write_compressed(table, self.series, LEAD_S, self.args.seconds)
         return Traffic(rack, table, demand.MODELS, self.args.seed)
 
     # --- the day ---
@@ -353,6 +352,7 @@ def finish(demo: Demo, load: dict) -> int:
     suffix = "-demand" if demo.args.strategy == "demand" else ""
     report.write_json(OUT / f"report{suffix}.json", r)
     notes = [*NOTES, f"Demand: {r['source']}; {demo.args.seconds:g} s stand for a day."]
+    report.write_json(OUT / f"moments{suffix}.json", demo.moments)
     report.write_html(OUT / f"report{suffix}.html", rows, notes, plots(demo, load))
     print(f"\n  {OUT}/report{suffix}.html  {OUT}/report{suffix}.json\n")
     return 0 if all(good for _, good in met) else 1
