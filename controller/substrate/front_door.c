@@ -97,7 +97,8 @@ static uint32_t connections_for_us(void)
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_max == RLIM_INFINITY)
         return CONNECTIONS_MAX;
-    most = files.rlim_max > 2 * (rlim_t)OTHER_FILES ? (files.rlim_max - OTHER_FILES) / 2 : OTHER_FILES / 2;
+    most = files.rlim_max > 2 * (rlim_t)OTHER_FILES ? (files.rlim_max - OTHER_FILES) / 2
+                                                    : OTHER_FILES / 2;
     return most < CONNECTIONS_MAX ? (uint32_t)most : CONNECTIONS_MAX;
 }
 
