@@ -199,6 +199,8 @@ void rollout_failed(struct controller *c, const struct replica *r)
 
     if (!o->open || replica_outdated(r))
         return;
+    if (o->failures > 0 && r->created_wall_ms <= o->failed_wall_ms)
+        return; /* begun together with the one that failed: one try */
     o->failures++;
     o->failed_wall_ms = c->wall_ms;
     o->retry_wall_ms = c->wall_ms + (pause_ms < RETRY_MAX_MS ? pause_ms : RETRY_MAX_MS);

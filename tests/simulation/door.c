@@ -43,6 +43,19 @@ static bool excused(struct world *w, const char *uid)
     return w->options.faults && (!p || h->crashed || p->broken);
 }
 
+int door_ready(struct world *w, const char *model)
+{
+    int n = 0;
+
+    for (int i = 0; i < w->n_servers; i++) {
+        const struct server *s = &w->servers[i];
+
+        n += s->used && s->wanted == DOOR_READY && s->state == DOOR_READY &&
+             strcmp(s->model, model) == 0 && alive(w, s->uid);
+    }
+    return n;
+}
+
 /* ready_floor: taking this one out must leave what the demand of now needs. */
 static void check_floor(struct world *w, const struct server *gone)
 {

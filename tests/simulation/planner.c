@@ -33,20 +33,20 @@ static struct manifest *parse(const char *text)
     "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"" kind "\",\"metadata\":{\"name\":" \
     "\"" name "\"},\"spec\":"
 
-struct manifest *world_model(int i, const char *version, int64_t max)
+struct manifest *world_model(int i, const char *version, int64_t min, int64_t max)
 {
     char text[1024];
 
     snprintf(
         text, sizeof(text),
         HEAD("ServedModel",
-             "m%d") "{\"replicas\":{\"min\":1,\"max\":%lld},\"capacity\":{"
+             "m%d") "{\"replicas\":{\"min\":%lld,\"max\":%lld},\"capacity\":{"
                     "\"requestsPerSecond\":4},\"resources\":{\"cpu\":\"2\",\"memory\":\"1Gi\"},"
                     "\"disruption\":{\"surge\":2,\"minAvailable\":1},\"process\":{\"command\":[\"/"
                     "bin/true"
                     "\"],\"env\":{\"VERSION\":\"%s\"}},\"readiness\":{\"startup\":\"60s\"},"
                     "\"drain\":{\"timeout\":\"30s\"}}}",
-        i, (long long)max, version);
+        i, (long long)min, (long long)max, version);
     return parse(text);
 }
 
@@ -59,12 +59,15 @@ struct manifest *world_pool(int hosts)
                                            "\"wakeProven\":true}}");
 }
 
-struct manifest *world_policy(void)
+#define POLICY(strategy)                                                                         \
+    HEAD("PowerPolicy", "save")                                                                  \
+    "{\"strategy\":\"" strategy "\",\"interval\":\"15s\",\"timing\":{\"settle\":\"10s\","        \
+    "\"cooldown\":\"60s\",\"drain\":\"5m\",\"prepare\":\"30s\",\"bye\":\"90s\",\"wake\":\"3m\"," \
+    "\"warmUp\":\"30s\"}}}"
+
+struct manifest *world_policy(bool by_demand)
 {
-    return parse(HEAD("PowerPolicy", "save") "{\"interval\":\"15s\",\"timing\":{\"settle\":\"10s\","
-                                             "\"cooldown\":\"60s\",\"drain\":\"5m\",\"prepare\":"
-                                             "\"30s\",\"bye\":\"90s\",\"wake\":\"3m\",\"warmUp\":"
-                                             "\"30s\"}}}");
+    return parse(by_demand ? POLICY("demand") : POLICY("predictive"));
 }
 
 /* A quiet minute to begin with, then days of 40 minutes, each model with its own phase. */

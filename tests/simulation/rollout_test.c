@@ -99,7 +99,7 @@ static void assert_all_run(struct world *w, const char *version)
 
 static void a_change_replaces_all(void **unused)
 {
-    static const struct world_change changes[] = { { 600000, 0, "v2", 0 } };
+    static const struct world_change changes[] = { { 600000, 0, "v2", 0, 0 } };
 
     (void)unused;
     for (uint64_t seed = 1; seed <= seeds(4); seed++) {
@@ -120,9 +120,35 @@ static void a_change_replaces_all(void **unused)
     }
 }
 
+/* One more runs than the floor asks for, so that the floor alone would let an old one go: the new
+ * one comes first all the same. */
+static void a_new_one_serves_before_an_old_one_goes(void **unused)
+{
+    static const struct world_change changes[] = { { 600000, 0, "v2", 0, 0 } };
+
+    (void)unused;
+    for (uint64_t seed = 1; seed <= seeds(4); seed++) {
+        struct world *w = live(&(struct world_options){ .seed = seed,
+                                                        .hosts = 4,
+                                                        .models = 1,
+                                                        .planner = PLANNER_BRAIN,
+                                                        .length_ms = 1200000,
+                                                        .changes = changes,
+                                                        .n_changes = 1,
+                                                        .steady = 14,
+                                                        .by_demand = true });
+
+        assert_all_run(w, "v2");
+        assert_int_equal(number(w, "target"), 5);
+        assert_int_equal(number(w, "floor"), 4);
+        assert_int_equal(w->fewest, 5);
+        world_free(w);
+    }
+}
+
 static void what_concerns_no_process_replaces_none(void **unused)
 {
-    static const struct world_change changes[] = { { 600000, 0, "v1", 11 } };
+    static const struct world_change changes[] = { { 600000, 0, "v1", 0, 11 } };
     struct world *w = live(&(struct world_options){ .seed = 1,
                                                     .hosts = 4,
                                                     .models = 1,
@@ -130,7 +156,7 @@ static void what_concerns_no_process_replaces_none(void **unused)
                                                     .length_ms = 900000,
                                                     .changes = changes,
                                                     .n_changes = 1,
-                                                    .steady = true });
+                                                    .steady = 10 });
 
     (void)unused;
     assert_int_equal(number(w, "observedGeneration"), 2);
@@ -142,7 +168,7 @@ static void what_concerns_no_process_replaces_none(void **unused)
 
 static void a_version_that_never_becomes_ready_stalls(void **unused)
 {
-    static const struct world_change changes[] = { { 600000, 0, "bad", 0 } };
+    static const struct world_change changes[] = { { 600000, 0, "bad", 0, 0 } };
 
     (void)unused;
     for (uint64_t seed = 1; seed <= seeds(4); seed++) {
@@ -167,7 +193,7 @@ static void a_version_that_never_becomes_ready_stalls(void **unused)
 /* The load doubles while the new version does not work: the old one grows. */
 static void a_stalled_model_still_grows(void **unused)
 {
-    static const struct world_change changes[] = { { 150000, 0, "bad", 0 } };
+    static const struct world_change changes[] = { { 150000, 0, "bad", 0, 0 } };
     struct world *w = live(&(struct world_options){ .seed = 3,
                                                     .hosts = 6,
                                                     .models = 1,
@@ -189,8 +215,8 @@ static void changed_again_it_goes_to_the_newest(void **unused)
 {
     (void)unused;
     for (int64_t pause_ms = 2000; pause_ms <= 62000; pause_ms += 12000) {
-        const struct world_change changes[] = { { 600000, 0, "v2", 0 },
-                                                { 600000 + pause_ms, 0, "v3", 0 } };
+        const struct world_change changes[] = { { 600000, 0, "v2", 0, 0 },
+                                                { 600000 + pause_ms, 0, "v3", 0, 0 } };
         struct world *w = live(&(struct world_options){ .seed = (uint64_t)pause_ms,
                                                         .hosts = 5,
                                                         .models = 1,
@@ -208,8 +234,8 @@ static void changed_back_it_undoes_what_was_done(void **unused)
 {
     (void)unused;
     for (int64_t pause_ms = 2000; pause_ms <= 62000; pause_ms += 12000) {
-        const struct world_change changes[] = { { 600000, 0, "v2", 0 },
-                                                { 600000 + pause_ms, 0, "v1", 0 } };
+        const struct world_change changes[] = { { 600000, 0, "v2", 0, 0 },
+                                                { 600000 + pause_ms, 0, "v1", 0, 0 } };
         struct world *w = live(&(struct world_options){ .seed = (uint64_t)pause_ms,
                                                         .hosts = 5,
                                                         .models = 1,
@@ -225,8 +251,8 @@ static void changed_back_it_undoes_what_was_done(void **unused)
 
 static void a_good_version_ends_the_stall(void **unused)
 {
-    static const struct world_change changes[] = { { 600000, 0, "bad", 0 },
-                                                   { 900000, 0, "v3", 0 } };
+    static const struct world_change changes[] = { { 600000, 0, "bad", 0, 0 },
+                                                   { 900000, 0, "v3", 0, 0 } };
     struct world *w = live(&(struct world_options){ .seed = 7,
                                                     .hosts = 5,
                                                     .models = 1,
@@ -241,12 +267,31 @@ static void a_good_version_ends_the_stall(void **unused)
     world_free(w);
 }
 
+/* The pause belongs to the version that failed: twice by then, and two minutes long. */
+static void a_good_version_is_tried_at_once(void **unused)
+{
+    static const struct world_change changes[] = { { 600000, 0, "bad", 0, 0 },
+                                                   { 840000, 0, "v3", 0, 0 } };
+    struct world *w = live(&(struct world_options){ .seed = 7,
+                                                    .hosts = 5,
+                                                    .models = 1,
+                                                    .planner = PLANNER_BRAIN,
+                                                    .length_ms = 880000,
+                                                    .changes = changes,
+                                                    .n_changes = 2 });
+
+    (void)unused;
+    assert_true(events(w, "RollOutStalled") >= 2);
+    assert_true(world_count(w, "m0", "v3", true) > 0);
+    world_free(w);
+}
+
 /* --- killed -------------------------------------------------------------------------------------
  */
 
 static void killed_at_any_commit_it_goes_on(void **unused)
 {
-    static const struct world_change changes[] = { { 300000, 0, "v2", 0 } };
+    static const struct world_change changes[] = { { 300000, 0, "v2", 0, 0 } };
     struct world_options options = { .seed = 5,
                                      .hosts = 4,
                                      .models = 1,
@@ -254,7 +299,7 @@ static void killed_at_any_commit_it_goes_on(void **unused)
                                      .length_ms = 900000,
                                      .changes = changes,
                                      .n_changes = 1,
-                                     .steady = true };
+                                     .steady = 10 };
     struct world *w = live(&options);
     int64_t last = w->commits;
 
@@ -271,24 +316,24 @@ static void killed_at_any_commit_it_goes_on(void **unused)
 
 static void killed_while_stalled_it_stays_stalled(void **unused)
 {
-    static const struct world_change changes[] = { { 300000, 0, "bad", 0 } };
+    static const struct world_change changes[] = { { 300000, 0, "bad", 0, 0 } };
     struct world_options options = { .seed = 5,
                                      .hosts = 4,
                                      .models = 1,
                                      .planner = PLANNER_BRAIN,
-                                     .length_ms = 900000,
                                      .changes = changes,
                                      .n_changes = 1,
-                                     .steady = true };
-    struct world *w = live(&options);
-    int64_t last = w->commits;
+                                     .steady = 10 };
 
     (void)unused;
-    assert_state(w, "stalled");
-    world_free(w);
-    for (int64_t at = last / 2; at <= last; at += 1 + last / (int64_t)seeds(40)) {
-        options.die_at_commit = at;
+    for (int64_t at_ms = 400000; at_ms <= 1000000; at_ms += 50000) {
+        struct world *w;
+
+        options.die_at_ms = at_ms;
+        options.length_ms = at_ms + 10000;
         w = live(&options);
+        assert_int_equal(w->restarts, 1);
+        assert_state(w, "stalled");
         assert_true(world_count(w, "m0", "v1", true) >= 3);
         assert_true(number(w, "outdatedReplicas") >= 3);
         world_free(w);
@@ -297,7 +342,7 @@ static void killed_while_stalled_it_stays_stalled(void **unused)
 
 static void faults_do_not_stop_it(void **unused)
 {
-    static const struct world_change changes[] = { { 400000, 0, "v2", 0 } };
+    static const struct world_change changes[] = { { 400000, 0, "v2", 0, 0 } };
 
     (void)unused;
     for (uint64_t seed = 200; seed < 200 + seeds(12); seed++) {
@@ -321,12 +366,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_change_replaces_all),
+        cmocka_unit_test(a_new_one_serves_before_an_old_one_goes),
         cmocka_unit_test(what_concerns_no_process_replaces_none),
         cmocka_unit_test(a_version_that_never_becomes_ready_stalls),
         cmocka_unit_test(a_stalled_model_still_grows),
         cmocka_unit_test(changed_again_it_goes_to_the_newest),
         cmocka_unit_test(changed_back_it_undoes_what_was_done),
         cmocka_unit_test(a_good_version_ends_the_stall),
+        cmocka_unit_test(a_good_version_is_tried_at_once),
         cmocka_unit_test(killed_at_any_commit_it_goes_on),
         cmocka_unit_test(killed_while_stalled_it_stays_stalled),
         cmocka_unit_test(faults_do_not_stop_it),

@@ -321,10 +321,10 @@ struct world *world_new(const struct world_options *options)
         snprintf(w->hosts[i].name, sizeof(w->hosts[i].name), "n%02d", i);
         host_boot(w, &w->hosts[i]);
     }
-    w->objects[w->n_objects++] = world_policy();
+    w->objects[w->n_objects++] = world_policy(options->by_demand);
     w->objects[w->n_objects++] = world_pool(options->hosts);
     for (int i = 0; i < options->models; i++) {
-        w->objects[w->n_objects++] = world_model(i, "v1", 12);
+        w->objects[w->n_objects++] = world_model(i, "v1", 1, 12);
         snprintf(w->groups[w->n_groups++].model, TEXT, "m%d", i);
     }
     start_controller(w);
@@ -336,7 +336,9 @@ static void change(struct world *w, int64_t since_ms)
 {
     while (w->changed < w->options.n_changes && w->options.changes[w->changed].at_ms <= since_ms) {
         const struct world_change *what = &w->options.changes[w->changed++];
-        struct manifest *m = world_model(what->model, what->version, what->max ? what->max : 12);
+        struct manifest *m = world_model(what->model, what->version, what->min ? what->min : 1,
+                                         what->max ? what->max : 12);
+
         struct controller_event event = { .kind = CE_PUT };
         int64_t restarts = w->restarts;
 
@@ -361,8 +363,8 @@ void world_run(struct world *w)
         w->now_ms += STEP_MS;
         w->wall_ms += STEP_MS;
         for (int i = 0; i < w->n_groups; i++)
-            w->groups[i].rate = w->options.steady && w->now_ms - begin_ms > 120000
-                                    ? 10
+            w->groups[i].rate = w->options.steady > 0 && w->now_ms - begin_ms > 120000
+                                    ? w->options.steady
                                     : world_rate(i, w->now_ms - begin_ms);
         change(w, w->now_ms - begin_ms);
         for (int i = 0; i < w->n_hosts; i++) {
@@ -378,6 +380,10 @@ void world_run(struct world *w)
             door_report(w);
         }
         step(w, &tick);
+        if (w->now_ms - begin_ms == w->options.die_at_ms)
+            restart_controller(w);
+        if (w->changed < w->options.n_changes || door_ready(w, "m0") < w->fewest)
+            w->fewest = door_ready(w, "m0");
         check_asleep_is_off(w);
     }
 }

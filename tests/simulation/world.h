@@ -94,7 +94,7 @@ struct world_change {
     int64_t at_ms; /* since the beginning */
     int model;
     const char *version;
-    int64_t max; /* replicas; 0: as before. It concerns no process. */
+    int64_t min, max; /* replicas; 0: 1 and 12. They concern no process. */
 };
 
 enum planner_kind { PLANNER_GREEDY, PLANNER_HOSTILE, PLANNER_BRAIN };
@@ -109,7 +109,9 @@ struct world_options {
     int64_t die_at_commit;              /* > 0: exactly there, and nowhere else */
     const struct world_change *changes; /* in the order of time */
     int n_changes;
-    bool steady; /* the load does not change from minute two on */
+    int64_t die_at_ms; /* > 0: the controller is killed then, once */
+    double steady;     /* > 0: from minute two on so many requests a second of each model */
+    bool by_demand;    /* the policy does not forecast: targets are above floors */
 };
 
 struct world {
@@ -140,6 +142,7 @@ struct world {
     uint64_t sleeps, wakes, drains, starts, plans;
     int64_t asleep_node_ms;
     int changed;
+    int fewest; /* of m0 that were ready at the front door at once, since the last change */
     uint64_t term;
     bool dead;        /* the controller was killed in this batch */
     char broken[512]; /* the first invariant that did not hold */
@@ -151,13 +154,13 @@ void world_free(struct world *w);
 
 void world_break(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct plan *world_plan(struct world *w, struct snapshot *s);
-struct manifest *world_model(int i, const char *version, int64_t max);
+struct manifest *world_model(int i, const char *version, int64_t min, int64_t max);
 
 /* Processes of the model on hosts that are on, not told to stop, of a version (NULL: any). */
 int world_count(const struct world *w, const char *model, const char *version, bool ready);
 
 struct manifest *world_pool(int hosts);
-struct manifest *world_policy(void);
+struct manifest *world_policy(bool by_demand);
 double world_rate(int model, int64_t now_ms);
 
 /* An empty one, to arrive after `delay_ms`; stands until the next call. */
@@ -170,6 +173,7 @@ void world_door_event(struct world *w, const struct door_facts *facts);
 void door_apply(struct world *w, const struct effect *e);
 void door_tick(struct world *w, int64_t step_ms);
 void door_report(struct world *w);
+int door_ready(struct world *w, const char *model); /* servers that get requests, and are there */
 struct server *door_server_named(struct world *w, const char *uid);
 
 /* disk.c: `data` of disk_next() is a struct disk_cursor */
