@@ -165,23 +165,6 @@ def haproxy_pids():
 
 
 @in_lab(180)
-def test_replica_that_never_becomes_ready_is_given_up():
-    from tests.lab.traffic import steady
-
-    with rack_of(3) as rack:
-        load = steady(rack, 20)
-        before = hosts(rack)
-        apply(rack, MODEL.format(weights="absent.bin", replicas=2, startup="4s"))
-        rack.ctl("drain", sorted(before.values())[0])  # its replica has to move, and cannot
-        given_up = lambda: [e for e in rack.api.items("events") if e["reason"] == "ReplicaGivenUp"]
-        rack.wait("the move given up", given_up, 60)
-        assert "absent.bin" in given_up()[0]["message"], given_up()[0]
-        rack.wait("requests", lambda: load.progress.get("answered", 0) > 60)
-        assert set(before) <= set(hosts(rack)), "the old replicas are kept"
-        assert_all_answered(load.stop())
-
-
-@in_lab(180)
 def test_disk_full():
     from tests.lab.traffic import steady
 
