@@ -1,6 +1,8 @@
 /* The profile of the season in logarithms, at a lower rate and smoothed over neighbouring phases
- * (1-2-1): what follows days of other size but of the same shape. The level is an exponentially
- * weighted mean of the newest deviations, and fades. Without a season: the newest value. */
+ * (1-2-1, "hanning": Tukey 1977): what follows days of other size but of the same shape, as
+ * Winters' multiplicative season does (1960). The level is an exponentially weighted mean of the
+ * newest deviations, and fades as a damped trend (Gardner and McKenzie 1985). Without a season: the
+ * newest value. */
 #include "controller/forecast/member.h"
 
 #include <math.h>

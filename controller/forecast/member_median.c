@@ -1,5 +1,5 @@
-/* The median of the last nine values: the level of now without its spikes (Tukey's running median).
- */
+/* The median of the last nine values: the level of now without its spikes (Tukey's running
+ * median, Exploratory Data Analysis, 1977). */
 #include "controller/forecast/member.h"
 
 #include <math.h>

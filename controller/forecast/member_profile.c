@@ -1,6 +1,7 @@
 /* The profile of the season: the same phase in the seasons before, each worth half of the next
- * newer. Today's deviation from it is carried on and fades with the distance. Without a season: the
- * newest value. */
+ * newer (exponential smoothing per phase: Winters, "Forecasting sales by exponentially weighted
+ * moving averages", 1960). Today's deviation from it is carried on and fades with the distance.
+ * Without a season: the newest value. */
 #include "controller/forecast/member.h"
 
 #include <math.h>
