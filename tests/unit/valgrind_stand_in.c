@@ -140,8 +140,10 @@ int pidfd_send_signal(int fd, int signal, siginfo_t *info, unsigned flags)
     return kill(pid, signal);
 }
 
-/* The kernel lets everybody lower a limit. Here the soft one alone is lowered. */
-int setrlimit(__rlimit_resource_t what, const struct rlimit *limit)
+/* The kernel lets everybody lower a limit. Here the soft one alone is lowered. AddressSanitizer
+ * calls this before its own shadow memory is there. */
+__attribute__((no_sanitize("address", "undefined"))) int setrlimit(__rlimit_resource_t what,
+                                                                   const struct rlimit *limit)
 {
     int r = (int)syscall(SYS_prlimit64, 0, what, limit, NULL);
     struct rlimit now;
