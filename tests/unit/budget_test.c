@@ -75,6 +75,35 @@ static void the_loss_of_any_other_is_survived(void **state)
     desk_done(&d);
 }
 
+static void what_else_keeps_it_awake(void **state)
+{
+    struct model *m;
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    declare(&d, 0, 1, 1);
+    host(&d, 0, "0");
+    host(&d, 1, "0");
+    host(&d, 2, "");
+    assert_null(ask(&d, "n2"));
+    m = named_find(&d.core->cluster->models, "m0");
+    m->slo_bad_since_ms = d.now_ms;
+    assert_non_null(strstr(ask(&d, "n2"), "SLO"));
+    m->slo_bad_since_ms = NEVER_MS;
+    d.core->cluster->paused = true;
+    assert_non_null(strstr(ask(&d, "n2"), "paused"));
+    d.core->cluster->paused = false;
+    d.core->options.front_door = true;
+    assert_non_null(strstr(ask(&d, "n2"), "front door"));
+    d.core->options.front_door = false;
+    ((struct node *)named_find(&d.core->cluster->nodes, "n2"))->record.state = NODE_EMPTY;
+    assert_null(ask(&d, "n2")); /* two awake, as many as the pool wants */
+    ((struct node *)named_find(&d.core->cluster->nodes, "n1"))->record.state = NODE_EMPTY;
+    assert_non_null(strstr(ask(&d, "n2"), "its pool needs"));
+    desk_done(&d);
+}
+
 /* A node that was lost, or filled by guests, in one trial is a refuge again in the next. */
 static void every_trial_begins_anew(void **state)
 {
@@ -198,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_loss_of_any_other_is_survived),
+        cmocka_unit_test(what_else_keeps_it_awake),
         cmocka_unit_test(every_trial_begins_anew),
         cmocka_unit_test(facts_newer_than_the_tick_count),
         cmocka_unit_test(agrees_with_the_slow_way),

@@ -126,6 +126,37 @@ static void a_clock_set_back_hides_no_told_demand(void **state)
     desk_done(&d);
 }
 
+/* Absent is not zero: one of two ready replicas is no measure of the demand. */
+static void told_by_few_is_no_demand(void **state)
+{
+    struct wire_replica r[2] = { { .uid = "m-1" }, { .uid = "m-2" } };
+    const struct model *m;
+    struct desk d;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(r); i++) {
+        r[i].model = "m";
+        r[i].reason = "";
+        r[i].phase = REPLICA_READY;
+        r[i].port = 20000 + (uint32_t)i;
+        r[i].metrics_known = i == 0;
+    }
+    desk_init(&d);
+    desk_put(&d, MODEL("m", ",\"demand\":{\"source\":\"metrics\",\"path\":\"/metrics\"}"));
+    m = named_find(&d.core->cluster->models, "m");
+    for (int k = 0; k < 60; k++) {
+        if (k == 30) {
+            assert_true(isnan(demand_now(&m->demand, d.wall_ms)));
+            r[1].metrics_known = true;
+        }
+        r[0].requests += 50;
+        desk_report(&d, "a", r, 2);
+        desk_pass(&d, 5000);
+    }
+    assert_true(fabs(demand_now(&m->demand, d.wall_ms) - 10) < 0.5);
+    desk_done(&d);
+}
+
 static const struct replica *only_replica(const struct desk *d)
 {
     assert_int_equal(d->core->cluster->replicas.n_items, 1);
@@ -368,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_set_back_is_followed),
         cmocka_unit_test(a_clock_set_back_hides_no_told_demand),
+        cmocka_unit_test(told_by_few_is_no_demand),
         cmocka_unit_test(a_restart_forgets_no_generation),
         cmocka_unit_test(a_generation_is_never_given_twice),
         cmocka_unit_test(long_sleepers_do_not_wake_at_once),

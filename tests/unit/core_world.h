@@ -30,7 +30,9 @@ struct desk {
     } * rows;
     size_t n_rows, cap_rows, at;
     uint64_t ticket, sequence;
-    const char *boot_id; /* of all nodes; NULL: "boot-1" */
+    /* Of all nodes' reports: */
+    const char *boot_id; /* NULL: "boot-1" */
+    uint64_t max_term, energy_uj;
 };
 
 static inline void desk_store(struct desk *d, const struct effect *e)
@@ -207,6 +209,8 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
                              .sent_wall_ms = d->wall_ms,
                              .boot_ms = d->now_ms,
                              .interval_ms = 5000,
+                             .max_term = d->max_term,
+                             .energy_measured_uj = d->energy_uj,
                              .replicas = replicas,
                              .n_replicas = n,
                              .inventory = &inventory,

@@ -223,6 +223,12 @@ static void t6_second_key(void **unused)
     f.term = 4; /* a new term voids the prepare */
     stays(&r, &f);
     f.term = 3;
+    f.foreign_busy_permille = 21; /* empty no more, by anybody's doing */
+    stays(&r, &f);
+    f.foreign_busy_permille = 0;
+    f.door_quiet = false;
+    stays(&r, &f);
+    f.door_quiet = true;
     r.restored = true; /* after a restart it is left to lapse */
     stays(&r, &f);
     assert_int_equal(node_wants(&r, &f, NOW).order, POWER_ORDER_CANCEL);

@@ -105,6 +105,19 @@ static void g2_break_before_make(void **state)
     assert_refused(b, "G2");
 }
 
+static void g2_an_unknown_demand_only_grows(void **state)
+{
+    struct bench *b = *state;
+    struct err e = ERR_INIT;
+
+    b->plan->models[0].floor = 0;
+    b->plan->n_placements--; /* one is stopped */
+    b->w.models[0].demand = 5;
+    assert_int_equal(plan_check(b->plan, &e), 0);
+    b->w.models[0].demand = NAN;
+    assert_refused(b, "G2");
+}
+
 static void g2_a_frozen_model(void **state)
 {
     struct bench *b = *state;
@@ -195,6 +208,7 @@ int main(void)
         CASE(g1_a_node_that_may_not_sleep),
         CASE(g1_a_sleeper_that_keeps_a_replica),
         CASE(g2_break_before_make),
+        CASE(g2_an_unknown_demand_only_grows),
         CASE(g2_a_frozen_model),
         CASE(g5_fewer_than_minimum_and_spare),
         CASE(g5_budgets),
