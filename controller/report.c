@@ -92,7 +92,7 @@ static int64_t step_of(struct window w, int64_t now_ms)
     };
     int64_t finest_ms = 5000, step_ms = 0;
 
-    if (now_ms - w.from_ms > 25 * 60000)
+    if (now_ms - w.from_ms > INT64_C(25) * 60000)
         finest_ms = 60000;
     if (now_ms - w.from_ms > INT64_C(11) * 3600000)
         finest_ms = 900000;
@@ -145,6 +145,7 @@ static json_t *demand_points(const struct demand *d, struct window w, int64_t st
 static json_t *report_series(const struct cluster *k, struct window w, int64_t now_ms)
 {
     int64_t step_ms = step_of(w, now_ms), last_ms = w.to_ms / step_ms * step_ms;
+    int64_t start_ms = w.from_ms / step_ms * step_ms;
     json_t *demand = json_object();
 
     /* A sliver at the end is left out: its reports are still to come. */
@@ -156,7 +157,7 @@ static json_t *report_series(const struct cluster *k, struct window w, int64_t n
         json_object_set_new(demand, m->name, demand_points(&m->demand, w, step_ms));
     }
     return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "stepMs", (json_int_t)step_ms, "startMs",
-                     (json_int_t)(w.from_ms / step_ms * step_ms), "usedW",
+                     (json_int_t)start_ms, "usedW",
                      rates(&k->energy.measured_j, &k->energy.estimated_j, w, step_ms),
                      "counterfactualW", rates(&k->energy.always_j, NULL, w, step_ms), "awake",
                      rates(&k->awake, NULL, w, step_ms), "demand", demand);
