@@ -8,17 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/base/array.h"
 
+#define POLL_MS 100
+
 struct power_off {
     pid_t pid;
-    int fd; /* pidfd */
-    struct loop_io *io;
+    int fd;             /* pidfd; without one its end is asked for every POLL_MS */
+    struct loop_io *io; /* of the pidfd */
     struct loop_timer *timer;
+    int64_t give_up_ms;
     power_off_fn *fn;
     void *data;
 };
@@ -61,15 +64,12 @@ static void tell(struct power_off *p, const char *why)
     p->fn(p->data, why);
 }
 
-static void ended(void *data, int fd, unsigned events)
+/* `status` is of waitpid(), which returned `pid`. */
+static void tell_end(struct power_off *p, pid_t pid, int status)
 {
-    struct power_off *p = data;
     char why[64] = "";
-    int status = 0;
 
-    (void)fd;
-    (void)events;
-    if (waitpid(p->pid, &status, 0) < 0)
+    if (pid < 0)
         (void)snprintf(why, sizeof(why), "its end was lost: %s", strerror(errno));
     else if (WIFSIGNALED(status))
         (void)snprintf(why, sizeof(why), "killed by signal %d", WTERMSIG(status));
@@ -78,15 +78,37 @@ static void ended(void *data, int fd, unsigned events)
     tell(p, why);
 }
 
-static void too_long(void *data, int64_t now_ms)
+static void ended(void *data, int fd, unsigned events)
 {
     struct power_off *p = data;
+    int status = 0;
+    pid_t pid = waitpid(p->pid, &status, 0);
 
-    (void)now_ms;
+    (void)fd;
+    (void)events;
+    tell_end(p, pid, status);
+}
+
+static void end_it(struct power_off *p)
+{
     (void)kill(-p->pid, SIGKILL);
     (void)kill(p->pid, SIGKILL);
     (void)waitpid(p->pid, NULL, 0);
     tell(p, "it did not end in time");
+}
+
+static void on_time(void *data, int64_t now_ms)
+{
+    struct power_off *p = data;
+    int status = 0;
+    pid_t pid = waitpid(p->pid, &status, WNOHANG);
+
+    if (pid != 0)
+        tell_end(p, pid, status);
+    else if (now_ms >= p->give_up_ms)
+        end_it(p);
+    else
+        loop_timer_arm(p->timer, now_ms + POLL_MS);
 }
 
 static int spawn(char **argv, char **envp, pid_t *ret_pid)
@@ -120,14 +142,12 @@ static int start(struct power_off *p, struct loop *l, const struct agent_config 
     r = spawn(argv, envp, &p->pid);
     if (r < 0)
         return err_errno(e, r, "%s", argv[0]);
-    p->fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
-    if (p->fd < 0)
-        return err_errno(e, -errno, "pidfd_open");
-    r = loop_io_add(l, p->fd, LOOP_READ, ended, p, &p->io);
-    if (r < 0)
-        return err_errno(e, r, "%s", argv[0]);
-    p->timer = loop_timer_add(l, too_long, p);
-    loop_timer_arm(p->timer, loop_now_ms(l) + POWER_OFF_LIMIT_MS);
+    /* It runs: what fails from here on is no reason to say that it does not. */
+    p->give_up_ms = loop_now_ms(l) + POWER_OFF_LIMIT_MS;
+    p->timer = loop_timer_add(l, on_time, p);
+    p->fd = pidfd_open(p->pid, 0);
+    r = p->fd < 0 ? -errno : loop_io_add(l, p->fd, LOOP_READ, ended, p, &p->io);
+    loop_timer_arm(p->timer, r == 0 ? p->give_up_ms : loop_now_ms(l) + POLL_MS);
     return 0;
 }
 

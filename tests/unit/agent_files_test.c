@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -379,6 +380,80 @@ static void test_wake_alarm(void **state)
     (void)fclose(f);
 }
 
+/* --- the command that switches off --------------------------------------------------------------
+ */
+
+struct off {
+    struct loop *l;
+    int times;
+    char why[64];
+};
+
+static void on_off(void *data, const char *why)
+{
+    struct off *o = data;
+
+    o->times++;
+    (void)snprintf(o->why, sizeof(o->why), "%s", why);
+    loop_stop(o->l, 0);
+}
+
+static void on_patience(void *data, int64_t now_ms)
+{
+    struct off *o = data;
+
+    (void)now_ms;
+    loop_stop(o->l, -1);
+}
+
+/* Runs `script` as the command; with `descriptors` false, when no descriptor is left. */
+static void switch_off(const char *script, bool descriptors, struct off *o)
+{
+    char words[3][256] = { "/bin/sh", "-c" };
+    char *item[] = { words[0], words[1], words[2] };
+    struct agent_config config = { .power_off.command = { item, 3 } };
+    struct power_off *p = NULL;
+    struct rlimit before, now;
+    struct loop_timer *patience;
+    struct err e = ERR_INIT;
+    int least, r;
+
+    *o = (struct off){ 0 };
+    (void)snprintf(words[2], sizeof(words[2]), "%s", script);
+    assert_int_equal(loop_new(&o->l, &e), 0);
+    patience = loop_timer_add(o->l, on_patience, o);
+    loop_timer_arm(patience, loop_now_ms(o->l) + 30000);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    least = dup(0);
+    assert_true(least > 0 && close(least) == 0);
+    now = (struct rlimit){ (rlim_t)least, before.rlim_max };
+    if (!descriptors)
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    r = power_off_start(o->l, &config, "op-1", 0, on_off, o, &p, &e);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(r, 0);
+    assert_int_equal(loop_run(o->l), 0);
+    power_off_free(p);
+    loop_timer_remove(patience);
+    loop_free(o->l);
+}
+
+static void test_the_end_of_the_power_off_command(void **state)
+{
+    struct off o;
+
+    (void)state;
+    for (int descriptors = 0; descriptors < 2; descriptors++) {
+        switch_off("exit 0", descriptors, &o);
+        assert_string_equal(o.why, "");
+        switch_off("sleep 0.3; exit 3", descriptors, &o);
+        assert_string_equal(o.why, "exited with code 3");
+        assert_int_equal(o.times, 1);
+        switch_off("kill -9 $$", descriptors, &o);
+        assert_string_equal(o.why, "killed by signal 9");
+    }
+}
+
 /* --- inventory -------------------------------------------------------------------------------- */
 
 static void test_inventory(void **state)
@@ -462,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_config_fixed),
         cmocka_unit_test(test_sleep_check),
         cmocka_unit_test(test_wake_alarm),
+        cmocka_unit_test(test_the_end_of_the_power_off_command),
         cmocka_unit_test(test_inventory),
         cmocka_unit_test(test_address_that_faces_the_controller),
     };
