@@ -76,16 +76,32 @@ int process_stat_read(const char *proc_root, pid_t pid, struct process_stat *ret
     return r < 0 ? r : process_stat_parse(text, ret_stat);
 }
 
+/* -ESRCH when nobody has this pid; any other error says nothing about that. */
+static int open_pid(pid_t pid)
+{
+    int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+    if (fd >= 0)
+        return fd;
+    /* EINVAL and ENOENT: it is the number of a thread, so of no process. */
+    return pid <= 0 || errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
+}
+
 int identity_open(const char *proc_root, pid_t pid, uint64_t start_ticks)
 {
     struct process_stat st;
-    AUTO(fd) int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+    AUTO(fd) int fd = open_pid(pid);
+    int r;
 
     if (fd < 0)
+        return fd;
+    r = process_stat_read(proc_root, pid, &st);
+    if (r < 0)
+        return r == -ENOENT ? -ESRCH : r;
+    if (st.start_ticks != start_ticks || st.state == 'Z' || st.state == 'X')
         return -ESRCH;
-    if (process_stat_read(proc_root, pid, &st) < 0 || st.start_ticks != start_ticks ||
-        st.state == 'Z' || st.state == 'X' || pidfd_send_signal(fd, 0, NULL, 0) < 0)
-        return -ESRCH;
+    if (pidfd_send_signal(fd, 0, NULL, 0) < 0)
+        return -errno;
     return take_fd(&fd);
 }
 
@@ -127,11 +143,11 @@ static int names_replica(const char *proc_root, pid_t pid, const char *uid)
 /* Kills one member of the group; false when it was not recognised. */
 static bool kill_member(const char *proc_root, pid_t pid, const char *uid)
 {
-    AUTO(fd) int fd = pidfd_open(pid, 0);
+    AUTO(fd) int fd = open_pid(pid);
     int known;
 
     if (fd < 0)
-        return true; /* it has just ended */
+        return fd == -ESRCH; /* it has just ended */
     known = names_replica(proc_root, pid, uid);
     if (known <= 0)
         return known == -ENOENT || known == -ESRCH;

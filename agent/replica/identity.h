@@ -20,8 +20,10 @@ int process_stat_parse(const char *text, struct process_stat *ret_stat);
 /* -ENOENT or -ESRCH when there is no such process. */
 int process_stat_read(const char *proc_root, pid_t pid, struct process_stat *ret_stat);
 
-/* Opens a pidfd for the process if it lives and has this start time, else -ESRCH. The check comes
- * after the opening: what the descriptor stands for is what was checked. */
+/* Opens a pidfd for the process if it lives and has this start time. -ESRCH: it is gone; any other
+ * -errno: whether it lives is not known (no descriptor left), or it lives and may not be signalled
+ * (-EPERM). The check comes after the opening: what the descriptor stands for is what was checked.
+ */
 int identity_open(const char *proc_root, pid_t pid, uint64_t start_ticks);
 
 #define BOOT_ID_MAX 64

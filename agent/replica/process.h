@@ -70,7 +70,8 @@ const char *processes_problem(const struct processes *p);
  * `alive` ones are watched from now on. Of others the record is removed, what they left behind is
  * killed, and `why` says what became of them ("ended while no agent ran", "the node was booted
  * since"). A damaged record is set aside as record.bad. `desired` is NULL when it could not be
- * read: a replica that is alive can then only be stopped. */
+ * read: a replica that is alive can then only be stopped. -errno when it cannot be told whether one
+ * lives, or it may not be signalled: its record stays, and nothing of it was touched. */
 struct process_found {
     const char *uid;
     const struct wire_desired *desired; /* as it was started; borrowed for the call */

@@ -74,6 +74,15 @@ static const char *other_world(const struct processes *p, const struct record *r
     return NULL;
 }
 
+/* Neither adopted nor given up: its record stays for the next try. */
+static int not_known(const char *uid, const struct record *record, int r, struct err *e)
+{
+    return err_errno(e, r, "replica %s, pid %lld: cannot be watched%s", uid, (long long)record->pid,
+                     r == -EPERM ? "; run the agent as the user that it ran as before, or end the "
+                                   "replica"
+                                 : "");
+}
+
 static int adopt_record(const struct adoption *a, const char *uid, struct record *record,
                         struct err *e)
 {
@@ -89,6 +98,8 @@ static int adopt_record(const struct adoption *a, const char *uid, struct record
                 tell(a, uid, record, true, "");
             return r;
         }
+        if (pidfd != -ESRCH)
+            return not_known(uid, record, pidfd, e);
         why = "ended while no agent ran";
         clean_up(a->p, uid, record);
     } else {

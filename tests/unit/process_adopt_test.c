@@ -216,6 +216,41 @@ static void a_strangers_pid_is_not_adopted(void **state)
     }
 }
 
+/* One descriptor is enough for the record, but not to look at its process as well. */
+static void one_that_cannot_be_looked_at_is_not_taken_for_gone(void **state)
+{
+    struct world *w = *state;
+    int64_t pid = start_and_die(w, "while :; do sleep 0.05; done");
+    struct rlimit before, now;
+    struct process_stat st;
+    char path[256];
+    int least, direct, adopted;
+
+    path_of(w, "m-1", "record", path);
+    wait_until(exists(path));
+    assert_int_equal(process_stat_read("/proc", (pid_t)pid, &st), 0);
+    open_agent(w);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    least = dup(0);
+    assert_true(least > 0 && close(least) == 0);
+    now = (struct rlimit){ (rlim_t)least, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    direct = identity_open("/proc", (pid_t)pid, st.start_ticks);
+    now.rlim_cur++;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+    adopted = processes_adopt(w->p, on_found, w, &w->e);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(direct, -EMFILE);
+    assert_int_equal(adopted, -EMFILE);
+    assert_says(w->e.text, "replica m-1");
+    assert_int_equal(w->found.times, 0);
+    assert_true(lives(pid));
+    close_agent(w);
+    adopt(w); /* the next try finds it */
+    assert_true(w->found.alive);
+    assert_int_equal(kill((pid_t)pid, SIGKILL), 0);
+}
+
 static void a_damaged_record_is_set_aside(void **state)
 {
     struct world *w = *state;
@@ -303,6 +338,7 @@ int main(void)
         TEST(an_end_without_an_agent_is_told_and_cleaned_up),
         TEST(an_agent_killed_between_fork_and_exec_loses_nothing),
         TEST(a_strangers_pid_is_not_adopted),
+        TEST(one_that_cannot_be_looked_at_is_not_taken_for_gone),
         TEST(a_damaged_record_is_set_aside),
         TEST(records_are_read_back_or_refused),
         cmocka_unit_test(names_with_brackets_do_not_deceive),
