@@ -30,8 +30,8 @@ static void pause_cluster(struct controller *c, const struct controller_event *e
     (void)snprintf(c->cluster->paused_by, sizeof(c->cluster->paused_by), "%s",
                    paused ? e->verb.who : "");
     noted(c, e, "cluster", c->cluster->id);
-    core_event(c, false, "cluster", c->cluster->id, paused ? "Paused" : "Resumed", "by %s: %s",
-               e->verb.who, e->verb.reason);
+    core_event(c, false, "cluster", c->cluster->id, paused ? "Paused" : "Resumed", "by %s%s%s",
+               e->verb.who, e->verb.reason[0] ? ": " : "", e->verb.reason);
     fx_answer(c->fx, e->verb.ticket, 200, view_cluster(c), NULL);
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -139,6 +140,9 @@ def test_steering(ctl: Ctl, controller: Controller) -> None:
     assert "paused" in ctl.ok("get", "clusters")
     ctl.ok("resume")
     assert "paused" not in ctl.ok("get", "clusters")
+    happened = ctl.ok("events", "--no-headers")
+    assert re.search(r" by local: try$", happened, re.M)
+    assert re.search(r" Resumed .* by local$", happened, re.M)  # no reason was given
     acts = ctl.ok("get", "journal")
     assert "flaky fan" in acts and "pause" in acts
 
