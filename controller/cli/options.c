@@ -26,6 +26,7 @@ static const struct option OPTIONS[N_OPTIONS] = {
                      "configuration; default HUDDLE_CONFIG or ~/.config/huddle/config.yaml", NULL },
     [OPT_OUTPUT] = { 'o', "output", "FORMAT", false, "table, wide, json, yaml or name",
                      "table wide json yaml name" },
+    [OPT_OUTPUT_ONE] = { 'o', "output", "FORMAT", false, "table, json or yaml", "table json yaml" },
     [OPT_WATCH] = { 'w', "watch", NULL, false, "go on and show changes as they happen", NULL },
     [OPT_SELECTOR] = { 'l', "selector", "LABELS", false,
                        "only objects with these labels: a=b, a==b, a!=b, a, !a; several by comma",
@@ -40,6 +41,8 @@ static const struct option OPTIONS[N_OPTIONS] = {
                       "client: check only, without a server; server: let the server check, store "
                       "nothing",
                       "client server none" },
+    [OPT_DRY_RUN_SERVER] = { 0, "dry-run", "WHERE", false,
+                             "server: let the server check, delete nothing", "server none" },
     [OPT_IGNORE_NOT_FOUND] = { 0, "ignore-not-found", NULL, false,
                                "what is not there counts as deleted", NULL },
     [OPT_REASON] = { 0, "reason", "TEXT", false,

@@ -21,12 +21,14 @@ enum option_id {
     OPT_CONFIG,
     /* some */
     OPT_OUTPUT,
+    OPT_OUTPUT_ONE, /* of verbs that print one thing, not a list of objects */
     OPT_WATCH,
     OPT_SELECTOR,
     OPT_NO_HEADERS,
     OPT_FILENAME,
     OPT_RECURSIVE,
     OPT_DRY_RUN,
+    OPT_DRY_RUN_SERVER,
     OPT_IGNORE_NOT_FOUND,
     OPT_REASON,
     OPT_WAIT,

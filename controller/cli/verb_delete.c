@@ -8,7 +8,7 @@
 
 static int delete_one(struct cli *c, const struct kind *r, const char *name)
 {
-    const char *dry_run = options_get(&c->options, OPT_DRY_RUN);
+    const char *dry_run = options_get(&c->options, OPT_DRY_RUN_SERVER);
     bool server = dry_run && strcmp(dry_run, "server") == 0;
     AUTO(strbuf) struct strbuf path = STRBUF_INIT;
     struct err e = ERR_INIT;
@@ -42,7 +42,7 @@ static int delete_files(struct cli *c)
 
 int verb_delete(struct cli *c)
 {
-    const char *dry_run = options_get(&c->options, OPT_DRY_RUN);
+    const char *dry_run = options_get(&c->options, OPT_DRY_RUN_SERVER);
     AUTO(selection) struct selection s = { 0 };
     struct err e = ERR_INIT;
     int code = EXIT_DONE;

@@ -17,11 +17,11 @@
 /* json, yaml, or NULL for text. */
 static int text_format(struct cli *c, const char **ret_format)
 {
-    const char *format = options_get(&c->options, OPT_OUTPUT);
+    const char *format = options_get(&c->options, OPT_OUTPUT_ONE);
 
-    if (format && strcmp(format, "table") != 0 && strcmp(format, "wide") != 0 &&
-        strcmp(format, "json") != 0 && strcmp(format, "yaml") != 0)
-        return cli_usage(c, "%s has no format \"%.40s\"; there are table, wide, json, yaml",
+    if (format && strcmp(format, "table") != 0 && strcmp(format, "json") != 0 &&
+        strcmp(format, "yaml") != 0)
+        return cli_usage(c, "%s has no format \"%.40s\"; there are table, json, yaml",
                          c->verb->name, format);
     *ret_format = format && (*format == 'j' || *format == 'y') ? format : NULL;
     return 0;

@@ -188,7 +188,7 @@ static int append_line(const char *file, const struct strbuf *line, struct err *
 static void print_both(struct cli *c, const struct wanted *w, const struct strbuf *token,
                        const struct strbuf *line)
 {
-    const char *format = options_get(&c->options, OPT_OUTPUT);
+    const char *format = options_get(&c->options, OPT_OUTPUT_ONE);
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
     json_t *both;
 
@@ -212,7 +212,7 @@ int verb_token_create(struct cli *c)
     struct wanted w = { .name = c->options.operands[0],
                         .role = options_get(&c->options, OPT_ROLE) };
     const char *file = options_get(&c->options, OPT_APPEND);
-    const char *format = options_get(&c->options, OPT_OUTPUT);
+    const char *format = options_get(&c->options, OPT_OUTPUT_ONE);
     AUTO(strbuf) struct strbuf token = STRBUF_INIT, line = STRBUF_INIT;
     struct err e = ERR_INIT;
 

@@ -57,7 +57,7 @@ static void warn_of_expiry(const json_t *server)
 
 int verb_version(struct cli *c)
 {
-    const char *format = options_get(&c->options, OPT_OUTPUT);
+    const char *format = options_get(&c->options, OPT_OUTPUT_ONE);
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
     json_t *server = NULL, *both;
     struct err e = ERR_INIT;

@@ -50,7 +50,7 @@ static const struct verb VERBS[] = {
       "bound that no plan can beat.",
       "huddlectl plan\n"
       "huddlectl plan -o json\n",
-      TAKES(OUTPUT), 0, 0, NULL, verb_plan },
+      TAKES(OUTPUT_ONE), 0, 0, NULL, verb_plan },
     { "explain", "Understanding", "node|replica|model NAME... | KIND.FIELD",
       "say why things are as they are",
       "Why a node is awake or asleep, or not asleep; why a replica is where it is; why a model has "
@@ -64,7 +64,7 @@ static const struct verb VERBS[] = {
       "# what may I declare?\n"
       "huddlectl explain powerpool\n"
       "huddlectl explain servedmodel.spec.slo\n",
-      TAKES(OUTPUT), 1, -1, "kinds", verb_explain },
+      TAKES(OUTPUT_ONE), 1, -1, "kinds", verb_explain },
     { "report", "Understanding", "", "energy used, saved and by whom",
       "For any window of time, by default the last 24 hours. The page (-o html) stands for itself: "
       "plots, provenance and error band are in it, it loads nothing.",
@@ -96,8 +96,8 @@ static const struct verb VERBS[] = {
       "A deleted model's replicas get no new request, finish those they have, and stop.",
       "huddlectl delete model small\n"
       "huddlectl delete -f models.yaml --ignore-not-found\n",
-      TAKES(FILENAME) | TAKES(RECURSIVE) | TAKES(IGNORE_NOT_FOUND) | TAKES(DRY_RUN), 0, -1, "kinds",
-      verb_delete },
+      TAKES(FILENAME) | TAKES(RECURSIVE) | TAKES(IGNORE_NOT_FOUND) | TAKES(DRY_RUN_SERVER), 0, -1,
+      "kinds", verb_delete },
     { "schema", "Declaring", "[KIND]", "print the JSON schema of objects",
       "For editors and other checkers: the same fields, ranges and defaults that apply reads.",
       "huddlectl schema > huddle.schema.json\n"
@@ -143,12 +143,12 @@ static const struct verb VERBS[] = {
       "huddlectl token create prometheus --role metrics --append /etc/huddle/tokens > token\n"
       "# for the agent of node n3\n"
       "huddlectl token create n3 --role agent --append /etc/huddle/tokens > token\n",
-      TAKES(ROLE) | TAKES(NODE) | TAKES(EXPIRES) | TAKES(APPEND) | TAKES(OUTPUT), 1, 1, NULL,
+      TAKES(ROLE) | TAKES(NODE) | TAKES(EXPIRES) | TAKES(APPEND) | TAKES(OUTPUT_ONE), 1, 1, NULL,
       verb_token_create },
     { "version", "Other", "", "show the version of this program and of the server", "",
       "huddlectl version\n"
       "huddlectl version --client -o json\n",
-      TAKES(OUTPUT) | TAKES(CLIENT), 0, 0, NULL, verb_version },
+      TAKES(OUTPUT_ONE) | TAKES(CLIENT), 0, 0, NULL, verb_version },
     { "completion", "Other", "bash | zsh | fish", "print a completion script",
       "Completes verbs, flags, their values, kinds, and the names of objects that the server "
       "knows.",

@@ -451,6 +451,37 @@ def test_get_in_every_format(served: Ctl, api: FakeApi) -> None:
     assert served("get", "nodes", "-l", "rack=a,!x", "-o", "name").stdout == "node/n1\n"
 
 
+@pytest.mark.parametrize("flag", ["-o", "--dry-run"])
+def test_what_a_verb_offers_it_takes(served: Ctl, api: FakeApi, flag: str) -> None:
+    """Each word that the help and the completion of a verb name for a flag."""
+    fill(api)
+    api.put("plans", "current", spec={}, status={})
+    pool = ROOT / "tests/data/manifests/good/powerpool.yaml"
+    words = {
+        "get": ["nodes"],
+        "top": ["nodes"],
+        "explain": ["node", "n1"],
+        "apply": ["-f", str(pool)],
+        "delete": ["-f", str(pool), "--ignore-not-found"],
+        "token create": ["bob", "--role", "viewer"],
+    }
+    tried = 0
+    for verb in verbs(served):
+        option = re.search(
+            rf"^  .*{flag}\b.*?  ((?:.|\n {{20,}})*)", served(*verb.split(), "--help").stdout, re.M
+        )
+        if not option:
+            continue
+        offered = served("__complete", "--", *verb.split(), flag, "").stdout.split()
+        assert "json" in offered or "server" in offered
+        for choice in offered:
+            assert choice in option[1] or choice == "none", (verb, choice)
+            done = served(*verb.split(), *words.get(verb, []), flag, choice)
+            assert done.returncode == 0, (verb, choice, done.stderr)
+            tried += 1
+    assert tried > 4
+
+
 def test_what_is_not_there(served: Ctl, api: FakeApi) -> None:
     none = served("get", "pools")
     assert none.returncode == 0 and none.stderr == "No powerpools found.\n"
