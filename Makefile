@@ -210,12 +210,20 @@ SBINDIR := $(PREFIX)/sbin
 MANDIR := $(PREFIX)/share/man
 UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/systemd/system)
 INSTALL ?= install
+EXAMPLES := $(PREFIX)/share/doc/huddle/examples
+# Where both daemons look by default, whatever PREFIX is; secrets: no listing of the folder, each
+# file is as readable as its owner makes it.
+SITE_DIRS := /etc/huddle/runtimes.d /etc/huddle/drivers /usr/libexec/huddle
+SECRETS_DIR := /etc/huddle/secrets
 
 .PHONY: install uninstall
 install: all
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
-		$(DESTDIR)$(PREFIX)/share/doc/huddle/examples
+		$(DESTDIR)$(EXAMPLES)/demo
+	for d in $(SITE_DIRS) $(SECRETS_DIR); do [ -d $(DESTDIR)$$d ] || \
+		$(INSTALL) -d -m $$([ $$d = $(SECRETS_DIR) ] && echo 711 || echo 755) $(DESTDIR)$$d || \
+		echo "install: without $$d: make it as root where the daemons run"; done
 	$(INSTALL) -m 755 $(BUILD)/huddlectl $(DESTDIR)$(BINDIR)/huddlectl
 	ln -sf huddlectl $(DESTDIR)$(BINDIR)/kubectl-huddle
 	$(INSTALL) -m 755 $(BUILD)/huddle-agent $(BUILD)/huddle-controller $(DESTDIR)$(SBINDIR)/
@@ -224,7 +232,8 @@ install: all
 	$(INSTALL) -m 644 $(BUILD)/huddlectl.1 $(DESTDIR)$(MANDIR)/man1/
 	$(INSTALL) -m 644 $(BUILD)/huddle.yaml.5 $(DESTDIR)$(MANDIR)/man5/
 	$(INSTALL) -m 644 deploy/man/huddle-agent.8 deploy/man/huddle-controller.8 $(DESTDIR)$(MANDIR)/man8/
-	$(INSTALL) -m 644 deploy/examples/*.yaml $(DESTDIR)$(PREFIX)/share/doc/huddle/examples/
+	$(INSTALL) -m 644 deploy/examples/*.yaml $(DESTDIR)$(EXAMPLES)/
+	$(INSTALL) -m 644 deploy/examples/demo/*.yaml $(DESTDIR)$(EXAMPLES)/demo/
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/huddlectl $(DESTDIR)$(BINDIR)/kubectl-huddle \
@@ -233,6 +242,8 @@ uninstall:
 		$(DESTDIR)$(MANDIR)/man1/huddlectl.1 $(DESTDIR)$(MANDIR)/man5/huddle.yaml.5 \
 		$(DESTDIR)$(MANDIR)/man8/huddle-agent.8 $(DESTDIR)$(MANDIR)/man8/huddle-controller.8
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/huddle
+	for d in $(SITE_DIRS) $(SECRETS_DIR) /etc/huddle; do \
+		rmdir $(DESTDIR)$$d 2>/dev/null || true; done # what a person put there stays
 
 # Installs into DESTDIR and checks that what is there is complete.
 .PHONY: check-install

@@ -33,6 +33,18 @@ examples=$tree/share/doc/huddle/examples
 "$tree/sbin/huddle-controller" --config "$examples/controller.yaml" --check-config >/dev/null ||
     problem "examples/controller.yaml is refused"
 
+"$tree/bin/huddlectl" apply --dry-run=client -f "$examples/demo" >/dev/null ||
+    problem "examples/demo is refused"
+
+# The folders that the configurations' defaults name, as the daemons themselves say them.
+for folder in runtimesDir:agent.yaml powerDrivers.programs:controller.yaml powerDrivers.secrets:controller.yaml; do
+    key=${folder%%:*}
+    line=$(grep -E "^ *${key##*.}: *\[?/" "$examples/${folder#*:}") || problem "$key is not in ${folder#*:}"
+    for path in $(echo "${line#*:}" | tr -d '[],'); do
+        [ -d "$root$path" ] || problem "$path, where $key looks by default, is missing"
+    done
+done
+
 for unit in huddle-agent.service huddle-controller.service; do
     [ -s "$units/$unit" ] || { problem "$unit is missing" && continue; }
     # The programs are looked up by their absolute path: verify the units inside the tree.
