@@ -266,7 +266,7 @@ help:
 	@echo '  make unit            unit and simulation tests only'
 	@echo '  make check-asan check-valgrind check-layers check-headers check-arm64 check-install lint format-check'
 	@echo '  make fuzz            every parser under libFuzzer, FUZZ_SECONDS=15 each'
-	@echo '  make bench-agent bench-ingest   cost of huddle itself, beside its peers'
+	@echo '  make bench-agent bench-ingest bench-state   cost of huddle itself, beside its peers'
 	@echo '  make format dist clean'
 	@echo
 	@echo '  MODE=release|debug|asan  CC=gcc|clang  V=1 shows the commands  CI=1 makes warnings errors'

@@ -1,5 +1,4 @@
-/* See fleet.h: two packages with their memory, four replicas with latencies, as on a small server.
- */
+/* See fleet.h: two packages with their memory, replicas with latencies, as on a small server. */
 #include "tests/bench/fleet.h"
 
 #include <stdio.h>
@@ -10,10 +9,9 @@
 
 #define BUCKETS 10
 
-void fleet_init(struct fleet *f, size_t nodes)
+void fleet_init(struct fleet *f, size_t nodes, size_t replicas, size_t model_nodes)
 {
-    f->n_nodes = nodes;
-    f->sequence = xcalloc(nodes, sizeof(*f->sequence));
+    *f = (struct fleet){ nodes, replicas, model_nodes, xcalloc(nodes, sizeof(*f->sequence)) };
 }
 
 void fleet_done(struct fleet *f)
@@ -26,9 +24,9 @@ void fleet_name(size_t node, char name[FLEET_NAME_MAX])
     (void)snprintf(name, FLEET_NAME_MAX, "n%05zu", node);
 }
 
-void fleet_model(size_t node, char name[FLEET_NAME_MAX])
+void fleet_model(const struct fleet *f, size_t node, char name[FLEET_NAME_MAX])
 {
-    (void)snprintf(name, FLEET_NAME_MAX, "m%03zu", node / FLEET_MODEL_NODES);
+    (void)snprintf(name, FLEET_NAME_MAX, "m%03zu", node / f->model_nodes);
 }
 
 static const struct wire_inventory INVENTORY = {
@@ -50,9 +48,9 @@ static const struct wire_inventory INVENTORY = {
 
 struct scene { /* what a report points to */
     char name[FLEET_NAME_MAX], model[FLEET_NAME_MAX];
-    char uids[FLEET_REPLICAS][32];
+    char uids[FLEET_REPLICAS_MOST][32];
     struct wire_zone zones[4];
-    struct wire_replica replicas[FLEET_REPLICAS];
+    struct wire_replica replicas[FLEET_REPLICAS_MOST];
     double bounds[BUCKETS];
     uint64_t counts[BUCKETS];
 };
@@ -72,13 +70,13 @@ static void fill_zones(struct scene *s, uint64_t sequence)
                                           .counted = true };
 }
 
-static void fill_replicas(struct scene *s, size_t node, uint64_t sequence)
+static void fill_replicas(struct scene *s, size_t n, size_t node, uint64_t sequence)
 {
     for (size_t b = 0; b < BUCKETS; b++) {
         s->bounds[b] = (double)(1u << b);
         s->counts[b] = sequence * (b + 1);
     }
-    for (size_t i = 0; i < FLEET_REPLICAS; i++) {
+    for (size_t i = 0; i < n; i++) {
         (void)snprintf(s->uids[i], sizeof(s->uids[i]), "bench-%05zu-%zu", node, i);
         s->replicas[i] = (struct wire_replica){
             .uid = s->uids[i],
@@ -120,7 +118,7 @@ void fleet_report(struct fleet *f, size_t node, struct strbuf *out)
                              .memory_used_bytes = UINT64_C(9) << 30,
                              .pressure = { .known = true, .cpu_us = sequence },
                              .replicas = s.replicas,
-                             .n_replicas = FLEET_REPLICAS,
+                             .n_replicas = f->n_replicas,
                              .inventory = sequence == 1 ? &INVENTORY : NULL,
                              .power = { .op = "", .reason = "" },
                              .features = features,
@@ -130,9 +128,9 @@ void fleet_report(struct fleet *f, size_t node, struct strbuf *out)
     r.cpu.busy_ns = sequence * 60000000000;
     r.cpu.idle_ns = sequence * 260000000000;
     fleet_name(node, s.name);
-    fleet_model(node, s.model);
+    fleet_model(f, node, s.model);
     fill_zones(&s, sequence);
-    fill_replicas(&s, node, sequence);
+    fill_replicas(&s, f->n_replicas, node, sequence);
     if (wire_report_encode(&r, out, &e) < 0) {
         (void)fprintf(stderr, "bench: %s\n", e.text);
         exit(1);

@@ -32,6 +32,8 @@
 #include "tests/bench/sender.h"
 
 #define THREADS 2
+#define REPLICAS 4       /* on each node */
+#define MODEL_NODES 1024 /* a model has 4,096 replicas at most */
 #define TARGET_RATE 20000.0
 #define TARGET_RATIO 0.7
 #define PATH "/apis/huddle.energy/v1alpha1/"
@@ -200,19 +202,19 @@ static json_t *ask(const struct server *s, const char *method, const char *path,
     return value;
 }
 
-static void put_models(const struct server *s, size_t nodes)
+static void put_models(const struct server *s, const struct fleet *f)
 {
-    for (size_t first = 0; first < nodes; first += FLEET_MODEL_NODES) {
-        size_t of_it = nodes - first < FLEET_MODEL_NODES ? nodes - first : FLEET_MODEL_NODES;
+    for (size_t first = 0; first < f->n_nodes; first += f->model_nodes) {
+        size_t left = f->n_nodes - first, of_it = left < f->model_nodes ? left : f->model_nodes;
         char name[FLEET_NAME_MAX], body[512];
 
-        fleet_model(first, name);
+        fleet_model(f, first, name);
         (void)snprintf(body, sizeof(body),
                        "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"ServedModel\","
                        "\"metadata\":{\"name\":\"%s\"},\"spec\":{\"replicas\":{\"min\":%zu,"
                        "\"max\":4096},\"capacity\":{\"requestsPerSecond\":100},"
                        "\"process\":{\"command\":[\"/bin/true\"]}}}",
-                       name, of_it * FLEET_REPLICAS);
+                       name, of_it * f->n_replicas);
         json_decref(ask(s, "POST", PATH "servedmodels", body));
     }
 }
@@ -353,7 +355,7 @@ static void warm_up(const struct bench *b)
     const struct sender_goal goal = { .seconds = 60, .most = 3 * b->fleet->n_nodes };
     struct sender_figures unused = { 0 };
 
-    put_models(&b->controller, b->fleet->n_nodes);
+    put_models(&b->controller, b->fleet);
     sender_run(b->controller.port, b->controller.pid, b->fleet, &goal, &unused);
     sender_run(b->echo.port, b->echo.pid, b->same_size, &goal, &unused);
     (void)nodes_with_losses(&b->controller, b->fleet);
@@ -367,8 +369,8 @@ static int measure(const struct options *o, const char *folder)
     double echo_rate, rate;
     int r;
 
-    fleet_init(&fleet, o->nodes);
-    fleet_init(&same_size, o->nodes);
+    fleet_init(&fleet, o->nodes, REPLICAS, MODEL_NODES);
+    fleet_init(&same_size, o->nodes, REPLICAS, MODEL_NODES);
     warm_up(&b);
     saturate(o, &b, &ours, &theirs);
     echo_rate = print("libmicrohttpd echo, one core", &theirs);
