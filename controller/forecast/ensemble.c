@@ -9,6 +9,7 @@
 
 #include "controller/forecast/early.h"
 #include "controller/forecast/experts.h"
+#include "controller/forecast/member.h"
 #include "controller/forecast/members.h"
 #include "controller/forecast/season.h"
 #include "proto/base/array.h"
@@ -142,6 +143,8 @@ static void look_back(struct ensemble *m)
     p->log_now = past_log(p, p->now);
     p->log_mean12 = log_mean(p, 12);
     p->log_mean48 = log_mean(p, 48);
+    p->level = member_log_level(p);
+    p->leveled = true;
 }
 
 /* --- judging ------------------------------------------------------------------------------------

@@ -14,4 +14,8 @@ member_fn member_median;      /* the median of the last nine */
 member_fn member_profile;     /* the season's profile, and today's deviation from it fading out */
 member_fn member_log_profile; /* the same in logarithms, smoother: days of other size alike */
 
+/* The part of member_log_profile() that is the same at every h, in logarithms: for p->level. NAN
+ * without a season. */
+float member_log_level(const struct past *p);
+
 #endif

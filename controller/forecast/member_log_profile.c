@@ -22,10 +22,12 @@ static float smoothed(const struct past *p, int64_t origin, int64_t step)
            4;
 }
 
-static float level(const struct past *p)
+float member_log_level(const struct past *p)
 {
     float sum = 0, mass = 0, weight = LEVEL_RATE;
 
+    if (p->season == 0)
+        return NAN;
     for (uint32_t back = 0; back < LEVEL_STEPS; back++, weight *= 1 - LEVEL_RATE) {
         int64_t step = p->origin - back;
         float deviation = past_log_at(p, step) - smoothed(p, step, step);
@@ -45,7 +47,7 @@ float member_log_profile(const struct past *p, uint32_t h)
     if (p->season == 0)
         return p->now;
     ahead = smoothed(p, p->origin, p->origin + h);
-    now = level(p);
+    now = p->leveled ? p->level : member_log_level(p);
     for (uint32_t k = 0; k < h; k++)
         fade *= LEVEL_FADE;
     if (isnan(ahead) || isnan(now))

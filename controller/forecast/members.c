@@ -123,6 +123,7 @@ void members_replay(struct members *m, const struct past *now)
     for (uint32_t back = first; back > 0; back--) {
         p.origin = now->series->last - back;
         p.now = series_bridged(p.series, p.origin);
+        p.level = member_log_level(&p);
         for (uint32_t i = 0; i < STATELESS; i++) {
             m->loss[i] *= LOSS_FADE;
             for (uint32_t k = 0; k < HORIZONS && horizons[k] <= back; k++) {

@@ -20,7 +20,9 @@ struct past {
     float mean;      /* running mean of the demand */
     float now, log_now;
     float log_mean12, log_mean48; /* means of the newest logarithms */
-    bool gap;                     /* the newest step was not observed */
+    bool leveled; /* `level` is that of this origin (member_log_level); else it is worked out */
+    float level;  /* mean deviation of the newest logarithms from their profile */
+    bool gap;     /* the newest step was not observed */
 };
 
 static inline float past_log(const struct past *p, float x)
