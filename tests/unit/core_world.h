@@ -35,6 +35,7 @@ struct desk {
     uint64_t max_term, energy_uj;
 };
 
+/* A row that was deleted stays, without a value. */
 static inline void desk_store(struct desk *d, const struct effect *e)
 {
     size_t i = 0;
@@ -42,14 +43,10 @@ static inline void desk_store(struct desk *d, const struct effect *e)
     while (i < d->n_rows &&
            (d->rows[i].table != e->store.table || strcmp(d->rows[i].key, e->store.key) != 0))
         i++;
-    if (i < d->n_rows) {
-        free(d->rows[i].key);
-        free(d->rows[i].value);
-        ARRAY_REMOVE_SWAP(d, rows, i);
-    }
-    if (e->store.value)
-        *ARRAY_ADD(d, rows) =
-            (struct desk_row){ e->store.table, xstrdup(e->store.key), xstrdup(e->store.value) };
+    if (i == d->n_rows)
+        *ARRAY_ADD(d, rows) = (struct desk_row){ e->store.table, xstrdup(e->store.key), NULL };
+    free(d->rows[i].value);
+    d->rows[i].value = e->store.value ? xstrdup(e->store.value) : NULL;
 }
 
 static inline void desk_commit(struct desk *d)
@@ -63,6 +60,8 @@ static inline int desk_next_row(void *data, struct controller_row *ret_row)
 {
     struct desk *d = data;
 
+    while (d->at < d->n_rows && !d->rows[d->at].value)
+        d->at++;
     if (d->at == d->n_rows)
         return 0;
     *ret_row =
