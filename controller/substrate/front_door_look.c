@@ -181,7 +181,7 @@ static void seen(struct front_door *d)
 static void on_look(void *data, struct haproxy_answer *answer)
 {
     struct front_door *d = data;
-    struct haproxy_view *view;
+    struct haproxy_view *view = NULL;
     int r = answer->result;
 
     d->call = NULL;
@@ -192,7 +192,7 @@ static void on_look(void *data, struct haproxy_answer *answer)
         answer->text = NULL;
         r = haproxy_view_parse(text, n, &view, &answer->error);
     }
-    if (r < 0) {
+    if (!view) {
         away(d, r, answer->error.text);
         return;
     }
