@@ -118,10 +118,13 @@ static bool enable(const char *folder, const char *controller)
            lists(folder, "cgroup.subtree_control", controller);
 }
 
-/* May we make folders in it, and does the kernel take it as a cgroup? */
+/* May we make folders in it (another user may have left it), and does the kernel take it as a
+ * cgroup? */
 static int make_folder(const char *folder)
 {
     if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    if (faccessat(AT_FDCWD, folder, W_OK, AT_EACCESS) < 0)
         return -errno;
     return exists(folder, "cgroup.procs") ? 0 : -ENOTSUP;
 }

@@ -1,15 +1,19 @@
 """The lab itself: power, meter, boot id and clean-up, without huddle."""
 
+import os
 import pathlib
 import signal
 import subprocess
 import sys
 import time
 
+import pytest
+
 from tests.lab.enter import REPOSITORY, in_lab
 
 SPIN = ["sh", "-c", "while :; do :; done"]
 SLEEP = ["sleep", "60"]
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def energy_uj(node, zone="intel-rapl/intel-rapl:0"):
@@ -112,8 +116,6 @@ def test_nothing_is_left_when_the_lab_is_killed():
     )
     assert lab.stdout
     if lab.stdout.readline() != "up\n":
-        import pytest
-
         lab.kill()
         pytest.skip("no namespaces here")
     mark = f"huddle-lab-{lab.pid}"
@@ -122,3 +124,41 @@ def test_nothing_is_left_when_the_lab_is_killed():
     lab.wait()
     lab.stdout.close()
     wait(lambda: not leftovers(mark))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "test_lab.py::test_power_off_ends_everything_and_on_is_a_new_boot",
+        "test_lab.py::test_nothing_is_left_when_the_lab_is_killed",
+        "test_faults.py::test_replicas_serve_while_the_controller_is_away",
+    ],
+)
+def test_without_root(case):
+    """The same as another user, in a user namespace; as that user the tests themselves are this one."""
+    if os.geteuid() != 0:
+        pytest.skip("not root: every test of the lab is this one")
+    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    words += [
+        "/usr/bin/python3",
+        "-m",
+        "pytest",
+        "-q",
+        "-rs",
+        "-p",
+        "no:cacheprovider",
+        "--no-header",
+    ]
+    done = subprocess.run(
+        [*words, f"tests/integration/{case}"],
+        cwd=REPOSITORY,
+        env={**os.environ, "HOME": "/nonexistent", "PATH": PATH, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    if done.returncode == 0 and " passed" not in done.stdout:
+        pytest.skip(done.stdout)
+    if "No module named pytest" in done.stderr or "[Errno 13]" in done.stderr:
+        pytest.skip(f"another user cannot run tests here: {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stdout + done.stderr

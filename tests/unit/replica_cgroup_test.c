@@ -263,6 +263,29 @@ static void without_cgroups_it_says_so_and_goes_on(void **state)
     assert_says(w->home.problem, "/huddle: Operation not supported");
 }
 
+/* An agent of root's ran here and left its folder: ours, without the right to write there, starts
+ * replicas all the same. */
+static void without_the_right_it_says_so_and_goes_on(void **state)
+{
+    struct world *w = *state;
+    bool root = geteuid() == 0;
+
+    put_own(w, "0::/\n");
+    put_cgroup(w, ".", "cgroup.controllers");
+    put_cgroup(w, "huddle", "");
+    shell("chmod 755 %s && chmod 555 %s/huddle", w->root, w->root);
+    if (root)
+        assert_int_equal(seteuid(65534), 0);
+    cgroup_home_init(&w->home, w->root, w->proc, "huddle");
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    shell("chmod 755 %s/huddle", w->root);
+    assert_says(w->home.problem, "replicas have no cgroup");
+    assert_says(w->home.problem, "/huddle: Permission denied");
+    assert_int_equal(replica_cgroup_make(&w->home, "m-1", 5, 5, &w->cgroup, &w->e), 0);
+    assert_int_equal(w->cgroup.folders.n, 0);
+}
+
 static void a_limit_that_is_refused_is_an_error(void **state)
 {
     struct world *w = *state;
@@ -463,6 +486,7 @@ int main(void)
         TEST(a_configured_parent_is_the_same_everywhere),
         TEST(cpu_and_cpuacct_in_one_mount),
         TEST(without_cgroups_it_says_so_and_goes_on),
+        TEST(without_the_right_it_says_so_and_goes_on),
         TEST(a_limit_that_is_refused_is_an_error),
         TEST(the_whole_is_killed_at_once_where_the_kernel_can),
         REAL(daemons_of_a_replica_end_with_it),
