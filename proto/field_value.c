@@ -11,14 +11,18 @@
 #include "proto/field_private.h"
 #include "proto/quantity.h"
 
+/* As a person wrote it, as far as a double tells: 0.1, not 0.10000000000000001. */
 static char *number_text(const json_t *v)
 {
     char text[40];
+    double value = json_real_value(v);
 
     if (json_is_integer(v))
         (void)snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));
     else
-        (void)snprintf(text, sizeof(text), "%.17g", json_real_value(v));
+        (void)snprintf(text, sizeof(text), "%.15g", value);
+    if (json_is_real(v) && strtod(text, NULL) != value)
+        (void)snprintf(text, sizeof(text), "%.17g", value);
     return xstrdup(text);
 }
 

@@ -108,36 +108,75 @@ static int parse_unit(const char *text, const struct unit *units, size_t n_units
     return 0;
 }
 
-#define KI 1024ull
+/* --- as in Kubernetes (apimachinery, "Quantity"): DIGITS[.DIGITS] and one suffix ----------------
+ */
+
+struct suffix { /* stands for 2^shift * 10^exponent */
+    unsigned shift;
+    int exponent;
+};
+
+static bool read_exponent(const char *s, int *ret)
+{
+    bool minus = s[1] == '-';
+    const char *digits = s + 1 + (s[1] == '-' || s[1] == '+');
+    size_t n = strspn(digits, "0123456789");
+
+    if ((*s != 'e' && *s != 'E') || n < 1 || n > 2 || digits[n])
+        return false;
+    *ret = (int)strtol(digits, NULL, 10) * (minus ? -1 : 1);
+    return true;
+}
+
+static bool read_suffix(const char *s, struct suffix *ret)
+{
+    static const char DECIMAL[] = "num kMGTPE", BINARY[] = "KMGTPE"; /* each a thousand times */
+    const char *d = s[0] && !s[1] && s[0] != ' ' ? strchr(DECIMAL, s[0]) : NULL;
+    const char *b = s[0] && s[1] == 'i' && !s[2] ? strchr(BINARY, s[0]) : NULL;
+
+    *ret = (struct suffix){ 0, 0 };
+    if (d)
+        ret->exponent = (int)(d - DECIMAL) * 3 - 9;
+    else if (b)
+        ret->shift = (unsigned)(b - BINARY + 1) * 10;
+    else if (s[0])
+        return read_exponent(s, &ret->exponent);
+    return true;
+}
+
+/* In units of 10^-places, when that is a whole number that fits int64. */
+static int quantity(const char *text, int places, const char *expected, int64_t *ret, struct err *e)
+{
+    struct decimal d;
+    struct suffix suffix;
+    const char *number = text + (*text == '+');
+    size_t n = read_decimal(number, &d);
+    int exponent;
+    wide value;
+
+    if (!n || !read_suffix(number + n, &suffix) || (suffix.shift && places > 0))
+        return err_set(e, -EINVAL, "\"%.40s\" is not %s", text, expected);
+    value = (wide)d.digits << suffix.shift; /* below 2^124 */
+    exponent = suffix.exponent + places - (int)d.places;
+    for (; exponent < 0 && value % 10 == 0 && value; exponent++)
+        value /= 10;
+    for (; exponent > 0 && value && value <= INT64_MAX; exponent--)
+        value *= 10;
+    if ((value && exponent != 0) || value > INT64_MAX)
+        return err_set(e, -EINVAL, "\"%.40s\" is too large or too fine; expected %s", text,
+                       expected);
+    *ret = (int64_t)value;
+    return 0;
+}
 
 int quantity_cpu(const char *text, int64_t *ret_milli, struct err *e)
 {
-    static const struct unit UNITS[] = { { "", 1000, 1 }, { "m", 1, 1 }, { "k", 1000000, 1 } };
-
-    return parse_unit(text, UNITS, ARRAY_LEN(UNITS), "a CPU quantity like 500m or 2", ret_milli, e);
+    return quantity(text, 3, "a CPU quantity like 500m or 2", ret_milli, e);
 }
 
 int quantity_bytes(const char *text, int64_t *ret_bytes, struct err *e)
 {
-    static const struct unit UNITS[] = {
-        { "", 1, 1 },
-        { "k", 1000, 1 },
-        { "M", 1000000, 1 },
-        { "G", 1000000000, 1 },
-        { "T", 1000000000000, 1 },
-        { "P", 1000000000000000, 1 },
-        { "Ki", KI, 1 },
-        { "Mi", KI * KI, 1 },
-        { "Gi", KI * KI * KI, 1 },
-        { "Ti", KI * KI * KI * KI, 1 },
-        { "Pi", KI * KI * KI * KI * KI, 1 },
-        { "e3", 1000, 1 },
-        { "e6", 1000000, 1 },
-        { "e9", 1000000000, 1 },
-    };
-
-    return parse_unit(text, UNITS, ARRAY_LEN(UNITS), "a number of bytes like 512Mi or 2Gi",
-                      ret_bytes, e);
+    return quantity(text, 0, "a number of bytes like 512Mi or 2Gi", ret_bytes, e);
 }
 
 int quantity_duration(const char *text, int64_t *ret_ms, struct err *e)
@@ -237,10 +276,10 @@ void quantity_format_cpu(int64_t milli, char text[QUANTITY_TEXT_MAX])
 
 void quantity_format_bytes(int64_t bytes, char text[QUANTITY_TEXT_MAX])
 {
-    static const struct unit UNITS[] = { { "Ti", KI * KI * KI * KI, 1 },
-                                         { "Gi", KI * KI * KI, 1 },
-                                         { "Mi", KI * KI, 1 },
-                                         { "Ki", KI, 1 },
+    static const struct unit UNITS[] = { { "Ti", 1ull << 40, 1 },
+                                         { "Gi", 1ull << 30, 1 },
+                                         { "Mi", 1ull << 20, 1 },
+                                         { "Ki", 1ull << 10, 1 },
                                          { "", 1, 1 } };
 
     format_unit(bytes, UNITS, ARRAY_LEN(UNITS), text);

@@ -10,8 +10,10 @@
 
 #define QUANTITY_TEXT_MAX 32
 
-/* Kubernetes resource quantities: decimal number and suffix (n u m k M G T P E, Ki Mi Gi Ti Pi Ei,
- * or an exponent), in thousandths for CPU ("500m" -> 500, "2" -> 2000), whole for bytes ("2Gi"). */
+/* Kubernetes resource quantities, not negative: decimal number and suffix (n u m k M G T P E, Ki Mi
+ * Gi Ti Pi Ei, or an exponent like e3), in thousandths for CPU ("500m" -> 500, "2" -> 2000), whole
+ * for bytes ("2Gi"). What is finer is refused, where Kubernetes rounds up; so are Ki to Ei for CPU:
+ * somebody meant memory. */
 int quantity_cpu(const char *text, int64_t *ret_milli, struct err *e);
 int quantity_bytes(const char *text, int64_t *ret_bytes, struct err *e);
 

@@ -160,6 +160,7 @@ static void quantities_are_exact(void **state)
     assert_int_equal(quantity_bytes("1.5Gi", &v, NULL), 0);
     assert_true(v == 1610612736);
     assert_int_equal(quantity_bytes("9999999999Pi", &v, NULL), -EINVAL);
+    assert_int_equal(quantity_bytes("", &v, NULL), -EINVAL);
     assert_int_equal(quantity_duration("1h30m", &v, NULL), 0);
     assert_int_equal(v, 5400000);
     quantity_format_duration(v, text);
@@ -171,6 +172,70 @@ static void quantities_are_exact(void **state)
     assert_int_equal(quantity_joules("0.1kWh", &v, NULL), 0);
     assert_int_equal(v, 360000000);
     assert_int_equal(quantity_time_of_day("24:01", &v, NULL), -EINVAL);
+}
+
+static void quantities_are_those_of_kubernetes(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t bytes, milli; /* -1: refused */
+    } CASES[] = {
+        { "129e6", 129000000, 129000000000 },
+        { "129M", 129000000, 129000000000 },
+        { "+1.5E3", 1500, 1500000 },
+        { "128974848000m", 128974848, 128974848000 },
+        { "1500m", -1, 1500 },
+        { "100000u", -1, 100 },
+        { "1000000n", -1, 1 },
+        { "1n", -1, -1 },
+        { "1e-3", -1, 1 },
+        { "5E", 5000000000000000000, -1 },
+        { "7Ei", 7ll << 60, -1 },
+        { "8Ei", -1, -1 },
+        { "0.5Ei", 1ll << 59, -1 },
+        { ".5", -1, 500 },
+        { "1.", 1, 1000 },
+        { "0e99", 0, 0 },
+        { "1e99", -1, -1 },
+        { "9223372036854775807", INT64_MAX, -1 },
+        { "9223372036854775808", -1, -1 },
+        { "1K", -1, -1 },
+        { "1ki", -1, -1 },
+        { "1 ", -1, -1 },
+        { "1e", -1, -1 },
+        { "1e3i", -1, -1 },
+        { "1Mi2", -1, -1 },
+        { "-1", -1, -1 },
+        { ".", -1, -1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        int64_t bytes = -1, milli = -1;
+
+        (void)quantity_bytes(CASES[i].text, &bytes, NULL);
+        (void)quantity_cpu(CASES[i].text, &milli, NULL);
+        if (bytes != CASES[i].bytes || milli != CASES[i].milli)
+            fail_msg("%s: %lld bytes, %lld milli", CASES[i].text, (long long)bytes,
+                     (long long)milli);
+    }
+}
+
+/* A number without quotes is a double on its way: 0.1 is not 0.10000000000000001. */
+static void numbers_are_what_was_written(void **state)
+{
+    AUTO(manifest)
+    struct manifest *m = parse_one("apiVersion: huddle.energy/v1alpha1\nkind: ServedModel\n"
+                                   "metadata: {name: m}\nspec:\n"
+                                   "  resources: {cpu: 0.1, memory: 1e15}\n"
+                                   "  runtime: r\n"
+                                   "  arguments: {warmth: 0.7, third: 0.3333333333333333}\n");
+
+    (void)state;
+    assert_int_equal(m->model.resources.cpu_milli, 100);
+    assert_int_equal(m->model.resources.memory_bytes, 1000000000000000);
+    assert_string_equal(string_map_get(&m->model.arguments, "warmth"), "0.7");
+    assert_string_equal(string_map_get(&m->model.arguments, "third"), "0.33333333333333331");
 }
 
 static void fields_are_explained(void **state)
@@ -197,6 +262,8 @@ int main(void)
         cmocka_unit_test(several_documents_and_lists),
         cmocka_unit_test(each_bad_manifest_gets_its_message),
         cmocka_unit_test(quantities_are_exact),
+        cmocka_unit_test(quantities_are_those_of_kubernetes),
+        cmocka_unit_test(numbers_are_what_was_written),
         cmocka_unit_test(fields_are_explained),
     };
 
