@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,6 +135,22 @@ static int check_string(const char *text, const char *field, size_t most, bool l
     return 0;
 }
 
+int check_below(struct err *e, int code, const char *format, ...)
+{
+    char front[64];
+    struct err rest;
+    va_list ap;
+
+    if (!e)
+        return code;
+    rest = *e;
+    va_start(ap, format);
+    (void)vsnprintf(front, sizeof(front), format, ap);
+    va_end(ap);
+    /* ": ..." is said of an entry of a list itself */
+    return err_set(e, code, "%s%s%s", front, rest.text[0] == ':' ? "" : ".", rest.text);
+}
+
 int check_name(const char *text, const char *field, struct err *e)
 {
     return check_string(text, field, WIRE_NAME_MAX, false, e);
@@ -156,7 +174,7 @@ int check_names(const char *const *list, size_t n, const char *field, struct err
 
     for (size_t i = 0; i < n && r == 0; i++) {
         if ((r = check_text(list[i], "", e)) < 0)
-            return err_prefix(e, r, "%s[%zu]", field, i);
+            return check_below(e, r, "%s[%zu]", field, i);
     }
     return r;
 }
@@ -168,7 +186,7 @@ int check_pairs(const struct wire_pair *list, size_t n, const char *field, struc
     for (size_t i = 0; i < n && r == 0; i++) {
         if ((r = check_required(list[i].key, "key", e)) < 0 ||
             (r = check_text(list[i].value, "value", e)) < 0)
-            return err_prefix(e, r, "%s[%zu]", field, i);
+            return check_below(e, r, "%s[%zu]", field, i);
     }
     return r;
 }

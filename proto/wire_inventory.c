@@ -33,7 +33,7 @@ int wire_inventory_check(const struct wire_inventory *v, struct err *e)
         if ((r = check_name(v->gpus[i].model, "model", e)) < 0 ||
             (r = check_name(v->gpus[i].uuid, "uuid", e)) < 0 ||
             (r = check_range(v->gpus[i].utilization_permille, 1000, "utilization_permille", e)) < 0)
-            return err_prefix(e, r, "gpus[%zu]", i);
+            return check_below(e, r, "gpus[%zu]", i);
     }
     return 0;
 }

@@ -25,6 +25,11 @@ void *arena_array(struct arena *a, size_t n, size_t size); /* zeroed; NULL past 
 /* The budget for a message of n bytes: what an honest one needs, several times over. */
 #define WIRE_ARENA_BUDGET(n) ((size_t)(1u << 20) + 24 * (size_t)(n))
 
+/* The error is of a field below the one named here: its path goes before it ("replicas[3]" before
+ * "port: ..." gives "replicas[3].port: ..."). Returns code. */
+int check_below(struct err *e, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Each returns 0 or -EBADMSG with "name: what is wrong" in e. NULL strings count as "". */
 int check_name(const char *text, const char *field, struct err *e);
 int check_required(const char *text, const char *field, struct err *e);

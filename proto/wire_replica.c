@@ -34,7 +34,7 @@ int wire_replica_check(const struct wire_replica *p, struct err *e)
     if (p->pid < 0)
         return err_set(e, -EBADMSG, "pid: negative");
     r = check_histogram(&p->latency, e);
-    return r < 0 ? err_prefix(e, r, "latency") : 0;
+    return r < 0 ? check_below(e, r, "latency") : 0;
 }
 
 /* Bounds and counts are two lists on the wire: they must be of one length before they are one here.

@@ -51,7 +51,7 @@ static int check_desired(const struct wire_desired *d, struct err *e)
             return r;
     }
     r = check_probe(&d->readiness, e);
-    return r < 0 ? err_prefix(e, r, "readiness") : 0;
+    return r < 0 ? check_below(e, r, "readiness") : 0;
 }
 
 static int check_reply(const struct wire_reply *p, struct err *e)
@@ -66,7 +66,7 @@ static int check_reply(const struct wire_reply *p, struct err *e)
         return r;
     for (size_t i = 0; i < p->n_replicas; i++) {
         if ((r = check_desired(&p->replicas[i], e)) < 0)
-            return err_prefix(e, r, "replicas[%zu]", i);
+            return check_below(e, r, "replicas[%zu]", i);
     }
     return 0;
 }

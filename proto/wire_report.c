@@ -65,19 +65,19 @@ static int check_report(const struct wire_report *p, struct err *e)
         return r;
     for (size_t i = 0; i < p->n_zones; i++) {
         if ((r = check_zone(&p->zones[i], e)) < 0)
-            return err_prefix(e, r, "zones[%zu]", i);
+            return check_below(e, r, "zones[%zu]", i);
     }
     for (size_t i = 0; i < p->n_replicas; i++) {
         if ((r = wire_replica_check(&p->replicas[i], e)) < 0)
-            return err_prefix(e, r, "replicas[%zu]", i);
+            return check_below(e, r, "replicas[%zu]", i);
     }
     for (size_t i = 0; i < p->n_problems; i++) {
         if ((r = check_text(p->problems[i].what, "what", e)) < 0 ||
             (r = check_text(p->problems[i].fix, "fix", e)) < 0)
-            return err_prefix(e, r, "problems[%zu]", i);
+            return check_below(e, r, "problems[%zu]", i);
     }
     if (p->inventory && (r = wire_inventory_check(p->inventory, e)) < 0)
-        return err_prefix(e, r, "inventory");
+        return check_below(e, r, "inventory");
     return 0;
 }
 

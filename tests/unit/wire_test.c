@@ -127,14 +127,24 @@ static void each_limit_names_its_field(void **state)
     refused(&r, "report: epoch: missing");
     r.epoch = 1;
     replica.port = 65536;
-    refused(&r, "report: replicas[0]: port: 65536, at most 65535");
+    refused(&r, "report: replicas[0].port: 65536, at most 65535");
     replica.port = 1;
     replica.in_flight = NAN;
-    refused(&r, "report: replicas[0]: in_flight: not a finite number of at least 0");
+    refused(&r, "report: replicas[0].in_flight: not a finite number of at least 0");
     replica.in_flight = 0;
     counts[1] = 2;
-    refused(&r, "report: replicas[0]: latency: count[1]: not cumulative");
+    refused(&r, "report: replicas[0].latency.count[1]: not cumulative");
     counts[1] = 3;
+    inventory.labels[1].value = "\xff";
+    refused(&r, "report: inventory.labels[1].value: not valid UTF-8 at byte 0");
+    inventory.labels[1].value = "";
+    r.features = (const char *[]){ "two_key", "\x01" };
+    r.n_features = 2;
+    refused(&r, "report: features[1]: control byte 0x01");
+    r.n_features = 1;
+    r.n_replicas = WIRE_REPLICAS_MAX + 1;
+    refused(&r, "report: replicas: 4097 entries, at most 4096");
+    r.n_replicas = 1;
     r.n_zones = WIRE_ZONES_MAX + 1;
     refused(&r, "report: zones: 1025 entries, at most 1024");
 }
