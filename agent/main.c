@@ -21,7 +21,7 @@
 #include "proto/base/log.h"
 
 #define EXIT_USAGE 2
-#define ONCE_PERIOD_MS 10000
+#define LOOK_PERIOD_MS 10000
 #define EXIT_CONFIG 78 /* EX_CONFIG: systemd does not restart */
 
 static const char USAGE[] =
@@ -180,7 +180,7 @@ static int signals_open(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* --- --once ----------------------------------------------------------------------------------- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 /* When to look next: often enough that no counter wraps unseen, and that power that must be
  * integrated is known in between. */
@@ -188,10 +188,28 @@ static int64_t next_look_ms(const struct energy_counter *counter, int64_t now_ms
 {
     int64_t period_ms = (int64_t)energy_counter_period_ms(counter);
 
-    if (period_ms == 0 || period_ms > ONCE_PERIOD_MS)
-        period_ms = ONCE_PERIOD_MS;
+    if (period_ms == 0 || period_ms > LOOK_PERIOD_MS)
+        period_ms = LOOK_PERIOD_MS;
     return end_ms - now_ms < period_ms ? end_ms : now_ms + period_ms;
 }
+
+/* Looks until `end_ms`, and then once more, into `last`. True when a signal ended it before. */
+static bool look_until(struct sensors *sensors, int signals, int64_t end_ms,
+                       struct energy_counter *counter, struct sample *last)
+{
+    int64_t next_ms = clock_boot_ms();
+
+    do {
+        next_ms = next_look_ms(counter, next_ms, end_ms);
+        if (wait_until(signals, next_ms))
+            return true;
+        sensors_read(sensors, NULL, 0, last);
+        energy_counter_add(counter, last);
+    } while (next_ms < end_ms);
+    return false;
+}
+
+/* --- --once ----------------------------------------------------------------------------------- */
 
 static int once(const struct options *o)
 {
@@ -208,14 +226,8 @@ static int once(const struct options *o)
     AUTO(fd) int signals = signals_open();
     sensors_read(sensors, NULL, 0, &first);
     energy_counter_add(&counter, &first);
-    int64_t end_ms = first.boot_ms + (int64_t)(o->seconds * 1000), now_ms = first.boot_ms;
-    while (code == EXIT_SUCCESS && now_ms < end_ms) {
-        now_ms = next_look_ms(&counter, now_ms, end_ms);
-        if (wait_until(signals, now_ms))
-            code = EXIT_FAILURE;
-        sensors_read(sensors, NULL, 0, &last);
-        energy_counter_add(&counter, &last);
-    }
+    if (look_until(sensors, signals, first.boot_ms + (int64_t)(o->seconds * 1000), &counter, &last))
+        code = EXIT_FAILURE;
     if (code == EXIT_SUCCESS) {
         (o->json ? once_json : once_table)(&first, &last, &counter, &out);
         (void)fputs(strbuf_text(&out), stdout);
@@ -258,10 +270,11 @@ static int record_lines(const struct options *o, int fd, struct sensors *sensors
     do {
         r = write_out(fd, &out, o->record, e);
         next_ms += period_ms;
-        if (r < 0 || wait_until(signals, next_ms))
+        if (next_ms < clock_boot_ms())
+            next_ms =
+                clock_boot_ms(); /* after a suspend: one line, not one for each second of it */
+        if (r < 0 || look_until(sensors, signals, next_ms, &counter, &now))
             break;
-        sensors_read(sensors, NULL, 0, &now);
-        energy_counter_add(&counter, &now);
         record_line(&first, &now, &counter, &out);
     } while (true);
     sample_done(&first);

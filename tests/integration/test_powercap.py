@@ -79,6 +79,50 @@ def test_shape(tree: pathlib.Path) -> None:
     assert told_problem or not problems, problems
 
 
+# A package that draws 300 W and wraps at 2.5 kJ, which is soon; argv: the program that looks at it.
+WRAPPING = """
+import os, subprocess, sys, time
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/class"], check=True)
+zone = "/sys/class/powercap/intel-rapl/intel-rapl:0/"
+os.makedirs(zone)
+for name, text in {
+    "name": "package-0", "max_energy_range_uj": 2500000000, "enabled": 1, "energy_uj": 2000000000,
+}.items():
+    open(zone + name, "w").write(f"{text}\\n")
+energy = os.open(zone + "energy_uj", os.O_WRONLY)
+begin = time.monotonic()
+look = subprocess.Popen(sys.argv[1:])
+while look.poll() is None:
+    used = int((time.monotonic() - begin) * 3e8)
+    os.pwrite(energy, (b"%d" % ((2000000000 + used) % 2500000000)).ljust(10, b"\\n"), 0)
+    time.sleep(0.01)
+sys.exit(look.returncode)
+"""
+
+
+@pytest.mark.parametrize("words", [["--once", "-o", "json"], ["--record", "-"]])
+def test_no_wrap_is_missed_in_a_long_window(words: list[str]) -> None:
+    """A package may draw 1 kW: within 3 s it may wrap twice, so it is read in between."""
+    agent = ["timeout", "-s", "INT", "4.5", str(BUILD / "huddle-agent"), *words, "--seconds", "3"]
+    done = subprocess.run(
+        [*UNSHARE, "python3", "-c", WRAPPING, *agent],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if words[0] == "--once":
+        node = json.loads(done.stdout)["node"]
+        joules, provenance = node["energy_uj"] / 1e6, node["provenance"]
+    else:
+        head, _, line = (text.split(",") for text in done.stdout.splitlines())
+        row = dict(zip(head, line))
+        assert row["gaps"] == "0"
+        joules, provenance = float(row["energy_j"]), row["provenance"]
+    assert provenance == "measured"
+    assert 750 < joules < 1050
+
+
 def test_there_are_enough_shapes() -> None:
     assert len(TREES) >= 30
 
