@@ -291,6 +291,7 @@ void reconcile_replicas(struct controller *c)
     for (size_t i = c->cluster->models.n_items; i-- > 0;)
         if (cluster_model(c->cluster, i)->deleting)
             step_deleted(c, cluster_model(c->cluster, i));
+    start_forget_failures(c);
     for (size_t i = 0; i < c->cluster->models.n_items; i++)
         rollout_observe(c, cluster_model(c->cluster, i));
     if (!acting)

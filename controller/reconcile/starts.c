@@ -2,6 +2,7 @@
  * will remember, one more than surge and budgets allow. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "controller/reconcile/reconcile.h"
@@ -39,11 +40,29 @@ void start_back_off(struct controller *c, const char *model, const char *node)
     b->failures++;
 }
 
+static void drop_backoff(struct controller *c, size_t i)
+{
+    free(c->backoffs[i].model);
+    free(c->backoffs[i].node);
+    ARRAY_REMOVE_SWAP(c, backoffs, i);
+}
+
 void start_try_again(struct controller *c, const char *model)
 {
-    ARRAY_FOREACH(b, c, backoffs)
-        if (strcmp(b->model, model) == 0)
-            b->until_ms = b->failures = 0;
+    for (size_t i = c->n_backoffs; i-- > 0;)
+        if (strcmp(c->backoffs[i].model, model) == 0)
+            drop_backoff(c, i);
+}
+
+void start_forget_failures(struct controller *c)
+{
+    for (size_t i = c->n_backoffs; i-- > 0;) {
+        const struct backoff *b = &c->backoffs[i];
+
+        if (c->now_ms - b->until_ms > BACKOFF_MAX_MS ||
+            !named_find(&c->cluster->models, b->model) || !named_find(&c->cluster->nodes, b->node))
+            drop_backoff(c, i);
+    }
 }
 
 static bool backs_off(struct controller *c, const char *model, const char *node)

@@ -32,7 +32,7 @@ struct desk {
     uint64_t ticket, sequence;
     /* Of all nodes' reports: */
     const char *boot_id; /* NULL: "boot-1" */
-    uint64_t max_term, energy_uj;
+    uint64_t max_term, energy_uj, generation;
 };
 
 /* A row that was deleted stays, without a value. */
@@ -209,6 +209,7 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
                              .boot_ms = d->now_ms,
                              .interval_ms = 5000,
                              .max_term = d->max_term,
+                             .generation = d->generation,
                              .energy_measured_uj = d->energy_uj,
                              .replicas = replicas,
                              .n_replicas = n,
