@@ -220,7 +220,7 @@ SECRETS_DIR := /etc/huddle/secrets
 install: all
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
-		$(DESTDIR)$(EXAMPLES)/demo
+		$(DESTDIR)$(EXAMPLES)/demo $(DESTDIR)$(EXAMPLES)/runtimes.d
 	for d in $(SITE_DIRS) $(SECRETS_DIR); do [ -d $(DESTDIR)$$d ] || \
 		$(INSTALL) -d -m $$([ $$d = $(SECRETS_DIR) ] && echo 711 || echo 755) $(DESTDIR)$$d || \
 		echo "install: without $$d: make it as root where the daemons run"; done
@@ -233,7 +233,8 @@ install: all
 	$(INSTALL) -m 644 $(BUILD)/huddle.yaml.5 $(DESTDIR)$(MANDIR)/man5/
 	$(INSTALL) -m 644 deploy/man/huddle-agent.8 deploy/man/huddle-controller.8 $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 deploy/examples/*.yaml $(DESTDIR)$(EXAMPLES)/
-	$(INSTALL) -m 644 deploy/examples/demo/*.yaml $(DESTDIR)$(EXAMPLES)/demo/
+	for d in demo runtimes.d; do \
+		$(INSTALL) -m 644 deploy/examples/$$d/*.yaml $(DESTDIR)$(EXAMPLES)/$$d/ || exit 1; done
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/huddlectl $(DESTDIR)$(BINDIR)/kubectl-huddle \

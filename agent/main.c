@@ -15,6 +15,7 @@
 #include "agent/footprint.h"
 #include "agent/once.h"
 #include "agent/record.h"
+#include "agent/replica/runtimes.h"
 #include "agent/sensor/sensors.h"
 #include "agent/service.h"
 #include "proto/base/clock.h"
@@ -38,7 +39,7 @@ static const char USAGE[] =
     "  -o table|json    how --once prints [table]\n"
     "  --seconds N      window of --once, or pause between lines of --record [1]\n"
     "  --record FILE    write samples as CSV until interrupted; \"-\" is standard output\n"
-    "  --check-config   read the configuration, say what is wrong with it, and exit\n"
+    "  --check-config   read the configuration and the runtimes, say what is wrong, and exit\n"
     "\n"
     "examples:\n"
     "  huddle-agent --once\n"
@@ -304,6 +305,26 @@ static int record(const struct options *o)
 
 /* --- the service ------------------------------------------------------------------------------ */
 
+static int check_runtimes(const struct options *o, const struct agent_config *config)
+{
+    AUTO(runtimes) struct runtimes *runtimes = NULL;
+    const char *const *names;
+    struct err e = ERR_INIT;
+    size_t n;
+
+    if (runtimes_load(config->runtimes_dir, &runtimes, &e) < 0) {
+        (void)failed(&e);
+        return EXIT_CONFIG;
+    }
+    n = runtimes_names(runtimes, &names);
+    (void)printf("%s: configuration of node %s is valid; %zu %s in %s%s", o->config, config->node,
+                 n, n == 1 ? "runtime" : "runtimes", config->runtimes_dir, n ? ":" : "");
+    for (size_t i = 0; i < n; i++)
+        (void)printf(" %s", names[i]);
+    (void)putchar('\n');
+    return EXIT_SUCCESS;
+}
+
 static int run(const struct options *o)
 {
     AUTO(service) struct service *service = NULL;
@@ -314,10 +335,8 @@ static int run(const struct options *o)
         (void)failed(&e);
         return EXIT_CONFIG;
     }
-    if (o->mode == MODE_CHECK) {
-        (void)printf("%s: configuration of node %s is valid\n", o->config, config->node);
-        return EXIT_SUCCESS;
-    }
+    if (o->mode == MODE_CHECK)
+        return check_runtimes(o, config);
     log_setup(config->log.level, config->log.format == LOG_FORMAT_JSON);
     if (service_new(TAKE(config), o->config, &service, &e) < 0)
         return failed(&e);

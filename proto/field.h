@@ -97,6 +97,10 @@ int place_wrong_type(const struct place *at, const json_t *value, const char *ex
                      struct err *e);
 const char *json_type_words(const json_t *value); /* "a mapping", "nothing", ... */
 
+/* A number as a person writes it, as far as a double tells: 0.1, not 0.10000000000000001. Caller
+ * frees. */
+char *json_number_text(const json_t *number);
+
 /* The value itself where it is short: `"2"`, `1.5`, `true`; else the words of its type. */
 struct json_show {
     char text[64];

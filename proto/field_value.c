@@ -11,8 +11,7 @@
 #include "proto/field_private.h"
 #include "proto/quantity.h"
 
-/* As a person wrote it, as far as a double tells: 0.1, not 0.10000000000000001. */
-static char *number_text(const json_t *v)
+char *json_number_text(const json_t *v)
 {
     char text[40];
     double value = json_real_value(v);
@@ -31,7 +30,7 @@ static char *scalar_text(const json_t *v)
 {
     if (json_is_string(v))
         return xstrdup(json_string_value(v));
-    return json_is_number(v) ? number_text(v) : NULL;
+    return json_is_number(v) ? json_number_text(v) : NULL;
 }
 
 static int beyond(const struct field *f, const char *relation, int64_t limit, struct err *e)

@@ -18,18 +18,13 @@
 static int read_default(void *base, const json_t *value, struct err *e)
 {
     struct argument *a = base;
-    char text[40];
 
     if (json_is_string(value)) {
         a->def = xstrdup(json_string_value(value));
     } else if (json_is_boolean(value)) {
         a->def = xstrdup(json_is_true(value) ? "true" : "false");
-    } else if (json_is_integer(value)) {
-        (void)snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(value));
-        a->def = xstrdup(text);
-    } else if (json_is_real(value)) {
-        (void)snprintf(text, sizeof(text), "%.17g", json_real_value(value));
-        a->def = xstrdup(text);
+    } else if (json_is_number(value)) {
+        a->def = json_number_text(value);
     } else {
         return err_set(e, -EINVAL, "expected a value, not %s", json_type_words(value));
     }

@@ -110,6 +110,24 @@ def test_configuration_is_refused_with_its_place(tmp_path):
     assert run("--config", str(file), "--check-config").returncode == 0
 
 
+def test_runtimes_are_checked_with_the_configuration(tmp_path):
+    runtimes = tmp_path / "runtimes.d"
+    runtimes.mkdir(mode=0o755)
+    file = tmp_path / "agent.yaml"
+    file.write_text(f"controller: {{url: 'http://127.0.0.1:1'}}\nruntimesDir: {runtimes}\n")
+    done = run("--config", str(file), "--check-config")
+    assert done.returncode == 0 and f"0 runtimes in {runtimes}\n" in done.stdout
+    one = runtimes / "one.yaml"
+    one.write_text("name: one\nexec: /bin/one\n")
+    one.chmod(0o644)
+    done = run("--config", str(file), "--check-config")
+    assert done.returncode == 0 and f"1 runtime in {runtimes}: one\n" in done.stdout
+    one.write_text("name: one\nexce: /bin/one\n")
+    done = run("--config", str(file), "--check-config")
+    assert done.returncode == 78 and not done.stdout
+    assert f"{one}:2:1: exce: unknown field; did you mean" in done.stderr
+
+
 # --- a node ---
 
 

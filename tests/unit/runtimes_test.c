@@ -147,6 +147,65 @@ static void assert_argv(const struct world *w, const char *expected)
     strbuf_done(&line);
 }
 
+static void read_whole(const char *path, char *text, size_t size)
+{
+    FILE *f = fopen(path, "r");
+
+    assert_non_null(f);
+    text[fread(text, 1, size - 1, f)] = '\0';
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Every key that the reader says it knows at `where` is in the example and in the manual page. */
+static void assert_shown(struct world *w, const char *where, const char *example,
+                         const char *manual)
+{
+    char text[256], *word;
+    unsigned n = 0;
+
+    (void)snprintf(text, sizeof(text), "name: x\nexec: /x\n%s", where);
+    put(w, "odd.yaml", text);
+    assert_int_equal(load(w), -EINVAL);
+    word = strstr(w->e.text, "expected one of: ");
+    assert_non_null(word);
+    for (word = strtok(word + 17, " "); word; word = strtok(NULL, " "), n++) {
+        (void)snprintf(text, sizeof(text), "%s:", word);
+        if (!strstr(example, text) || !strstr(manual, word))
+            fail_msg("%s is not shown", word);
+    }
+    assert_true(n >= 4);
+    assert_int_equal(unlink(strcat(strcpy(text, w->folder), "/odd.yaml")), 0);
+}
+
+static void the_example_shows_every_key(void **state)
+{
+    struct world *w = *state;
+    char example[4096], manual[16384], *under, own[4200], expected[256];
+
+    read_whole("deploy/examples/runtimes.d/llama-server.yaml", example, sizeof(example));
+    read_whole("deploy/man/huddle-agent.8", manual, sizeof(manual));
+    assert_shown(w, "zzzzzz: 1\n", example, manual);
+    assert_shown(w, "port: {zzzzzz: 1}\n", example, manual);
+    assert_shown(w, "arguments: {a: {zzzzzz: 1}}\n", example, manual);
+    under = strstr(example, "/srv/models,");
+    assert_non_null(under);
+    (void)snprintf(own, sizeof(own), "%.*s%s%s", (int)(under - example), example, w->models,
+                   under + strlen("/srv/models"));
+    under = strstr(own, "user: llama");
+    assert_non_null(under);
+    memcpy(under, "user: root ", strlen("user: llama")); /* one that every machine has */
+    put(w, "llama-server.yaml", own);
+    if (load(w) < 0)
+        fail_msg("%s", w->e.text);
+    if (resolve(w, "llama-server", (struct given[]){ { "model", "a.bin" }, { NULL, NULL } }, 8080))
+        fail_msg("%s", w->e.text);
+    (void)snprintf(expected, sizeof(expected),
+                   "/usr/bin/llama-server --no-webui --metrics --model %s/a.bin --ctx-size 4096 "
+                   "--temp 0.7 --port 8080",
+                   w->models);
+    assert_argv(w, expected);
+}
+
 static void types_become_words_in_the_order_of_the_file(void **state)
 {
     struct world *w = *state;
@@ -581,6 +640,7 @@ static void uid_maps_are_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(the_example_shows_every_key),
         TEST(types_become_words_in_the_order_of_the_file),
         TEST(a_value_of_another_type_is_refused),
         TEST(absolute_paths_below_the_folder_are_accepted),
