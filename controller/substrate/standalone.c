@@ -155,18 +155,20 @@ int standalone_reply(const struct node *n, const struct reply_head *head, struct
 
 enum door_state standalone_door_want(const struct replica *r)
 {
-    bool serves;
+    bool serves, finishes;
 
     if (r->leaving == LEAVING_STOP || !r->node->inventory.known || r->port == 0)
         return DOOR_ABSENT;
     /* While its node is silent, the front door's own checks decide. */
     if (r->reported)
-        serves = r->phase == REPLICA_READY || (r->phase == REPLICA_UNREADY && r->was_ready);
+        serves = r->phase == REPLICA_READY;
     else
         serves = r->was_ready && (!r->node->seen || r->node->record.state == NODE_UNREACHABLE);
-    if (r->leaving == LEAVING_DRAIN)
-        return serves || r->phase == REPLICA_DRAINING ? DOOR_DRAIN : DOOR_ABSENT;
-    return serves ? DOOR_READY : DOOR_ABSENT;
+    if (serves)
+        return r->leaving == LEAVING_NO ? DOOR_READY : DOOR_DRAIN;
+    finishes = r->reported && r->was_ready &&
+               (r->phase == REPLICA_UNREADY || r->phase == REPLICA_DRAINING);
+    return finishes ? DOOR_DRAIN : DOOR_ABSENT;
 }
 
 static int by_server(const void *a, const void *b)

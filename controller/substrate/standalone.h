@@ -34,7 +34,10 @@ uint64_t standalone_digest(const struct node *n);
 int standalone_reply(const struct node *n, const struct reply_head *head, struct strbuf *out,
                      struct err *e);
 
-/* How the front door should treat a replica; DOOR_ABSENT: it should not know it. */
+/* How the front door should treat a replica: READY while its agent says that it is; DRAIN when it
+ * leaves, or is not ready any more, for what it has in hand (its agent may know what the front
+ * door's own check does not see: a failed command, a stranger on its port); ABSENT: it should not
+ * know it. While the node is silent the last word holds. */
 enum door_state standalone_door_want(const struct replica *r);
 
 /* The wanted servers of a model, ascending by uid. Heap, as in struct effect. */
