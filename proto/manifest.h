@@ -106,6 +106,7 @@ struct power_pool {
     struct string_map selector; /* node labels; empty: every node */
     char *policy;               /* PowerPolicy by name */
     int64_t min_awake;          /* nodes */
+    int64_t max_awake;          /* none is woken by huddle beyond; -1: no limit */
     int64_t spare;              /* awake nodes beyond need (>= 1 survives the loss of any one) */
     struct {
         char *type;    /* "none" or "exec" */

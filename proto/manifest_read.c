@@ -146,6 +146,9 @@ static bool model_contradicts(const struct served_model *s, struct contradiction
 
 static bool pool_contradicts(const struct power_pool *p, struct contradiction *ret)
 {
+    if (p->max_awake >= 0 && p->max_awake < p->min_awake + p->spare)
+        WRONG("maxAwake", "is smaller than spec.minAwake and spec.spare together; expected at "
+                          "least that");
     if (strcmp(p->driver.type, "exec") == 0 && p->driver.program[0] != '/')
         WRONG("driver.program", p->driver.program[0]
                                     ? "expected an absolute path, for type exec"
@@ -182,7 +185,6 @@ static const struct {
     enum manifest_kind kind;
     const char *key; /* below spec */
 } PLANNED[] = {
-    { KIND_POWER_POOL, "maxAwake" },
     { KIND_POWER_POOL, "curve" },
     { KIND_POWER_POLICY, "carbon" },
 };

@@ -101,6 +101,8 @@ static const struct field POOL[] = {
       "labels of the nodes in this pool; every node when empty", NULL },
     { "policy", FIELD_TEXT, P(policy), "default", 0, 0, NULL, "PowerPolicy by name", NULL },
     { "minAwake", FIELD_INT, P(min_awake), "1", 0, 100000, NULL, "nodes that stay awake", NULL },
+    { "maxAwake", FIELD_INT, P(max_awake), NULL, 1, 100000, NULL,
+      "nodes that may be awake: huddle wakes none beyond it, a person may", NULL },
     { "spare", FIELD_INT, P(spare), "1", 0, 100000, NULL,
       "awake nodes beyond need: the loss of any one is survived", NULL },
     { "driver.type", FIELD_TEXT, P(driver.type), "none", 0, 0, "none exec",

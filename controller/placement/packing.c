@@ -76,6 +76,12 @@ static void index_replicas(struct packing *p)
     free(at);
 }
 
+static bool is_on(enum node_state s)
+{
+    return s == NODE_AWAKE || s == NODE_HELD || s == NODE_WAKING ||
+           (s >= NODE_DRAINING && s <= NODE_SLEEPING);
+}
+
 static void init_budgets(struct packing *p)
 {
     const struct snapshot *s = p->s;
@@ -85,13 +91,20 @@ static void init_budgets(struct packing *p)
 
         p->wakes_left[i] = policy->budget.wakes >= 0 ? policy->budget.wakes : INT64_MAX;
         p->moves_left[i] = policy->budget.moves >= 0 ? policy->budget.moves : INT64_MAX;
+        p->awake_left[i] = s->pools[i].spec->max_awake;
+        if (p->awake_left[i] < 0)
+            p->awake_left[i] = INT64_MAX;
         if (policy->paused || !policy_window_open(s, i))
             p->moves_left[i] = 0;
     }
-    for (uint32_t i = 0; i < s->n_nodes; i++)
-        if (s->nodes[i].state == NODE_WAKING && s->nodes[i].pool < s->n_pools &&
-            p->wakes_left[s->nodes[i].pool] > 0)
-            p->wakes_left[s->nodes[i].pool]--;
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        uint32_t pool = s->nodes[i].pool;
+
+        if (pool >= s->n_pools)
+            continue;
+        p->wakes_left[pool] -= s->nodes[i].state == NODE_WAKING && p->wakes_left[pool] > 0;
+        p->awake_left[pool] -= is_on(s->nodes[i].state) && p->awake_left[pool] > 0;
+    }
 }
 
 /* The domain of a node under the model's spread label. */
@@ -146,6 +159,7 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
     p->renewal_waits = xcalloc(s->n_models + 1, sizeof(*p->renewal_waits));
     p->wakes_left = xcalloc(s->n_pools + 1, sizeof(*p->wakes_left));
     p->moves_left = xcalloc(s->n_pools + 1, sizeof(*p->moves_left));
+    p->awake_left = xcalloc(s->n_pools + 1, sizeof(*p->awake_left));
     init_rooms(p);
     index_replicas(p);
     init_budgets(p);
@@ -166,10 +180,10 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
 
 void packing_done(struct packing *p)
 {
-    void *owned[] = { p->host,        p->peak,       p->after,      p->gpus,
-                      p->first,       p->by_node,    p->seats,      p->fresh,
-                      p->held,        p->received,   p->placed,     p->closed,
-                      p->spread_over, p->wakes_left, p->moves_left, p->renewal_waits };
+    void *owned[] = { p->host,       p->peak,         p->after,       p->gpus,       p->first,
+                      p->by_node,    p->seats,        p->fresh,       p->held,       p->received,
+                      p->placed,     p->closed,       p->spread_over, p->wakes_left, p->moves_left,
+                      p->awake_left, p->renewal_waits };
 
     for (size_t i = 0; i < ARRAY_LEN(owned); i++)
         free(owned[i]);
@@ -254,9 +268,10 @@ bool packing_open(struct packing *p, uint32_t node)
     uint32_t pool = p->s->nodes[node].pool;
 
     if (p->host[node] == HOST_ASLEEP) {
-        if (p->wakes_left[pool] <= 0)
+        if (p->wakes_left[pool] <= 0 || p->awake_left[pool] <= 0)
             return false;
         p->wakes_left[pool]--;
+        p->awake_left[pool]--;
     }
     p->host[node] = HOST_COMING;
     return true;

@@ -42,6 +42,7 @@ struct packing {
         *renewal_waits; /* per model: why no outdated replica gets a new one; NULL: it does */
     struct tally on_node, on_domain;
     int64_t *wakes_left, *moves_left; /* per pool; of its policy's budget */
+    int64_t *awake_left;              /* per pool: how many more may be on (maxAwake) */
     bool frozen;                      /* paused or warming up: no move */
     bool crowd;                       /* minNodes cannot be had: look past it */
     uint64_t steps, max_steps;        /* nodes looked at */
@@ -79,7 +80,8 @@ uint32_t packing_find_anywhere(struct packing *p, uint32_t model, uint32_t but, 
 /* May a replica leave its node at all (its model is not frozen, budgets allow)? */
 bool packing_movable(const struct packing *p, uint32_t replica);
 
-/* Makes a node that can be woken or turned back a host; false: no budget. */
+/* Makes a node that can be woken or turned back a host; false: no budget, or as many are awake as
+ * may be. */
 bool packing_open(struct packing *p, uint32_t node);
 
 #endif

@@ -155,6 +155,7 @@ static int check_floors(const struct plan *p, const struct named *named, struct 
 
 struct pool_count {
     int64_t awake, sleeps, wakes, moves, leaving, waking;
+    int64_t on; /* now: awake, coming up or on the way to sleep */
 };
 
 static void count_pools(const struct plan *p, struct pool_count *count)
@@ -170,6 +171,7 @@ static void count_pools(const struct plan *p, struct pool_count *count)
         c->wakes += p->nodes[n].verdict == PLAN_WAKE && node->state == NODE_ASLEEP;
         c->leaving += is_leaving(node->state);
         c->waking += node->state == NODE_WAKING;
+        c->on += holds_awake(node->state) || is_leaving(node->state) || node->state == NODE_WAKING;
     }
     for (size_t i = 0; i < p->n_placements; i++) {
         uint32_t old = p->placements[i].replaces;
@@ -194,12 +196,16 @@ static int check_pool(const struct plan *p, uint32_t i, const struct pool_count 
     const struct snapshot *s = p->snapshot;
     const struct snap_pool *pool = &s->pools[i];
     const struct power_policy *policy = policy_at(s, i);
-    int64_t least = pool->spec->min_awake + pool->spec->spare;
+    int64_t least = pool->spec->min_awake + pool->spec->spare, most = pool->spec->max_awake;
+    int64_t on = c->on + c->wakes;
     int r = 0;
 
     if (c->sleeps > 0 && c->awake < least)
         return err_set(e, -EPERM, "G5: pool %s would have %lld nodes awake, needs %lld", pool->name,
                        (long long)c->awake, (long long)least);
+    if (c->wakes > 0 && most >= 0 && on > most)
+        return err_set(e, -EPERM, "G5: pool %s would have %lld nodes awake, at most %lld may be",
+                       pool->name, (long long)on, (long long)most);
     if (!policy)
         return 0;
     if (c->sleeps > 0 && (!s->policies[pool->policy].window_open || policy->paused))
@@ -212,6 +218,21 @@ static int check_pool(const struct plan *p, uint32_t i, const struct pool_count 
     if (r == 0)
         r = check_budget(pool->name, "moves at once", c->moves, c->moves, policy->budget.moves, e);
     return r;
+}
+
+static int check_cycles(const struct plan *p, struct err *e)
+{
+    const struct snapshot *s = p->snapshot;
+
+    for (uint32_t n = 0; n < s->n_nodes; n++) {
+        uint32_t pool = s->nodes[n].pool;
+        int64_t most = pool < s->n_pools ? s->pools[pool].spec->cycles_per_day : 0;
+
+        if (p->nodes[n].verdict == PLAN_SLEEP && most >= 0 && s->nodes[n].cycles_today >= most)
+            return err_set(e, -EPERM, "G5: node %s has had its %lld power cycles of a day",
+                           s->nodes[n].name, (long long)most);
+    }
+    return 0;
 }
 
 static int check_pools(const struct plan *p, struct err *e)
@@ -238,8 +259,12 @@ static int check_break_even(const struct plan *p, struct err *e)
     for (uint32_t n = 0; n < s->n_nodes; n++) {
         double saved_w = s->nodes[n].curve.watts[0] - s->nodes[n].curve.standby_w;
 
-        if (p->nodes[n].verdict == PLAN_SLEEP &&
-            !(saved_w > 0 && p->nodes[n].off_s * saved_w > s->nodes[n].curve.cycle_j))
+        if (p->nodes[n].verdict != PLAN_SLEEP)
+            continue;
+        if (!s->nodes[n].wake_proven)
+            return err_set(e, -EPERM, "G6: node %s has never been woken by huddle",
+                           s->nodes[n].name);
+        if (!(saved_w > 0 && p->nodes[n].off_s * saved_w > s->nodes[n].curve.cycle_j))
             return err_set(e, -EPERM, "G6: node %s: %.0f s off do not pay for its power cycle",
                            s->nodes[n].name, p->nodes[n].off_s);
     }
@@ -260,6 +285,8 @@ int plan_check(const struct plan *p, struct err *e)
         r = check_floors(p, named, e);
     if (r == 0)
         r = check_pools(p, e);
+    if (r == 0)
+        r = check_cycles(p, e);
     if (r == 0)
         r = check_break_even(p, e);
     if (r == 0)

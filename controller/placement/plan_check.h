@@ -3,8 +3,9 @@
  *
  *   G1 no node is slept that is not sleepable, or that keeps a placement
  *   G2 every model keeps its floor of ready replicas in every state on the way (make before break)
- *   G5 awake nodes stay at or above minimum + spare; the loss of any one awake node leaves room for
- *      every model's floor; budgets hold
+ *   G5 awake nodes stay at or above minimum + spare, and none is woken beyond maxAwake; the loss of
+ *      any one awake node leaves room for every model's floor; budgets, windows and each node's
+ *      power cycles of a day hold
  *   G6 sleep only where off-time exceeds break-even, and waking is proven
  *   capacity: no node is filled beyond its CPU, memory, devices, maxPerNode */
 #ifndef HUDDLE_PLAN_CHECK_H

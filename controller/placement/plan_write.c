@@ -103,13 +103,17 @@ static void pair_moves(struct plan *plan, const struct packing *p)
 /* --- nodes --------------------------------------------------------------------------------------
  */
 
-static const char *present_reason(const struct snap_node *n)
+static const char *present_reason(const struct packing *p, const struct snap_node *n)
 {
     switch (n->state) {
     case NODE_AWAKE:
         return n->evacuate ? "awake: drained by a person" : "awake: in use";
     case NODE_ASLEEP:
-        return n->wakeable ? "asleep: not needed" : "asleep: cannot be woken now";
+        if (!n->wakeable)
+            return "asleep: cannot be woken now";
+        return n->pool < p->s->n_pools && p->awake_left[n->pool] <= 0
+                   ? "asleep: as many of its pool are awake as maxAwake allows"
+                   : "asleep: not needed";
     case NODE_WAKING:
         return "waking: needed soon";
     case NODE_DRAINING:
@@ -138,7 +142,7 @@ static void write_verdicts(struct plan *plan, const struct packing *p)
                     : "turned back: %u replicas are needed on it, boot of another %.0f s",
                 p->held[n], node->curve.boot_s);
         } else if (!out->why[0]) {
-            (void)snprintf(out->why, sizeof(out->why), "%s", present_reason(node));
+            (void)snprintf(out->why, sizeof(out->why), "%s", present_reason(p, node));
         }
     }
 }

@@ -147,10 +147,21 @@ const char *budget_no_sleep(const struct controller *c, const struct node *n)
     return NULL;
 }
 
+/* As many are on, or coming up, as its maxAwake allows. A silent node is not counted: it serves
+ * nothing, and may have to be replaced. */
+static bool pool_is_full(const struct pool *p)
+{
+    int64_t most = p ? pool_spec(p)->max_awake : -1;
+
+    return most >= 0 && (int64_t)p->awake + p->leaving + p->waking + p->coming >= most;
+}
+
 bool budget_wakes_left(const struct controller *c, const struct node *n)
 {
     const struct policy *policy = pool_policy(c->cluster, n->pool);
 
+    if (pool_is_full(n->pool))
+        return false;
     return !policy || policy_spec(policy)->budget.wakes < 0 ||
            policy->wakes < policy_spec(policy)->budget.wakes;
 }

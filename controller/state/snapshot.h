@@ -58,6 +58,7 @@ struct snap_node {
     bool sleepable;         /* everything but the plan allows sleep; else `why_not_asleep` */
     const char *why_not_asleep;
     bool wakeable;                   /* asleep, and not waiting after failures */
+    bool wake_proven;                /* huddle has woken it before, or a person vouches */
     int64_t cpu_milli, memory_bytes; /* allocatable */
     const struct snap_gpu *gpus;
     uint32_t n_gpus;

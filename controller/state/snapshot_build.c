@@ -233,6 +233,7 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .sleepable = n->why_not_asleep == NULL,
         .why_not_asleep = n->why_not_asleep ? n->why_not_asleep : "",
         .wakeable = is_wakeable(n, b->at->wall_ms),
+        .wake_proven = n->record.wake_proven || (n->pool && pool_spec(n->pool)->wake_proven),
         .cpu_milli = n->inventory.cpu_milli,
         .memory_bytes = n->inventory.memory_bytes,
         .gpus = copy_gpus(b, &n->inventory),

@@ -339,6 +339,42 @@ static void paused_or_warming_up_takes_nothing_away(void **state)
     free(w);
 }
 
+/* Ten replicas, four on a node: three nodes, where maxAwake allows them. */
+static void no_more_are_woken_than_may_be_awake(void **state)
+{
+    static const struct {
+        int64_t most;
+        uint32_t wakes, placed;
+    } cases[] = { { -1, 2, 10 }, { 3, 2, 10 }, { 2, 1, 8 } };
+    struct world *w = xmalloc(sizeof(*w));
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(brain) struct brain *b = brain_new(1);
+        AUTO(plan) struct plan *p = NULL;
+        uint32_t told = 0;
+
+        world_init(w, 4, 1);
+        w->pool_spec.max_awake = cases[i].most;
+        w->pool_spec.spare = 0;
+        w->models[0].demand = 86; /* and a margin */
+        world_run(w, 0, 0, 0, REPLICA_READY);
+        for (uint32_t n = 1; n < 4; n++) {
+            w->nodes[n].state = NODE_ASLEEP;
+            w->nodes[n].schedulable = w->nodes[n].sleepable = false;
+            w->nodes[n].wakeable = true;
+        }
+        p = world_plan(w, b);
+        assert_int_equal(p->wakes, cases[i].wakes);
+        assert_int_equal(p->models[0].placed, cases[i].placed);
+        assert_int_equal(p->models[0].target, 10);
+        for (uint32_t n = 1; n < 4; n++)
+            told += strstr(p->nodes[n].why, "maxAwake") != NULL;
+        assert_int_equal(told, cases[i].most < 0 ? 0 : 3 - cases[i].wakes);
+    }
+    free(w);
+}
+
 static double flat(int64_t step)
 {
     return 20 + (double)(step % 3);
@@ -416,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_day_is_followed),
         cmocka_unit_test(equal_input_gives_equal_plans),
         cmocka_unit_test(paused_or_warming_up_takes_nothing_away),
+        cmocka_unit_test(no_more_are_woken_than_may_be_awake),
         cmocka_unit_test(what_is_not_known_is_sized_as_demand),
     };
 

@@ -47,7 +47,8 @@ static inline void world_init(struct world *w, uint32_t nodes, uint32_t models)
         .confidence = 0.9,
         .budget = { .moves = -1, .sleeps = -1, .wakes = -1, .move_joules = 10 },
     };
-    w->pool_spec = (struct power_pool){ .min_awake = 1, .spare = 1 };
+    w->pool_spec =
+        (struct power_pool){ .min_awake = 1, .max_awake = -1, .spare = 1, .cycles_per_day = -1 };
     w->policy = (struct snap_policy){ "policy", &w->policy_spec, true };
     w->pool = (struct snap_pool){ "pool", &w->pool_spec, 0, 3000 };
     for (uint32_t i = 0; i < nodes; i++) {
@@ -57,6 +58,7 @@ static inline void world_init(struct world *w, uint32_t nodes, uint32_t models)
             .state = NODE_AWAKE,
             .schedulable = true,
             .sleepable = true,
+            .wake_proven = true,
             .why_not_asleep = "",
             .cpu_milli = 8000,
             .memory_bytes = (int64_t)16 << 30,

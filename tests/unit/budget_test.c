@@ -141,6 +141,32 @@ static void facts_newer_than_the_tick_count(void **state)
     desk_done(&d);
 }
 
+/* Whatever a plan says; a node on its way to sleep is still on, a silent one serves nothing. */
+static void no_more_are_woken_than_may_be_awake(void **state)
+{
+    struct node *asleep, *second;
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    desk_put(&d, "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},\"spec\":{"
+                 "\"minAwake\":1,\"spare\":1,\"maxAwake\":2}}");
+    for (int i = 0; i < 3; i++)
+        host(&d, i, "");
+    asleep = named_find(&d.core->cluster->nodes, "n2");
+    second = named_find(&d.core->cluster->nodes, "n1");
+    asleep->record.state = NODE_ASLEEP;
+    budget_count(d.core);
+    assert_false(budget_wakes_left(d.core, asleep));
+    second->record.state = NODE_DRAINING;
+    budget_count(d.core);
+    assert_false(budget_wakes_left(d.core, asleep));
+    second->record.state = NODE_UNREACHABLE;
+    budget_count(d.core);
+    assert_true(budget_wakes_left(d.core, asleep));
+    desk_done(&d);
+}
+
 static bool slowly_survives(struct desk *d, const struct node *gone, const struct node *lost)
 {
     struct cluster *c = d->core->cluster;
@@ -230,6 +256,7 @@ int main(void)
         cmocka_unit_test(what_else_keeps_it_awake),
         cmocka_unit_test(every_trial_begins_anew),
         cmocka_unit_test(facts_newer_than_the_tick_count),
+        cmocka_unit_test(no_more_are_woken_than_may_be_awake),
         cmocka_unit_test(agrees_with_the_slow_way),
     };
 
