@@ -107,6 +107,30 @@ static void apply(struct agent *a, const struct wire_reply *reply)
     a->generation = reply->generation;
 }
 
+/* An exclusive replica that a stored state wants may have been given to another node since. */
+static void leave_unconfirmed(struct agent *a)
+{
+    for (size_t i = 0; i < a->n_replicas; i++) {
+        if (!a->replicas[i]->spec->exclusive)
+            continue;
+        a->replicas[i]->unconfirmed = true;
+        set_text(&a->replicas[i]->reason, "exclusive: not started before the controller wants it");
+    }
+}
+
+static void confirm(struct agent *a, const struct wire_reply *reply)
+{
+    for (size_t i = 0; i < reply->n_replicas; i++) {
+        struct replica *r = replica_find(a, reply->replicas[i].uid);
+
+        if (!r || !r->unconfirmed)
+            continue;
+        r->unconfirmed = false;
+        set_text(&r->reason, "");
+        agent_hurry(a);
+    }
+}
+
 /* --- taking, keeping -------------------------------------------------------------------------- */
 
 static void encode(const struct wire_reply *reply, struct strbuf *out)
@@ -128,6 +152,7 @@ void desired_take(struct agent *a, const struct wire_reply *reply)
 
     if (!reply->desired_present)
         return;
+    confirm(a, reply);
     encode(reply, &bytes);
     if (a->desired_known && bytes.length == a->desired_n &&
         memcmp(bytes.data, a->desired_bytes, a->desired_n) == 0) {
@@ -154,6 +179,7 @@ int desired_restore(struct agent *a, const struct agent_saved *saved, struct err
     if (r < 0)
         return err_prefix(e, r, "the last desired state");
     apply(a, reply);
+    leave_unconfirmed(a);
     encode(reply, &bytes);
     a->desired_n = bytes.length;
     a->desired_bytes = strbuf_take(&bytes);
@@ -170,6 +196,7 @@ void desired_adopt(struct agent *a, const struct wire_desired *spec, int64_t pid
         r = find_or_add(a, spec);
         r->wanted = !a->desired_known; /* nobody has said yet that it should go */
     }
+    r->unconfirmed = false; /* it runs here */
     replica_adopted(a, r, pid, started_ms);
 }
 

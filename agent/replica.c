@@ -429,6 +429,11 @@ static void run_draining(struct agent *a, struct replica *r)
     }
 }
 
+static bool may_start(const struct agent *a, const struct replica *r)
+{
+    return !r->unconfirmed && !sleep_is_leaving(a);
+}
+
 void replica_run(struct agent *a, struct replica *r)
 {
     switch (r->stage) {
@@ -437,7 +442,7 @@ void replica_run(struct agent *a, struct replica *r)
     case STAGE_FAILED:
         if (!r->wanted)
             gone(a, r, "not wanted any more");
-        else if (r->stage != STAGE_FAILED && a->now_ms >= r->due_ms && !sleep_is_leaving(a))
+        else if (r->stage != STAGE_FAILED && a->now_ms >= r->due_ms && may_start(a, r))
             begin_start(a, r);
         break;
     case STAGE_UP:
@@ -475,14 +480,14 @@ int64_t replica_next_ms(const struct agent *a, const struct replica *r)
     int64_t next = r->due_ms;
 
     if (r->stage == STAGE_WAITING || (r->stage == STAGE_GONE && r->wanted))
-        return sleep_is_leaving(a) ? NEVER_MS : a->now_ms;
+        return may_start(a, r) ? a->now_ms : NEVER_MS;
     if (r->stage == STAGE_UP && r->spec->readiness.kind == PROBE_NONE)
         next = r->ready ? NEVER_MS : r->started_ms + SETTLE_MS;
     else if (r->stage == STAGE_UP)
         next = r->probing ? NEVER_MS : r->probe_ms;
     if (r->stage == STAGE_UP && !r->ready && !r->unprobed)
         next = least(next, readiness_due_ms(r));
-    if (r->stage == STAGE_BACKOFF && sleep_is_leaving(a))
+    if (r->stage == STAGE_BACKOFF && !may_start(a, r))
         return NEVER_MS;
     return least(least(next, scrape_due_ms(a, r)), drain_count_due_ms(r));
 }

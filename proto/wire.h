@@ -210,6 +210,7 @@ struct wire_desired {
     uint32_t drain_ms, grace_ms;
     const char *metrics_path, *metrics_preset;
     uint64_t generation;
+    bool exclusive; /* it may run elsewhere by now: a stored desired state does not start it */
 };
 
 struct wire_reply {

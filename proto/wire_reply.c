@@ -125,6 +125,7 @@ static bool put_desired(struct arena *a, const struct wire_desired *d,
     o->metrics_path = lend(d->metrics_path);
     o->metrics_preset = lend(d->metrics_preset);
     o->generation = d->generation;
+    o->exclusive = d->exclusive;
     o->n_arguments = d->n_arguments;
     o->n_environment = d->n_environment;
     return PUT_PAIRS(a, Huddle__V1__DesiredReplica__ArgumentsEntry,
@@ -254,6 +255,7 @@ static bool take_desired(struct arena *a, const Huddle__V1__DesiredReplica *in,
         .metrics_path = in->metrics_path,
         .metrics_preset = in->metrics_preset,
         .generation = in->generation,
+        .exclusive = in->exclusive,
     };
     take_probe(in->readiness, &d->readiness);
     return TAKE_PAIRS(a, in->arguments, in->n_arguments, d->arguments) &&

@@ -44,6 +44,10 @@ void start_back_off(struct controller *c, const char *model, const char *node);
 void start_try_again(struct controller *c, const char *model);
 void start_forget_failures(struct controller *c);
 
+/* Is its power known to have been off since it was last heard? Then nothing runs on it, and an
+ * agent that comes up starts no exclusive replica by itself. */
+bool reconcile_is_off(const struct node *n);
+
 void act_on_replica(struct controller *c, const struct replica *r, const char *act,
                     const char *reason, const char *by); /* journals it */
 

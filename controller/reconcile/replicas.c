@@ -190,6 +190,11 @@ static void arrive(struct controller *c, struct replica *r)
     marks_add(&c->cluster->move_marks, MOVE_MARKS_MOST, 0, c->wall_ms);
 }
 
+bool reconcile_is_off(const struct node *n)
+{
+    return n->power == POWER_OFF && n->power_ms > n->heard_ms;
+}
+
 static void observe_replica(struct controller *c, struct replica *r)
 {
     if (r->leaving == LEAVING_STOP) {
@@ -199,6 +204,11 @@ static void observe_replica(struct controller *c, struct replica *r)
     }
     if (r->leaving == LEAVING_DRAIN) {
         step_draining(c, r);
+        return;
+    }
+    if (replica_spec(r)->exclusive && reconcile_is_off(r->node)) {
+        stop(c, r, "its node is off: it is exclusive, and may run elsewhere now");
+        c->plan_wanted = true;
         return;
     }
     if (never_came_up(c, r)) {

@@ -156,6 +156,18 @@ static void start_replica(struct controller *c, struct start *s, struct revision
     s->model->alive++;
 }
 
+/* Of an exclusive model every replica counts that is not known to have ended: on a silent node too.
+ */
+static bool exclusive_waits(const struct model *m)
+{
+    uint32_t may_run = 0;
+
+    for (size_t i = 0; i < m->n_replicas; i++)
+        may_run +=
+            m->replicas[i]->leaving != LEAVING_STOP || !reconcile_is_off(m->replicas[i]->node);
+    return model_spec(m)->exclusive && may_run >= m->plan_target;
+}
+
 static const char *why_not_start(struct controller *c, const struct start *s)
 {
     struct policy *policy = pool_policy(c->cluster, s->node->pool);
@@ -163,6 +175,8 @@ static const char *why_not_start(struct controller *c, const struct start *s)
 
     if (s->model->deleting)
         return "the model is being deleted";
+    if (exclusive_waits(s->model))
+        return "it is exclusive, and the one before may still run";
     if (!node_schedulable(c->cluster, s->node, c->now_ms))
         return "its node cannot take replicas now";
     if (backs_off(c, s->model->name, s->node->name))

@@ -101,6 +101,7 @@ static void fill_desired(struct wire_desired *d, const struct replica *r)
         .metrics_path = s->demand.path ? s->demand.path : "",
         .metrics_preset = s->demand.preset ? s->demand.preset : "",
         .generation = r->revision->object->meta.generation,
+        .exclusive = s->exclusive,
         .n_arguments = s->arguments.n,
         .n_environment = s->process.environment.n,
     };

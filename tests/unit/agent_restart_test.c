@@ -77,6 +77,33 @@ static void test_adopted_and_unwell(void **state)
     rig_end(&r);
 }
 
+/* While the node was off it may have been started elsewhere: only a reply starts it. */
+static void test_exclusive_waits_for_a_reply(void **state)
+{
+    struct wire_desired d[2] = { rig_replica("m-1"), rig_replica("m-2") };
+    struct rig r;
+
+    (void)state;
+    d[0].exclusive = true;
+    rig_start(&r);
+    rig_want(&r, d, 2);
+    assert_int_equal(rig_count(&r, AX_START), 2);
+    rig_forget_seen(&r);
+    rig_new(&r, "boot-2");
+    rig_tick(&r);
+    rig_run(&r, 60000);
+    assert_int_equal(rig_count(&r, AX_START), 1);
+    assert_string_equal(rig_last(&r, AX_START)->uid, "m-2");
+    assert_non_null(strstr(rig_told(&r, "m-1")->reason, "exclusive"));
+    rig_agree(&r); /* says nothing of replicas */
+    assert_int_equal(rig_count(&r, AX_START), 1);
+    r.generation--; /* the same as before, byte for byte */
+    rig_want(&r, d, 2);
+    assert_int_equal(rig_count(&r, AX_START), 2);
+    assert_string_equal(rig_last(&r, AX_START)->uid, "m-1");
+    rig_end(&r);
+}
+
 static void test_died_while_no_agent_ran(void **state)
 {
     struct wire_desired d = rig_replica("m-1");
@@ -171,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_absent_desired_state_changes_nothing),
         cmocka_unit_test(test_adopted_after_a_restart),
         cmocka_unit_test(test_adopted_and_unwell),
+        cmocka_unit_test(test_exclusive_waits_for_a_reply),
         cmocka_unit_test(test_died_while_no_agent_ran),
         cmocka_unit_test(test_adopted_but_not_wanted),
         cmocka_unit_test(test_adopted_without_a_saved_state),

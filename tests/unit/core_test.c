@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "controller/placement/brain.h"
+#include "controller/substrate/standalone.h"
 #include "tests/unit/core_world.h"
 
 #define POOL                                                                             \
@@ -394,9 +395,117 @@ static void no_text_of_an_agent_costs_a_row(void **state)
     effects_done(&fx);
 }
 
+/* Time passes, and what is to be planned is planned at once. */
+static void pass_and_plan(struct desk *d, struct brain *b, int64_t ms)
+{
+    struct controller_event answer = { .kind = CE_PLAN };
+    struct snapshot *s = NULL;
+    struct err e = ERR_INIT;
+
+    desk_pass(d, ms);
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        if (d->fx.items[i].kind == FX_PLAN)
+            s = snapshot_ref(d->fx.items[i].snapshot);
+    if (!s)
+        return;
+    assert_int_equal(brain_plan(b, s, 1000, &answer.plan, &e), 0);
+    desk_step(d, &answer);
+    snapshot_unref(s);
+}
+
+/* Two nodes for so long; the agent of `silent` does not report, the others run what they should. */
+static void run_rack(struct desk *d, struct brain *b, const char *silent, int seconds)
+{
+    static const char *const names[] = { "a", "b" };
+
+    for (int k = 0; k < seconds; k++) {
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+            const struct node *n = named_find(&d->core->cluster->nodes, names[i]);
+            struct wire_replica runs[4] = { 0 };
+            size_t n_runs = 0;
+
+            for (size_t r = 0; n && r < n->n_replicas && n_runs < ARRAY_LEN(runs); r++)
+                if (n->replicas[r]->leaving != LEAVING_STOP)
+                    runs[n_runs++] = (struct wire_replica){ .uid = n->replicas[r]->name,
+                                                            .model = "m",
+                                                            .reason = "",
+                                                            .phase = REPLICA_READY,
+                                                            .port = n->replicas[r]->port };
+            if (!silent || strcmp(silent, names[i]) != 0)
+                desk_report(d, names[i], runs, n_runs);
+        }
+        pass_and_plan(d, b, 1000);
+    }
+}
+
+static void power_reads(struct desk *d, const char *node, enum power_reading reading)
+{
+    struct controller_event event = { .kind = CE_POWER };
+
+    event.power.node = node;
+    event.power.op = "";
+    event.power.action = POWER_PROBE;
+    event.power.outcome = POWER_DONE;
+    event.power.reading = reading;
+    event.power.message = "";
+    desk_step(d, &event);
+}
+
+/* What the agent of the replica's node is told of it. */
+static bool told_exclusive(const struct replica *r)
+{
+    const struct reply_head head = { .cluster_id = "desk", .order = { .op = "", .boot_id = "" } };
+    AUTO(strbuf) struct strbuf bytes = STRBUF_INIT;
+    AUTO(wire_reply) struct wire_reply *reply = NULL;
+    struct err e = ERR_INIT;
+
+    assert_int_equal(standalone_reply(r->node, &head, &bytes, &e), 0);
+    assert_int_equal(wire_reply_decode(bytes.data, bytes.length, &reply, &e), 0);
+    assert_int_equal(reply->n_replicas, 1);
+    return reply->replicas[0].exclusive;
+}
+
+/* Its node falls silent: another replica is started at once, or, where two must never run, not
+ * before the node is known to be off. */
+static void a_lost_replica_is_replaced(void **state)
+{
+    for (int exclusive = 0; exclusive < 2; exclusive++) {
+        struct brain *brain = brain_new(1);
+        const struct model *m;
+        const struct replica *lost;
+        char host[8];
+        struct desk d;
+
+        (void)state;
+        desk_init(&d);
+        desk_put(&d, POOL);
+        desk_put(&d, exclusive ? MODEL("m", ",\"exclusive\":true") : MODEL("m", ""));
+        m = named_find(&d.core->cluster->models, "m");
+        run_rack(&d, brain, NULL, 200);
+        assert_int_equal(m->n_replicas, 1);
+        lost = m->replicas[0];
+        assert_int_equal(told_exclusive(lost), exclusive);
+        (void)snprintf(host, sizeof(host), "%s", lost->node->name);
+        run_rack(&d, brain, host, 600);
+        assert_int_equal(lost->node->record.state, NODE_UNREACHABLE);
+        assert_int_equal(m->n_replicas, exclusive ? 1 : 2);
+        power_reads(&d, host, POWER_ON); /* what runs there cannot be known */
+        run_rack(&d, brain, host, 120);
+        assert_int_equal(m->n_replicas, exclusive ? 1 : 2);
+        power_reads(&d, host, POWER_OFF);
+        run_rack(&d, brain, host, 120);
+        assert_int_equal(m->n_replicas, 2);
+        assert_int_equal(lost->leaving, exclusive ? LEAVING_STOP : LEAVING_NO);
+        assert_string_not_equal(m->replicas[1]->node->name, host);
+        desk_done(&d);
+        brain_free(brain);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lost_replica_is_replaced),
         cmocka_unit_test(a_clock_set_back_is_followed),
         cmocka_unit_test(a_clock_set_back_hides_no_told_demand),
         cmocka_unit_test(told_by_few_is_no_demand),
