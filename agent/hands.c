@@ -85,7 +85,7 @@ static bool ports_are_its_own(struct service *s, const struct wire_desired *desi
 
     if (runtimes_port_is_proxied(s->runtimes, desired))
         return true;
-    for (size_t i = 0; i < ARRAY_LEN(ports); i++)
+    for (size_t i = 0; i < (ports[0] == ports[1] ? 1 : ARRAY_LEN(ports)); i++)
         if (process_port(s->processes, desired->uid, s->address, ports[i], e) == PORT_STRANGERS)
             return false;
     return true;

@@ -1,5 +1,6 @@
-/* Who takes the connections to a port of this node, and how many are open. Source: /proc/net/tcp
- * and tcp6 (proc_pid_net(5)), of the agent's own network namespace; listeners come first in them.
+/* Who takes the connections to a port of this node, and how many are open. Sources: sock_diag(7)
+ * for the former, /proc/net/tcp and tcp6 (proc_pid_net(5)) for both, of the agent's own network
+ * namespace; listeners come first in the tables.
  * Knows nothing of replicas. */
 #ifndef HUDDLE_REPLICA_LISTENER_H
 #define HUDDLE_REPLICA_LISTENER_H
