@@ -88,7 +88,7 @@ static void set_absent(void *base, const struct field *f)
         *(int64_t *)at = -1;
 }
 
-static json_t *default_list(const char *words)
+json_t *field_words(const char *words)
 {
     json_t *list = json_array();
 
@@ -99,8 +99,10 @@ static json_t *default_list(const char *words)
     return list;
 }
 
-static json_t *default_value(const struct field *f)
+json_t *field_default(const struct field *f)
 {
+    if (!f->def)
+        return NULL;
     switch (f->type) {
     case FIELD_INT:
         return json_integer(strtoll(f->def, NULL, 10));
@@ -110,7 +112,7 @@ static json_t *default_value(const struct field *f)
     case FIELD_BOOL:
         return json_boolean(strcmp(f->def, "true") == 0);
     case FIELD_LIST:
-        return default_list(f->def);
+        return field_words(f->def);
     default:
         return json_string(f->def);
     }
@@ -213,7 +215,7 @@ static void fill_defaults(struct reading *rd)
             set_absent(rd->base, f);
             continue;
         }
-        value = default_value(f);
+        value = field_default(f);
         if (field_read_value(rd->base, f, value, NULL) < 0)
             abort(); /* a default that breaks its own rule; a test reads them all */
         json_decref(value);

@@ -72,6 +72,8 @@ struct field {
     }
 
 const char *field_type_name(enum field_type t); /* "duration", "integer", ... */
+json_t *field_default(const struct field *f);   /* as a person would write it; NULL: none */
+json_t *field_words(const char *words);         /* "a b" as a list */
 
 struct source {                 /* for messages */
     const char *file;           /* "": none is named */

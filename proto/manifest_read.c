@@ -247,15 +247,16 @@ static int read_version(const struct place *at, const json_t *meta, uint64_t *re
     return 0;
 }
 
+const char *const manifest_meta_keys[MANIFEST_META_KEYS] = {
+    "name",          "labels",     "annotations",     "uid",
+    "namespace",     "generation", "resourceVersion", "creationTimestamp",
+    "managedFields", "finalizers", "ownerReferences", "deletionTimestamp",
+    "selfLink"
+};
+
 static int read_meta(const struct place *root, const json_t *doc, struct manifest_meta *meta,
                      struct err *e)
 {
-    static const char *const KEYS[] = {
-        "name",          "labels",     "annotations",     "uid",
-        "namespace",     "generation", "resourceVersion", "creationTimestamp",
-        "managedFields", "finalizers", "ownerReferences", "deletionTimestamp",
-        "selfLink"
-    };
     struct place at = place_below(root, doc, "metadata");
     json_t *object = json_object_get(doc, "metadata");
     const char *name = json_string_value(json_object_get(object, "name"));
@@ -267,7 +268,7 @@ static int read_meta(const struct place *root, const json_t *doc, struct manifes
         return place_error(root, e, "metadata is missing; expected one with a name");
     if (!json_is_object(object))
         return place_wrong_type(&at, object, "a mapping", e);
-    if ((r = place_known_keys(&at, object, KEYS, ARRAY_LEN(KEYS), e)) < 0)
+    if ((r = place_known_keys(&at, object, manifest_meta_keys, MANIFEST_META_KEYS, e)) < 0)
         return r;
     child = place_below(&at, object, "name");
     if (!json_object_get(object, "name"))

@@ -215,52 +215,52 @@ char *manifest_schema_man(void)
     return strbuf_take(&out);
 }
 
-static json_t *field_schema(const struct field *f)
+static json_t *window_schema(void)
 {
-    AUTO(strbuf) struct strbuf help = STRBUF_INIT;
-    json_t *schema = json_object();
+    return json_pack("{s:s, s:b, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}", "type",
+                     "object", "additionalProperties", 0, "properties", "deny", "type", "boolean",
+                     "days", "type", "string", "start", "type", "string", "end", "type", "string",
+                     "zone", "type", "string");
+}
 
-    describe(&help, f);
-    json_object_set_new(schema, "description", json_string(strbuf_text(&help)));
+static json_t *type_schema(const struct field *f)
+{
     switch (f->type) {
     case FIELD_INT:
-        json_object_set_new(schema, "type", json_string("integer"));
-        json_object_set_new(schema, "minimum", json_integer(f->least));
-        if (f->most && f->most != ANY)
-            json_object_set_new(schema, "maximum", json_integer(f->most));
-        break;
+        return json_pack("{s:s, s:I}", "type", "integer", "minimum", (json_int_t)f->least);
     case FIELD_NUMBER:
     case FIELD_GPU:
-        json_object_set_new(schema, "type", json_string("number"));
-        json_object_set_new(schema, "minimum", json_integer(0));
-        break;
+        return json_pack("{s:s, s:i}", "type", "number", "minimum", 0);
     case FIELD_BOOL:
-        json_object_set_new(schema, "type", json_string("boolean"));
-        break;
+        return json_pack("{s:s}", "type", "boolean");
     case FIELD_LIST:
-        json_object_set_new(schema, "type", json_string("array"));
-        json_object_set_new(schema, "items", json_pack("{s:s}", "type", "string"));
-        break;
+        return json_pack("{s:s, s:{s:s}}", "type", "array", "items", "type", "string");
     case FIELD_MAP:
-        json_object_set_new(schema, "type", json_string("object"));
-        json_object_set_new(schema, "additionalProperties", json_pack("{s:s}", "type", "string"));
-        break;
+        return json_pack("{s:s, s:{s:s}}", "type", "object", "additionalProperties", "type",
+                         "string");
     case FIELD_CUSTOM:
-        json_object_set_new(schema, "type", json_string("array"));
-        json_object_set_new(schema, "items",
-                            json_pack("{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}",
-                                      "type", "object", "properties", "deny", "type", "boolean",
-                                      "days", "type", "string", "start", "type", "string", "end",
-                                      "type", "string", "zone", "type", "string"));
-        break;
+        return json_pack("{s:s, s:o}", "type", "array", "items", window_schema());
     case FIELD_SHARE:
     case FIELD_CPU:
     case FIELD_BYTES: /* Kubernetes takes quantities as numbers and as strings */
-        json_object_set_new(schema, "x-kubernetes-int-or-string", json_true());
-        break;
+        return json_pack("{s:b}", "x-kubernetes-int-or-string", 1);
     default:
-        json_object_set_new(schema, "type", json_string("string"));
+        return json_pack("{s:s, s:o*}", "type", "string", "enum",
+                         f->words ? field_words(f->words) : NULL);
     }
+}
+
+static json_t *field_schema(const struct field *f)
+{
+    AUTO(strbuf) struct strbuf help = STRBUF_INIT;
+    json_t *schema = type_schema(f), *def = f->def && f->def[0] ? field_default(f) : NULL;
+
+    describe(&help, f);
+    json_object_set_new(schema, "description", json_string(strbuf_text(&help)));
+    if (f->type == FIELD_INT && f->most && f->most != ANY)
+        json_object_set_new(schema, "maximum", json_integer(f->most));
+    if (def)
+        json_object_set_new(schema, "default", def);
     return schema;
 }
 

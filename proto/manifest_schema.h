@@ -14,6 +14,10 @@ const char *manifest_kind_help(enum manifest_kind k);
 /* Fields of huddle.yaml(5) in man(7) markup. The caller frees. */
 char *manifest_schema_man(void);
 
+/* The keys of metadata: what people declare, and what servers add. */
+#define MANIFEST_META_KEYS 13
+extern const char *const manifest_meta_keys[MANIFEST_META_KEYS];
+
 /* OpenAPI v3 schema (the subset that CustomResourceDefinitions take) of one kind; new reference. */
 json_t *manifest_schema_json(enum manifest_kind k);
 

@@ -8,39 +8,68 @@
 #include "proto/base/array.h"
 #include "proto/manifest_schema.h"
 
+static json_t *map_schema(void)
+{
+    return json_pack("{s:s, s:{s:s}}", "type", "object", "additionalProperties", "type", "string");
+}
+
+/* What people declare; what a server adds (uid, resourceVersion, ...) is taken and left alone. */
+static json_t *metadata_schema(void)
+{
+    json_t *properties = json_object();
+
+    for (size_t i = 0; i < MANIFEST_META_KEYS; i++)
+        json_object_set_new(properties, manifest_meta_keys[i], json_object());
+    json_object_set_new(properties, "name",
+                        json_pack("{s:s, s:s, s:i}", "type", "string", "pattern",
+                                  "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "maxLength", 253));
+    json_object_set_new(properties, "labels", map_schema());
+    json_object_set_new(properties, "annotations", map_schema());
+    return json_pack("{s:s, s:[s], s:o}", "type", "object", "required", "name", "properties",
+                     properties);
+}
+
+static void set_types(json_t *schema, const char *a, const char *b, const char *c)
+{
+    json_object_set_new(schema, "type", json_pack("[s, s, s*]", a, b, c));
+}
+
+/* From what an API server stores to what the reader of files takes: unknown keys are refused at
+ * every level; a quantity may be any number, and an entry of a map a number or a boolean. */
+static void as_in_files(json_t *schema)
+{
+    json_t *properties = json_object_get(schema, "properties"), *child;
+    json_t *entries = json_object_get(schema, "additionalProperties");
+    const char *key;
+
+    if (json_object_del(schema, "x-kubernetes-int-or-string") == 0)
+        set_types(schema, "string", "number", NULL);
+    if (json_is_object(entries))
+        set_types(entries, "string", "number", "boolean");
+    else if (properties && !entries)
+        json_object_set_new(schema, "additionalProperties", json_false());
+    json_object_foreach(properties, key, child) {
+        as_in_files(child);
+    }
+}
+
 /* JSON Schema (draft 7) of one object as it stands in a file. */
 static json_t *file_schema(enum manifest_kind k)
 {
     json_t *inner = manifest_schema_json(k), *properties = json_object_get(inner, "properties");
-    json_t *schema = json_pack(
-        "{s:s, s:s, s:[s, s, s], s:b, s:{s:{s:s}, s:{s:s}, s:{s:s, s:[s], s:{s:{s:s, s:s, s:i}}}}}",
-        "type", "object", "description", manifest_kind_help(k), "required", "apiVersion", "kind",
-        "metadata", "additionalProperties", 0, "properties", "apiVersion", "const",
-        MANIFEST_API_VERSION, "kind", "const", manifest_kind_name(k), "metadata", "type", "object",
-        "required", "name", "properties", "name", "type", "string", "pattern",
-        "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "maxLength", 253);
+    json_t *schema = json_pack("{s:s, s:s, s:[s, s, s], s:b, s:{s:{s:s}, s:{s:s}, s:o}}", "type",
+                               "object", "description", manifest_kind_help(k), "required",
+                               "apiVersion", "kind", "metadata", "additionalProperties", 0,
+                               "properties", "apiVersion", "const", MANIFEST_API_VERSION, "kind",
+                               "const", manifest_kind_name(k), "metadata", metadata_schema());
 
     json_object_set(json_object_get(schema, "properties"), "spec",
                     json_object_get(properties, "spec"));
     json_object_set(json_object_get(schema, "properties"), "status",
                     json_object_get(properties, "status"));
     json_decref(inner);
+    as_in_files(schema);
     return schema;
-}
-
-/* The reader refuses unknown keys: the schema says so at every level. */
-static void close_objects(json_t *schema)
-{
-    json_t *properties = json_object_get(schema, "properties"), *child;
-    const char *key;
-
-    if (properties && !json_object_get(schema, "additionalProperties"))
-        json_object_set_new(schema, "additionalProperties", json_false());
-    json_object_foreach(properties, key, child) {
-        close_objects(child);
-    }
-    if (json_object_get(schema, "items"))
-        close_objects(json_object_get(schema, "items"));
 }
 
 int verb_schema(struct cli *c)
@@ -61,11 +90,8 @@ int verb_schema(struct cli *c)
         for (int i = 0; i < KIND_COUNT; i++)
             json_array_append_new(any, file_schema((enum manifest_kind)i));
         schema = json_pack("{s:o}", "oneOf", any);
-        for (size_t i = 0; i < json_array_size(any); i++)
-            close_objects(json_array_get(any, i));
     }
     json_object_set_new(schema, "$schema", json_string("http://json-schema.org/draft-07/schema#"));
-    close_objects(schema);
     write_json(&out, schema);
     json_decref(schema);
     cli_print(&out);

@@ -198,6 +198,89 @@ def test_the_good_ones_show_every_field(ctl: Ctl) -> None:
         assert missing(schema, [o["spec"] for o in objects if o["kind"] == kind]) == []
 
 
+TYPES: dict[str, Any] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+}
+
+
+def breaks(schema: dict[str, Any], value: Any, path: str = "") -> list[str]:
+    """Where `value` is not what the schema says; the part of JSON Schema that ours uses."""
+    types = schema.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    if types and not any(
+        isinstance(value, TYPES[t]) and (t == "boolean") == isinstance(value, bool) for t in types
+    ):
+        return [f"{path}: not {types}"]
+    lost = [f"{path}: no {key}" for key in schema.get("required", []) if key not in value]
+    if "const" in schema and value != schema["const"] or value not in schema.get("enum", [value]):
+        lost.append(f"{path}: {value} is not the one")
+    if isinstance(value, (int, float)):
+        if not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+            lost.append(f"{path}: out of range")
+    if isinstance(value, list):
+        for i, inner in enumerate(value):
+            lost += breaks(schema.get("items", {}), inner, f"{path}[{i}]")
+    if isinstance(value, dict):
+        others = schema.get("additionalProperties", True)
+        for key, inner in value.items():
+            below = schema.get("properties", {}).get(key, others)
+            if below is False:
+                lost.append(f"{path}.{key}: unknown")
+            elif isinstance(below, dict):
+                lost += breaks(below, inner, f"{path}.{key}")
+    return lost
+
+
+def test_the_schema_is_what_apply_reads(ctl: Ctl) -> None:
+    text = ctl("apply", "--dry-run=client", "-o", "json", "-f", str(GOOD)).stdout
+    objects = json.loads("[" + text.replace("}\n{", "},\n{") + "]")
+    assert any("labels" in o["metadata"] for o in objects)
+    for o in objects:
+        schema = json.loads(ctl("schema", o["kind"]).stdout)
+        assert breaks(schema, o) == []
+        for odd in ({"labels": 5}, {"lables": {}}, {"name": 5}):
+            assert breaks(schema, {**o, "metadata": {**o["metadata"], **odd}})
+        assert breaks(schema, {**o, "spec": {"zzz": 1}})
+    model = json.loads(ctl("schema", "ServedModel").stdout)
+    head = {
+        "apiVersion": "huddle.energy/v1alpha1",
+        "kind": "ServedModel",
+        "metadata": {"name": "m"},
+    }
+    for spec in ({"resources": {"cpu": 0.1}}, {"arguments": {"width": 128}}):
+        assert breaks(model, {**head, "spec": spec}) == []
+    for spec in ({"replicas": {"min": -1}}, {"demand": {"preset": "vlm"}}, {"runtime": 5}):
+        assert len(breaks(model, {**head, "spec": spec})) == 1
+
+
+@pytest.mark.parametrize("kind", ["ServedModel", "PowerPool", "PowerPolicy"])
+def test_defaults_of_the_schema_are_those_of_apply(ctl: Ctl, kind: str) -> None:
+    object_ = f"{{apiVersion: huddle.energy/v1alpha1, kind: {kind}, metadata: {{name: a}}}}"
+    done = ctl("apply", "--dry-run=client", "-o", "json", "-f", "-", input=object_)
+
+    def defaults(schema: dict[str, Any]) -> dict[str, Any]:
+        properties = schema.get("properties", {})
+        here = {k: inner["default"] for k, inner in properties.items() if "default" in inner}
+        below = {k: defaults(inner) for k, inner in properties.items() if "properties" in inner}
+        return here | {k: v for k, v in below.items() if v}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
+        return float(value) if re.fullmatch(r"[0-9.]+", str(value)) else value
+
+    found = defaults(json.loads(ctl("schema", kind).stdout)["properties"]["spec"])
+    assert len(found) >= 5
+    printed = plain(json.loads(done.stdout)["spec"])
+    missing = {k: v for k, v in plain(found).items() if printed.get(k) != v}
+    assert missing == {}
+
+
 def test_every_bad_manifest_has_its_line(ctl: Ctl) -> None:
     names = sorted(BAD.glob("*.yaml"))
     assert len(names) >= 100
