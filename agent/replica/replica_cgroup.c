@@ -212,8 +212,8 @@ void cgroup_home_init(struct cgroup_home *home, const char *root, const char *pr
     else if (home->n && !(cpu && memory))
         (void)snprintf(home->problem, sizeof(home->problem),
                        "limits of %s are not enforced: no such controller below %.100s (systemd "
-                       "254 and later: Delegate=yes with DelegateSubgroup=agent; before, name a "
-                       "cgroup that holds no process in agent.yaml)",
+                       "254 and later: Delegate=yes with DelegateSubgroup=agent; before: "
+                       "\"cgroup: /huddle\" in agent.yaml)",
                        cpu      ? "memory"
                        : memory ? "cpu"
                                 : "cpu and memory",

@@ -51,9 +51,12 @@ for unit in huddle-agent.service huddle-controller.service; do
     # The programs are looked up by their absolute path: verify the units inside the tree.
     # What is the rest of a system (its targets, /bin/kill) is not in there.
     verdict=$(systemd-analyze verify --man=no --root="$root" "$units/$unit" 2>&1 | grep "$unit" |
-        grep -v -e 'sysinit.target' -e '/bin/kill' || true)
+        grep -v -e 'sysinit.target' -e '/bin/kill' -e "'DelegateSubgroup'" || true) # 254
     [ -z "$verdict" ] || problem "$verdict"
 done
+# The name that agent/replica/replica_cgroup.c steps out of to limit replicas.
+grep -q '^DelegateSubgroup=agent$' "$units/huddle-agent.service" ||
+    problem "huddle-agent.service: the agent is above its replicas, which can then not be limited"
 systemd-analyze security --offline=true --threshold=20 "$units/huddle-controller.service" >/dev/null ||
     problem "huddle-controller.service is exposed more than 2.0: see systemd-analyze security"
 
