@@ -118,6 +118,7 @@ struct power_pool {
         int64_t time_ms;   /* or -1: learned */
         int64_t energy_mj; /* or -1: learned */
     } boot;
+    char *curve;            /* of power_curve.h, or "none": supposed until measured */
     int64_t standby_mw;     /* drawn asleep */
     int64_t cycles_per_day; /* power cycles per node and day */
     bool wake_proven;       /* a person vouches that waking works here (else it must be proven) */

@@ -185,7 +185,6 @@ static const struct {
     enum manifest_kind kind;
     const char *key; /* below spec */
 } PLANNED[] = {
-    { KIND_POWER_POOL, "curve" },
     { KIND_POWER_POLICY, "carbon" },
 };
 

@@ -23,7 +23,7 @@ struct sensors_options {
     const char *sys_root;     /* [/sys] */
     const char *nvml_library; /* [libnvidia-ml.so.1]; "" looks for no GPU */
     const char *power_model;  /* [auto]: a model only where no counter can be read; "none"; or a
-                                 name of power_model.h, then always */
+                                 name of power_curve.h, then always */
 };
 
 /* A replica whose CPU and memory are asked for: by cgroup where that counts them, else by process

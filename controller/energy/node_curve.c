@@ -15,6 +15,16 @@
 #define CYCLE_S_DEFAULT 120.0 /* shutdown and boot of an ordinary server */
 #define STANDBY_W_DEFAULT 5.0
 
+/* Asleep and on the way, as the watts awake suggest. */
+static void suppose_cycle(struct node_curve *c)
+{
+    double idle_w = c->watts[0], top_w = c->watts[CURVE_POINTS - 1];
+
+    c->standby_w = STANDBY_W_DEFAULT < idle_w ? STANDBY_W_DEFAULT : idle_w / 10;
+    c->boot_s = c->boot_p99_s = CYCLE_S_DEFAULT;
+    c->cycle_j = CYCLE_S_DEFAULT * (idle_w + top_w) / 2;
+}
+
 struct node_curve node_curve_linear(double idle_w, double full_w)
 {
     struct node_curve c = { .provenance = PROVENANCE_ESTIMATED };
@@ -22,9 +32,17 @@ struct node_curve node_curve_linear(double idle_w, double full_w)
 
     for (size_t i = 0; i < CURVE_POINTS; i++)
         c.watts[i] = idle_w + (top_w - idle_w) * (double)i / (CURVE_POINTS - 1);
-    c.standby_w = STANDBY_W_DEFAULT < idle_w ? STANDBY_W_DEFAULT : idle_w / 10;
-    c.boot_s = c.boot_p99_s = CYCLE_S_DEFAULT;
-    c.cycle_j = CYCLE_S_DEFAULT * (idle_w + top_w) / 2;
+    suppose_cycle(&c);
+    return c;
+}
+
+struct node_curve node_curve_named(const struct power_curve *named, uint32_t cpus)
+{
+    struct node_curve c = { .provenance = PROVENANCE_ESTIMATED };
+
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        c.watts[i] = power_curve_watts(named, (double)i / (CURVE_POINTS - 1), cpus);
+    suppose_cycle(&c);
     return c;
 }
 
@@ -59,6 +77,21 @@ static double own_evidence_s(const struct node_curve *c)
     for (size_t i = 0; i < CURVE_POINTS; i++)
         sum_s += c->weight[i];
     return sum_s;
+}
+
+void node_curve_suppose(struct node_curve *c, const struct node_curve *prior)
+{
+    struct node_curve was = *c;
+
+    if (own_evidence_s(c) > 0)
+        return;
+    *c = *prior;
+    if (was.wakes == 0)
+        return;
+    c->wakes = was.wakes;
+    c->boot_s = was.boot_s;
+    c->boot_p99_s = was.boot_p99_s;
+    c->cycle_j = was.cycle_j;
 }
 
 /* Points that nobody visited follow those that were, half way: a node that draws more than supposed

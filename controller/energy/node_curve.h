@@ -8,9 +8,10 @@
 
 #include <stdint.h>
 
+#include "proto/power_curve.h"
 #include "proto/wire.h"
 
-#define CURVE_POINTS 11
+#define CURVE_POINTS POWER_CURVE_POINTS
 
 struct node_curve {
     double watts[CURVE_POINTS];  /* ascending */
@@ -24,6 +25,13 @@ struct node_curve {
 
 /* The prior: an affine curve from idle to full watts. */
 struct node_curve node_curve_linear(double idle_w, double full_w);
+
+/* Another prior: a named curve of a node with `cpus` CPUs. */
+struct node_curve node_curve_named(const struct power_curve *named, uint32_t cpus);
+
+/* Another prior under a curve that may have learned: it keeps watts of which it has any evidence,
+ * and the cycle once it has seen a wake. */
+void node_curve_suppose(struct node_curve *c, const struct node_curve *prior);
 
 /* Watts at utilization u (clamped to 0..1). */
 double node_curve_watts(const struct node_curve *c, double u);

@@ -9,6 +9,8 @@
 #include "proto/base/array.h"
 
 #define DEFAULT_STEP_MS 60000
+#define IDLE_W_DEFAULT 60.0
+#define FULL_W_DEFAULT 200.0
 
 struct revision *revision_new(const struct manifest *object)
 {
@@ -173,7 +175,7 @@ struct node *node_add(struct cluster *c, const char *name)
 
     n->name = xstrdup(name);
     n->record.state = NODE_UNMANAGED;
-    n->curve = node_curve_linear(60, 200);
+    n->curve = node_curve_linear(IDLE_W_DEFAULT, FULL_W_DEFAULT);
     n->watts = n->utilization = NAN;
     n->watts_provenance = PROVENANCE_UNAVAILABLE;
     series_init(&n->joules);
@@ -341,6 +343,17 @@ void policy_remove(struct cluster *c, struct policy *p)
 /* --- bindings -----------------------------------------------------------------------------------
  */
 
+/* Until its own joules are known, a node draws what its pool says, or an ordinary server's watts.
+ */
+static void suppose_curve(struct node *n)
+{
+    const struct power_curve *named = n->pool ? power_curve_find(pool_spec(n->pool)->curve) : NULL;
+    struct node_curve prior = named ? node_curve_named(named, n->inventory.cpus)
+                                    : node_curve_linear(IDLE_W_DEFAULT, FULL_W_DEFAULT);
+
+    node_curve_suppose(&n->curve, &prior);
+}
+
 void node_bind_pool(struct cluster *c, struct node *n)
 {
     struct pool *found = NULL;
@@ -354,6 +367,7 @@ void node_bind_pool(struct cluster *c, struct node *n)
     if (n->pool != found)
         node_touch(c, n);
     n->pool = found;
+    suppose_curve(n);
 }
 
 void cluster_bind_pools(struct cluster *c)

@@ -152,6 +152,7 @@ PURE = [
     "proto/base/guess",
     "proto/base/yaml_print",
     "proto/manifest*",
+    "proto/power_curve",
     "proto/quantity",
     "proto/selector",
     "proto/wire*",

@@ -395,6 +395,29 @@ static void no_text_of_an_agent_costs_a_row(void **state)
     effects_done(&fx);
 }
 
+/* Of a node that has told no joule; whether node or pool comes first. */
+static void the_pools_curve_is_supposed(void **state)
+{
+    static const char pool[] = "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},"
+                               "\"spec\":{\"curve\":\"guest\"}}";
+    const struct node *n;
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    desk_report(&d, "a", NULL, 0);
+    n = named_find(&d.core->cluster->nodes, "a");
+    assert_true(n->curve.watts[0] == 60 && n->curve.watts[10] == 200);
+    assert_int_equal(desk_put(&d, pool), 201);
+    assert_true(n->curve.watts[0] == 8 && n->curve.watts[10] == 28); /* four CPUs */
+    desk_report(&d, "b", NULL, 0);
+    n = named_find(&d.core->cluster->nodes, "b");
+    assert_true(n->curve.watts[0] == 8);
+    assert_int_equal(desk_delete(&d, KIND_POWER_POOL, "p"), 200);
+    assert_true(n->curve.watts[0] == 60);
+    desk_done(&d);
+}
+
 /* Time passes, and what is to be planned is planned at once. */
 static void pass_and_plan(struct desk *d, struct brain *b, int64_t ms)
 {
@@ -506,6 +529,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_replica_is_replaced),
+        cmocka_unit_test(the_pools_curve_is_supposed),
         cmocka_unit_test(a_clock_set_back_is_followed),
         cmocka_unit_test(a_clock_set_back_hides_no_told_demand),
         cmocka_unit_test(told_by_few_is_no_demand),

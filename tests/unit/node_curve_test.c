@@ -7,9 +7,12 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "controller/energy/node_curve.h"
 #include "proto/base/random.h"
+#include "proto/manifest_schema.h"
 
 static double truth_w(double u)
 {
@@ -77,6 +80,46 @@ static void break_even_by_hand(void **state)
     assert_true(c.boot_p99_s == 40 && c.boot_s > 30 && c.boot_s < 40 && c.cycle_j == 4500);
 }
 
+static void a_named_curve_is_supposed_until_more_is_known(void **state)
+{
+    struct node_curve c = node_curve_linear(60, 200),
+                      prior = node_curve_named(power_curve_find("hp-ml110-g5"), 8),
+                      guest = node_curve_named(power_curve_find("guest"), 8);
+
+    (void)state;
+    assert_true(fabs(node_curve_watts(&c, 0.25) - 95) < 1e-9);
+    assert_true(guest.watts[0] == 16 && guest.watts[10] == 56); /* of eight CPUs */
+    node_curve_suppose(&c, &prior);
+    assert_true(node_curve_watts(&c, 0) == 93.7 && node_curve_watts(&c, 1) == 135);
+    assert_true(fabs(node_curve_watts(&c, 0.25) - 103) < 1e-9);
+    assert_int_equal(c.provenance, PROVENANCE_ESTIMATED);
+    node_curve_learn_wake(&c, 30, 4500);
+    node_curve_suppose(&c, &guest); /* watts are not known yet, the cycle is */
+    assert_true(c.watts[10] == 56 && c.cycle_j == 4500 && c.boot_s == 30 && c.wakes == 1);
+    node_curve_learn(&c, 0.5, 40, 5, PROVENANCE_MEASURED);
+    node_curve_suppose(&c, &prior);
+    assert_true(c.watts[10] < 60);
+}
+
+/* The words that a manifest may name, and the table. */
+static void every_curve_can_be_declared(void **state)
+{
+    const struct field *f = manifest_fields(KIND_POWER_POOL);
+    char declared[256] = "", all[256];
+
+    (void)state;
+    while (f->path && strcmp(f->path, "curve") != 0)
+        f++;
+    assert_non_null(f->path);
+    for (const char *p = f->words + strlen("none "); *p; p++) {
+        size_t n = strlen(declared);
+
+        (void)snprintf(declared + n, sizeof(declared) - n, *p == ' ' ? ", " : "%c", *p);
+    }
+    (void)snprintf(all, sizeof(all), "%s", power_curve_names());
+    assert_string_equal(declared, all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -84,6 +127,8 @@ int main(void)
         cmocka_unit_test(ignores_what_cannot_be),
         cmocka_unit_test(a_lone_level_moves_the_unvisited_points_too),
         cmocka_unit_test(break_even_by_hand),
+        cmocka_unit_test(a_named_curve_is_supposed_until_more_is_known),
+        cmocka_unit_test(every_curve_can_be_declared),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@ static struct node *add(struct cluster *c, const char *name, enum provenance p)
     struct node *n = node_add(c, name);
 
     n->curve = node_curve_linear(100, 200);
+    n->curve.weight[0] = 1; /* its own: a pool's curve does not replace it */
     n->curve.standby_w = 8;
     n->curve.cycle_j = 1200;
     n->curve.provenance = p;

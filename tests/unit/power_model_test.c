@@ -60,7 +60,7 @@ static void every_curve_rises_and_names_its_source(void **state)
         const struct power_curve *c = power_curve_find(name + strspn(name, " "));
         assert_non_null(c);
         assert_true(strstr(c->source, "SPECpower") || strstr(c->source, "assumption"));
-        for (size_t i = 1; i < POWER_MODEL_POINTS; i++)
+        for (size_t i = 1; i < POWER_CURVE_POINTS; i++)
             assert_true(c->watts[i] > c->watts[i - 1]);
         n++;
     }

@@ -114,9 +114,6 @@ static void wild_numbers_are_left_out(void **state)
 static void what_is_refused_today_was_taken_once(void **state)
 {
     static const struct controller_row rows[] = {
-        { TABLE_OBJECT, "powerpools/p",
-          "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"PowerPool\","
-          "\"metadata\":{\"name\":\"p\"},\"spec\":{\"curve\":\"spec\"}}" },
         { TABLE_OBJECT, "powerpolicies/q",
           "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"PowerPolicy\","
           "\"metadata\":{\"name\":\"q\"},"

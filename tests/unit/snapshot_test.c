@@ -44,6 +44,7 @@ static struct node_curve curve_in(const char *boot, uint32_t wakes)
     json_decref(doc);
     c->defaults = TAKE(policy);
     n->curve = node_curve_linear(100, 300);
+    n->curve.weight[0] = 1; /* its own: a pool's curve does not replace it */
     n->curve.wakes = wakes;
     n->inventory.known = true;
     (void)pool_put(c, m);
