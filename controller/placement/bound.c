@@ -4,10 +4,12 @@
 
 #include <math.h>
 
+#include "controller/placement/bins.h"
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
 #define DIMENSIONS 3u
+#define RELAXATION_WORK 50000000u /* innermost operations; some 25 ms */
 
 static double capacity_of(const struct snap_node *n, uint32_t dimension)
 {
@@ -102,7 +104,42 @@ static uint32_t per_model(const struct snapshot *s, const uint32_t *replicas)
     return most;
 }
 
-uint32_t bound_nodes(const struct snapshot *s, const uint32_t *replicas)
+/* With every node as large as the largest in each dimension: all mixtures of the models. */
+static uint32_t mixtures(const struct snapshot *s, const uint32_t *replicas, uint32_t enough)
+{
+    AUTO(mem) struct bins_kind *kinds = xcalloc(s->n_models + 1, sizeof(*kinds));
+    struct bins b = { .kinds = kinds, .n_kinds = s->n_models };
+    bool single = true; /* no node has several devices: the memory of one is the node's */
+
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        const struct snap_node *n = &s->nodes[i];
+
+        for (uint32_t d = 0; d < DIMENSIONS && is_host(n); d++)
+            b.capacity[d] = (int64_t)fmax((double)b.capacity[d], capacity_of(n, d));
+        single = single && n->n_gpus <= 1;
+        if (is_host(n) && n->n_gpus == 1)
+            b.capacity[DIMENSIONS] =
+                (int64_t)fmax((double)b.capacity[DIMENSIONS], (double)n->gpus[0].memory_bytes);
+    }
+    if (!single)
+        b.capacity[DIMENSIONS] = 0;
+    for (uint32_t m = 0; m < s->n_models; m++) {
+        const struct served_model *spec = s->models[m].spec;
+
+        kinds[m].count = replicas[m];
+        for (uint32_t d = 0; d < DIMENSIONS; d++)
+            kinds[m].size[d] = b.capacity[d] > 0 ? (int64_t)size_of(spec, d) : 0;
+        if (b.capacity[DIMENSIONS] > 0 && spec->resources.gpu_memory_bytes > 0 &&
+            spec->resources.gpu_milli > 0)
+            kinds[m].size[DIMENSIONS] = spec->resources.gpu_memory_bytes;
+        for (uint32_t d = 0; d < BINS_DIMENSIONS; d++)
+            if (kinds[m].size[d] < 0 || kinds[m].size[d] > b.capacity[d])
+                kinds[m].count = 0; /* fits nowhere */
+    }
+    return bins_bound(&b, enough, RELAXATION_WORK);
+}
+
+uint32_t bound_nodes(const struct snapshot *s, const uint32_t *replicas, uint32_t enough)
 {
     AUTO(mem) double *capacity = xcalloc(s->n_nodes + 1, sizeof(*capacity));
     uint32_t best = per_model(s, replicas), hosts = 0;
@@ -114,6 +151,11 @@ uint32_t bound_nodes(const struct snapshot *s, const uint32_t *replicas)
         by_piece = pieces(s, replicas, d, capacity[0]);
         best = by_sum > best ? by_sum : best;
         best = by_piece > best ? by_piece : best;
+    }
+    if (best < enough) {
+        uint32_t by_mixture = mixtures(s, replicas, enough);
+
+        best = by_mixture > best ? by_mixture : best;
     }
     for (uint32_t i = 0; i < s->n_pools; i++)
         kept += s->pools[i].spec->min_awake + s->pools[i].spec->spare;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "controller/placement/opening.h"
 #include "controller/placement/policy.h"
 #include "controller/placement/renewal.h"
 #include "controller/state/replica_template.h"
@@ -242,12 +243,12 @@ uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_
     double best_score = INFINITY;
     uint64_t mask;
 
-    p->steps += p->s->n_nodes;
     for (uint32_t i = 0; i < p->s->n_nodes; i++) {
         double here;
 
         if (p->host[i] != kind || p->closed[i] || i == but || (busy_only && p->held[i] == 0))
             continue;
+        p->steps++;
         if (!room_fits(&p->peak[i], &p->s->nodes[i], spec, &mask) || !admits(p, model, i))
             continue;
         here = score(p, model, i);
@@ -415,6 +416,35 @@ static void start_on(struct packing *p, uint32_t model, uint32_t node, uint64_t 
     p->received[node]++;
 }
 
+bool packing_start(struct packing *p, uint32_t model, uint32_t node)
+{
+    uint64_t mask;
+
+    if (!room_fits(&p->peak[node], &p->s->nodes[node], spec_of(p, model), &mask) ||
+        !admits(p, model, node))
+        return false;
+    start_on(p, model, node, mask);
+    return true;
+}
+
+/* What nodes that serve already have room for. */
+static void start_beside(struct packing *p, uint32_t model)
+{
+    while (p->placed[model] < p->models[model].target) {
+        uint64_t mask;
+        uint32_t node = packing_find(p, model, HOST_AWAKE, NO_INDEX, true, &mask);
+
+        if (node == NO_INDEX)
+            node = packing_find(p, model, HOST_COMING, NO_INDEX, true, &mask);
+        if (node == NO_INDEX)
+            return;
+        do
+            start_on(p, model, node, mask);
+        while (p->placed[model] < p->models[model].target && admits(p, model, node) &&
+               room_fits(&p->peak[node], &p->s->nodes[node], spec_of(p, model), &mask));
+    }
+}
+
 static void start_missing(struct packing *p, uint32_t model)
 {
     uint32_t node = NO_INDEX;
@@ -517,6 +547,13 @@ void packing_solve(struct packing *p)
         drop_surplus(p, m, mine + start[m], start[m + 1] - start[m]);
     }
     qsort(orders, s->n_models, sizeof(*orders), compare_orders);
+    for (uint32_t i = 0; i < s->n_models; i++) {
+        if (spec_of(p, orders[i].model)->placement.min_nodes > 1 || spreads(p, orders[i].model))
+            start_missing(p, orders[i].model);
+        else
+            start_beside(p, orders[i].model);
+    }
+    opening(p);
     for (uint32_t i = 0; i < s->n_models; i++)
         start_missing(p, orders[i].model);
     for (uint32_t n = 0; n < s->n_nodes; n++)

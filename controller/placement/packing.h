@@ -64,6 +64,9 @@ void packing_solve(struct packing *p);
 uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_t but,
                       bool busy_only, uint64_t *ret_mask);
 
+/* Starts a new replica of the model on that node; false: no room or not allowed there. */
+bool packing_start(struct packing *p, uint32_t model, uint32_t node);
+
 /* Moves a present replica to another node, or back (to its own node). The room must be there. */
 void packing_move(struct packing *p, uint32_t replica, uint32_t node, uint64_t mask);
 

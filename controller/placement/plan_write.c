@@ -233,7 +233,7 @@ void plan_count(struct plan *plan)
     for (uint32_t m = 0; m < s->n_models; m++)
         plan->models[m].placed = placed[m];
     count_watts(plan);
-    plan->bound_nodes = bound_nodes(s, placed);
+    plan->bound_nodes = bound_nodes(s, placed, plan->awake_target);
     plan->bound_w = bound_watts(s, plan->bound_nodes);
     (void)snprintf(plan->summary, sizeof(plan->summary),
                    "%u of %u nodes awake (bound %u), %.0f W to %.0f W (bound %.0f W): %u moves, %u "

@@ -23,7 +23,7 @@ static int64_t milli_of_one(const struct served_model *spec)
     return spec->resources.gpu_milli < WHOLE ? spec->resources.gpu_milli : WHOLE;
 }
 
-static int64_t bytes_of_one(const struct served_model *spec, const struct snap_gpu *g)
+int64_t room_device_bytes(const struct served_model *spec, const struct snap_gpu *g)
 {
     if (spec->resources.gpu_memory_bytes >= 0)
         return spec->resources.gpu_memory_bytes;
@@ -44,7 +44,7 @@ static bool device_fits(const struct room *r, const struct snap_node *n,
                         const struct served_model *spec, uint32_t g)
 {
     return r->gpus[g].milli >= milli_of_one(spec) &&
-           r->gpus[g].memory_bytes >= bytes_of_one(spec, &n->gpus[g]) &&
+           r->gpus[g].memory_bytes >= room_device_bytes(spec, &n->gpus[g]) &&
            model_allowed(spec, n->gpus[g].model);
 }
 
@@ -88,7 +88,7 @@ static void change(struct room *r, const struct snap_node *n, const struct serve
         if (!(mask >> g & 1))
             continue;
         r->gpus[g].milli += sign * milli_of_one(spec);
-        r->gpus[g].memory_bytes += sign * bytes_of_one(spec, &n->gpus[g]);
+        r->gpus[g].memory_bytes += sign * room_device_bytes(spec, &n->gpus[g]);
     }
 }
 

@@ -17,6 +17,9 @@ struct room {
 /* Everything free. `gpus` is storage for n->n_gpus devices. */
 void room_init(struct room *r, const struct snap_node *n, struct room_gpu *gpus);
 
+/* Memory that one replica takes of one device. */
+int64_t room_device_bytes(const struct served_model *spec, const struct snap_gpu *g);
+
 /* Is there room for one replica? *ret_mask: the devices it would take, best fit. */
 bool room_fits(const struct room *r, const struct snap_node *n, const struct served_model *spec,
                uint64_t *ret_mask);

@@ -72,8 +72,8 @@ static void never_above_the_optimum(void **state)
         if (q.best == 99)
             continue; /* no placement at all */
         s = world_snapshot(w);
-        assert_true(bound_nodes(s, replicas) <= q.best);
-        tight += bound_nodes(s, replicas) == q.best;
+        assert_true(bound_nodes(s, replicas, UINT32_MAX) <= q.best);
+        tight += bound_nodes(s, replicas, UINT32_MAX) == q.best;
         all++;
         snapshot_unref(s);
     }
