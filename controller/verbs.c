@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/reconcile/node_pause.h"
 #include "controller/state/snapshot_build.h"
 
 static const char *verb_name(enum verb v)
@@ -106,7 +107,7 @@ static const char *apply(struct controller *c, struct node *n, const struct cont
         n->ask_sleep_by[0] = '\0';
         if (why && !*why && r->state == NODE_QUARANTINED) {
             r->attempt = 0; /* a person's word starts the tries anew */
-            r->next_try_wall_ms = c->wall_ms;
+            node_pause_tries(r, c->wall_ms, c->now_ms, 0);
         }
         break;
     default:

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "controller/core.h"
-#include "controller/reconcile/node_lifecycle.h"
+#include "controller/reconcile/node_pause.h"
 #include "controller/state/snapshot_build.h"
 #include "controller/substrate/standalone.h"
 #include "proto/base/clock.h"
@@ -79,6 +79,11 @@ static int64_t entered_wall(const struct controller *c, const struct node *n)
     if (n->record.entered_wall_ms > 0)
         return n->record.entered_wall_ms;
     return n->created_wall_ms > 0 ? n->created_wall_ms : c->wall_ms;
+}
+
+static int64_t next_try_wall(const struct controller *c, const struct node_record *r)
+{
+    return c->wall_ms + node_next_try_ms(r, c->wall_ms, c->now_ms) - c->now_ms;
 }
 
 /* --- nodes --------------------------------------------------------------------------------------
@@ -216,7 +221,7 @@ json_t *view_node_power(struct controller *c, const struct node *n)
                   node_state_name(r->state), "reason", view_text(r->reason), "since",
                   view_time(entered_wall(c, n)), "op", r->op, "by", view_text(r->by), "term",
                   (json_int_t)r->term, "attempt", (json_int_t)r->attempt, "nextTry",
-                  r->state == NODE_QUARANTINED ? view_time(r->next_try_wall_ms) : json_null(),
+                  r->state == NODE_QUARANTINED ? view_time(next_try_wall(c, r)) : json_null(),
                   "assumed", r->assumed, "quarantine", quarantine_name(r->quarantine),
                   "bootIdAtStart", r->boot_id);
     view_set(s, "wakeProven",

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controller/reconcile/node_pause.h"
+
 #define HOUR_MS INT64_C(3600000)
 #define HOLD_OFF_MS (HOUR_MS / 2) /* after a person or the mains woke it (T12) */
 #define QUARANTINE_NO_SLEEP_MS (24 * HOUR_MS)
@@ -57,7 +59,7 @@ static void finish_op(struct node_record *r)
     r->boot_id[0] = '\0';
     r->attempt = 0;
     r->wake_wanted = r->bye = r->assumed = false;
-    r->next_try_wall_ms = 0;
+    r->next_try_wall_ms = r->next_try_ms = 0;
     r->joules = 0;
 }
 
@@ -70,11 +72,11 @@ static int back_to_awake(struct node_record *r, int t, const struct node_facts *
 }
 
 /* 1 h x 2^n of the default cool-down, n drains that came to nothing in a row. */
-static void cool_down(struct node_record *r, const struct node_facts *f)
+static void cool_down(struct node_record *r, const struct node_facts *f, int64_t now_ms)
 {
     uint32_t n = r->failed_drains > 6 ? 6 : r->failed_drains;
 
-    r->no_sleep_until_wall_ms = f->wall_ms + (f->cooldown_ms << n);
+    node_pause_sleep(r, f, now_ms, f->cooldown_ms << n);
     r->failed_drains++;
 }
 
@@ -95,7 +97,7 @@ static int quarantine(struct node_record *r, int t, enum quarantine why, const s
     enter(r, NODE_QUARANTINED, t, f, now_ms, reason);
     r->quarantine = why;
     r->attempt = 0;
-    r->next_try_wall_ms = f->wall_ms + HOUR_MS / 4;
+    node_pause_tries(r, f->wall_ms, now_ms, HOUR_MS / 4);
     return t;
 }
 
@@ -104,7 +106,6 @@ static int quarantine(struct node_record *r, int t, enum quarantine why, const s
 
 const char *node_no_sleep(const struct node_record *r, const struct node_facts *f, int64_t now_ms)
 {
-    (void)now_ms;
     if (!f->in_pool)
         return "in no pool";
     if (r->held || f->held)
@@ -121,7 +122,7 @@ const char *node_no_sleep(const struct node_record *r, const struct node_facts *
         return "waking has not been proven here";
     if (f->cycles_per_day >= 0 && node_record_cycles(r, f->wall_ms) >= f->cycles_per_day)
         return "its power cycles of the day are used up";
-    if (f->wall_ms < r->no_sleep_until_wall_ms)
+    if (now_ms < node_no_sleep_until_ms(r, f, now_ms))
         return "cooling down after the last change";
     if (f->foreign_busy_permille > FOREIGN_BUSY_MAX_PERMILLE)
         return "something that is not ours is busy on it";
@@ -186,7 +187,7 @@ static int turn_back(struct node_record *r, const struct node_facts *f, int64_t 
     if (!reason)
         return 0;
     if (failed)
-        cool_down(r, f);
+        cool_down(r, f, now_ms);
     return back_to_awake(r, 3, f, now_ms, reason);
 }
 
@@ -232,12 +233,12 @@ static int in_preparing(struct node_record *r, const struct node_facts *f, int64
         return t;
     if (stage_is(r, f, POWER_STAGE_REFUSED) || stage_is(r, f, POWER_STAGE_ABORTED)) {
         (void)snprintf(text, sizeof(text), "its agent refused: %.120s", f->stage_reason);
-        cool_down(r, f);
+        cool_down(r, f, now_ms);
         return back_to_awake(r, 5, f, now_ms, text);
     }
     if (since(r, now_ms) > f->prepare_ms) {
         if (!r->restored)
-            cool_down(r, f);
+            cool_down(r, f, now_ms);
         return back_to_awake(r, 5, f, now_ms, "its agent did not answer in time");
     }
     if (r->restored || !stage_is(r, f, POWER_STAGE_READY) || !fresh(f, 2) || !is_empty(f) ||
@@ -291,18 +292,18 @@ static int in_sleeping(struct node_record *r, const struct node_facts *f, int64_
     if (heard_since && fresh(f, 2) && !same_boot(r, f))
         return back_to_awake(r, 12, f, now_ms, "it was restarted instead of sleeping");
     if (heard_since && stage_is(r, f, POWER_STAGE_ABORTED)) {
-        cool_down(r, f);
+        cool_down(r, f, now_ms);
         return back_to_awake(r, 6, f, now_ms, "its agent gave up after it was ready");
     }
     if (heard_since && r->bye && f->heard_ms > r->bye_ms && fresh(f, 2) &&
         !stage_is(r, f, POWER_STAGE_BYE)) {
-        cool_down(r, f);
+        cool_down(r, f, now_ms);
         return back_to_awake(r, 7, f, now_ms, "it reports on: its goodbye is revoked");
     }
     if (seen_off(r, f, now_ms))
         return fall_asleep(r, f, now_ms, false);
     if (!r->bye && since(r, now_ms) > f->bye_ms && heard_since && fresh(f, 2)) {
-        cool_down(r, f);
+        cool_down(r, f, now_ms);
         return back_to_awake(r, 6, f, now_ms, "no goodbye in time, and it is still up");
     }
     if (!f->driver_wakes && r->bye && f->age_ms > 6 * f->interval_ms)
@@ -316,8 +317,16 @@ static int in_sleeping(struct node_record *r, const struct node_facts *f, int64_
 /* Heard since it fell asleep: somebody else woke it, or it never slept. */
 static int woke_by_itself(struct node_record *r, const struct node_facts *f, int64_t now_ms)
 {
-    r->no_sleep_until_wall_ms = f->wall_ms + HOLD_OFF_MS;
+    node_pause_sleep(r, f, now_ms, HOLD_OFF_MS);
     return back_to_awake(r, 12, f, now_ms, "woken by somebody else: button, mains or clock");
+}
+
+/* A restart counts from its own start, a clock that was ahead not at all: what is longer holds. */
+static int64_t asleep_ms(const struct node_record *r, const struct node_facts *f, int64_t now_ms)
+{
+    int64_t by_wall_ms = f->wall_ms - r->entered_wall_ms;
+
+    return by_wall_ms > since(r, now_ms) ? by_wall_ms : since(r, now_ms);
 }
 
 static int in_asleep(struct node_record *r, const struct node_facts *f, int64_t now_ms)
@@ -334,11 +343,11 @@ static int in_asleep(struct node_record *r, const struct node_facts *f, int64_t 
         r->last_wake_ms = now_ms;
         return 12;
     }
-    if (by_itself && f->max_asleep_ms > 0 && f->wall_ms - r->entered_wall_ms > f->max_asleep_ms)
+    if (by_itself && f->max_asleep_ms > 0 && asleep_ms(r, f, now_ms) > f->max_asleep_ms)
         wake = "asleep for the longest time allowed";
     if (!wake && by_itself && r->wake_wanted)
         wake = "needed again while it was falling asleep";
-    if (!wake || !f->driver_wakes || f->wall_ms < r->next_try_wall_ms)
+    if (!wake || !f->driver_wakes)
         return 0;
     /* Some power supplies lose an On that comes right behind the off (SAFETY: 10 s). */
     if (r->off_seen_ms > 0 && now_ms - r->entered_ms < f->settle_ms)
@@ -368,7 +377,7 @@ static int in_waking(struct node_record *r, const struct node_facts *f, int64_t 
             return woke_by_itself(r, f, now_ms);
         r->wakes++;
         r->wake_proven = true;
-        r->no_sleep_until_wall_ms = f->wall_ms + f->cooldown_ms;
+        node_pause_sleep(r, f, now_ms, f->cooldown_ms);
         return back_to_awake(r, 9, f, now_ms, "woken and reporting");
     }
     if (heard_since && since(r, now_ms) > 4 * f->interval_ms)
@@ -400,7 +409,7 @@ static int in_unreachable(struct node_record *r, const struct node_facts *f, int
     if (seen_off(r, f, now_ms)) {
         quarantine(r, 13, QUARANTINE_FOUND_OFF, f, now_ms, "found off, not by us");
         if (f->wake)
-            r->next_try_wall_ms = f->wall_ms;
+            node_pause_tries(r, f->wall_ms, now_ms, 0);
         return 13;
     }
     return 0;
@@ -409,7 +418,7 @@ static int in_unreachable(struct node_record *r, const struct node_facts *f, int
 static int in_quarantined(struct node_record *r, const struct node_facts *f, int64_t now_ms)
 {
     if (f->heard && f->heard_ms > r->entered_ms && fresh(f, 2)) {
-        r->no_sleep_until_wall_ms = f->wall_ms + QUARANTINE_NO_SLEEP_MS;
+        node_pause_sleep(r, f, now_ms, QUARANTINE_NO_SLEEP_MS);
         r->wake_proven = false; /* sleepable again only after a wake test */
         return back_to_awake(r, 11, f, now_ms, "reporting again");
     }
@@ -432,6 +441,7 @@ int node_lifecycle(const struct node_record *record, const struct node_facts *f,
     int t;
 
     *r = *record;
+    node_pause_settle(r, f, now_ms);
     t = hold(r, f, now_ms);
     if (t)
         return t;
@@ -501,7 +511,7 @@ static bool wants_wake(const struct node_record *r, const struct node_facts *f, 
     if (r->state == NODE_WAKING)
         return now_ms - r->last_wake_ms >= WAKE_RESEND_MS && reads(f, POWER_OFF, now_ms) &&
                f->power_ms > r->last_wake_ms;
-    if (r->state != NODE_QUARANTINED || f->wall_ms < r->next_try_wall_ms)
+    if (r->state != NODE_QUARANTINED || now_ms < node_next_try_ms(r, f->wall_ms, now_ms))
         return false;
     if (r->quarantine == QUARANTINE_FOUND_OFF) /* perhaps a person did it: once, and if needed */
         return r->attempt == 0 && f->wake;
@@ -516,7 +526,7 @@ void node_record_woken(struct node_record *r, const struct node_facts *f, int64_
     r->attempt++;
     if (r->state != NODE_QUARANTINED)
         return;
-    r->next_try_wall_ms = f->wall_ms + pauses_ms[r->attempt < 3 ? r->attempt - 1 : 2];
+    node_pause_tries(r, f->wall_ms, now_ms, pauses_ms[r->attempt < 3 ? r->attempt - 1 : 2]);
 }
 
 static void want_order(const struct node_record *r, const struct node_facts *f,
@@ -550,7 +560,7 @@ struct node_record node_record_restart(const struct node_record *stored, int64_t
     struct node_record r = *stored;
 
     r.entered_ms = r.op_started_ms = now_ms;
-    r.off_seen_ms = 0;
+    r.off_seen_ms = r.no_sleep_until_ms = r.next_try_ms = r.slept_ahead_ms = 0;
     r.restored = true;
     r.last_wake_ms = 0; /* waking: On again, not counted as an attempt */
     if (r.bye)

@@ -387,7 +387,8 @@ void reconcile_node(struct controller *c, struct node *n)
     n->record = after;
     if (t > 0)
         follow(c, n, &before, t);
-    else if (after.bye != before.bye || after.wake_wanted != before.wake_wanted)
+    else if (after.bye != before.bye || after.wake_wanted != before.wake_wanted ||
+             after.n_slept != before.n_slept)
         node_touch(c->cluster, n);
     if (f.stage != POWER_STAGE_NONE)
         node_reply_due(c->cluster, n); /* an order may have to be called back */

@@ -36,6 +36,7 @@ struct node_record {
     int64_t op_started_ms; /* when draining began */
     uint32_t attempt;
     int64_t next_try_wall_ms; /* of a quarantined node */
+    int64_t next_try_ms;      /* the same at boot time (node_pause.h); 0: not known; not stored */
     char by[WHO_MAX];         /* planner, recovery, or a person */
     char reason[REASON_MAX];
     double joules; /* expected of the action */
@@ -47,6 +48,7 @@ struct node_record {
     int64_t off_seen_ms;            /* first of an unbroken run of `off` readings; 0: none */
     int64_t last_wake_ms;           /* last On; 0: none */
     int64_t no_sleep_until_wall_ms; /* cool-down, hold-off */
+    int64_t no_sleep_until_ms;      /* the same at boot time; 0: not known; not stored */
     uint32_t failed_drains;         /* n of the cool-down 1 h x 2^n */
     bool wake_proven;               /* a wake by huddle has succeeded here */
     bool held, cordoned, drained;   /* by a person */
@@ -54,6 +56,7 @@ struct node_record {
     uint64_t sleeps, wakes;             /* completed, ever */
     int64_t slept_wall_ms[CYCLES_KEPT]; /* newest last */
     uint32_t n_slept;
+    int64_t slept_ahead_ms; /* since when one of them is still to come; 0: none; not stored */
 };
 
 /* Sleeps in the 24 h before wall_ms; stamps from the future (a stepped clock) count as recent. */

@@ -196,11 +196,10 @@ struct node_curve node_curve_in_pool(const struct node *n)
     return curve;
 }
 
-static bool is_wakeable(const struct node *n, int64_t wall_ms)
+static bool is_wakeable(const struct node *n)
 {
     return n->record.state == NODE_ASLEEP && n->pool &&
-           strcmp(pool_spec(n->pool)->driver.type, "none") != 0 &&
-           n->record.next_try_wall_ms <= wall_ms;
+           strcmp(pool_spec(n->pool)->driver.type, "none") != 0;
 }
 
 /* What replicas of deleted models still hold is not for the planner to give away. */
@@ -232,7 +231,7 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .evacuate = n->record.drained,
         .sleepable = n->why_not_asleep == NULL,
         .why_not_asleep = n->why_not_asleep ? n->why_not_asleep : "",
-        .wakeable = is_wakeable(n, b->at->wall_ms),
+        .wakeable = is_wakeable(n),
         .wake_proven = n->record.wake_proven || (n->pool && pool_spec(n->pool)->wake_proven),
         .cpu_milli = n->inventory.cpu_milli,
         .memory_bytes = n->inventory.memory_bytes,

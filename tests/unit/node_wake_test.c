@@ -92,6 +92,7 @@ static void t10_and_t11_failed_wake(void **unused)
 {
     struct node_record r = in_state(NODE_WAKING), after;
     struct node_facts f = good_facts();
+    int64_t now_ms;
 
     (void)unused;
     r.transition = 8;
@@ -102,14 +103,14 @@ static void t10_and_t11_failed_wake(void **unused)
     after = expect(&r, &f, 10, NODE_QUARANTINED);
     assert_int_equal(after.quarantine, QUARANTINE_FAILED_WAKE);
     assert_false(node_wants(&after, &f, NOW).wake);
-    f.wall_ms += 900000;
-    assert_true(node_wants(&after, &f, NOW).wake); /* 15 min, 1 h, 4 h, daily: 7 in all */
+    now_ms = NOW + 900000;
+    assert_true(node_wants(&after, &f, now_ms).wake); /* 15 min, 1 h, 4 h, daily: 7 in all */
     for (int i = 0; i < 7; i++) {
-        node_record_woken(&after, &f, NOW);
-        assert_false(node_wants(&after, &f, NOW).wake);
-        f.wall_ms = after.next_try_wall_ms;
+        node_record_woken(&after, &f, now_ms);
+        assert_false(node_wants(&after, &f, now_ms).wake);
+        now_ms = after.next_try_ms;
     }
-    assert_false(node_wants(&after, &f, NOW).wake); /* then a person */
+    assert_false(node_wants(&after, &f, now_ms).wake); /* then a person */
     f = good_facts();
     after.entered_ms = NOW - 5000;
     after = expect(&after, &f, 11, NODE_AWAKE);
@@ -160,10 +161,9 @@ static void t13_silence(void **unused)
     f.power = POWER_OFF;
     after = expect(&after, &f, 13, NODE_QUARANTINED);
     assert_int_equal(after.quarantine, QUARANTINE_FOUND_OFF);
-    f.wall_ms = after.next_try_wall_ms;
-    assert_false(node_wants(&after, &f, NOW).wake); /* perhaps a person did it */
+    assert_false(node_wants(&after, &f, after.next_try_ms).wake); /* perhaps a person did it */
     f.wake = "needed";
-    assert_true(node_wants(&after, &f, NOW).wake); /* once, and if needed */
+    assert_true(node_wants(&after, &f, after.next_try_ms).wake); /* once, and if needed */
     after = in_state(NODE_UNREACHABLE);
     f = good_facts();
     expect(&after, &f, 13, NODE_AWAKE);
