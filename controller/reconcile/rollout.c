@@ -11,7 +11,6 @@
 #include "proto/base/array.h"
 
 #define RETRY_FIRST_MS 60000
-#define RETRY_MAX_MS 3600000
 
 /* --- rows ---------------------------------------------------------------------------------------
  */
@@ -203,7 +202,8 @@ void rollout_failed(struct controller *c, const struct replica *r)
         return; /* begun together with the one that failed: one try */
     o->failures++;
     o->failed_wall_ms = c->wall_ms;
-    o->retry_wall_ms = c->wall_ms + (pause_ms < RETRY_MAX_MS ? pause_ms : RETRY_MAX_MS);
+    o->retry_wall_ms =
+        c->wall_ms + (pause_ms < ROLLOUT_RETRY_MAX_MS ? pause_ms : ROLLOUT_RETRY_MAX_MS);
     (void)snprintf(o->failed_why, sizeof(o->failed_why), "on node %.64s: %.80s", r->node->name,
                    r->reason[0] ? r->reason : "not ready in time");
     store_failures(c, m);

@@ -34,6 +34,8 @@ struct revision *revision_ref(struct revision *r);
 void revision_unref(struct revision *r); /* accepts NULL */
 DEFINE_AUTO(revision, struct revision *, revision_unref);
 
+#define ROLLOUT_RETRY_MAX_MS 3600000 /* the longest pause after a failure */
+
 /* The newest template on its way to the replicas: reconcile/rollout.h. */
 struct rollout {
     bool open;          /* replicas of an older template are there, and people were told */

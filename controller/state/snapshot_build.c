@@ -74,7 +74,8 @@ bool model_renews(const struct model *m, int64_t wall_ms)
 {
     const struct rollout *o = &m->rollout;
 
-    if (o->failures > 0 && o->retry_wall_ms > wall_ms)
+    if (o->failures > 0 && o->retry_wall_ms > wall_ms &&
+        o->retry_wall_ms - wall_ms <= ROLLOUT_RETRY_MAX_MS) /* more: by a clock that was wrong */
         return false;
     /* An SLO that broke after the change may be its doing; one that was broken before may be what
      * the change is to cure. */

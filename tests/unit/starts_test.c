@@ -1,6 +1,7 @@
 /* Replicas that do not become ready: what is tried again, when, and for how long it is remembered.
  * One node "a", whose agent does with its replicas as the test says. */
 #include "controller/placement/brain.h"
+#include "controller/state/snapshot_build.h"
 #include "tests/unit/core_world.h"
 
 #define MODEL(name)                                                                               \
@@ -122,10 +123,29 @@ static void failures_are_forgotten(void **state)
     rig_done(&r);
 }
 
+/* A roll-out that failed while the clock was ahead by years is tried again all the same. */
+static void a_roll_out_waits_no_years(void **state)
+{
+    struct model *m;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    desk_put(&r.desk, MODEL("m"));
+    m = named_find(&r.desk.core->cluster->models, "m");
+    m->rollout.failures = 1;
+    m->rollout.retry_wall_ms = r.desk.wall_ms + ROLLOUT_RETRY_MAX_MS;
+    assert_false(model_renews(m, r.desk.wall_ms));
+    m->rollout.retry_wall_ms++;
+    assert_true(model_renews(m, r.desk.wall_ms));
+    rig_done(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_are_forgotten),
+        cmocka_unit_test(a_roll_out_waits_no_years),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
