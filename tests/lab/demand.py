@@ -68,17 +68,15 @@ def write_compressed(
     seconds: float,
     names: tuple[str, ...] = MODELS,
 ) -> None:
-    """The load generator's table: the last `lead_s` of yesterday, growing from nothing over their
-    first third as no service meets its whole demand cold; then today within `seconds`."""
+    """The load generator's table: the last `lead_s` of yesterday, then today within `seconds`."""
     step_s = seconds / STEPS
     lead = min(STEPS, math.ceil(lead_s / step_s))
     with file.open("w") as out:
         out.write("t_s," + ",".join(names) + "\n")
         for step in range(-lead, STEPS):
             at = max(0.0, lead_s + step_s * (step + 0.5))
-            part = min(1.0, at / (lead_s / 3)) if lead_s > 0 else 1.0
             row = series[STEPS + step]
-            out.write(f"{at:.3f}," + ",".join(f"{rate * part:.4f}" for rate in row) + "\n")
+            out.write(f"{at:.3f}," + ",".join(f"{rate:.4f}" for rate in row) + "\n")
         last = series[2 * STEPS - 1]
         out.write(f"{lead_s + seconds:.3f}," + ",".join(f"{rate:.4f}" for rate in last) + "\n")
 
