@@ -329,10 +329,10 @@ static void offset_between(float offset[HORIZONS][FORECAST_QUANTILES], uint32_t 
 
 static void describe(const struct ensemble *m, const float weight[MEMBERS], char *text, size_t size)
 {
-    size_t best = 0;
+    enum member best = 0;
     float sum = 0;
 
-    for (size_t i = 0; i < MEMBERS; i++) {
+    for (enum member i = 0; i < MEMBERS; i++) {
         sum += weight[i];
         if (weight[i] > weight[best])
             best = i;
