@@ -149,15 +149,29 @@ static bool read_day(const char **p, struct rule_day *d)
     return true;
 }
 
+/* RFC 8536, 3.2: more than -25 hours, less than 26. */
+static bool offset_is_sane(int32_t offset_s)
+{
+    return offset_s > -25 * 3600 && offset_s < 26 * 3600;
+}
+
+static bool read_offset(const char **p, int32_t *ret_s)
+{
+    int32_t west;
+
+    if (!read_time(p, &west) || !offset_is_sane(-west))
+        return false;
+    *ret_s = -west;
+    return true;
+}
+
 /* A footer that cannot be read leaves the zone at its last transition. */
 static void read_footer(struct zone *z, const char *text)
 {
     const char *p = text;
-    int32_t west;
 
-    if (!read_name(&p) || !read_time(&p, &west))
+    if (!read_name(&p) || !read_offset(&p, &z->standard_s))
         return;
-    z->standard_s = -west;
     z->dst_s = z->standard_s + 3600;
     if (!*p) {
         z->has_rule = true;
@@ -165,11 +179,8 @@ static void read_footer(struct zone *z, const char *text)
     }
     if (!read_name(&p))
         return;
-    if (*p && *p != ',') {
-        if (!read_time(&p, &west))
-            return;
-        z->dst_s = -west;
-    }
+    if (*p && *p != ',' && !read_offset(&p, &z->dst_s))
+        return;
     z->has_rule = z->has_dst = read_day(&p, &z->begin) && read_day(&p, &z->end) && !*p;
 }
 
@@ -227,11 +238,13 @@ static bool read_body(struct zone *z, const unsigned char *p, const struct heade
             return false;
         z->at_s[i] = time_size == 8 ? be64(at) : (int64_t)(int32_t)be32(at);
         z->offset_s[i] = (int32_t)be32(types + index[i] * (size_t)6);
+        if (!offset_is_sane(z->offset_s[i]))
+            return false;
         if (i > 0 && z->at_s[i] <= z->at_s[i - 1])
             return false;
     }
     z->n = h->time;
-    return true;
+    return offset_is_sane(z->first_s);
 }
 
 int zone_parse(const void *bytes, size_t n, struct zone **ret_zone, struct err *e)

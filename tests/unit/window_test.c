@@ -136,6 +136,43 @@ static void garbage(void **unused)
     assert_int_equal(zone_parse("", 0, &z, NULL), -EBADMSG);
 }
 
+/* Version 2 with one type of this offset and no transition, and this footer. */
+static int32_t offset_of_file(int32_t offset_s, const char *footer)
+{
+    unsigned char bytes[256] = "TZif2", *second = bytes + 44 + 10;
+    AUTO(zone) struct zone *z = NULL;
+    struct err e = ERR_INIT;
+
+    for (unsigned char *head = bytes; head <= second; head += second - bytes) {
+        memcpy(head, "TZif2", 5);
+        head[39] = 1; /* types */
+        head[43] = 4; /* their names */
+        for (int i = 0; i < 4; i++)
+            head[44 + i] = (unsigned char)((uint32_t)offset_s >> (24 - 8 * i));
+    }
+    (void)snprintf((char *)second + 54, 100, "\n%s\n", footer);
+    if (zone_parse(bytes, 54 + 54 + strlen(footer) + 2, &z, &e) < 0) {
+        assert_string_equal(e.text, "a damaged TZif time zone file");
+        return INT32_MIN;
+    }
+    return zone_offset_s(z, 1790000000000);
+}
+
+/* RFC 8536: more than -25 hours, less than 26. */
+static void offsets_beyond_a_day_are_damage(void **state)
+{
+    (void)state;
+    assert_int_equal(offset_of_file(3600, ""), 3600);
+    assert_int_equal(offset_of_file(3600, "ABC-2"), 7200);
+    assert_int_equal(offset_of_file(-89999, ""), -89999);
+    assert_int_equal(offset_of_file(-90000, ""), INT32_MIN);
+    assert_int_equal(offset_of_file(93599, ""), 93599);
+    assert_int_equal(offset_of_file(93600, ""), INT32_MIN);
+    assert_int_equal(offset_of_file(INT32_MAX, ""), INT32_MIN);
+    assert_int_equal(offset_of_file(3600, "ABC-26"), 3600); /* the footer is left */
+    assert_int_equal(offset_of_file(3600, "ABC-2DEF-99,0/0,J365/25"), 3600);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +181,7 @@ int main(void)
         cmocka_unit_test(deny_wins_and_wraps),
         cmocka_unit_test(as_localtime),
         cmocka_unit_test(garbage),
+        cmocka_unit_test(offsets_beyond_a_day_are_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
