@@ -23,6 +23,8 @@ int address_split(const char *text, char *host, size_t size, uint16_t *ret_port)
         text++;
         n -= 2;
     }
+    if (n == 0)
+        return -EINVAL;
     memcpy(host, text, n);
     host[n] = '\0';
     *ret_port = (uint16_t)port;
