@@ -102,6 +102,9 @@ void daemon_carry_out(void *data, struct effect *e)
     case FX_PLAN:
         planner_ask(d->planner, TAKE(e->snapshot));
         break;
+    case FX_FORGET:
+        ingest_forget(d->ingest, e->forget.node);
+        break;
     case FX_CHANGE:
         if (d->server) /* not at the very end */
             api_server_publish(d->server, e->change.type, e->change.kind, e->change.name,

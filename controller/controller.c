@@ -249,6 +249,9 @@ static void dispatch(struct controller *c, const struct controller_event *e)
     case CE_DELETE:
         core_delete(c, e);
         break;
+    case CE_REMOVE_NODE:
+        core_remove_node(c, e);
+        break;
     case CE_VERB:
         core_verb(c, e);
         break;

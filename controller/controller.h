@@ -78,6 +78,7 @@ enum controller_event_kind {
     CE_FOREIGN_REPORT, /* refused: in the name of another node than its token's */
     CE_PUT,            /* create or replace an object, from the API */
     CE_DELETE,
+    CE_REMOVE_NODE, /* as in `del`, without its kind: a machine was given away */
     CE_VERB,
     CE_PLAN,         /* the planner's answer to FX_PLAN; plan NULL: it failed */
     CE_POWER,        /* a driver's answer */
@@ -109,6 +110,7 @@ struct controller_event {
             enum manifest_kind kind;
             const char *name;
             uint64_t if_version;
+            bool dry_run; /* of REMOVE_NODE */
             const char *who;
         } del;
         struct {
@@ -137,6 +139,7 @@ enum effect_kind {
     FX_PLAN,   /* plan from this snapshot */
     FX_CHANGE, /* an object changed: tell watchers */
     FX_EVENT,  /* something people should know (also stored by the core through FX_STORE) */
+    FX_FORGET, /* the node was removed: nothing is kept for its agent any more */
     FX_ANSWER, /* the API call `ticket` is decided */
 };
 
@@ -181,6 +184,9 @@ struct effect {
             size_t n_servers;
         } door;
         struct snapshot *snapshot; /* FX_PLAN; a reference */
+        struct {
+            char *node;
+        } forget;
         struct {
             enum change_type type;
             char *

@@ -93,9 +93,10 @@ void core_event(struct controller *c, bool warning, const char *kind, const char
 void ring_add(struct json_ring *r, json_t *item); /* takes the reference */
 void ring_done(struct json_ring *r);
 
-/* objects.c, verbs.c, door.c: events */
+/* objects.c, node_removal.c, verbs.c, door.c: events */
 void core_put(struct controller *c, const struct controller_event *e);
 void core_delete(struct controller *c, const struct controller_event *e);
+void core_remove_node(struct controller *c, const struct controller_event *e);
 void core_verb(struct controller *c, const struct controller_event *e);
 void core_door(struct controller *c, const struct door_facts *door);
 void core_policy_load(struct controller *c, struct policy *p); /* zone files */

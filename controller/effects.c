@@ -60,6 +60,14 @@ struct effect *fx_power(struct effects *fx, const char *node, const char *op,
     return e;
 }
 
+void fx_forget(struct effects *fx, const char *node)
+{
+    struct effect *e = fx_add(fx, FX_FORGET);
+
+    e->wake_safe = true; /* a reply that is kept is of no use, stored or not */
+    e->forget.node = xstrdup(node);
+}
+
 void fx_change(struct effects *fx, enum change_type type, const char *kind, const char *name,
                uint64_t version, json_t *object)
 {
@@ -121,6 +129,9 @@ static void effect_done(struct effect *e)
         break;
     case FX_PLAN:
         snapshot_unref(e->snapshot);
+        break;
+    case FX_FORGET:
+        free(e->forget.node);
         break;
     case FX_CHANGE:
         free(e->change.kind);

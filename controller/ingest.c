@@ -307,6 +307,27 @@ void ingest_publish(struct ingest *in, const char *node, char *bytes, size_t n)
     free(old);
 }
 
+void ingest_forget(struct ingest *in, const char *node)
+{
+    char *old = NULL;
+    struct box *b;
+
+    (void)pthread_mutex_lock(&in->lock);
+    b = named_find(&in->boxes, node);
+    if (b && b->n_waiting > 0) {
+        old = b->reply; /* it is answered like a new node from now on */
+        b->reply = NULL;
+        b->reply_n = 0;
+        b = NULL;
+    } else if (b) {
+        named_remove(&in->boxes, node);
+    }
+    (void)pthread_mutex_unlock(&in->lock);
+    free(old);
+    if (b)
+        box_free(b);
+}
+
 void ingest_stats(struct ingest *in, struct ingest_stats *ret_stats)
 {
     (void)pthread_mutex_lock(&in->lock);

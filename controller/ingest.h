@@ -74,6 +74,10 @@ void ingest_set_nodes_max(struct ingest *in, size_t nodes_max);
 /* The loop, from FX_REPLY: answers this node from now on. Takes the heap bytes. */
 void ingest_publish(struct ingest *in, const char *node, char *bytes, size_t n);
 
+/* The loop, from FX_FORGET: its place is free for another node. Reports that wait are taken first,
+ * and keep it. */
+void ingest_forget(struct ingest *in, const char *node);
+
 void ingest_stats(struct ingest *in, struct ingest_stats *ret_stats);
 
 #endif

@@ -188,6 +188,8 @@ static void restore_meta(struct controller *c, const json_t *o)
     k->event_counter = (uint64_t)json_integer_value(json_object_get(o, "events"));
     k->plan_counter = (uint64_t)json_integer_value(json_object_get(o, "plans"));
     k->moves = (uint64_t)json_integer_value(json_object_get(o, "moves"));
+    k->removed_sleeps = (uint64_t)json_integer_value(json_object_get(o, "removedSleeps"));
+    k->removed_wakes = (uint64_t)json_integer_value(json_object_get(o, "removedWakes"));
     k->paused = json_is_true(json_object_get(o, "paused"));
     if (json_string_value(json_object_get(o, "pausedBy")))
         (void)snprintf(k->paused_by, sizeof(k->paused_by), "%s",
@@ -198,12 +200,14 @@ json_t *core_meta_row(const struct controller *c)
 {
     const struct cluster *k = c->cluster;
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s}", "id", k->id, "term",
-                     (json_int_t)k->term, "version", (json_int_t)c->version_kept, "uids",
-                     (json_int_t)k->uid_counter, "ops", (json_int_t)k->op_counter, "journal",
-                     (json_int_t)k->journal_counter, "events", (json_int_t)k->event_counter,
-                     "plans", (json_int_t)k->plan_counter, "moves", (json_int_t)k->moves, "paused",
-                     k->paused, "pausedBy", k->paused_by);
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:I}", "id",
+                     k->id, "term", (json_int_t)k->term, "version", (json_int_t)c->version_kept,
+                     "uids", (json_int_t)k->uid_counter, "ops", (json_int_t)k->op_counter,
+                     "journal", (json_int_t)k->journal_counter, "events",
+                     (json_int_t)k->event_counter, "plans", (json_int_t)k->plan_counter, "moves",
+                     (json_int_t)k->moves, "paused", k->paused, "pausedBy", k->paused_by,
+                     "removedSleeps", (json_int_t)k->removed_sleeps, "removedWakes",
+                     (json_int_t)k->removed_wakes);
 }
 
 static void get_marks(struct marks *m, size_t most, const json_t *row)

@@ -433,7 +433,7 @@ json_t *view_cluster(struct controller *c)
     const struct cluster *k = c->cluster;
     json_t *o = view_head("Cluster", k->id, k->id, k->version, 0, NULL);
     json_t *nodes = json_object(), *s;
-    uint64_t sleeps = 0, wakes = 0;
+    uint64_t sleeps = k->removed_sleeps, wakes = k->removed_wakes;
     uint32_t count[NODE_QUARANTINED + 1] = { 0 }, ready = 0;
 
     for (size_t i = 0; i < k->nodes.n_items; i++) {

@@ -12,16 +12,16 @@ static const char *const NODE_VERBS[] = { "drain",    "sleep", "wake",    "cordo
 static const char *const CLUSTER_VERBS[] = { "pause", "resume", NULL };
 
 static const struct resource RESOURCES[] = {
-    { "servedmodels", "servedmodel", "ServedModel", "model", KIND_SERVED_MODEL, NO_VERBS },
-    { "powerpools", "powerpool", "PowerPool", "pool", KIND_POWER_POOL, NO_VERBS },
-    { "powerpolicies", "powerpolicy", "PowerPolicy", "policy", KIND_POWER_POLICY, NO_VERBS },
-    { "nodes", "node", "Node", NULL, KIND_COUNT, NODE_VERBS },
-    { "nodepowers", "nodepower", "NodePower", "np", KIND_COUNT, NO_VERBS },
-    { "replicas", "replica", "Replica", NULL, KIND_COUNT, NO_VERBS },
-    { "plans", "plan", "Plan", NULL, KIND_COUNT, NO_VERBS },
-    { "events", "event", "Event", "ev", KIND_COUNT, NO_VERBS },
-    { "journal", "journalentry", "JournalEntry", NULL, KIND_COUNT, NO_VERBS },
-    { "clusters", "cluster", "Cluster", NULL, KIND_COUNT, CLUSTER_VERBS },
+    { "servedmodels", "servedmodel", "ServedModel", "model", KIND_SERVED_MODEL, true, NO_VERBS },
+    { "powerpools", "powerpool", "PowerPool", "pool", KIND_POWER_POOL, true, NO_VERBS },
+    { "powerpolicies", "powerpolicy", "PowerPolicy", "policy", KIND_POWER_POLICY, true, NO_VERBS },
+    { "nodes", "node", "Node", NULL, KIND_COUNT, true, NODE_VERBS },
+    { "nodepowers", "nodepower", "NodePower", "np", KIND_COUNT, false, NO_VERBS },
+    { "replicas", "replica", "Replica", NULL, KIND_COUNT, false, NO_VERBS },
+    { "plans", "plan", "Plan", NULL, KIND_COUNT, false, NO_VERBS },
+    { "events", "event", "Event", "ev", KIND_COUNT, false, NO_VERBS },
+    { "journal", "journalentry", "JournalEntry", NULL, KIND_COUNT, false, NO_VERBS },
+    { "clusters", "cluster", "Cluster", NULL, KIND_COUNT, false, CLUSTER_VERBS },
 };
 
 const struct resource *api_resource_find(const char *plural)
@@ -81,11 +81,13 @@ static json_t *resource_entry(const struct resource *r)
     if (r->brief)
         json_object_set_new(entry, "shortNames", json_pack("[s]", r->brief));
     if (r->manifest != KIND_COUNT) {
-        json_t *more = json_pack("[s, s, s, s]", "create", "update", "patch", "delete");
+        json_t *more = json_pack("[s, s, s]", "create", "update", "patch");
 
         json_array_extend(json_object_get(entry, "verbs"), more);
         json_decref(more);
     }
+    if (r->removed)
+        json_array_append_new(json_object_get(entry, "verbs"), json_string("delete"));
     return entry;
 }
 

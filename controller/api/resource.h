@@ -3,6 +3,7 @@
 #define HUDDLE_API_RESOURCE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/manifest.h"
@@ -16,6 +17,7 @@ struct resource {
     const char *kind;            /* "ServedModel" */
     const char *brief;           /* "model", or NULL: no short name */
     enum manifest_kind manifest; /* KIND_COUNT: people cannot write it */
+    bool removed;                /* people can DELETE it */
     const char *const *verbs;    /* subresources to POST to: "drain", ...; closed by NULL */
 };
 

@@ -105,12 +105,6 @@ static int find_method(const struct method *methods, size_t n, const char *metho
     return 405;
 }
 
-/* Of what cannot be written only the first two methods are offered. */
-static size_t offered(const struct route *r, size_t all)
-{
-    return r->resource->manifest == KIND_COUNT ? 2 : all;
-}
-
 static int find_collection(const char *method, struct route *r, const char **ret_allow)
 {
     static const struct method METHODS[] = {
@@ -118,22 +112,22 @@ static int find_collection(const char *method, struct route *r, const char **ret
         { "HEAD", ACT_LIST },
         { "POST", ACT_CREATE },
     };
-    size_t n = offered(r, ARRAY_LEN(METHODS));
+    bool written = r->resource->manifest != KIND_COUNT;
 
-    *ret_allow = n > 2 ? READ ", POST" : READ;
-    return find_method(METHODS, n, method, r);
+    *ret_allow = written ? READ ", POST" : READ;
+    return find_method(METHODS, written ? 3 : 2, method, r);
 }
 
 static int find_item(const char *method, struct route *r, const char **ret_allow)
 {
     static const struct method METHODS[] = {
-        { "GET", ACT_GET },     { "HEAD", ACT_GET },      { "PUT", ACT_REPLACE },
-        { "PATCH", ACT_PATCH }, { "DELETE", ACT_DELETE },
+        { "GET", ACT_GET },     { "HEAD", ACT_GET },    { "DELETE", ACT_DELETE },
+        { "PUT", ACT_REPLACE }, { "PATCH", ACT_PATCH },
     };
-    size_t n = offered(r, ARRAY_LEN(METHODS));
+    bool written = r->resource->manifest != KIND_COUNT, removed = r->resource->removed;
 
-    *ret_allow = n > 2 ? READ ", PUT, PATCH, DELETE" : READ;
-    return find_method(METHODS, n, method, r);
+    *ret_allow = written ? READ ", PUT, PATCH, DELETE" : removed ? READ ", DELETE" : READ;
+    return find_method(METHODS, written ? 5 : removed ? 3 : 2, method, r);
 }
 
 /* Copies up to the next '/' and steps behind it; false when it does not fit. */

@@ -166,10 +166,17 @@ static const json_t *precondition(const struct request *rq, const char *key)
     return json_object_get(json_object_get(rq->patch, "preconditions"), key);
 }
 
+/* Else it is a node: whether that may go only the core knows. */
+static bool is_declared(const struct request *rq)
+{
+    return rq->route.resource->manifest != KIND_COUNT;
+}
+
 static void submit_delete(struct request *rq, uint64_t version)
 {
-    rq->event = (struct controller_event){ .kind = CE_DELETE };
+    rq->event = (struct controller_event){ .kind = is_declared(rq) ? CE_DELETE : CE_REMOVE_NODE };
     rq->event.del.kind = rq->route.resource->manifest;
+    rq->event.del.dry_run = rq->dry_run;
     rq->event.del.name = rq->route.name;
     rq->event.del.if_version = version;
     rq->event.del.who = rq->by.who;
@@ -191,7 +198,7 @@ static void delete_current(struct request *rq)
         (wanted_version && strcmp(wanted_version, version ? version : "") != 0))
         request_fail(rq, 409, "%s \"%s\" is not the one of the preconditions any more",
                      rq->route.resource->kind, rq->route.name);
-    else if (rq->dry_run)
+    else if (rq->dry_run && is_declared(rq))
         request_forward(rq);
     else
         submit_delete(rq, version ? strtoull(version, NULL, 10) : 0);
@@ -252,7 +259,8 @@ void routes_delete(struct request *rq)
         status = read_delete_options(rq, &e);
     if (status)
         request_fail(rq, status, "%s", e.text);
-    else if (rq->dry_run || precondition(rq, "uid") || precondition(rq, "resourceVersion"))
+    else if ((rq->dry_run && is_declared(rq)) || precondition(rq, "uid") ||
+             precondition(rq, "resourceVersion"))
         request_get(rq, rq->route.resource->plural, rq->route.name, delete_current);
     else
         submit_delete(rq, 0);

@@ -63,26 +63,29 @@ static void offer_values(struct strbuf *out, size_t id, const char *prefix)
 /* --- operands ----------------------------------------------------------------------------------
  */
 
-static void offer_kinds(struct strbuf *out, const char *prefix)
+static void offer_kinds(struct strbuf *out, bool removed, const char *prefix)
 {
     for (const struct kind *r = kinds(); r->name; r++)
-        completion_offer(out, "", r->plural, prefix);
+        if (r->removed || !removed)
+            completion_offer(out, "", r->plural, prefix);
 }
 
 static void offer_operand(struct strbuf *out, const struct verb *v, const char *const *operands,
                           size_t n, const char *prefix, completion_names_fn *names, void *data)
 {
     const struct kind *r;
+    bool removed;
     struct err e;
 
     if (!v->completes || (v->most >= 0 && n >= (size_t)v->most))
         return;
+    removed = strcmp(v->completes, "kinds to delete") == 0;
     if (strcmp(v->completes, "nodes") == 0) {
         names(data, "nodes", prefix, out);
-    } else if (strcmp(v->completes, "kinds") != 0) {
+    } else if (!removed && strcmp(v->completes, "kinds") != 0) {
         offer_words(out, v->completes, prefix);
     } else if (n == 0) {
-        offer_kinds(out, prefix);
+        offer_kinds(out, removed, prefix);
     } else {
         r = kind_find(operands[0], &e);
         if (r)

@@ -186,22 +186,23 @@ static const struct column CLUSTER[] = {
 };
 
 static const struct kind KINDS[] = {
-    { "ServedModel", "servedmodels", "servedmodel", "model models sm", true, MODEL,
+    { "ServedModel", "servedmodels", "servedmodel", "model models sm", true, true, MODEL,
       "a model and what its replicas need" },
-    { "PowerPool", "powerpools", "powerpool", "pool pools pp", true, POOL,
+    { "PowerPool", "powerpools", "powerpool", "pool pools pp", true, true, POOL,
       "nodes that may be put to sleep, and how they are woken" },
-    { "PowerPolicy", "powerpolicies", "powerpolicy", "policy policies", true, POLICY,
+    { "PowerPolicy", "powerpolicies", "powerpolicy", "policy policies", true, true, POLICY,
       "how demand is met and when huddle may act" },
-    { "Node", "nodes", "node", "no", false, NODE, "a machine and what runs on it" },
-    { "NodePower", "nodepowers", "nodepower", "np power", false, NODE_POWER,
+    { "Node", "nodes", "node", "no", false, true, NODE, "a machine and what runs on it" },
+    { "NodePower", "nodepowers", "nodepower", "np power", false, false, NODE_POWER,
       "the life-cycle record of a node" },
-    { "Replica", "replicas", "replica", "rep reps", false, REPLICA, "one running copy of a model" },
-    { "Plan", "plans", "plan", "", false, PLAN, "the plan in force" },
-    { "Event", "events", "event", "ev", false, EVENT, "what happened" },
-    { "JournalEntry", "journal", "journalentry", "journals", false, JOURNAL,
+    { "Replica", "replicas", "replica", "rep reps", false, false, REPLICA,
+      "one running copy of a model" },
+    { "Plan", "plans", "plan", "", false, false, PLAN, "the plan in force" },
+    { "Event", "events", "event", "ev", false, false, EVENT, "what happened" },
+    { "JournalEntry", "journal", "journalentry", "journals", false, false, JOURNAL,
       "every act of huddle" },
-    { "Cluster", "clusters", "cluster", "", false, CLUSTER, "all of it at a glance" },
-    { NULL, NULL, NULL, NULL, false, NULL, NULL },
+    { "Cluster", "clusters", "cluster", "", false, false, CLUSTER, "all of it at a glance" },
+    { NULL, NULL, NULL, NULL, false, false, NULL, NULL },
 };
 
 const struct kind *kinds(void)

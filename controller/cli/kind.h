@@ -23,7 +23,8 @@ struct column {
 struct kind {
     const char *name, *plural, *singular; /* "Node", "nodes", "node" */
     const char *others;                   /* further words, blank-separated */
-    bool declared;                        /* people write it: apply, delete */
+    bool declared;                        /* people write it: apply */
+    bool removed;                         /* people may delete it */
     const struct column *columns;         /* closed by a NULL title */
     const char *help;
 };

@@ -26,15 +26,16 @@ struct cli {             /* one run of the program */
 };
 
 struct verb {
-    const char *name;      /* "get"; two words for "token create" */
-    const char *group;     /* heading in the help */
-    const char *operands;  /* "KIND [NAME...]", "" */
-    const char *summary;   /* one line, lower case */
-    const char *text;      /* paragraphs */
-    const char *examples;  /* lines; "# comment" lines among them */
-    uint64_t takes;        /* TAKES() besides TAKES_ALWAYS */
-    int least, most;       /* operands; most -1: any number */
-    const char *completes; /* "kinds" (and names), "nodes", words to choose from, or NULL */
+    const char *name;     /* "get"; two words for "token create" */
+    const char *group;    /* heading in the help */
+    const char *operands; /* "KIND [NAME...]", "" */
+    const char *summary;  /* one line, lower case */
+    const char *text;     /* paragraphs */
+    const char *examples; /* lines; "# comment" lines among them */
+    uint64_t takes;       /* TAKES() besides TAKES_ALWAYS */
+    int least, most;      /* operands; most -1: any number */
+    /* "kinds" or "kinds to delete" (and names), "nodes", words to choose from, or NULL */
+    const char *completes;
     int (*run)(struct cli *c);
 };
 

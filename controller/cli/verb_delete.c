@@ -1,4 +1,4 @@
-/* delete: declared objects, by name or as files declare them. */
+/* delete: declared objects, by name or as files declare them, and nodes that were given away. */
 #include <errno.h>
 #include <string.h>
 
@@ -56,7 +56,7 @@ int verb_delete(struct cli *c)
     if (selection_read(&s, c->options.operands, c->options.n_operands, &e) < 0)
         return cli_usage(c, "%s", e.text);
     for (size_t i = 0; i < s.n_targets; i++) {
-        if (!s.targets[i].kind->declared)
+        if (!s.targets[i].kind->removed)
             return cli_usage(c, "%s are not declared by people and cannot be deleted",
                              s.targets[i].kind->plural);
         if (!s.targets[i].name)

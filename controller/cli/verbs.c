@@ -92,12 +92,18 @@ static const struct verb VERBS[] = {
       "huddlectl diff -f models.yaml\n"
       "huddlectl diff -R -f deploy/ && echo nothing to do\n",
       TAKES(FILENAME) | TAKES(RECURSIVE), 0, 0, NULL, verb_diff },
-    { "delete", "Declaring", "KIND NAME... | KIND/NAME... | -f FILE...", "delete declared objects",
-      "A deleted model's replicas get no new request, finish those they have, and stop.",
+    { "delete", "Declaring", "KIND NAME... | KIND/NAME... | -f FILE...",
+      "delete declared objects, and nodes that are gone",
+      "A deleted model's replicas get no new request, finish those they have, and stop. A node can "
+      "be deleted while it does not report (it is asleep, unreachable or was never heard) and the "
+      "front door reaches no replica on it: its replicas are placed elsewhere, what was counted of "
+      "it is forgotten. Should its agent report again it is a new node.",
       "huddlectl delete model small\n"
+      "# a machine that was given away: empty it, stop its agent there, then\n"
+      "huddlectl delete node n3\n"
       "huddlectl delete -f models.yaml --ignore-not-found\n",
       TAKES(FILENAME) | TAKES(RECURSIVE) | TAKES(IGNORE_NOT_FOUND) | TAKES(DRY_RUN_SERVER), 0, -1,
-      "kinds", verb_delete },
+      "kinds to delete", verb_delete },
     { "schema", "Declaring", "[KIND]", "print the JSON schema of objects",
       "For editors and other checkers: the same fields, ranges and defaults that apply reads.",
       "huddlectl schema > huddle.schema.json\n"

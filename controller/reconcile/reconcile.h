@@ -51,6 +51,9 @@ bool reconcile_is_off(const struct node *n);
 void act_on_replica(struct controller *c, const struct replica *r, const char *act,
                     const char *reason, const char *by); /* journals it */
 
+/* Its row, its place at the front door, its text: nothing of it is left. Frees it. */
+void replica_forget(struct controller *c, struct replica *r);
+
 void reconcile_replicas(struct controller *c);
 void reconcile_nodes(struct controller *c);
 void reconcile_windows(struct controller *c);

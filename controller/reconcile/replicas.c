@@ -112,7 +112,7 @@ static bool is_gone(const struct controller *c, const struct replica *r)
     return carried && !r->reported;
 }
 
-static void forget(struct controller *c, struct replica *r)
+void replica_forget(struct controller *c, struct replica *r)
 {
     struct model *m = r->model;
     AUTO(revision) struct revision *was = revision_ref(r->revision);
@@ -199,7 +199,7 @@ static void observe_replica(struct controller *c, struct replica *r)
 {
     if (r->leaving == LEAVING_STOP) {
         if (is_gone(c, r))
-            forget(c, r);
+            replica_forget(c, r);
         return;
     }
     if (r->leaving == LEAVING_DRAIN) {

@@ -278,8 +278,9 @@ struct cluster {
     bool moved;                  /* move_marks are to be stored */
     double even_utilization;     /* if the load were spread over all nodes; NAN: unknown */
     uint64_t moves;              /* completed, ever */
-    int64_t step_ms;             /* of every demand series */
-    struct manifest *defaults;   /* a PowerPolicy as the parser fills it in */
+    uint64_t removed_sleeps, removed_wakes; /* of nodes that were removed: no counter falls */
+    int64_t step_ms;                        /* of every demand series */
+    struct manifest *defaults;              /* a PowerPolicy as the parser fills it in */
     /* Changed since the last flush: to be stored and told. */
     struct node **dirty_nodes;
     struct replica **dirty_replicas;

@@ -452,6 +452,8 @@ static struct node *find_or_add(struct cluster *c, const struct wire_report *w, 
         return n;
     n = node_add(c, w->node);
     n->created_wall_ms = wall_ms;
+    if (w->generation < INT64_MAX) /* of an earlier life of the node: goes on from there */
+        n->generation = w->generation;
     marks_begin(&n->power_marks, wall_ms);
     (void)snprintf(n->uid, sizeof(n->uid), "node-%016llx",
                    (unsigned long long)random_mix(random_hash(c->id) ^ random_hash(w->node)));

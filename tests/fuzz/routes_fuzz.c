@@ -236,7 +236,7 @@ static void submit(void *data, struct controller_event *e, api_done_fn *done, vo
         } else {
             tell(done, arg, e->put.create_only ? 201 : 200, printed, NULL);
         }
-    } else if (e->kind == CE_DELETE) {
+    } else if (e->kind == CE_DELETE || e->kind == CE_REMOVE_NODE) {
         MUST(e->del.name[0]);
         tell(done, arg, 200, json_object(), NULL);
     } else {

@@ -111,7 +111,7 @@ def test_called_by_kubectl_it_says_so(ctl: Ctl, tmp_path: pathlib.Path) -> None:
         (["version", "x"], '"x" is too much'),
         (["apply"], "apply needs -f FILE"),
         (["apply", "-f", "x", "--dry-run=maybe"], "--dry-run is client, server or none"),
-        (["delete", "nodes", "n1"], "cannot be deleted"),
+        (["delete", "replicas", "r1"], "cannot be deleted"),
         (["delete", "models"], "needs the names"),
         (["drain"], "drain needs NODE"),
         (["drain", "pool/x"], "is for nodes"),
@@ -899,6 +899,8 @@ def test_delete(served: Ctl, api: FakeApi) -> None:
     gone = served("delete", "pool", "rack")
     assert gone.returncode == 1 and "NotFound" in gone.stderr
     assert served("delete", "pool", "rack", "--ignore-not-found").returncode == 0
+    fill(api)
+    assert served("delete", "node", "n1").stdout == "node/n1 deleted\n"
     served("apply", "-f", "-", input=POOL % 1)
     assert served("delete", "-f", "-", input=POOL % 1).stdout == "powerpool/rack deleted\n"
 
@@ -1159,6 +1161,10 @@ def test_completion_scripts_name_the_program(ctl: Ctl) -> None:
     # without a server the names are missing, nothing else
     done = ctl("__complete", "--", "drain", "", env={"HUDDLE_SERVER": NOBODY})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    # what cannot be deleted is not offered
+    kinds = "servedmodels\npowerpools\npowerpolicies\nnodes\n"
+    assert ctl("__complete", "--", "delete", "").stdout == kinds
+    assert "replicas\n" in ctl("__complete", "--", "get", "").stdout
 
 
 # --- the examples of the daemons ---

@@ -106,6 +106,20 @@ def test_declaring(ctl: Ctl) -> None:
     assert ctl("get", "pool", "rack").returncode == 1
 
 
+def test_a_node_is_given_away(ctl: Ctl, controller: Controller) -> None:
+    report(controller, "n9")
+    wait_for(lambda: ctl("get", "node", "n9").returncode == 0)
+    refused = ctl("delete", "node", "n9")
+    assert refused.returncode == 1 and "stop its agent" in refused.stderr
+    assert ctl("delete", "node", "n9", "--dry-run=server").returncode == 1
+    wait_for(lambda: ctl("delete", "node", "n9", "--dry-run=server").returncode == 0)
+    assert ctl.ok("delete", "node", "n9") == "node/n9 deleted\n"
+    assert ctl("get", "node", "n9").returncode == 1
+    assert "NodeRemoved" in ctl.ok("events", "--for", "node/n9")
+    report(controller, "n9", 2)
+    wait_for(lambda: ctl("get", "node", "n9").returncode == 0)
+
+
 def test_every_kind_is_shown(ctl: Ctl, controller: Controller) -> None:
     ctl.ok("apply", "-f", str(DEMO))
     report(controller, "n1")

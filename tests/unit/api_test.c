@@ -274,6 +274,21 @@ static void delete_with_and_without_conditions(void **state)
     reply_done(&r);
 }
 
+/* Whether it may go only the core knows, in a dry run too. */
+static void a_node_is_removed(void **state)
+{
+    struct world *w = *state;
+    struct reply r = { 0 };
+
+    assert_int_equal(ask(w, &r, "DELETE", BASE "/nodes/a1", NULL), 200);
+    assert_string_equal(w->last, "remove a1 by local at 0");
+    assert_int_equal(ask(w, &r, "DELETE", BASE "/nodes/a1?dryRun=All", NULL), 200);
+    assert_string_equal(w->last, "remove a1 by local at 0, not really");
+    ask(w, &r, "DELETE", BASE "/nodes/busy", NULL);
+    assert_status(&r, 409, "Conflict", "cannot be removed: it reports");
+    reply_done(&r);
+}
+
 static void verbs(void **state)
 {
     struct world *w = *state;
@@ -317,6 +332,8 @@ static void what_people_cannot_write(void **state)
     assert_non_null(strstr(strbuf_text(&r.text), "Allow: GET, HEAD\r\n"));
     ask(w, &r, "DELETE", BASE "/plans/current", NULL);
     assert_status(&r, 405, "MethodNotAllowed", "");
+    ask(w, &r, "PUT", BASE "/nodes/a1", "{}");
+    assert_status(&r, 405, "MethodNotAllowed", "GET, HEAD, DELETE is");
     ask(w, &r, "DELETE", MODELS, NULL);
     assert_status(&r, 405, "MethodNotAllowed", "GET, HEAD, POST is");
     reply_done(&r);
@@ -342,6 +359,7 @@ int main(void)
         LATER(patch_tries_again_unless_a_version_was_named),
         TEST(dry_runs_change_nothing),
         TEST(delete_with_and_without_conditions),
+        TEST(a_node_is_removed),
         LATER(delete_with_and_without_conditions),
         TEST(verbs),
         LATER(verbs),

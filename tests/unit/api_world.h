@@ -187,6 +187,11 @@ static inline void fake_submit(void *data, struct controller_event *e, api_done_
         (void)snprintf(w->last, sizeof(w->last), "delete %s by %s at %" PRIu64, e->del.name,
                        e->del.who, e->del.if_version);
         fake_delete(w, e, done, arg);
+    } else if (e->kind == CE_REMOVE_NODE) {
+        (void)snprintf(w->last, sizeof(w->last), "remove %s by %s at %" PRIu64 "%s", e->del.name,
+                       e->del.who, e->del.if_version, e->del.dry_run ? ", not really" : "");
+        answer(w, done, arg, strcmp(e->del.name, "busy") == 0 ? 409 : 200, json_object(),
+               "Node \"busy\" cannot be removed: it reports");
     } else {
         (void)snprintf(w->last, sizeof(w->last), "verb %d on '%s' by %s: %s", (int)e->verb.verb,
                        e->verb.node, e->verb.who, e->verb.reason);

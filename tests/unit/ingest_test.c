@@ -330,6 +330,41 @@ static void what_cannot_be_taken_is_refused(void **state)
     strbuf_done(&reply);
 }
 
+static void assert_unknown(struct ingest *in, const struct wire_report *r)
+{
+    AUTO(wire_reply) struct wire_reply *reply = NULL;
+
+    assert_int_equal(put(in, r, &reply), 200);
+    assert_string_equal(reply->cluster_id, "");
+}
+
+/* A removed node makes room for another; what it said meanwhile is not lost. */
+static void a_forgotten_node_leaves_its_place(void **state)
+{
+    struct wire_report n1 = a_report("n1", 2, 1), n3 = a_report("n3", 2, 2);
+    atomic_int rings;
+    AUTO(ingest) struct ingest *in = new_ingest(&rings);
+
+    (void)state;
+    ingest_forget(in, "n1"); /* of whom nothing is known */
+    make_crowd(in, 1, NODES_MAX);
+    for (size_t i = 0; i < NODES_MAX; i++)
+        take_after(in, 0);
+    assert_int_equal(put_number(in, "one-more", 1, 1), 403);
+    ingest_forget(in, "n1");
+    assert_int_equal(put_number(in, "one-more", 1, 1), 200);
+    assert_int_equal(put(in, &n1, NULL), 403);
+    ingest_forget(in, "n2");
+    assert_unknown(in, &n1);
+    assert_int_equal(put_number(in, "n3", 2, 1), 200);
+    ingest_forget(in, "n3"); /* its report waits, and is taken */
+    assert_unknown(in, &n3);
+    expect(in, "one-more", 1, 1);
+    expect(in, "n1", 2, 1);
+    expect(in, "n3", 2, 2);
+    expect_nothing(in);
+}
+
 /* They are told of at most once a minute, with the first one's words and all their number. */
 static void a_token_reports_for_its_node_alone(void **state)
 {
@@ -429,6 +464,7 @@ int main(void)
         cmocka_unit_test(few_reports_are_never_slowed),
         cmocka_unit_test(waiting_counts_into_the_age),
         cmocka_unit_test(what_cannot_be_taken_is_refused),
+        cmocka_unit_test(a_forgotten_node_leaves_its_place),
         cmocka_unit_test(a_token_reports_for_its_node_alone),
         cmocka_unit_test(threads_lose_nothing),
     };
