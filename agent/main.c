@@ -16,6 +16,7 @@
 #include "agent/once.h"
 #include "agent/record.h"
 #include "agent/replica/runtimes.h"
+#include "agent/replica/spawn.h"
 #include "agent/sensor/sensors.h"
 #include "agent/service.h"
 #include "proto/base/clock.h"
@@ -224,6 +225,7 @@ static int once(const struct options *o)
 
     if (sensors_new(&defaults, &sensors, &e) < 0)
         return failed(&e);
+    spawn_drop_capabilities(); /* the counters are open: looking needs no right */
     AUTO(fd) int signals = signals_open();
     sensors_read(sensors, NULL, 0, &first);
     energy_counter_add(&counter, &first);
@@ -298,7 +300,10 @@ static int record(const struct options *o)
         (void)err_errno(&e, -errno, "%s", o->record);
         return failed(&e);
     }
-    if (sensors_new(&defaults, &sensors, &e) < 0 || record_lines(o, fd, sensors, &e) < 0)
+    if (sensors_new(&defaults, &sensors, &e) < 0)
+        return failed(&e);
+    spawn_drop_capabilities();
+    if (record_lines(o, fd, sensors, &e) < 0)
         return failed(&e);
     return EXIT_SUCCESS;
 }

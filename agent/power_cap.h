@@ -4,7 +4,7 @@
  * power_cap_read(), store them durably, then set; give them back at exit, at the next start when
  * some are still stored, and when the controller is lost (power_cap_plan.h says when); then forget
  * them. Every write is read back: what the firmware did not take is an error, and nothing is
- * believed. Files are opened for writing once, in power_cap_new(), before rights are dropped. */
+ * believed. Files are opened for writing once, in power_cap_new(). */
 #ifndef HUDDLE_POWER_CAP_H
 #define HUDDLE_POWER_CAP_H
 

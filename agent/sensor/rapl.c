@@ -231,8 +231,8 @@ static void denied(struct sample *out)
         out,
         "energy counters below /sys/class/powercap may only be opened by root "
         "(CVE-2020-8694)",
-        "run as root (rights are dropped after opening), or give CAP_DAC_READ_SEARCH, or "
-        "put `z /sys/class/powercap/*/energy_uj 0440 root huddle` into "
+        "run as root, or with CAP_DAC_READ_SEARCH (--once and --record drop both once the "
+        "counters are open), or put `z /sys/class/powercap/*/energy_uj 0440 root huddle` into "
         "/etc/tmpfiles.d/huddle.conf and run systemd-tmpfiles --create");
 }
 

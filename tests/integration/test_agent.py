@@ -60,8 +60,10 @@ def test_record(tmp_path):
     file = tmp_path / "n1.csv"
     with subprocess.Popen([AGENT, "--record", str(file), "--seconds", "0.1"]) as agent:
         wait("lines", lambda: file.exists() and file.read_text().count("\n") >= 4)
+        rights = pathlib.Path(f"/proc/{agent.pid}/status").read_text()
         agent.send_signal(signal.SIGINT)
         assert agent.wait(timeout=LIMIT_S) == 0
+    assert re.search(r"^CapPrm:\t0+$", rights, re.M)  # looking needs none
     head, *lines = file.read_text().splitlines()
     assert head.startswith("time_ms,cpus,busy_s,")
     assert all(line.count(",") == head.count(",") for line in lines)
