@@ -100,7 +100,7 @@ void agent_free(struct agent *a)
     free(a->desired_bytes);
     free(a->inventory_bytes);
     free(a->shares);
-    free(a->gpu_idle_w);
+    free(a->gpu_idle);
     free(a->zones);
     free(a->told);
     free(a->problems);

@@ -180,7 +180,11 @@ struct agent {
     struct energy_counter energy;
     uint64_t unattributed_uj;
     struct idle_power idle; /* without GPUs */
-    double *gpu_idle_w;     /* by zone, of GPUs: the least seen; 0: none yet */
+    struct watched idle_watched;
+    struct gpu_idle {
+        double watts; /* the least seen; 0: none yet */
+        struct watched watched;
+    } * gpu_idle; /* by zone, of GPUs */
     size_t cap_gpu_idle;
     uint64_t self_ns;                             /* CPU time of this process */
     struct foreign_point foreign[FOREIGN_POINTS]; /* oldest first */

@@ -4,11 +4,21 @@
 #include <math.h>
 #include <stddef.h>
 
+#define WATCH_LEAST_MS 900
 #define BIN_KEEPS_S 600 /* a bin's mean follows what is newer than about this */
 #define BIN_LEAST_S 5   /* less says too little */
 #define REACH 0.25      /* bins so far above the lowest take part in the line */
 #define SPREAD_LEAST 0.1
 #define FLOOR 0.25 /* of the least seen */
+
+bool watched_add(struct watched *w, const struct watched *interval)
+{
+    w->length_ms += interval->length_ms;
+    w->energy_uj += interval->energy_uj;
+    w->busy_ns += interval->busy_ns;
+    w->whole_ns += interval->whole_ns;
+    return w->length_ms >= WATCH_LEAST_MS;
+}
 
 void idle_power_add(struct idle_power *p, double busy, double watts, double seconds)
 {

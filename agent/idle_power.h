@@ -10,6 +10,9 @@
 #ifndef HUDDLE_IDLE_POWER_H
 #define HUDDLE_IDLE_POWER_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #define IDLE_POWER_BINS 20 /* of utilization, each 5 % */
 
 struct idle_power { /* zero-initialise */
@@ -19,6 +22,17 @@ struct idle_power { /* zero-initialise */
         double busy, watts; /* means */
     } bins[IDLE_POWER_BINS];
 };
+
+/* What was seen since watts could last be told: one interval, or short ones put together (meters
+ * move in steps, so that a short one alone says nothing). */
+struct watched { /* zero-initialise */
+    int64_t length_ms;
+    uint64_t energy_uj, busy_ns, whole_ns; /* CPU time used, and all there was */
+};
+
+/* Adds an interval; true when that is long enough to tell watts: the caller then begins anew with
+ * zeros. */
+bool watched_add(struct watched *w, const struct watched *interval);
 
 /* An interval: the part of all CPU time that was used (0..1; NAN: unknown), mean watts, length. */
 void idle_power_add(struct idle_power *p, double busy, double watts, double seconds);

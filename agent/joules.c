@@ -10,8 +10,6 @@
 #include "agent/core.h"
 #include "proto/base/array.h"
 
-#define IDLE_LEAST_MS 900 /* shorter intervals have too little energy in them to tell watts */
-
 struct interval {
     const struct sample *sample;
     int64_t length_ms;
@@ -36,9 +34,17 @@ static uint64_t idle_part_uj(double idle_w, uint64_t step_uj, int64_t length_ms)
     return (uint64_t)(idle_w * 1e3 * (double)length_ms);
 }
 
-static bool can_learn(enum provenance p, uint64_t step_uj, int64_t length_ms)
+/* Watts over a time that is long enough to tell them, in `ret`; false: not yet, or nothing to go
+ * by.
+ */
+static bool can_learn(struct watched *w, enum provenance p, const struct watched *interval,
+                      struct watched *ret)
 {
-    return is_plain(p) && length_ms >= IDLE_LEAST_MS && step_uj > 0;
+    if (is_plain(p) && !watched_add(w, interval))
+        return false;
+    *ret = *w;
+    *w = (struct watched){ 0 };
+    return is_plain(p) && ret->energy_uj > 0;
 }
 
 static void make_room(struct agent *a)
@@ -48,9 +54,9 @@ static void make_room(struct agent *a)
         a->shares = xrealloc(a->shares, a->cap_shares * sizeof(*a->shares));
     }
     if (a->cap_gpu_idle < a->energy.n_zones) {
-        a->gpu_idle_w = xrealloc(a->gpu_idle_w, a->energy.n_zones * sizeof(*a->gpu_idle_w));
+        a->gpu_idle = xrealloc(a->gpu_idle, a->energy.n_zones * sizeof(*a->gpu_idle));
         for (size_t i = a->cap_gpu_idle; i < a->energy.n_zones; i++)
-            a->gpu_idle_w[i] = 0;
+            a->gpu_idle[i] = (struct gpu_idle){ 0 };
         a->cap_gpu_idle = a->energy.n_zones;
     }
 }
@@ -104,6 +110,19 @@ static uint32_t gpu_of(const struct sample *s, const struct energy_zone *z)
     return UINT32_MAX; /* nobody holds it */
 }
 
+static void learn_gpu(struct gpu_idle *idle, const struct energy_zone *z, int64_t length_ms)
+{
+    const struct watched interval = { .length_ms = length_ms, .energy_uj = z->step_uj };
+    struct watched seen;
+    double watts;
+
+    if (!can_learn(&idle->watched, z->provenance, &interval, &seen))
+        return;
+    watts = watts_of(seen.energy_uj, seen.length_ms);
+    if (idle->watts <= 0 || watts < idle->watts)
+        idle->watts = watts;
+}
+
 /* Returns the energy of all of them. */
 static uint64_t share_gpus(struct agent *a, const struct interval *interval)
 {
@@ -112,15 +131,13 @@ static uint64_t share_gpus(struct agent *a, const struct interval *interval)
     for (size_t i = 0; i < a->energy.n_zones; i++) {
         const struct energy_zone *z = &a->energy.zones[i];
         struct attribution_node node = { .energy_uj = z->step_uj };
-        double watts;
 
-        if (z->kind != ZONE_GPU || !z->counted || z->step_uj == 0)
+        if (z->kind != ZONE_GPU || !z->counted)
             continue;
-        watts = watts_of(z->step_uj, interval->length_ms);
-        if (can_learn(z->provenance, z->step_uj, interval->length_ms) &&
-            (a->gpu_idle_w[i] <= 0 || watts < a->gpu_idle_w[i]))
-            a->gpu_idle_w[i] = watts;
-        node.idle_uj = idle_part_uj(a->gpu_idle_w[i], z->step_uj, interval->length_ms);
+        learn_gpu(&a->gpu_idle[i], z, interval->length_ms);
+        if (z->step_uj == 0)
+            continue;
+        node.idle_uj = idle_part_uj(a->gpu_idle[i].watts, z->step_uj, interval->length_ms);
         share_out(a, &node, holds_gpu, gpu_of(interval->sample, z), true);
         all_uj += z->step_uj;
     }
@@ -140,12 +157,14 @@ static void share_rest(struct agent *a, const struct interval *interval, uint64_
     struct attribution_node node = { .energy_uj = step_uj,
                                      .capacity_milli = a->inventory ? a->inventory->cpu_milli : 0,
                                      .busy_ns = interval->busy_ns };
+    const struct watched watched = { interval->length_ms, step_uj, interval->busy_ns,
+                                     interval->whole_ns };
+    struct watched seen;
 
-    if (can_learn(energy_counter_provenance(&a->energy), step_uj, interval->length_ms))
-        idle_power_add(
-            &a->idle,
-            interval->whole_ns > 0 ? (double)interval->busy_ns / (double)interval->whole_ns : NAN,
-            watts_of(step_uj, interval->length_ms), (double)interval->length_ms / 1e3);
+    if (can_learn(&a->idle_watched, energy_counter_provenance(&a->energy), &watched, &seen))
+        idle_power_add(&a->idle,
+                       seen.whole_ns > 0 ? (double)seen.busy_ns / (double)seen.whole_ns : NAN,
+                       watts_of(seen.energy_uj, seen.length_ms), (double)seen.length_ms / 1e3);
     node.idle_uj = idle_part_uj(idle_power_w(&a->idle), step_uj, interval->length_ms);
     share_out(a, &node, runs, 0, false);
 }

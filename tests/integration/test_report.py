@@ -164,6 +164,7 @@ def test_report_beside_the_meter():
         assert model["requests"] == r["requests"] and model["errors"] == 0
         near(model["idleJ"] + model["dynamicJ"], model["usedJ"], 1e-6)
         assert 0 < model["usedJ"] < r["energy"]["usedJ"]
+        assert model["dynamicJ"] > 0.01 * model["usedJ"], model  # it worked, and not only was there
         check_forms(rack, r, (begin, end))
         check_window_without_a_record(rack, begin)
         minutes = (begin // 60 * 60, end // 60 * 60 + 60)  # what outlives a controller

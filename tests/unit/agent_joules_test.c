@@ -119,12 +119,63 @@ static void test_idle_of_a_node_that_never_is(void **state)
     rig_end(&r);
 }
 
+static void hurried_reports(struct rig *r, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct wire_reply reply = rig_reply(r);
+
+        reply.desired_present = false;
+        reply.next_interval_ms = 400;
+        rig_answer(r, &reply);
+        rig_await_report(r);
+    }
+}
+
+/* Who reports so often that no interval alone can tell watts tells work from idling all the same,
+ * on the node and on its GPU. */
+static void test_short_intervals_are_put_together(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    uint32_t gpus[] = { 0 };
+    uint64_t before, joules_uj;
+    int64_t from_ms;
+    struct rig r;
+
+    (void)state;
+    d.gpus = gpus;
+    d.n_gpus = 1;
+    rig_start(&r);
+    r.ready_at_once = true;
+    r.gpu_watts = 30;
+    r.n_groups = 1;
+    r.groups[0] = (struct sample_group){ .id = agent_group_id("m-1"), .valid = true };
+    rig_want(&r, &d, 1);
+    rig_started(&r, "m-1");
+    rig_await_report(&r);
+    hurried_reports(&r, 8);
+    before = rig_told(&r, "m-1")->energy_dynamic_uj;
+    from_ms = r.report->boot_ms;
+    r.busy_permille = 500;
+    r.watts = 150;
+    r.gpu_watts = 230;
+    for (int i = 0; i < 4; i++) {
+        r.groups[0].cpu_ns += UINT64_C(20000000000); /* all that there was */
+        hurried_reports(&r, 1);
+    }
+    joules_uj = (uint64_t)(r.report->boot_ms - from_ms) * (100000 + 200000);
+    /* The node's idle may be taken for a little less than the least seen. */
+    assert_in_range(rig_told(&r, "m-1")->energy_dynamic_uj - before, joules_uj,
+                    joules_uj + joules_uj / 10);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gpu_joules_go_to_its_holder),
         cmocka_unit_test(test_gpu_that_nobody_holds),
         cmocka_unit_test(test_idle_of_a_node_that_never_is),
+        cmocka_unit_test(test_short_intervals_are_put_together),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
