@@ -138,6 +138,7 @@ PURE = [
     "controller/placement/*",
     "controller/power/exec_answer",
     "controller/reconcile/*",
+    "controller/simulate/*",
     "controller/state/cluster",
     "controller/state/history",
     "controller/state/snapshot",

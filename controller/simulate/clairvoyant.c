@@ -1,0 +1,180 @@
+/* See clairvoyant.h. */
+#include "controller/simulate/clairvoyant.h"
+
+#include <stdlib.h>
+
+#include "proto/base/array.h"
+#include "proto/base/cleanup.h"
+
+#define MINUTE_S 60.0
+#define LEAST 2u
+#define NODES_LEAST 2.0
+
+double clairvoyant_break_even_s(const struct rack_hardware *hw)
+{
+    double boot_s = (hw->boot_lo_s + hw->boot_hi_s) / 2;
+
+    return (boot_s * hw->boot_w + hw->shutdown_s * hw->watts[0] -
+            (boot_s + hw->shutdown_s) * hw->asleep_w) /
+           (hw->watts[0] - hw->asleep_w);
+}
+
+double clairvoyant_load_p99_s(const struct rack_hardware *hw)
+{
+    size_t at = (size_t)(0.99 * (double)(hw->n_load_s - 1));
+
+    return hw->load_s[at] * hw->load_scale;
+}
+
+/* --- replicas -----------------------------------------------------------------------------------
+ */
+
+/* Does the queue stay short through the minute? *backlog becomes that at its end. */
+static bool suffices(const struct rack_load *load, uint32_t m, size_t minute, double can,
+                     double *backlog)
+{
+    double waiting = *backlog;
+
+    for (size_t t = minute * EXECUTOR_STEPS; t < (minute + 1) * EXECUTOR_STEPS; t++) {
+        waiting = fmax(0, waiting + load->step_s * load->rate[m * load->n_steps + t] - can);
+        if (waiting > 2 * can)
+            return false;
+    }
+    *backlog = waiting;
+    return waiting <= can;
+}
+
+static void least_replicas(const struct rack_load *load, uint32_t m, double fill, uint32_t *raw,
+                           size_t n)
+{
+    double backlog = 0;
+
+    for (size_t k = 0; k < n; k++) {
+        double then = backlog;
+        uint32_t x = LEAST;
+
+        while (!suffices(load, m, k, load->step_s * load->model[m].capacity * x * fill, &then)) {
+            then = backlog;
+            x++;
+        }
+        raw[k] = x;
+        backlog = then;
+    }
+}
+
+/* out[k] = most of in[k .. k + width], or of in[k - width .. k]. */
+static void most_ahead(const uint32_t *in, uint32_t *out, size_t n, size_t width)
+{
+    for (size_t k = 0; k < n; k++) {
+        out[k] = in[k];
+        for (size_t j = k; j <= k + width && j < n; j++)
+            out[k] = in[j] > out[k] ? in[j] : out[k];
+    }
+}
+
+static void least_ahead(const uint32_t *in, uint32_t *out, size_t n, size_t width)
+{
+    for (size_t k = 0; k < n; k++) {
+        out[k] = in[k];
+        for (size_t j = k; j <= k + width && j < n; j++)
+            out[k] = in[j] < out[k] ? in[j] : out[k];
+    }
+}
+
+static void most_behind(const uint32_t *in, uint32_t *out, size_t n, size_t width)
+{
+    for (size_t k = 0; k < n; k++) {
+        out[k] = in[k];
+        for (size_t j = k > width ? k - width : 0; j < k; j++)
+            out[k] = in[j] > out[k] ? in[j] : out[k];
+    }
+}
+
+/* --- nodes --------------------------------------------------------------------------------------
+ */
+
+static void least_nodes(const struct clairvoyant *p, const struct rack_hardware *hw,
+                        const struct rack_load *load, uint32_t *a)
+{
+    for (size_t k = 0; k < p->n_minutes; k++) {
+        double sum = hw->slots, need;
+
+        for (uint32_t m = 0; m < load->n_models; m++)
+            sum += p->minute[k].replicas[m] * load->model[m].slots;
+        need = fmin(fmax(ceil(sum / hw->slots), NODES_LEAST), hw->nodes);
+        a[k] = (uint32_t)need;
+    }
+}
+
+void clairvoyant_init(struct clairvoyant *p, const struct rack_hardware *hw,
+                      const struct rack_load *load, double fill)
+{
+    size_t n = load->n_steps / EXECUTOR_STEPS;
+    size_t gap = (size_t)(clairvoyant_break_even_s(hw) / MINUTE_S);
+    size_t boot = (size_t)ceil(hw->boot_hi_s / MINUTE_S) + 1;
+    AUTO(mem) uint32_t *raw = xcalloc(n + 1, sizeof(*raw)), *out = xcalloc(n + 1, sizeof(*out));
+
+    *p = (struct clairvoyant){ .minute = xcalloc(n + 1, sizeof(*p->minute)), .n_minutes = n };
+    for (uint32_t m = 0; m < load->n_models; m++) {
+        double load_s = clairvoyant_load_p99_s(hw) * load->model[m].slots;
+
+        least_replicas(load, m, fill, raw, n);
+        most_ahead(raw, out, n, (size_t)ceil(load_s / MINUTE_S) + 1);
+        for (size_t k = 0; k < n; k++)
+            p->minute[k].replicas[m] = out[k];
+    }
+    least_nodes(p, hw, load, raw);
+    most_behind(raw, out, n, gap);
+    least_ahead(out, raw, n, gap);
+    most_ahead(raw, out, n, boot);
+    for (size_t k = 0; k < n; k++)
+        p->minute[k].nodes = out[k];
+}
+
+void clairvoyant_done(struct clairvoyant *p)
+{
+    free(p->minute);
+}
+
+void clairvoyant_act(void *policy, struct rack *r)
+{
+    const struct clairvoyant *p = policy;
+    size_t minute = (size_t)r->step / EXECUTOR_STEPS;
+
+    if (r->step % EXECUTOR_STEPS == 0 && minute < p->n_minutes)
+        executor_act(r, &p->minute[minute]);
+}
+
+/* --- the bound ----------------------------------------------------------------------------------
+ */
+
+static double bound_w(const struct rack_hardware *hw, double busy)
+{
+    double best = INFINITY, empty_w = hw->free_slot_w * hw->slots;
+
+    for (uint32_t k = (uint32_t)fmax(1, ceil(busy)); k <= hw->nodes; k++) {
+        double extra = fmax(0, ceil(1 - (k - busy)));
+        double w = k * rack_watts(hw, busy / k) - empty_w * (k - busy) +
+                   extra * (hw->watts[0] - empty_w) +
+                   ((double)hw->nodes - k - extra) * hw->asleep_w;
+
+        best = fmin(best, w);
+    }
+    return best;
+}
+
+double bound_joules(const struct rack_hardware *hw, const struct rack_load *load)
+{
+    double sum = 0;
+
+    for (size_t t = 0; t + EXECUTOR_STEPS <= load->n_steps; t += EXECUTOR_STEPS) {
+        double busy = 0;
+
+        for (uint32_t m = 0; m < load->n_models; m++)
+            busy += load->model[m].slots *
+                    rack_mean(load, m, (int64_t)t, (int64_t)t + EXECUTOR_STEPS) /
+                    (hw->slots * load->model[m].capacity);
+        sum += bound_w(hw, busy) * EXECUTOR_STEPS * load->step_s;
+    }
+    return sum;
+}

@@ -1,0 +1,17 @@
+/* Carries out what a policy wants (replicas of each model, awake nodes) once a minute: starts and
+ * drains, wakes, and empties the emptiest node by make before break until it can be shut down. */
+#ifndef HUDDLE_SIMULATE_EXECUTOR_H
+#define HUDDLE_SIMULATE_EXECUTOR_H
+
+#include "controller/simulate/rack.h"
+
+#define EXECUTOR_STEPS 4 /* it acts every so many steps */
+
+struct targets {
+    uint32_t replicas[RACK_MODELS_MAX];
+    uint32_t nodes; /* awake; raised to what the replicas and a spare node need */
+};
+
+void executor_act(struct rack *r, const struct targets *wanted);
+
+#endif

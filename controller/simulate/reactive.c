@@ -1,0 +1,183 @@
+/* See reactive.h. */
+#include "controller/simulate/reactive.h"
+
+#define RECENT_STEPS 4
+#define TOLERANCE 0.1
+#define LEAST 2u
+#define UNNEEDED_STEPS 40
+#define SHUT_MOST 10
+
+void reactive_init(struct reactive *p, double target, uint32_t spare)
+{
+    *p = (struct reactive){ .target = target, .spare = spare, .last_wake = -UNNEEDED_STEPS };
+}
+
+/* --- replicas -----------------------------------------------------------------------------------
+ */
+
+static bool look(struct reactive *p, const struct rack *r, uint32_t m)
+{
+    if (!rack_told(r->load, r->step - 1))
+        return false;
+    p->seen[m] = rack_mean(r->load, m, r->step - RECENT_STEPS, r->step);
+    return true;
+}
+
+static uint32_t desire(const struct reactive *p, const struct rack *r, uint32_t m)
+{
+    uint32_t n = r->committed[m], most = 2 * n > n + 4 ? 2 * n : n + 4, wanted;
+    double ratio = n > 0 ? p->seen[m] / (n * r->load->model[m].capacity * p->target) : 0;
+
+    if (n > 0 && fabs(ratio - 1) <= TOLERANCE)
+        return n;
+    wanted = (uint32_t)rack_ceil(n * ratio);
+    wanted = wanted < LEAST ? LEAST : wanted;
+    return wanted > most ? most : wanted;
+}
+
+/* The most that was wanted lately. */
+static uint32_t steady(struct reactive *p, uint32_t m, uint32_t desired)
+{
+    uint32_t held = p->n_desired[m]++, most = 0;
+
+    p->desired[m][held % REACTIVE_MEMORY] = desired;
+    for (uint32_t i = 0; i < REACTIVE_MEMORY && i <= held; i++)
+        most = p->desired[m][i] > most ? p->desired[m][i] : most;
+    return most;
+}
+
+static uint32_t victim(const struct rack *r, uint32_t m)
+{
+    uint32_t best = RACK_NO;
+
+    for (uint32_t i = 0; i < r->n_replica; i++) {
+        const struct rack_replica *x = &r->replica[i], *b = &r->replica[best == RACK_NO ? 0 : best];
+
+        if (x->model != m || (x->phase != RACK_LOADING && x->phase != RACK_SERVING))
+            continue;
+        if (best == RACK_NO || x->phase < b->phase || (x->phase == b->phase && x->since > b->since))
+            best = i;
+    }
+    return best;
+}
+
+/* Returns the slots that find no room. */
+static uint32_t scale(struct reactive *p, struct rack *r, uint32_t m)
+{
+    uint32_t wanted = desire(p, r, m), keep = steady(p, m, wanted);
+
+    while (r->committed[m] > keep)
+        rack_drain(r, victim(r, m));
+    while (r->committed[m] < wanted) {
+        uint32_t n = p->spread ? rack_spread(r, m, RACK_NO) : rack_pack(r, m, RACK_NO);
+
+        if (n == RACK_NO)
+            return (wanted - r->committed[m]) * r->load->model[m].slots;
+        (void)rack_start(r, m, n, RACK_NO);
+    }
+    return 0;
+}
+
+/* --- nodes --------------------------------------------------------------------------------------
+ */
+
+static uint32_t free_slots(const struct rack *r)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t n = 0; n < r->hw->nodes; n++)
+        sum += r->node[n].power == RACK_READY ? r->node[n].free : 0;
+    return sum;
+}
+
+static void wake(struct reactive *p, struct rack *r, uint32_t pending)
+{
+    uint32_t coming = r->hw->slots * rack_count(r, RACK_BOOTING), free = free_slots(r);
+
+    for (uint32_t n = 0; n < r->hw->nodes; n++) {
+        if (pending <= coming && pending + p->spare <= free + coming)
+            return;
+        if (!rack_can_wake(r, n))
+            continue;
+        rack_wake(r, n);
+        p->last_wake = r->step;
+        coming += r->hw->slots;
+    }
+}
+
+static bool unneeded(const struct reactive *p, const struct rack *r, uint32_t n, uint32_t free)
+{
+    uint32_t used = r->hw->slots - r->node[n].free;
+
+    return r->node[n].power == RACK_READY && 2 * used < r->hw->slots &&
+           free - r->node[n].free >= used + p->spare;
+}
+
+static void mark_unneeded(const struct reactive *p, struct rack *r)
+{
+    uint32_t free = free_slots(r);
+
+    for (uint32_t n = 0; n < r->hw->nodes; n++) {
+        if (!unneeded(p, r, n, free))
+            r->node[n].unneeded = -1;
+        else if (r->node[n].unneeded < 0)
+            r->node[n].unneeded = r->step;
+    }
+}
+
+static bool ripe(const struct rack *r, uint32_t n)
+{
+    return r->node[n].unneeded >= 0 && r->step - r->node[n].unneeded >= UNNEEDED_STEPS;
+}
+
+static void evict(struct rack *r, uint32_t node)
+{
+    for (uint32_t i = 0; i < r->n_replica; i++) {
+        uint32_t model = r->replica[i].model, to;
+
+        if (r->replica[i].node != node ||
+            (r->replica[i].phase != RACK_LOADING && r->replica[i].phase != RACK_SERVING))
+            continue;
+        to = rack_pack(r, model, node);
+        rack_drain(r, i);
+        if (to == RACK_NO)
+            continue; /* the next step starts what is missing */
+        (void)rack_start(r, model, to, RACK_NO);
+        r->score.moves++;
+    }
+}
+
+static void shrink(struct reactive *p, struct rack *r)
+{
+    uint32_t shut = 0, ready = rack_count(r, RACK_READY), busy = RACK_NO;
+
+    for (uint32_t n = r->hw->nodes; n-- > 0 && shut < SHUT_MOST && ready > LEAST;) {
+        if (!ripe(r, n) || !unneeded(p, r, n, free_slots(r)))
+            continue;
+        if (r->node[n].n_held > 0) {
+            busy = busy == RACK_NO ? n : busy;
+            continue;
+        }
+        rack_shut(r, n);
+        ready--;
+        shut++;
+    }
+    if (shut == 0 && busy != RACK_NO && ready > LEAST)
+        evict(r, busy);
+}
+
+void reactive_act(void *policy, struct rack *r)
+{
+    struct reactive *p = policy;
+    uint32_t pending = 0;
+
+    for (uint32_t m = 0; m < r->load->n_models; m++)
+        if (look(p, r, m))
+            pending += scale(p, r, m);
+    if (p->fixed)
+        return;
+    wake(p, r, pending);
+    mark_unneeded(p, r);
+    if (pending == 0 && r->step - p->last_wake >= UNNEEDED_STEPS)
+        shrink(p, r);
+}
