@@ -210,6 +210,22 @@ int field_read_map(const json_t *v, struct string_map *out, struct err *e)
     return 0;
 }
 
+static const char *unit_example(enum field_type t)
+{
+    switch (t) {
+    case FIELD_DURATION:
+        return "a duration like 90s, 5m, 1h30m or 250ms";
+    case FIELD_CPU:
+        return "a CPU quantity like 500m or 2";
+    case FIELD_BYTES:
+        return "a number of bytes like 512Mi or 2Gi";
+    case FIELD_WATTS:
+        return "a power like 150W or 1.2kW";
+    default:
+        return "an energy like 3kJ or 0.1kWh";
+    }
+}
+
 int field_read_value(void *base, const struct field *f, const json_t *v, struct err *e)
 {
     void *at = (char *)base + f->offset;
@@ -247,8 +263,8 @@ int field_read_value(void *base, const struct field *f, const json_t *v, struct 
     default:
         text = scalar_text(v);
         if (!text)
-            return err_set(e, -EINVAL, "expected a value of type %s, not %s",
-                           field_type_name(f->type), json_show(v).text);
+            return err_set(e, -EINVAL, "expected %s, not %s", unit_example(f->type),
+                           json_show(v).text);
         return read_unit(f, text, at, e);
     }
 }

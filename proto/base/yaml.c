@@ -2,8 +2,10 @@
  * events written. */
 #include "proto/base/yaml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +25,20 @@ struct reader {
 static int bad_at(struct reader *y, const yaml_mark_t *m, const char *what)
 {
     return err_set(y->e, -EINVAL, "%s:%zu:%zu: %s", y->file, m->line + 1, m->column + 1, what);
+}
+
+/* Names the key where it is a word that a terminal can show. */
+static int doubled_key(struct reader *y, const yaml_mark_t *m, const char *key)
+{
+    char what[100];
+    size_t n = 0;
+
+    while (n < 60 && (isalnum((unsigned char)key[n]) || (key[n] && strchr("-_./", key[n]))))
+        n++;
+    if (key[n] || n == 0)
+        return bad_at(y, m, "this key stands here twice");
+    (void)snprintf(what, sizeof(what), "the key \"%s\" stands here twice; expected once", key);
+    return bad_at(y, m, what);
 }
 
 /* libyaml tells where bytes are no text by their offset alone. */
@@ -155,7 +171,7 @@ static int read_pair(struct reader *y, int depth, json_t *object, bool *ret_end)
     if (!key)
         return bad_at(y, &at, "a key must be a plain word");
     if (json_object_get(object, key))
-        return bad_at(y, &at, "this key stands here twice");
+        return doubled_key(y, &at, key);
     if ((r = next_event(y, &event)) < 0)
         return r;
     r = read_value(y, &event, depth, &value);
