@@ -345,13 +345,13 @@ static void to_replica(struct agent *a, const struct agent_event *e)
         replica_started(a, r, e->started.pid);
         break;
     case AE_START_FAILED:
-        replica_start_failed(a, r, e->start_failed.why);
+        replica_start_failed(a, r, e->start_failed.why, e->start_failed.port_taken);
         break;
     case AE_EXIT:
         replica_exited(a, r, e->exit.never_ran, e->exit.how, e->exit.tail);
         break;
     case AE_PROBE:
-        replica_probed(a, r, e->probe.ok, e->probe.why);
+        replica_probed(a, r, e->probe.ok, e->probe.why, e->probe.port_taken);
         break;
     case AE_METRICS:
         replica_scraped(a, r, e->metrics.metrics);

@@ -102,6 +102,7 @@ struct agent_event { /* everything is borrowed for the call */
         } started;
         struct {
             const char *why;
+            bool port_taken; /* a stranger listens on its port */
         } start_failed;
         struct {
             bool never_ran;   /* the program could not be started: `how` says why */
@@ -111,6 +112,7 @@ struct agent_event { /* everything is borrowed for the call */
         struct {
             bool ok;
             const char *why;
+            bool port_taken; /* not ok: a stranger answered on its port */
         } probe;
         struct {
             const struct metrics *metrics; /* NULL: the page could not be had */

@@ -51,6 +51,7 @@ struct replica {
     int64_t due_ms;   /* of the stage: start again, drain or grace over */
     int64_t pid, started_ms;
     bool ready, was_ready; /* was_ready: in this life of the process */
+    bool port_taken;       /* it could not start, or is not ready, for a stranger on its port */
     bool given_up;         /* the process is only being ended: then FAILED */
     bool renewed;          /* it is only being ended: then BACKOFF */
     int64_t unready_ms;    /* was_ready and not ready: since when without a sign of work */
@@ -236,10 +237,10 @@ void replica_free(struct replica *r);
 void replica_set_spec(struct replica *r, const struct wire_desired *spec);
 void replica_adopted(struct agent *a, struct replica *r, int64_t pid, int64_t started_ms);
 void replica_started(struct agent *a, struct replica *r, int64_t pid);
-void replica_start_failed(struct agent *a, struct replica *r, const char *why);
+void replica_start_failed(struct agent *a, struct replica *r, const char *why, bool port_taken);
 void replica_exited(struct agent *a, struct replica *r, bool never_ran, const char *how,
                     const char *tail);
-void replica_probed(struct agent *a, struct replica *r, bool ok, const char *why);
+void replica_probed(struct agent *a, struct replica *r, bool ok, const char *why, bool port_taken);
 void replica_scraped(struct agent *a, struct replica *r, const struct metrics *m);
 void replica_run(struct agent *a, struct replica *r); /* what is due now */
 int64_t replica_next_ms(const struct agent *a, const struct replica *r);

@@ -69,12 +69,14 @@ void hands_drop_errands(struct service *s, const char *uid)
 
 /* --- probes and scrapes ----------------------------------------------------------------------- */
 
-static void probe_answer(struct service *s, const char *uid, bool ok, const char *why)
+static void probe_answer(struct service *s, const char *uid, bool ok, const char *why,
+                         bool port_taken)
 {
     struct agent_event event = { .kind = AE_PROBE, .uid = uid };
 
     event.probe.ok = ok;
     event.probe.why = why;
+    event.probe.port_taken = port_taken;
     hands_step(s, &event);
 }
 
@@ -96,13 +98,15 @@ static void probed(void *data, bool ready, const char *why)
     struct errand *errand = data;
     struct service *s = errand->service;
     const struct wire_desired *desired = agent_desired(s->core, errand->uid);
+    bool port_taken;
     struct err e = ERR_INIT;
 
-    if (ready && desired && !ports_are_its_own(s, desired, &e)) {
+    port_taken = ready && desired && !ports_are_its_own(s, desired, &e);
+    if (port_taken) {
         ready = false; /* a stranger has answered, or would be sent its requests */
         why = e.text;
     }
-    probe_answer(s, errand->uid, ready, why);
+    probe_answer(s, errand->uid, ready, why, port_taken);
     end_errand(errand);
 }
 
@@ -118,7 +122,7 @@ static void start_probe(struct service *s, const char *uid)
         return;
     if (desired->readiness.kind == PROBE_EXEC &&
         runtimes_resolve_probe(s->runtimes, desired, s->config->allow_commands, &launch, &e) < 0) {
-        probe_answer(s, uid, false, e.text);
+        probe_answer(s, uid, false, e.text, false);
         return;
     }
     target.port = desired->port;
@@ -226,6 +230,7 @@ static void start_process(struct service *s, const char *uid)
     if (r < 0) {
         event.kind = AE_START_FAILED;
         event.start_failed.why = e.text;
+        event.start_failed.port_taken = r == -EADDRINUSE;
     } else {
         event.kind = AE_STARTED;
         event.started.pid = pid;

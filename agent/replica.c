@@ -140,7 +140,7 @@ static void log_replica(struct agent *a, enum log_level level, const char *what,
 
 static void run_anew(struct replica *r)
 {
-    r->ready = r->was_ready = r->given_up = r->renewed = false;
+    r->ready = r->was_ready = r->given_up = r->renewed = r->port_taken = false;
     r->probing = r->scraping = r->unprobed = false;
     r->misses = 0;
     r->pid = 0;
@@ -240,10 +240,11 @@ void replica_started(struct agent *a, struct replica *r, int64_t pid)
     log_replica(a, LOG_LEVEL_INFO, "replica started", r);
 }
 
-void replica_start_failed(struct agent *a, struct replica *r, const char *why)
+void replica_start_failed(struct agent *a, struct replica *r, const char *why, bool port_taken)
 {
     if (r->stage != STAGE_SPAWNING)
         return;
+    r->port_taken = port_taken;
     set_text(&r->reason, why);
     give_up(a, r);
 }
@@ -263,6 +264,7 @@ void replica_exited(struct agent *a, struct replica *r, bool never_ran, const ch
 {
     bool up = r->stage == STAGE_UP || r->stage == STAGE_SPAWNING, was_ready = r->was_ready;
     bool given_up = r->given_up || (never_ran && up), renewed = r->renewed;
+    bool port_taken = r->given_up && r->port_taken;
 
     if (!replica_has_process(r))
         return;
@@ -271,6 +273,7 @@ void replica_exited(struct agent *a, struct replica *r, bool never_ran, const ch
         r->crashes = 0;
     r->starts_failed = was_ready ? 0 : r->starts_failed + (up ? 1 : 0);
     run_anew(r);
+    r->port_taken = port_taken;
     if (!r->wanted || (!up && !given_up && !renewed))
         gone(a, r, r->reason);
     else if (given_up || r->starts_failed >= STARTS_MAX)
@@ -310,11 +313,12 @@ static void missed(struct agent *a, struct replica *r, const char *why)
     log_replica(a, LOG_LEVEL_WARN, "replica is not ready any more", r);
 }
 
-void replica_probed(struct agent *a, struct replica *r, bool ok, const char *why)
+void replica_probed(struct agent *a, struct replica *r, bool ok, const char *why, bool port_taken)
 {
     r->probing = false;
     if (r->stage != STAGE_UP)
         return;
+    r->port_taken = port_taken;
     r->unprobed = false;
     if (!ok) {
         missed(a, r, why);

@@ -64,7 +64,8 @@ static void tell_replica(const struct agent *a, struct replica *r, struct wire_r
                                 .energy_idle_uj = r->idle_uj,
                                 .energy_dynamic_uj = r->dynamic_uj,
                                 .load_ms = r->load_ms,
-                                .generation = r->spec->generation };
+                                .generation = r->spec->generation,
+                                .port_taken = r->port_taken };
     tell_service(a, r, w);
 }
 

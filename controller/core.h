@@ -33,6 +33,7 @@ struct start {
 struct backoff {
     char *model, *node;
     uint32_t failures;
+    uint32_t ports; /* that were taken, in a row: the next start tries another one, at once */
     int64_t until_ms;
 };
 

@@ -143,6 +143,7 @@ struct wire_replica {
     struct wire_histogram latency;
     uint64_t energy_idle_uj, energy_dynamic_uj;
     uint64_t load_ms, generation;
+    bool port_taken; /* failed because a stranger listens on its port */
 };
 
 struct wire_problem {

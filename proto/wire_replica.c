@@ -75,6 +75,7 @@ static bool put_replica(struct arena *a, const struct wire_replica *p, Huddle__V
     o->energy_dynamic_uj = p->energy_dynamic_uj;
     o->load_ms = p->load_ms;
     o->generation = p->generation;
+    o->port_taken = p->port_taken;
     if (!p->latency.n && !p->latency.total)
         return true;
     o->latency = arena_alloc(a, sizeof(*o->latency));
@@ -126,6 +127,7 @@ static void take_replica(const Huddle__V1__Replica *in, struct wire_replica *p)
         .energy_dynamic_uj = in->energy_dynamic_uj,
         .load_ms = in->load_ms,
         .generation = in->generation,
+        .port_taken = in->port_taken,
     };
     if (in->latency) {
         p->latency.bound_ms = in->latency->bound_ms;

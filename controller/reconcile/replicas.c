@@ -138,6 +138,27 @@ static int64_t startup_limit_ms(const struct replica *r)
     return spec->startup_ms > 0 && 3 * spec->startup_ms > limit ? 3 * spec->startup_ms : limit;
 }
 
+/* Its port is taken by a stranger, and it may have any other: what was to start starts there. */
+static void change_port(struct controller *c, struct replica *r)
+{
+    struct start *s = start_of(c, r->name);
+    struct replica *old = r->replaces ? named_find(&c->cluster->replicas, r->replaces) : NULL;
+
+    core_event(c, true, "replica", r->name, "PortTaken",
+               "another port is tried on node %s for model %s: %s", r->node->name, r->model->name,
+               r->reason);
+    if (s) {
+        s->state = START_PENDING;
+        s->uid[0] = '\0';
+    }
+    if (old) {
+        old->keep = true; /* until the next one is started */
+        old->successor = NULL;
+    }
+    stop(c, r, "its port is taken");
+    c->plan_wanted |= !s;
+}
+
 static void give_up(struct controller *c, struct replica *r)
 {
     struct start *s = start_of(c, r->name);
@@ -212,7 +233,11 @@ static void observe_replica(struct controller *c, struct replica *r)
         return;
     }
     if (never_came_up(c, r)) {
-        give_up(c, r);
+        if (r->port_taken && replica_spec(r)->port <= 0 &&
+            start_other_port(c, r->model->name, r->node->name))
+            change_port(c, r);
+        else
+            give_up(c, r);
         return;
     }
     if (!r->arrived && replica_serves(c, r))

@@ -13,6 +13,7 @@
 
 #define BACKOFF_FIRST_MS 60000
 #define BACKOFF_MAX_MS 3600000
+#define PORTS_IN_A_ROW 8
 
 /* --- backing off --------------------------------------------------------------------------------
  */
@@ -25,16 +26,34 @@ static struct backoff *find_backoff(struct controller *c, const char *model, con
     return NULL;
 }
 
-void start_back_off(struct controller *c, const char *model, const char *node)
+static struct backoff *get_backoff(struct controller *c, const char *model, const char *node)
 {
     struct backoff *b = find_backoff(c, model, node);
+
+    if (b)
+        return b;
+    b = ARRAY_ADD(c, backoffs);
+    b->model = xstrdup(model);
+    b->node = xstrdup(node);
+    b->until_ms = c->now_ms;
+    return b;
+}
+
+/* A range of ports full of strangers is not searched through in one go. */
+bool start_other_port(struct controller *c, const char *model, const char *node)
+{
+    struct backoff *b = get_backoff(c, model, node);
+
+    b->until_ms = c->now_ms; /* it is remembered as long as a failure is */
+    b->ports = b->ports < PORTS_IN_A_ROW ? b->ports + 1 : 0;
+    return b->ports > 0;
+}
+
+void start_back_off(struct controller *c, const char *model, const char *node)
+{
+    struct backoff *b = get_backoff(c, model, node);
     int64_t pause_ms;
 
-    if (!b) {
-        b = ARRAY_ADD(c, backoffs);
-        b->model = xstrdup(model);
-        b->node = xstrdup(node);
-    }
     pause_ms = BACKOFF_FIRST_MS << (b->failures < 6 ? b->failures : 6);
     b->until_ms = c->now_ms + (pause_ms < BACKOFF_MAX_MS ? pause_ms : BACKOFF_MAX_MS);
     b->failures++;

@@ -241,6 +241,7 @@ struct replica {
     uint64_t memory_bytes, load_ms;
     int64_t ready_ms; /* since when it is ready; NEVER_MS: not */
     bool was_ready;   /* since it was created */
+    bool port_taken;  /* failed because a stranger listens on its port */
     bool arrived;     /* it has served: its move, if it was one, is counted */
     bool metrics_known;
     int64_t metrics_ms;

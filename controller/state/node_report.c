@@ -300,6 +300,7 @@ static void take_phase(const struct piece *p, struct replica *r, const struct wi
     r->reported = true;
     r->stamp = r->node->accepted;
     r->memory_bytes = w->memory_bytes;
+    r->port_taken = w->port_taken;
     if (ready && r->ready_ms == NEVER_MS) {
         r->ready_ms = p->now_ms;
         if (!r->was_ready)

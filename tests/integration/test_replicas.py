@@ -304,6 +304,21 @@ def test_port_of_a_stranger_is_not_taken():
 
 
 @in_lab(180)
+def test_another_port_is_tried_where_any_will_do():
+    with rack_of(1, replicas=0) as rack:
+        node = rack.nodes["n1"]
+        rack.wait("the agent", lambda: rack.node_states().get("n1") == "awake")
+        with stranger(rack, node, 20000, "asked"):
+            apply(rack, MODEL.format(weights="small.bin", replicas=1, startup="20s"))
+            begin = time.monotonic()
+            rack.wait("it", lambda: [r for r in rack.api.items("replicas") if r["status"]["ready"]])
+            assert time.monotonic() - begin < 40  # no pause of a minute
+            ready = next(r for r in rack.api.items("replicas") if r["status"]["ready"])
+            assert ready["spec"]["port"] == 20001
+            assert "PortTaken" in [e["reason"] for e in rack.api.items("events")]
+
+
+@in_lab(180)
 def test_stranger_on_a_replicas_port_does_not_look_ready():
     """The replica runs and loads, and meanwhile somebody else takes its port and answers its probe."""
 

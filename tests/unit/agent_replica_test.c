@@ -288,6 +288,7 @@ static void test_start_up_takes_too_long(void **state)
     rig_exited(&r, "m-1", "killed by SIGTERM", "loading 3 of 9");
     assert_int_equal(rig_phase(&r, "m-1"), REPLICA_FAILED);
     assert_non_null(strstr(rig_told(&r, "m-1")->reason, "not ready within 20000 ms: HTTP 503"));
+    assert_false(rig_told(&r, "m-1")->port_taken);
     assert_non_null(strstr(rig_told(&r, "m-1")->reason, "loading 3 of 9"));
     rig_run(&r, 100000);
     assert_int_equal(rig_count(&r, AX_START), 1);
@@ -377,6 +378,27 @@ static void test_renewed_but_not_wanted_any_more(void **state)
     rig_end(&r);
 }
 
+/* A stranger took the port while the replica loaded: with another one it may become ready. */
+static void test_stranger_answers_the_probe(void **state)
+{
+    struct wire_desired d = rig_replica("m-1");
+    struct agent_event event = { .kind = AE_PROBE, .uid = "m-1" };
+    struct rig r;
+
+    (void)state;
+    rig_start(&r);
+    rig_want(&r, &d, 1);
+    rig_started(&r, "m-1");
+    event.probe.why = "port 9000 is taken";
+    event.probe.port_taken = true;
+    rig_step(&r, &event);
+    rig_run(&r, 21000);
+    rig_exited(&r, "m-1", "killed by SIGTERM", "");
+    assert_int_equal(rig_phase(&r, "m-1"), REPLICA_FAILED);
+    assert_true(rig_told(&r, "m-1")->port_taken);
+    rig_end(&r);
+}
+
 static void test_cannot_be_started(void **state)
 {
     struct wire_desired d = rig_replica("m-1");
@@ -386,10 +408,12 @@ static void test_cannot_be_started(void **state)
     (void)state;
     rig_start(&r);
     rig_want(&r, &d, 1);
+    event.start_failed.port_taken = true;
     event.start_failed.why = "runtime \"r\" is unknown\x01\xff";
     rig_step(&r, &event);
     assert_int_equal(rig_phase(&r, "m-1"), REPLICA_FAILED);
     assert_string_equal(rig_told(&r, "m-1")->reason, "runtime \"r\" is unknown ?");
+    assert_true(rig_told(&r, "m-1")->port_taken); /* as its hands said */
     rig_end(&r);
 }
 
@@ -408,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_never_ready_is_not_drained),
         cmocka_unit_test(test_crash_is_started_again),
         cmocka_unit_test(test_never_ready_is_given_up),
+        cmocka_unit_test(test_stranger_answers_the_probe),
         cmocka_unit_test(test_start_up_takes_too_long),
         cmocka_unit_test(test_hanging_is_started_anew),
         cmocka_unit_test(test_unready_but_at_work_is_left_alone),

@@ -19,6 +19,7 @@ struct rig {
     /* What becomes of a replica that is to run. */
     enum replica_phase phase;
     const char *reason;
+    uint32_t strangers_to; /* on the ports up to this one: who is to run there fails */
 };
 
 static void rig_init(struct rig *r)
@@ -56,6 +57,11 @@ static void report(struct rig *r)
                                          .reason = r->reason,
                                          .phase = r->phase,
                                          .port = x->port };
+        if (x->port <= r->strangers_to) {
+            told[k].phase = REPLICA_FAILED;
+            told[k].reason = "the port is taken";
+            told[k].port_taken = true;
+        }
         k++;
     }
     r->desk.generation = n->generation;
@@ -123,6 +129,68 @@ static void failures_are_forgotten(void **state)
     rig_done(&r);
 }
 
+static const struct replica *ready_replica(const struct rig *r)
+{
+    const struct cluster *k = r->desk.core->cluster;
+
+    for (size_t i = 0; i < k->replicas.n_items; i++)
+        if (cluster_replica(k, i)->phase == REPLICA_READY)
+            return cluster_replica(k, i);
+    return NULL;
+}
+
+/* A stranger's port costs a moment, not a minute. */
+static void another_port_is_tried_at_once(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.strangers_to = 20002;
+    desk_put(&r.desk, MODEL("m"));
+    while (r.desk.core->cluster->replicas.n_items == 0)
+        second(&r);
+    seconds(&r, 5); /* one a port */
+    assert_non_null(ready_replica(&r));
+    assert_int_equal(ready_replica(&r)->port, 20003);
+    seconds(&r, 60);
+    assert_int_equal(r.desk.core->cluster->replicas.n_items, 1);
+    rig_done(&r);
+}
+
+/* Tries of ports do not end, and do not become a storm. */
+static void ports_are_not_tried_for_ever(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r);
+    r.strangers_to = UINT32_MAX;
+    desk_put(&r.desk, MODEL("m"));
+    seconds(&r, 60);
+    assert_int_equal(r.desk.core->cluster->uid_counter, 9);
+    seconds(&r, 60); /* the next nine, after a minute's pause; then two minutes */
+    assert_int_equal(r.desk.core->cluster->uid_counter, 18);
+    r.strangers_to = 0;
+    seconds(&r, 240);
+    assert_non_null(ready_replica(&r));
+    rig_done(&r);
+}
+
+/* A model that names its port has no other: it waits as after any failure. */
+static void a_fixed_port_backs_off(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.strangers_to = 20002;
+    desk_put(&r.desk, "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"m\"},\"spec\":{"
+                      "\"runtime\":\"r\",\"port\":20001,\"replicas\":{\"min\":1,\"max\":1}}}");
+    seconds(&r, 45);
+    assert_int_equal(r.desk.core->cluster->uid_counter, 1);
+    rig_done(&r);
+}
+
 /* A roll-out that failed while the clock was ahead by years is tried again all the same. */
 static void a_roll_out_waits_no_years(void **state)
 {
@@ -145,6 +213,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_are_forgotten),
+        cmocka_unit_test(another_port_is_tried_at_once),
+        cmocka_unit_test(ports_are_not_tried_for_ever),
+        cmocka_unit_test(a_fixed_port_backs_off),
         cmocka_unit_test(a_roll_out_waits_no_years),
     };
 

@@ -44,6 +44,7 @@ static struct wire_report a_report(struct wire_replica *replica, struct wire_inv
     static struct wire_pair labels[] = { { "rack", "r1" }, { "zone", "\xc3\xa4" } };
 
     *replica = a_replica();
+    replica->port_taken = true;
     *inventory = (struct wire_inventory){
         .cpus = 64, .cpu_milli = 64000, .labels = labels, .n_labels = 2, .allow_sleep = true
     };
@@ -79,6 +80,7 @@ static void a_report_survives_the_wire(void **state)
     assert_true(got->zones[0].energy_uj == UINT64_MAX);
     assert_string_equal(got->replicas[0].reason, "line 1\nline 2");
     assert_int_equal(got->replicas[0].latency.count[2], 9);
+    assert_true(got->replicas[0].port_taken);
     assert_string_equal(got->inventory->labels[1].value, "\xc3\xa4");
     assert_string_equal(got->features[0], "two_key");
     assert_int_equal(got->power.stage, POWER_STAGE_READY);
