@@ -123,18 +123,21 @@ static json_t *view_agent(const struct node *n)
                      "features", features, "problems", problems);
 }
 
+/* As the plan takes it. */
 static json_t *view_curve(const struct node *n)
 {
+    const struct node_curve curve = node_curve_in_pool(n);
+    bool declared = n->pool && pool_spec(n->pool)->boot.energy_mj >= 0;
     json_t *watts = json_array();
 
     for (size_t i = 0; i < CURVE_POINTS; i++)
-        json_array_append_new(watts, view_number(n->curve.watts[i]));
-    return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "watts", watts, "standbyW",
-        view_number(n->curve.standby_w), "bootS", view_number(n->curve.boot_s), "bootP99S",
-        view_number((double)node_boot_p99_ms(n) / 1000), "cycleJ", view_number(n->curve.cycle_j),
-        "breakEvenS", view_number(node_curve_break_even_s(&n->curve)), "wakes",
-        (json_int_t)n->curve.wakes, "provenance", provenance_name(n->curve.provenance));
+        json_array_append_new(watts, view_number(curve.watts[i]));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:I, s:s}", "watts", watts, "standbyW",
+                     view_number(curve.standby_w), "bootS", view_number(curve.boot_s), "bootP99S",
+                     view_number((double)node_boot_p99_ms(n) / 1000), "cycleJ",
+                     view_number(curve.cycle_j), "cycleFrom", declared ? "declared" : "estimated",
+                     "breakEvenS", view_number(node_curve_break_even_s(&curve)), "wakes",
+                     (json_int_t)curve.wakes, "provenance", provenance_name(curve.provenance));
 }
 
 static json_t *view_node_plan(const struct controller *c, const struct node *n)

@@ -119,7 +119,7 @@ static const struct field POOL[] = {
     { "boot.time", FIELD_DURATION, P(boot.time_ms), NULL, 1, DAY_MS, NULL,
       "from power on to ready; learned when absent", NULL },
     { "boot.energy", FIELD_JOULES, P(boot.energy_mj), NULL, 0, ANY, NULL,
-      "energy of one sleep and wake; learned when absent", NULL },
+      "energy of one sleep and wake; estimated from the boot time when absent", NULL },
     { "curve", FIELD_TEXT, P(curve), "none", 0, 0,
       "none arm dell-r740 guest hp-ml110-g4 hp-ml110-g5",
       "published curve of watts by utilization that is supposed of a node until it reports joules",

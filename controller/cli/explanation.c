@@ -105,6 +105,15 @@ static void say_sleep(json_t *sentences, const json_t *node, const char *state)
         say(sentences, "It cannot be woken by huddle: its pool has no power driver.");
 }
 
+static const char *cycle_from(const json_t *node)
+{
+    const char *from = look_text(node, "status.curve.cycleFrom");
+
+    if (!from)
+        return "";
+    return strcmp(from, "declared") == 0 ? " (as its pool declares)" : " (estimated)";
+}
+
 static void say_stake(json_t *sentences, const json_t *node)
 {
     double joules = look_number(node, "status.plan.joulesAtStake");
@@ -121,8 +130,8 @@ static void say_stake(json_t *sentences, const json_t *node)
     else if (isfinite(joules))
         say(sentences, "At stake: %s.", human_joules(joules, a));
     if (isfinite(cycle_j) && isfinite(even_s))
-        say(sentences, "A power cycle of it costs %s and pays off after %s asleep.",
-            human_joules(cycle_j, a), human_ms(even_s * 1000, b));
+        say(sentences, "A power cycle of it costs %s%s and pays off after %s asleep.",
+            human_joules(cycle_j, a), cycle_from(node), human_ms(even_s * 1000, b));
 }
 
 static void say_watts(json_t *sentences, const json_t *node)

@@ -18,8 +18,8 @@ struct node_curve {
     double weight[CURVE_POINTS]; /* evidence behind each point: 0 = prior only */
     double standby_w;            /* asleep */
     double boot_s, boot_p99_s;   /* typical, and p99 of a wake */
-    double cycle_j;             /* joules of one sleep and wake beyond standby: shutdown and boot */
-    uint32_t wakes;             /* own wakes behind boot_s */
+    double cycle_j; /* joules of one sleep and wake beyond standby: shutdown and boot; estimated */
+    uint32_t wakes; /* own wakes behind boot_s */
     enum provenance provenance; /* of the watts: measured once the node's own joules dominate */
 };
 
@@ -42,7 +42,8 @@ double node_curve_watts(const struct node_curve *c, double u);
 void node_curve_learn(struct node_curve *c, double u, double watts, double seconds,
                       enum provenance p);
 
-/* Learns from one completed wake. */
+/* Learns from one completed wake: its time, as measured, and its joules, as estimated (no counter
+ * sees a boot). NAN: unknown. */
 void node_curve_learn_wake(struct node_curve *c, double boot_s, double boot_j);
 
 /* Seconds asleep from which a power cycle saves: cycle_j / (idle - standby). INFINITY when it never

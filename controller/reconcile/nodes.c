@@ -13,6 +13,7 @@
 
 #define PROBE_LIMIT_MS 30000
 #define ACTION_LIMIT_MS 60000
+#define BOOT_UTILIZATION 0.3 /* assumed */
 
 static bool driver_wakes(const struct node *n)
 {
@@ -249,16 +250,16 @@ static const char *event_of(const struct node_record *r, bool *ret_warning)
     return "NodeChanged";
 }
 
-/* The curve learns what the wake cost: the joules since power-on are the first the new epoch shows.
- * They are counted from zero by a freshly booted agent, so what came before its start is estimated
- * at idle watts over the boot time. */
+/* The time is measured. The joules are an estimate, for the agent's counters begin when it starts:
+ * a machine that boots works a little. */
 static void learn_wake(struct controller *c, struct node *n, const struct node_record *before)
 {
     double boot_s = (double)(c->now_ms - before->op_started_ms) / 1000;
 
     if (before->op_started_ms <= 0 || boot_s <= 0)
         return;
-    node_curve_learn_wake(&n->curve, boot_s, boot_s * node_curve_watts(&n->curve, 0.3));
+    node_curve_learn_wake(&n->curve, boot_s,
+                          boot_s * node_curve_watts(&n->curve, BOOT_UTILIZATION));
 }
 
 /* What a report over any time says of it: when it was off, and what the cycle cost. */

@@ -171,11 +171,13 @@ static const struct snap_gpu *copy_gpus(struct builder *b, const struct inventor
 
 /* What the pool declares, until a wake of this node has taught better. A boot that is shorter than
  * the curve's assumption costs less in proportion, unless its energy is declared too. */
+/* How long a boot takes is measured with the first one; what it draws never is, so that what is
+ * declared of that goes on counting. */
 static void declare_boot(struct node_curve *curve, const struct power_pool *pool)
 {
     double declared_s = (double)pool->boot.time_ms / 1000;
 
-    if (pool->boot.time_ms >= 0) {
+    if (pool->boot.time_ms >= 0 && curve->wakes == 0) {
         if (curve->boot_s > 0)
             curve->cycle_j *= declared_s / curve->boot_s;
         curve->boot_s = curve->boot_p99_s = declared_s;
@@ -192,8 +194,7 @@ struct node_curve node_curve_in_pool(const struct node *n)
         return curve;
     if (pool_spec(n->pool)->standby_mw >= 0)
         curve.standby_w = (double)pool_spec(n->pool)->standby_mw / 1000;
-    if (curve.wakes == 0)
-        declare_boot(&curve, pool_spec(n->pool));
+    declare_boot(&curve, pool_spec(n->pool));
     return curve;
 }
 

@@ -461,7 +461,7 @@ NODE = {
         "watts": 153.4,
         "wattsProvenance": "measured",
         "energy": {"measuredJ": 12345678.0, "estimatedJ": 0.0, "unattributedJ": 1.0, "gaps": 0},
-        "curve": {"cycleJ": 9000.0, "breakEvenS": 720.0},
+        "curve": {"cycleJ": 9000.0, "cycleFrom": "estimated", "breakEvenS": 720.0},
         "plan": {
             "verdict": "stay",
             "why": "awake: in use",
@@ -651,7 +651,7 @@ def test_explain(served: Ctl, api: FakeApi) -> None:
         "It holds 1 replica: small-1.",
         "The plan leaves it as it is: awake: in use.",
         "It may not sleep now: cooling down after the last change.",
-        "A power cycle of it costs 9kJ and pays off after 12m asleep.",
+        "A power cycle of it costs 9kJ (estimated) and pays off after 12m asleep.",
         "It draws 153W (measured); 160W after the plan (estimated).",
         "Its agent misses something: no RAPL; remedy: run as root.",
     ):

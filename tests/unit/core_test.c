@@ -525,6 +525,52 @@ static void a_lost_replica_is_replaced(void **state)
     }
 }
 
+static json_t *curve_of(struct desk *d, const char *node)
+{
+    json_t *o = controller_get(d->core, "nodes", node, d->now_ms, d->wall_ms);
+    json_t *curve = json_incref(json_object_get(json_object_get(o, "status"), "curve"));
+
+    json_decref(o);
+    return curve;
+}
+
+static void assert_curve(struct desk *d, double boot_s, double cycle_j, const char *from)
+{
+    json_t *curve = curve_of(d, "a");
+
+    assert_true(fabs(json_number_value(json_object_get(curve, "bootS")) - boot_s) < 1e-9);
+    assert_true(fabs(json_number_value(json_object_get(curve, "cycleJ")) - cycle_j) < 1e-6);
+    assert_string_equal(json_string_value(json_object_get(curve, "cycleFrom")), from);
+    json_decref(curve);
+}
+
+/* No counter sees a boot: its joules are estimated from its time, or declared, and said to be so.
+ */
+static void what_a_boot_draws_is_not_called_measured(void **state)
+{
+    struct node *n;
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    desk_put(&d, POOL);
+    desk_report(&d, "a", NULL, 0);
+    n = named_find(&d.core->cluster->nodes, "a");
+    n->record.state = NODE_WAKING;
+    n->record.transition = 8;
+    n->record.entered_ms = n->record.op_started_ms = d.now_ms;
+    (void)snprintf(n->record.boot_id, sizeof(n->record.boot_id), "boot-1");
+    d.now_ms += 50000;
+    d.boot_id = "boot-2";
+    desk_report(&d, "a", NULL, 0);
+    assert_int_equal(n->record.transition, 9);
+    assert_curve(&d, 50, 50 * node_curve_watts(&n->curve, 0.3), "estimated");
+    desk_put(&d, "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},"
+                 "\"spec\":{\"boot\":{\"time\":\"9s\",\"energy\":\"77J\"}}}");
+    assert_curve(&d, 50, 77, "declared"); /* the time was measured */
+    desk_done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -541,6 +587,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_for_a_node_long_lost),
         cmocka_unit_test(no_text_of_an_agent_costs_a_row),
         cmocka_unit_test(a_node_that_lost_its_pool_does_not_sleep),
+        cmocka_unit_test(what_a_boot_draws_is_not_called_measured),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
