@@ -107,7 +107,9 @@ void cutting_done(struct cutting *c)
 void cutting_relaxed_done(struct cutting_relaxed *r)
 {
     free(r->uses);
+    free(r->prices);
     r->uses = NULL;
+    r->prices = NULL;
 }
 
 /* --- simplex ------------------------------------------------------------------------------------
@@ -179,8 +181,8 @@ static bool end_buying(struct simplex *s)
         for (uint32_t j = 0; j < s->m; j++)
             s->inverse[(size_t)i * s->m + j] /= each;
     }
-    if (any)
-        memset(s->price, 0, s->m * sizeof(*s->price));
+    for (uint32_t j = 0; any && j < s->m; j++)
+        s->price[j] = 0;
     for (uint32_t i = 0; any && i < s->m; i++)
         for (uint32_t j = 0; s->basis[i] != SURPLUS && j < s->m; j++)
             s->price[j] += s->inverse[(size_t)i * s->m + j];
@@ -256,9 +258,9 @@ static double knapsack(struct simplex *s)
         }
     }
     need = (size_t)n * width;
-    if (need > s->cap_taken) {
+    if (!s->taken || need > s->cap_taken) {
         s->cap_taken = need;
-        s->taken = xrealloc(s->taken, need);
+        s->taken = xrealloc(s->taken, need + 1);
     }
     memset(s->taken, 0, need);
     memset(s->value, 0, width * sizeof(*s->value));
@@ -391,6 +393,9 @@ void cutting_relax(struct cutting *c, const uint32_t *demand, uint32_t enough,
     if (s.m > 0)
         solve(&s, enough, ret);
     read_basis(&s, ret);
+    ret->prices = xcalloc(n + 1, sizeof(*ret->prices));
+    for (uint32_t i = 0; i < s.m; i++)
+        ret->prices[s.item_of[i]] = s.price[i];
     free(s.row_of);
     free(s.basis);
     free(s.taken);

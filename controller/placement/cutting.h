@@ -48,6 +48,7 @@ struct cutting_relaxed {
     bool optimal;             /* else the work ran out, or `enough` was reached */
     struct cutting_use *uses; /* the basis, by item */
     uint32_t n_uses;
+    double *prices; /* per item: of one more piece, in rolls */
 };
 void cutting_relaxed_done(struct cutting_relaxed *r);
 

@@ -92,7 +92,7 @@ static uint32_t fix_whole(struct dive *d, const struct cutting_relaxed *r, struc
     for (uint32_t i = 0; i < r->n_uses; i++)
         relaxed_waste[i] = waste(d, r->uses[i].column);
     for (uint32_t i = 0; i < r->n_uses; i++)
-        for (double k = floor(r->uses[i].times + 1e-6); k >= 1; k--)
+        for (uint32_t k = (uint32_t)(r->uses[i].times + 1e-6); k > 0; k--)
             if ((d->noise == 0 || random_below(&d->c->random, 2)) && useful(d, r->uses[i].column) &&
                 waste(d, r->uses[i].column) <= relaxed_waste[i] + 1e-9)
                 fix(d, r->uses[i].column);

@@ -123,9 +123,10 @@ static void list_pieces(struct opener *o)
     const struct packing *p = o->p;
     const struct snap_node *n = &p->s->nodes[o->nodes[0]];
 
-    o->bins = (struct bins){ .capacity = { n->cpu_milli, n->memory_bytes, WHOLE * n->n_gpus,
-                                           n->n_gpus == 1 ? (int64_t)n->gpus[0].memory_bytes : 0 },
-                             .kinds = o->kinds };
+    o->bins =
+        (struct bins){ .capacity = { n->cpu_milli, n->memory_bytes, (int64_t)WHOLE * n->n_gpus,
+                                     n->n_gpus == 1 ? (int64_t)n->gpus[0].memory_bytes : 0 },
+                       .kinds = o->kinds };
     for (uint32_t m = 0; m < p->s->n_models; m++) {
         const struct served_model *spec = p->s->models[m].spec;
         int64_t devices = (spec->resources.gpu_milli + WHOLE - 1) / WHOLE;

@@ -58,6 +58,7 @@ static void init_rooms(struct packing *p)
         room_init(&p->after[i], n, p->gpus + devices + at);
         at += n->n_gpus;
         p->host[i] = host_of(p->s, n);
+        p->plain_hosts = p->plain_hosts || (p->host[i] != HOST_NONE && n->n_gpus == 0);
     }
 }
 
@@ -139,6 +140,15 @@ static void count_seat(struct packing *p, uint32_t model, uint32_t node, int sig
         p->spread_over[model]--;
 }
 
+void packing_learn(struct packing *p)
+{
+    AUTO(mem) uint32_t *wanted = xcalloc(p->s->n_models + 1, sizeof(*wanted));
+
+    for (uint32_t m = 0; m < p->s->n_models; m++)
+        wanted[m] = p->models[m].target;
+    mix_learn(&p->mix, p->s, wanted);
+}
+
 void packing_init(struct packing *p, const struct snapshot *s, const struct plan_model *models,
                   uint64_t max_steps)
 {
@@ -164,6 +174,7 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
     init_rooms(p);
     index_replicas(p);
     init_budgets(p);
+    packing_learn(p);
     for (uint32_t i = 0; i < s->n_replicas; i++) {
         const struct snap_replica *r = &s->replicas[i];
 
@@ -188,6 +199,7 @@ void packing_done(struct packing *p)
 
     for (size_t i = 0; i < ARRAY_LEN(owned); i++)
         free(owned[i]);
+    mix_done(&p->mix);
     tally_done(&p->on_node);
     tally_done(&p->on_domain);
 }
@@ -210,35 +222,66 @@ static bool admits(const struct packing *p, uint32_t model, uint32_t node)
     return there == 0 || p->crowd || (int64_t)p->spread_over[model] >= spec->placement.min_nodes;
 }
 
-/* Lower is better: little left over, few of the model in the domain, not empty, frugal. */
-static double score(const struct packing *p, uint32_t model, uint32_t node)
+/* On a node with devices: what the replica makes useless for the others. */
+static bool device_score(const struct packing *p, uint32_t model, uint32_t node, double *ret_score,
+                         uint64_t *ret_mask)
+{
+    const struct served_model *spec = spec_of(p, model);
+    double cost;
+
+    if (!mix_cost(&p->mix, &p->peak[node], &p->s->nodes[node], spec, p->held[node] == 0, &cost,
+                  ret_mask))
+        return false;
+    *ret_score = 40 * cost; /* an empty node costs 8, as one without devices does */
+    if (spec->resources.gpu_milli <= 0 && p->plain_hosts)
+        *ret_score += 16; /* devices are left to those that need them */
+    return true;
+}
+
+/* On a node without: little left over, not empty. */
+static bool plain_score(const struct packing *p, uint32_t model, uint32_t node, double *ret_score,
+                        uint64_t *ret_mask)
 {
     const struct snap_node *n = &p->s->nodes[node];
     const struct served_model *spec = spec_of(p, model);
     const struct room *r = &p->peak[node];
     double sum = 0;
 
+    if (!room_fits(r, n, spec, ret_mask))
+        return false;
     if (n->cpu_milli > 0)
         sum += (double)(r->cpu_milli - spec->resources.cpu_milli) / (double)n->cpu_milli;
     if (n->memory_bytes > 0)
         sum += (double)(r->memory_bytes - spec->resources.memory_bytes) / (double)n->memory_bytes;
-    if (spec->resources.gpu_milli <= 0)
-        sum += 2.0 * n->n_gpus; /* devices are left to those that need them */
+    if (p->held[node] == 0)
+        sum += 8;
+    *ret_score = sum;
+    return true;
+}
+
+/* Lower is better: fitting, few of the model in the domain, frugal, soon there. False: no room. */
+static bool score(const struct packing *p, uint32_t model, uint32_t node, double *ret_score,
+                  uint64_t *ret_mask)
+{
+    const struct snap_node *n = &p->s->nodes[node];
+    double sum;
+
+    if (n->n_gpus > 0 ? !device_score(p, model, node, &sum, ret_mask)
+                      : !plain_score(p, model, node, &sum, ret_mask))
+        return false;
     if (n->cpu_milli > 0)
         sum += 0.02 * node_curve_watts(&n->curve, 0.7) * 1000 / (double)n->cpu_milli;
     if (p->host[node] == HOST_ASLEEP)
         sum += n->curve.boot_p99_s / 60;
-    if (p->held[node] == 0)
-        sum += 8;
     if (spreads(p, model))
         sum += 64 * (double)tally_get(&p->on_domain, model, domain_of(p, model, node));
-    return sum;
+    *ret_score = sum;
+    return true;
 }
 
 uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_t but,
                       bool busy_only, uint64_t *ret_mask)
 {
-    const struct served_model *spec = spec_of(p, model);
     uint32_t best = NO_INDEX;
     double best_score = INFINITY;
     uint64_t mask;
@@ -249,9 +292,8 @@ uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_
         if (p->host[i] != kind || p->closed[i] || i == but || (busy_only && p->held[i] == 0))
             continue;
         p->steps++;
-        if (!room_fits(&p->peak[i], &p->s->nodes[i], spec, &mask) || !admits(p, model, i))
+        if (!admits(p, model, i) || !score(p, model, i, &here, &mask))
             continue;
-        here = score(p, model, i);
         if (here < best_score) {
             best_score = here;
             best = i;
@@ -418,13 +460,32 @@ static void start_on(struct packing *p, uint32_t model, uint32_t node, uint64_t 
 
 bool packing_start(struct packing *p, uint32_t model, uint32_t node)
 {
+    double unused;
     uint64_t mask;
 
-    if (!room_fits(&p->peak[node], &p->s->nodes[node], spec_of(p, model), &mask) ||
-        !admits(p, model, node))
+    if (!admits(p, model, node) || !score(p, model, node, &unused, &mask))
         return false;
     start_on(p, model, node, mask);
     return true;
+}
+
+bool packing_place(struct packing *p, uint32_t model)
+{
+    uint64_t mask;
+    uint32_t node = packing_find_anywhere(p, model, NO_INDEX, &mask);
+
+    if (node == NO_INDEX)
+        return false;
+    start_on(p, model, node, mask);
+    return true;
+}
+
+/* The best node for one may be the best for the next too: where there are no devices, a node that
+ * is fuller is better. */
+static bool start_next(struct packing *p, uint32_t model, uint32_t node)
+{
+    return p->placed[model] < p->models[model].target && p->s->nodes[node].n_gpus == 0 &&
+           !spreads(p, model) && packing_start(p, model, node);
 }
 
 /* What nodes that serve already have room for. */
@@ -438,29 +499,27 @@ static void start_beside(struct packing *p, uint32_t model)
             node = packing_find(p, model, HOST_COMING, NO_INDEX, true, &mask);
         if (node == NO_INDEX)
             return;
-        do
-            start_on(p, model, node, mask);
-        while (p->placed[model] < p->models[model].target && admits(p, model, node) &&
-               room_fits(&p->peak[node], &p->s->nodes[node], spec_of(p, model), &mask));
+        start_on(p, model, node, mask);
+        while (start_next(p, model, node))
+            ;
     }
 }
 
 static void start_missing(struct packing *p, uint32_t model)
 {
-    uint32_t node = NO_INDEX;
-    uint64_t mask;
-
     while (p->placed[model] < p->models[model].target) {
-        /* the node that was best is now fuller, hence best again while it fits */
-        if (node == NO_INDEX || spreads(p, model) || !admits(p, model, node) ||
-            !room_fits(&p->peak[node], &p->s->nodes[node], spec_of(p, model), &mask))
-            node = packing_find_anywhere(p, model, NO_INDEX, &mask);
+        uint64_t mask;
+        uint32_t node = packing_find_anywhere(p, model, NO_INDEX, &mask);
+
         if (node == NO_INDEX && p->crowd)
             break;
-        if (node == NO_INDEX)
+        if (node == NO_INDEX) {
             p->crowd = true; /* too few nodes is better than too few replicas */
-        else
-            start_on(p, model, node, mask);
+            continue;
+        }
+        start_on(p, model, node, mask);
+        while (start_next(p, model, node))
+            ;
     }
     p->crowd = false;
 }

@@ -6,6 +6,7 @@
 #ifndef HUDDLE_PACKING_H
 #define HUDDLE_PACKING_H
 
+#include "controller/placement/mix.h"
 #include "controller/placement/plan.h"
 #include "controller/placement/room.h"
 #include "controller/placement/tally.h"
@@ -41,6 +42,8 @@ struct packing {
     const char *
         *renewal_waits; /* per model: why no outdated replica gets a new one; NULL: it does */
     struct tally on_node, on_domain;
+    struct mix mix;                   /* of the models' targets */
+    bool plain_hosts;                 /* some host has no device */
     int64_t *wakes_left, *moves_left; /* per pool; of its policy's budget */
     int64_t *awake_left;              /* per pool: how many more may be on (maxAwake) */
     bool frozen;                      /* paused or warming up: no move */
@@ -63,6 +66,12 @@ void packing_solve(struct packing *p);
  * `but`, never a closed one; `busy_only` leaves out empty ones. */
 uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_t but,
                       bool busy_only, uint64_t *ret_mask);
+
+/* Starts one more replica of the model on the best node, opened if need be; false: no room. */
+bool packing_place(struct packing *p, uint32_t model);
+
+/* Learns anew from the models' targets what devices are wanted for. */
+void packing_learn(struct packing *p);
 
 /* Starts a new replica of the model on that node; false: no room or not allowed there. */
 bool packing_start(struct packing *p, uint32_t model, uint32_t node);

@@ -40,8 +40,8 @@ static bool model_allowed(const struct served_model *spec, const char *model)
     return false;
 }
 
-static bool device_fits(const struct room *r, const struct snap_node *n,
-                        const struct served_model *spec, uint32_t g)
+bool room_device_fits(const struct room *r, const struct snap_node *n,
+                      const struct served_model *spec, uint32_t g)
 {
     return r->gpus[g].milli >= milli_of_one(spec) &&
            r->gpus[g].memory_bytes >= room_device_bytes(spec, &n->gpus[g]) &&
@@ -59,7 +59,7 @@ static bool pick_devices(const struct room *r, const struct snap_node *n,
         uint32_t best = NO_INDEX;
 
         for (uint32_t g = 0; g < n->n_gpus && g < DEVICES_MAX; g++)
-            if (!(mask >> g & 1) && device_fits(r, n, spec, g) &&
+            if (!(mask >> g & 1) && room_device_fits(r, n, spec, g) &&
                 (best == NO_INDEX || r->gpus[g].milli < r->gpus[best].milli))
                 best = g;
         if (best == NO_INDEX)

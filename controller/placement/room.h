@@ -20,6 +20,10 @@ void room_init(struct room *r, const struct snap_node *n, struct room_gpu *gpus)
 /* Memory that one replica takes of one device. */
 int64_t room_device_bytes(const struct served_model *spec, const struct snap_gpu *g);
 
+/* Could one replica take (a part of) this device? */
+bool room_device_fits(const struct room *r, const struct snap_node *n,
+                      const struct served_model *spec, uint32_t device);
+
 /* Is there room for one replica? *ret_mask: the devices it would take, best fit. */
 bool room_fits(const struct room *r, const struct snap_node *n, const struct served_model *spec,
                uint64_t *ret_mask);

@@ -1,0 +1,236 @@
+/* Learning costs one small relaxation; a price costs a look-up per device and two normal integrals
+ * a node. */
+#include "controller/placement/mix.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/placement/cutting.h"
+#include "proto/base/array.h"
+#include "proto/base/cleanup.h"
+
+/* Weights in devices, of one device's worth. They trade kinds of loss against each other: what is
+ * lost for certain (a rest that nothing wants) counts more than what may be (CPU). */
+#define W_REST 3.0     /* of a device's worth that is lost by cutting a share off it */
+#define W_FRESH 0.03   /* for the first share of a device */
+#define W_STRANDED 1.4 /* of devices that will lack CPU */
+#define W_EMPTY 0.2    /* for an empty node */
+#define W_FREE 0.005   /* for each free device of the node: the fuller one first */
+#define W_SCARCE 0.3   /* for a device of a model that others are bound to */
+#define SPREAD 0.4     /* of what users of one device want of CPU, over the mean */
+#define LEARN_WORK 20000000u
+#define DEVICES_MAX 64u
+
+/* --- learning -----------------------------------------------------------------------------------
+ */
+
+static void learn_cpu(struct mix *m, const struct snapshot *s, const uint32_t *replicas)
+{
+    double cpu = 0, devices = 0, node_cpu = 0, node_devices = 0;
+
+    for (uint32_t i = 0; i < s->n_models; i++) {
+        const struct served_model *spec = s->models[i].spec;
+
+        if (spec->resources.gpu_milli <= 0)
+            continue;
+        cpu += (double)replicas[i] * (double)spec->resources.cpu_milli;
+        devices += (double)replicas[i] * (double)spec->resources.gpu_milli / MIX_WHOLE;
+    }
+    for (uint32_t n = 0; n < s->n_nodes; n++)
+        if (s->nodes[n].n_gpus > 0) {
+            node_cpu += (double)s->nodes[n].cpu_milli;
+            node_devices += s->nodes[n].n_gpus;
+        }
+    if (devices > 0)
+        m->cpu_milli = cpu / devices;
+    else
+        m->cpu_milli = node_devices > 0 ? node_cpu / node_devices : 0;
+}
+
+/* Dual prices of the fewest devices that hold all shares, and the knapsack at these prices. What is
+ * wanted is a mixture, not a number: many times over, so that no device runs out of pieces. */
+static void learn_shares(struct mix *m, const struct snapshot *s, const uint32_t *replicas)
+{
+    uint32_t count[MIX_WHOLE] = { 0 }, size[MIX_WHOLE], pieces[MIX_WHOLE], n = 0;
+    struct cutting_relaxed relaxed;
+    struct cutting c;
+
+    for (uint32_t i = 0; i < s->n_models; i++) {
+        int64_t milli = s->models[i].spec->resources.gpu_milli;
+
+        if (milli > 0 && milli < MIX_WHOLE)
+            count[milli] += replicas[i];
+    }
+    for (uint32_t w = 0; w <= MIX_WHOLE; w++)
+        m->worth[w] = m->price[w] = (double)w / MIX_WHOLE;
+    for (uint32_t w = 1; w < MIX_WHOLE; w++)
+        if (count[w] > 0) {
+            size[n] = w;
+            pieces[n++] = count[w] < 1000000 ? count[w] * MIX_WHOLE : 1000000u * MIX_WHOLE;
+        }
+    if (n == 0)
+        return;
+    cutting_init(&c, size, n, MIX_WHOLE, pieces, LEARN_WORK);
+    cutting_relax(&c, pieces, UINT32_MAX, &relaxed);
+    for (uint32_t i = 0; i < n; i++)
+        m->price[size[i]] = fmax(0, relaxed.prices[i]);
+    for (uint32_t w = 1; w <= MIX_WHOLE; w++) {
+        m->worth[w] = m->worth[w - 1];
+        for (uint32_t i = 0; i < n && size[i] <= w; i++)
+            m->worth[w] = fmax(m->worth[w], m->worth[w - size[i]] + m->price[size[i]]);
+    }
+    m->worth[MIX_WHOLE] = 1;
+    cutting_relaxed_done(&relaxed);
+    cutting_done(&c);
+}
+
+static struct mix_scarcity *scarcity_of(const struct mix *m, const char *device)
+{
+    ARRAY_FOREACH(k, m, scarcities)
+        if (k->device == device || strcmp(k->device, device) == 0)
+            return k;
+    return NULL;
+}
+
+static bool allows(const struct served_model *spec, const char *device)
+{
+    for (size_t i = 0; i < spec->resources.gpu_models.n; i++)
+        if (strcmp(spec->resources.gpu_models.item[i], device) == 0)
+            return true;
+    return false;
+}
+
+/* Bound demand is split over the devices that it allows, by their number. */
+static void learn_scarcity(struct mix *m, const struct snapshot *s, const uint32_t *replicas)
+{
+    AUTO(mem) double *devices = NULL;
+    double all_devices = 0, all_demand = 0;
+
+    m->n_scarcities = 0;
+    for (uint32_t n = 0; n < s->n_nodes; n++)
+        for (uint32_t g = 0; g < s->nodes[n].n_gpus; g++)
+            if (!scarcity_of(m, s->nodes[n].gpus[g].model))
+                ARRAY_ADD(m, scarcities)->device = s->nodes[n].gpus[g].model;
+    devices = xcalloc(m->n_scarcities + 1, sizeof(*devices));
+    for (uint32_t n = 0; n < s->n_nodes; n++)
+        for (uint32_t g = 0; g < s->nodes[n].n_gpus; g++) {
+            devices[scarcity_of(m, s->nodes[n].gpus[g].model) - m->scarcities]++;
+            all_devices++;
+        }
+    for (uint32_t i = 0; i < s->n_models; i++) {
+        const struct served_model *spec = s->models[i].spec;
+        double demand = replicas[i] * fmax(0, (double)spec->resources.gpu_milli), sum = 0;
+
+        all_demand += demand;
+        for (size_t k = 0; k < m->n_scarcities && spec->resources.gpu_models.n > 0; k++)
+            sum += allows(spec, m->scarcities[k].device) ? devices[k] : 0;
+        for (size_t k = 0; k < m->n_scarcities && sum > 0; k++)
+            if (allows(spec, m->scarcities[k].device))
+                m->scarcities[k].demand += demand * devices[k] / sum;
+    }
+    for (size_t k = 0; k < m->n_scarcities && all_demand > 0; k++)
+        m->scarcities[k].demand *= all_devices / devices[k] / all_demand;
+}
+
+void mix_learn(struct mix *m, const struct snapshot *s, const uint32_t *replicas)
+{
+    learn_cpu(m, s, replicas);
+    learn_shares(m, s, replicas);
+    learn_scarcity(m, s, replicas);
+}
+
+void mix_done(struct mix *m)
+{
+    free(m->scarcities);
+    m->scarcities = NULL;
+    m->n_scarcities = m->cap_scarcities = 0;
+}
+
+/* --- prices -------------------------------------------------------------------------------------
+ */
+
+/* Devices that will lack CPU: the mean of max(0, wanted - left), wanted normal. */
+static double stranded(const struct mix *m, double devices, double cpu_milli)
+{
+    double mean = m->cpu_milli * devices - cpu_milli;
+    double sd = SPREAD * m->cpu_milli * sqrt(devices), z;
+
+    if (m->cpu_milli <= 0)
+        return 0;
+    if (sd <= 0)
+        return fmax(0, mean) / m->cpu_milli;
+    z = mean / sd;
+    if (z < -8)
+        return 0;
+    if (z > 8)
+        return mean / m->cpu_milli;
+    return (mean * 0.5 * erfc(-z * M_SQRT1_2) + sd * 0.3989422804014327 * exp(-0.5 * z * z)) /
+           m->cpu_milli;
+}
+
+static double worth_of(const struct mix *m, const struct room_gpu *g)
+{
+    return g->milli <= 0 ? 0 : m->worth[g->milli < MIX_WHOLE ? g->milli : MIX_WHOLE];
+}
+
+/* The device on which a share costs least. */
+static bool pick_share(const struct mix *m, const struct room *r, const struct snap_node *n,
+                       const struct served_model *spec, double *ret_cost, double *ret_lost,
+                       uint64_t *ret_mask)
+{
+    int64_t share = spec->resources.gpu_milli;
+    double best = INFINITY;
+
+    for (uint32_t g = 0; g < n->n_gpus && g < DEVICES_MAX; g++) {
+        double lost, cost;
+
+        if (!room_device_fits(r, n, spec, g))
+            continue;
+        lost = worth_of(m, &r->gpus[g]) - m->worth[r->gpus[g].milli - share];
+        cost = W_REST * (lost - m->price[share]) + (r->gpus[g].milli == MIX_WHOLE ? W_FRESH : 0);
+        if (cost < best) {
+            best = cost;
+            *ret_lost = lost;
+            *ret_mask = (uint64_t)1 << g;
+        }
+    }
+    *ret_cost = best;
+    return best < INFINITY;
+}
+
+static double scarcity(const struct mix *m, const struct snap_node *n, uint64_t mask)
+{
+    const struct mix_scarcity *k =
+        mask ? scarcity_of(m, n->gpus[__builtin_ctzll(mask)].model) : NULL;
+
+    return k ? k->demand : 0;
+}
+
+bool mix_cost(const struct mix *m, const struct room *r, const struct snap_node *n,
+              const struct served_model *spec, bool empty, double *ret_cost, uint64_t *ret_mask)
+{
+    int64_t milli = spec->resources.gpu_milli > 0 ? spec->resources.gpu_milli : 0;
+    double cost = 0, lost = 0, worth = 0, free_devices = 0;
+    uint64_t mask = 0;
+
+    if (spec->resources.cpu_milli > r->cpu_milli || spec->resources.memory_bytes > r->memory_bytes)
+        return false;
+    if (milli > 0 && milli < MIX_WHOLE ? !pick_share(m, r, n, spec, &cost, &lost, &mask)
+                                       : !room_fits(r, n, spec, &mask))
+        return false;
+    if (milli >= MIX_WHOLE)
+        lost = __builtin_popcountll(mask);
+    for (uint32_t g = 0; g < n->n_gpus; g++) {
+        worth += worth_of(m, &r->gpus[g]);
+        free_devices += (double)(r->gpus[g].milli > 0 ? r->gpus[g].milli : 0) / MIX_WHOLE;
+    }
+    cost += W_STRANDED * (stranded(m, fmax(0, worth - lost),
+                                   (double)(r->cpu_milli - spec->resources.cpu_milli)) -
+                          stranded(m, worth, (double)r->cpu_milli));
+    cost += W_FREE * free_devices + (empty ? W_EMPTY : 0);
+    cost += W_SCARCE * scarcity(m, n, mask) * (double)milli / MIX_WHOLE;
+    *ret_cost = cost;
+    *ret_mask = mask;
+    return true;
+}

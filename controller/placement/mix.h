@@ -1,0 +1,38 @@
+/* What demand for devices is made of, and hence what free room on a node with devices is worth:
+ * the price of placing a replica there is the room that it makes useless for the others.
+ *
+ * Shares: the fewest devices that hold the demanded shares is a cutting-stock problem (cutting.h);
+ * its dual prices say what a share of each size is worth, and a knapsack at those prices what a
+ * device's rest is worth. CPU: a device without CPU beside it is stranded; how many will be is the
+ * expectation of max(0, CPU that its users will want - CPU that is left), normal in the sum over
+ * devices. Models of devices: one that others cannot do without is left to them. Pure. */
+#ifndef HUDDLE_MIX_H
+#define HUDDLE_MIX_H
+
+#include "controller/placement/room.h"
+
+#define MIX_WHOLE 1000u
+
+struct mix_scarcity {
+    const char *device; /* borrowed from the snapshot */
+    double demand;      /* that is bound to it, over its share of all devices */
+};
+
+struct mix {
+    double worth[MIX_WHOLE + 1]; /* of a device with so much free; 0..1 */
+    double price[MIX_WHOLE + 1]; /* of a share */
+    double cpu_milli;            /* wanted beside one device */
+    struct mix_scarcity *scarcities;
+    size_t n_scarcities, cap_scarcities;
+};
+
+/* From replicas wanted per model; without any demand for devices: in proportion. */
+void mix_learn(struct mix *m, const struct snapshot *s, const uint32_t *replicas);
+void mix_done(struct mix *m);
+
+/* What the best devices of the node cost, in devices (may be below 0: it fills a gap). `empty`: it
+ * has nothing yet. False: no room. */
+bool mix_cost(const struct mix *m, const struct room *r, const struct snap_node *n,
+              const struct served_model *spec, bool empty, double *ret_cost, uint64_t *ret_mask);
+
+#endif
