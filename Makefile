@@ -274,7 +274,7 @@ help:
 
 # Each bench-X stands beside its program in tests/bench; the last ones need HUDDLE_DATA.
 .PHONY: bench
-bench: bench-agent bench-ingest bench-state $(if $(HUDDLE_DATA),bench-forecast bench-packing bench-openb bench-fortnight)
+bench: bench-agent bench-ingest bench-state $(if $(HUDDLE_DATA),bench-forecast bench-packing bench-openb bench-planetlab bench-fortnight)
 
 .PHONY: clean
 clean:
