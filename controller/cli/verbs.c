@@ -97,7 +97,8 @@ static const struct verb VERBS[] = {
       "A deleted model's replicas get no new request, finish those they have, and stop. A node can "
       "be deleted while it does not report (it is asleep, unreachable or was never heard) and the "
       "front door reaches no replica on it: its replicas are placed elsewhere, what was counted of "
-      "it is forgotten. Should its agent report again it is a new node.",
+      "it is forgotten. Deleted in its sleep it stays off until somebody switches it on. Should "
+      "its agent report again it is a new node.",
       "huddlectl delete model small\n"
       "# a machine that was given away: empty it, stop its agent there, then\n"
       "huddlectl delete node n3\n"
