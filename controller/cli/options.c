@@ -78,6 +78,21 @@ static const struct option OPTIONS[N_OPTIONS] = {
                      "add the line to the controller's token file, and print only the token",
                      NULL },
     [OPT_CLIENT] = { 0, "client", NULL, false, "of this program only: ask no server", NULL },
+    [OPT_HISTORY] = { 0, "history", "FILE", false,
+                      "recorded demand: lines \"time,MODEL,...\", the first one names the models; "
+                      "seconds or 2026-11-01T00:00:00Z, and req/s; an empty cell is not known",
+                      NULL },
+    [OPT_NODES] = { 0, "nodes", "FILE", false,
+                    "a PowerPool, its PowerPolicy and the ServedModels (YAML or JSON)", NULL },
+    [OPT_COUNT] = { 0, "count", "N", false, "nodes in the pool, from 2", NULL },
+    [OPT_SIZE] = { 0, "size", "SIZE", false, "what a node holds: cpu=16,memory=64Gi,gpus=8", NULL },
+    [OPT_WATTS] = { 0, "watts", "WATTS", false,
+                    "what a node draws: idle and full (60,250), or at 0, 10, ... 100 % load",
+                    NULL },
+    [OPT_PRICE] = { 0, "price", "PRICE", false, "of a kWh; default the policy's", NULL },
+    [OPT_CARBON] = { 0, "carbon", "GRAMS", false, "of CO2 for a kWh", NULL },
+    [OPT_FAILURES] = { 0, "failures", "SHARE", false, "of boots that fail; default 0", NULL },
+    [OPT_SEED] = { 0, "seed", "N", false, "of what is left to chance; default 1", NULL },
 };
 
 const struct option *option_of(enum option_id id)

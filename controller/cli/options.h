@@ -45,6 +45,15 @@ enum option_id {
     OPT_EXPIRES,
     OPT_APPEND,
     OPT_CLIENT,
+    OPT_HISTORY,
+    OPT_NODES,
+    OPT_COUNT,
+    OPT_SIZE,
+    OPT_WATTS,
+    OPT_PRICE,
+    OPT_CARBON,
+    OPT_FAILURES,
+    OPT_SEED,
     N_OPTIONS,
 };
 

@@ -73,6 +73,28 @@ static const struct verb VERBS[] = {
       "huddlectl report --output report.html\n",
       TAKES(FORMAT) | TAKES(OUTPUT_FILE) | TAKES(FROM) | TAKES(TO) | TAKES(SINCE), 0, 0, NULL,
       verb_report },
+    { "simulate", "Understanding", "", "try huddle on recorded demand, without touching anything",
+      "Plays a history of demand on virtual nodes: all of them always on, with a reactive "
+      "autoscaler "
+      "of replicas and nodes (target 70 %, nodes go after ten minutes below half), with huddle's "
+      "own "
+      "planner, and with one that knows the future; and the least energy that any policy could "
+      "need. "
+      "Unserved requests would have waited for more than a minute, late ones for more than 15 s. "
+      "Each ServedModel must declare its capacity, the PowerPool its boot time. A replica takes "
+      "the "
+      "share of a node of the resource of which it needs most. Within a row demand is taken for "
+      "even. "
+      "Needs no server; the same seed gives the same figures.",
+      "huddlectl simulate --history november.csv --nodes rack.yaml --count 20 \\\n"
+      "    --size cpu=32,memory=128Gi --watts 90,310 --price 0.28 --carbon 380\n"
+      "# eight GPUs a node, a measured curve, boots that sometimes fail, as JSON\n"
+      "huddlectl simulate --history llm.csv --nodes gpu.yaml --count 64 --size gpus=8 \\\n"
+      "    --watts 1900,2877,3699,4429,5089,5689,6236,6738,7197,7617,8000 \\\n"
+      "    --failures 0.01 --seed 7 -o json\n",
+      TAKES(HISTORY) | TAKES(NODES) | TAKES(COUNT) | TAKES(SIZE) | TAKES(WATTS) | TAKES(PRICE) |
+          TAKES(CARBON) | TAKES(FAILURES) | TAKES(SEED) | TAKES(OUTPUT_ONE),
+      0, 0, NULL, verb_simulate },
     { "apply", "Declaring", "-f FILE...", "create or change objects as files declare them",
       "Reads all files first, whatever they are; when one document is refused nothing is sent, and "
       "each refused document has its line: file:line:column: path: what is wrong, what was "

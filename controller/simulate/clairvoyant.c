@@ -7,8 +7,6 @@
 #include "proto/base/cleanup.h"
 
 #define MINUTE_S 60.0
-#define LEAST 2u
-#define NODES_LEAST 2.0
 
 double clairvoyant_break_even_s(const struct rack_hardware *hw)
 {
@@ -51,7 +49,7 @@ static void least_replicas(const struct rack_load *load, uint32_t m, double fill
 
     for (size_t k = 0; k < n; k++) {
         double then = backlog;
-        uint32_t x = LEAST;
+        uint32_t x = load->model[m].least;
 
         while (!suffices(load, m, k, load->step_s * load->model[m].capacity * x * fill, &then)) {
             then = backlog;
@@ -101,7 +99,7 @@ static void least_nodes(const struct clairvoyant *p, const struct rack_hardware 
 
         for (uint32_t m = 0; m < load->n_models; m++)
             sum += p->minute[k].replicas[m] * load->model[m].slots;
-        need = fmin(fmax(ceil(sum / hw->slots), NODES_LEAST), hw->nodes);
+        need = fmin(fmax(ceil(sum / hw->slots), hw->nodes_least), hw->nodes);
         a[k] = (uint32_t)need;
     }
 }
@@ -116,7 +114,7 @@ void clairvoyant_init(struct clairvoyant *p, const struct rack_hardware *hw,
 
     *p = (struct clairvoyant){ .minute = xcalloc(n + 1, sizeof(*p->minute)), .n_minutes = n };
     for (uint32_t m = 0; m < load->n_models; m++) {
-        double load_s = clairvoyant_load_p99_s(hw) * load->model[m].slots;
+        double load_s = clairvoyant_load_p99_s(hw) * load->model[m].load_weight;
 
         least_replicas(load, m, fill, raw, n);
         most_ahead(raw, out, n, (size_t)ceil(load_s / MINUTE_S) + 1);

@@ -20,7 +20,7 @@ void clairvoyant_act(void *p, struct rack *r); /* a rack_policy */
 /* Seconds off from which a power cycle saves. */
 double clairvoyant_break_even_s(const struct rack_hardware *hw);
 
-/* p99 of the load times, s, of a model with one slot. */
+/* p99 of the load times, s, of a model of weight 1. */
 double clairvoyant_load_p99_s(const struct rack_hardware *hw);
 
 /* Least energy of serving the demand minute by minute with fractional replicas, no boots, no loads

@@ -2,7 +2,6 @@
 #include "controller/simulate/executor.h"
 
 #define EVACUATING_MOST 4u
-#define NODES_LEAST 2u
 
 /* A copy and what it replaces are one replica. */
 static uint32_t present(const struct rack *r, uint32_t m)
@@ -77,7 +76,7 @@ static uint32_t nodes_needed(const struct rack *r, const struct targets *wanted,
         sum += wanted->replicas[m] * r->load->model[m].slots;
     least = (sum + slots - 1) / slots;
     need = need > least ? need : least;
-    need = need > NODES_LEAST ? need : NODES_LEAST;
+    need = need > r->hw->nodes_least ? need : r->hw->nodes_least;
     if (pending > coming) {
         least = open + (pending + slots - 1) / slots;
         need = need > least ? need : least;

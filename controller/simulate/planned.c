@@ -12,11 +12,12 @@
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
-#define INTERVAL_S 60.0
 #define SEARCH_STEPS 1000000000u
-#define REPLICAS_LEAST 2
 #define REPLICAS_MOST 100000
 #define NAME 16
+#define CYCLES_PER_DAY 6 /* as a PowerPool's default */
+#define HOURS 24
+#define HOUR_S 3600.0
 
 struct planned {
     struct brain *brain;
@@ -36,6 +37,8 @@ struct planned {
     size_t cap_number;
     uint64_t *mask; /* devices, by number */
     char (*uids)[NAME];
+    uint16_t (*slept)[HOURS]; /* sleeps by node and hour of the last day */
+    int64_t hour;
     uint64_t version;
 };
 
@@ -60,6 +63,7 @@ static void describe_nodes(struct planned *p, const struct rack_hardware *hw)
     p->names = xcalloc(hw->nodes, sizeof(*p->names));
     p->nodes = xcalloc(hw->nodes, sizeof(*p->nodes));
     p->devices = xcalloc(hw->slots, sizeof(*p->devices));
+    p->slept = xcalloc(hw->nodes, sizeof(*p->slept));
     for (uint32_t g = 0; g < hw->slots; g++)
         p->devices[g] = (struct snap_gpu){ "slot", 1 };
     for (uint32_t n = 0; n < hw->nodes; n++) {
@@ -68,6 +72,7 @@ static void describe_nodes(struct planned *p, const struct rack_hardware *hw)
                                           .address = "",
                                           .state_reason = "",
                                           .why_not_asleep = "",
+                                          .wake_proven = true, /* asked is what comes after */
                                           .gpus = p->devices,
                                           .n_gpus = hw->slots,
                                           .curve = curve_of(hw),
@@ -88,7 +93,7 @@ static void describe_models(struct planned *p, const struct rack_hardware *hw,
         uint32_t slots = load->model[m].slots;
 
         p->specs[m] = (struct served_model){
-            .replicas = { REPLICAS_LEAST, REPLICAS_MOST },
+            .replicas = { load->model[m].least, REPLICAS_MOST },
             .resources = { .gpu_milli = 1000 * (int64_t)slots, .gpu_memory_bytes = 0 },
             .placement = { .max_per_node = -1, .min_nodes = 1 },
             .disruption = { .surge = 1, .min_available = 1 },
@@ -99,20 +104,24 @@ static void describe_models(struct planned *p, const struct rack_hardware *hw,
                                             .capacity = load->model[m].capacity,
                                             .latency_ms = NAN,
                                             .error_share = NAN,
-                                            .load_p99_ms = (int64_t)(1000 * load_s * slots) };
+                                            .load_p99_ms = (int64_t)(1000 * load_s *
+                                                                     load->model[m].load_weight) };
     }
 }
 
 struct planned *planned_new(const struct rack_hardware *hw, const struct rack_load *load,
-                            enum policy_strategy strategy)
+                            const struct power_policy *policy, const struct power_pool *pool)
 {
     struct planned *p = xcalloc(1, sizeof(*p));
 
     p->brain = brain_new(1);
-    p->policy = *policy_of_pool(&(struct snapshot){ 0 }, NO_INDEX); /* the defaults */
-    p->policy.strategy = strategy;
-    p->policy.interval_ms = (int64_t)(1000 * INTERVAL_S);
-    p->pool = (struct power_pool){ .min_awake = 1, .spare = 1 };
+    p->policy = policy ? *policy : *policy_of_pool(&(struct snapshot){ 0 }, NO_INDEX);
+    p->policy.strategy = STRATEGY_PREDICTIVE;
+    p->pool = pool ? *pool
+                   : (struct power_pool){ .min_awake = 1,
+                                          .spare = 1,
+                                          .cycles_per_day = CYCLES_PER_DAY,
+                                          .max_awake = -1 };
     p->snap_policy = (struct snap_policy){ "default", &p->policy, true };
     p->snap_pool = (struct snap_pool){ "pool", &p->pool, 0, (int64_t)(1000 * hw->boot_hi_s) };
     describe_nodes(p, hw);
@@ -136,6 +145,7 @@ void planned_free(struct planned *p)
     free(p->index);
     free(p->mask);
     free(p->uids);
+    free(p->slept);
     free(p);
 }
 
@@ -157,6 +167,25 @@ static enum node_state state_of(const struct rack_node *n)
     return n->evacuating ? NODE_DRAINING : NODE_AWAKE;
 }
 
+/* Hours that are a day old are forgotten. */
+static void turn_hour(struct planned *p, const struct rack *r)
+{
+    int64_t hour = (int64_t)((double)r->step * r->load->step_s / HOUR_S);
+
+    for (; p->hour < hour; p->hour++)
+        for (uint32_t n = 0; n < r->hw->nodes; n++)
+            p->slept[n][(p->hour + 1) % HOURS] = 0;
+}
+
+static int64_t slept_lately(const struct planned *p, uint32_t node)
+{
+    int64_t sum = 0;
+
+    for (uint32_t h = 0; h < HOURS; h++)
+        sum += p->slept[node][h];
+    return sum;
+}
+
 static void see_nodes(struct planned *p, const struct rack *r)
 {
     for (uint32_t n = 0; n < r->hw->nodes; n++) {
@@ -165,7 +194,9 @@ static void see_nodes(struct planned *p, const struct rack *r)
         s->pool = 0;
         s->state = state_of(&r->node[n]);
         s->schedulable = s->state == NODE_AWAKE;
-        s->sleepable = s->state == NODE_AWAKE;
+        s->cycles_today = slept_lately(p, n);
+        s->sleepable = s->state == NODE_AWAKE &&
+                       (p->pool.cycles_per_day < 0 || s->cycles_today < p->pool.cycles_per_day);
         s->wakeable = rack_can_wake(r, n);
     }
 }
@@ -279,7 +310,7 @@ static struct snapshot *see(struct planned *p, const struct rack *r, int64_t ste
         .version = ++p->version,
         .now_ms = (int64_t)(1000 * r->load->step_s * (double)r->step),
         .wall_ms = (int64_t)(1000 * r->load->step_s * (double)r->step),
-        .step_ms = p->policy.interval_ms,
+        .step_ms = (int64_t)(1000 * r->load->step_s * (double)steps),
         .nodes = p->nodes,
         .models = p->models,
         .replicas = p->replicas,
@@ -347,22 +378,25 @@ static void drain_surplus(const struct planned *p, struct rack *r, const struct 
             rack_drain(r, p->number[k]);
 }
 
-static void shut_empty(struct rack *r)
+static void shut_empty(struct planned *p, struct rack *r)
 {
     for (uint32_t n = 0; n < r->hw->nodes; n++)
-        if (r->node[n].power == RACK_READY && r->node[n].evacuating && r->node[n].n_held == 0)
+        if (r->node[n].power == RACK_READY && r->node[n].evacuating && r->node[n].n_held == 0) {
             rack_shut(r, n);
+            p->slept[n][p->hour % HOURS]++;
+        }
 }
 
 void planned_act(void *policy, struct rack *r)
 {
     struct planned *p = policy;
-    int64_t steps = (int64_t)fmax(1, INTERVAL_S / r->load->step_s);
+    int64_t steps = (int64_t)fmax(1, (double)p->policy.interval_ms / 1000 / r->load->step_s);
     AUTO(snapshot) struct snapshot *s = NULL;
     AUTO(plan) struct plan *plan = NULL;
     struct err e = ERR_INIT;
 
-    shut_empty(r);
+    turn_hour(p, r);
+    shut_empty(p, r);
     if (r->step % steps != 0)
         return;
     s = see(p, r, steps);

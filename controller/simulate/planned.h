@@ -1,7 +1,7 @@
 /* huddle itself on the virtual cluster: once a minute a snapshot of the rack goes to the brain (the
  * controller's own: forecasts, sizing, packing, evacuation, plan_check) and its plan is carried out
  * as reconcile does: wakes and starts at once, moves by make before break, nodes shut when empty.
- * Slots are devices. The policy is the default one, whatever the load. */
+ * Slots are devices. */
 #ifndef HUDDLE_SIMULATE_PLANNED_H
 #define HUDDLE_SIMULATE_PLANNED_H
 
@@ -10,9 +10,9 @@
 
 struct planned;
 
-/* `strategy`: STRATEGY_PREDICTIVE, or STRATEGY_DEMAND, the same without forecasts. */
+/* `policy` NULL: the defaults; `pool` NULL: one awake node and one spare. Both are copied. */
 struct planned *planned_new(const struct rack_hardware *hw, const struct rack_load *load,
-                            enum policy_strategy strategy);
+                            const struct power_policy *policy, const struct power_pool *pool);
 void planned_free(struct planned *p);
 void planned_act(void *p, struct rack *r); /* a rack_policy */
 

@@ -13,7 +13,6 @@
 #define PATIENCE_S 60.0 /* a request that would wait longer is not served */
 #define START_LOAD 0.7  /* of the first minute's demand, at the start */
 #define START_STEPS 4
-#define REPLICAS_LEAST 2u
 #define RECENT_STEPS 4
 
 static int64_t steps_of(const struct rack *r, double s)
@@ -101,7 +100,7 @@ static double draw_load_s(const struct rack *r, uint64_t k, uint32_t model)
     struct random u = random_stream(r->seed, STREAM_LOADS, k, 0);
     size_t at = (size_t)(random_unit(&u) * (double)r->hw->n_load_s);
 
-    return r->hw->load_s[at] * r->hw->load_scale * r->load->model[model].slots;
+    return r->hw->load_s[at] * r->hw->load_scale * r->load->model[model].load_weight;
 }
 
 uint32_t rack_start(struct rack *r, uint32_t model, uint32_t node, uint32_t replaces)
@@ -285,7 +284,7 @@ static bool spare_kept(const struct rack *r)
         double x = rack_mean(r->load, m, r->step - RECENT_STEPS + 1, r->step + 1);
 
         need += r->load->model[m].slots *
-                fmax(REPLICAS_LEAST, rack_ceil(x / r->load->model[m].capacity));
+                fmax(r->load->model[m].least, rack_ceil(x / r->load->model[m].capacity));
     }
     return (double)r->hw->slots * ((double)rack_count(r, RACK_READY) - 1) >= need;
 }
@@ -313,7 +312,7 @@ void rack_init(struct rack *r, const struct rack_hardware *hw, const struct rack
     for (uint32_t m = 0; m < load->n_models; m++) {
         double x = rack_mean(load, m, 0, START_STEPS) / (START_LOAD * load->model[m].capacity);
 
-        for (uint32_t k = (uint32_t)fmax(REPLICAS_LEAST, rack_ceil(x)); k > 0; k--) {
+        for (uint32_t k = (uint32_t)fmax(load->model[m].least, rack_ceil(x)); k > 0; k--) {
             uint32_t n = spread ? rack_spread(r, m, RACK_NO) : rack_pack(r, m, RACK_NO);
 
             if (n != RACK_NO)
@@ -330,11 +329,15 @@ void rack_done(struct rack *r)
     free(r->busy_slots);
 }
 
+void rack_step(struct rack *r, rack_policy *act, void *policy)
+{
+    rack_due(r);
+    act(policy, r);
+    rack_serve(r);
+}
+
 void rack_run(struct rack *r, rack_policy *act, void *policy)
 {
-    while ((size_t)r->step < r->load->n_steps) {
-        rack_due(r);
-        act(policy, r);
-        rack_serve(r);
-    }
+    while ((size_t)r->step < r->load->n_steps)
+        rack_step(r, act, policy);
 }

@@ -18,6 +18,7 @@
 #define RACK_MODELS_MAX 64
 
 struct rack_hardware {
+    uint32_t nodes_least;           /* awake at least */
     uint32_t nodes, slots;          /* slots a node */
     double watts[RACK_CURVE];       /* at utilization 0, .1, ... 1; linear between */
     double free_slot_w;             /* an awake node draws less per slot without a replica */
@@ -28,13 +29,15 @@ struct rack_hardware {
     double boot_failed_s, barred_s; /* until it shows; then the node cannot be woken */
     const double *load_s;           /* ascending: load times of models to draw from; borrowed */
     size_t n_load_s;
-    double load_scale; /* times slots of the model */
+    double load_scale; /* times the model's weight */
 };
 
 struct rack_model {
-    const char *name; /* borrowed */
-    uint32_t slots;   /* a replica takes */
-    double capacity;  /* req/s of a replica */
+    const char *name;   /* borrowed */
+    uint32_t slots;     /* a replica takes */
+    uint32_t least;     /* replicas */
+    double capacity;    /* req/s of a replica */
+    double load_weight; /* of its load times */
 };
 
 struct rack_load { /* demand; borrowed */
@@ -144,6 +147,9 @@ typedef void rack_policy(void *policy, struct rack *r);
 
 void rack_due(struct rack *r);
 void rack_serve(struct rack *r);
+
+/* One step: what is due, what the policy does, what is served. */
+void rack_step(struct rack *r, rack_policy *act, void *policy);
 
 /* Runs all steps that are left. */
 void rack_run(struct rack *r, rack_policy *act, void *policy);

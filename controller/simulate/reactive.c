@@ -3,7 +3,6 @@
 
 #define RECENT_STEPS 4
 #define TOLERANCE 0.1
-#define LEAST 2u
 #define UNNEEDED_STEPS 40
 #define SHUT_MOST 10
 
@@ -31,7 +30,7 @@ static uint32_t desire(const struct reactive *p, const struct rack *r, uint32_t 
     if (n > 0 && fabs(ratio - 1) <= TOLERANCE)
         return n;
     wanted = (uint32_t)rack_ceil(n * ratio);
-    wanted = wanted < LEAST ? LEAST : wanted;
+    wanted = wanted < r->load->model[m].least ? r->load->model[m].least : wanted;
     return wanted > most ? most : wanted;
 }
 
@@ -151,7 +150,7 @@ static void shrink(struct reactive *p, struct rack *r)
 {
     uint32_t shut = 0, ready = rack_count(r, RACK_READY), busy = RACK_NO;
 
-    for (uint32_t n = r->hw->nodes; n-- > 0 && shut < SHUT_MOST && ready > LEAST;) {
+    for (uint32_t n = r->hw->nodes; n-- > 0 && shut < SHUT_MOST && ready > r->hw->nodes_least;) {
         if (!ripe(r, n) || !unneeded(p, r, n, free_slots(r)))
             continue;
         if (r->node[n].n_held > 0) {
@@ -162,7 +161,7 @@ static void shrink(struct reactive *p, struct rack *r)
         ready--;
         shut++;
     }
-    if (shut == 0 && busy != RACK_NO && ready > LEAST)
+    if (shut == 0 && busy != RACK_NO && ready > r->hw->nodes_least)
         evict(r, busy);
 }
 

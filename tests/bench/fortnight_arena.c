@@ -81,6 +81,7 @@ struct rack_hardware fortnight_hardware(char setting, const struct load_times *l
     };
     struct rack_hardware hw = setting == 'C' ? cpu : gpu;
 
+    hw.nodes_least = 2;
     hw.shutdown_s = 60;
     hw.boot_failed_share = 0.01;
     hw.boot_failed_s = 900;
@@ -205,7 +206,7 @@ static struct entry best_sketch(const struct rack_hardware *hw, const struct for
 static struct entry run_huddle(const struct rack_hardware *hw, const struct fortnight *f,
                                uint64_t seed)
 {
-    struct planned *p = planned_new(hw, &f->load, STRATEGY_PREDICTIVE);
+    struct planned *p = planned_new(hw, &f->load, NULL, NULL);
     struct entry e = run(hw, f, seed, false, planned_act, p);
 
     planned_free(p);

@@ -170,7 +170,11 @@ void fortnight_init(struct fortnight *f, const struct clients *c, uint32_t model
     };
     for (uint32_t m = 0; m < models; m++) {
         (void)snprintf(f->names[m], sizeof(f->names[m]), "m%02u", m);
-        f->load.model[m] = (struct rack_model){ f->names[m], fortnight_slots(m), f->capacity };
+        f->load.model[m] = (struct rack_model){ .name = f->names[m],
+                                                .slots = fortnight_slots(m),
+                                                .least = 2,
+                                                .capacity = f->capacity,
+                                                .load_weight = fortnight_slots(m) };
     }
     for (size_t w = 0; w < c->n_windows; w++)
         for (size_t i = 0; i < c->n; i++) {

@@ -52,7 +52,7 @@ struct sketch *sketch_new(const struct rack_hardware *hw, const struct rack_load
     *p = (struct sketch){ .n_models = load->n_models, .fill = fill };
     p->sample = xcalloc(WEEK + 1, sizeof(*p->sample));
     for (uint32_t m = 0; m < load->n_models; m++) {
-        double load_s = clairvoyant_load_p99_s(hw) * load->model[m].slots;
+        double load_s = clairvoyant_load_p99_s(hw) * load->model[m].load_weight;
 
         p->stream[m] = stream_new(minutes, (size_t)ceil(load_s / MINUTE_S) + 2, q_model);
     }

@@ -15,6 +15,7 @@
 static const double load_s[] = { 20 };
 
 static const struct rack_hardware hw = {
+    .nodes_least = 2,
     .nodes = 3,
     .slots = 4,
     .watts = { 100, 110, 120, 130, 140, 150, 160, 170, 180, 190, 200 },
@@ -34,7 +35,7 @@ static const struct rack_hardware hw = {
 static struct rack_load load_of(const double *rate, size_t n)
 {
     return (struct rack_load){
-        .n_models = 1, .n_steps = n, .step_s = 15, .rate = rate, .model = { { "m", 2, 1 } }
+        .n_models = 1, .n_steps = n, .step_s = 15, .rate = rate, .model = { { "m", 2, 2, 1, 2 } }
     };
 }
 

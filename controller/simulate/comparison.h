@@ -1,0 +1,33 @@
+/* What each policy would have made of a history on given nodes: always-on, a reactive autoscaler,
+ * huddle, a clairvoyant, and the bound below all of them. The same seed gives the same figures. */
+#ifndef HUDDLE_SIMULATE_COMPARISON_H
+#define HUDDLE_SIMULATE_COMPARISON_H
+
+#include "controller/simulate/rack.h"
+#include "proto/manifest.h"
+
+enum compared { COMPARED_ALWAYS_ON, COMPARED_DEMAND, COMPARED_PREDICTIVE, COMPARED_CLAIRVOYANT };
+#define COMPARED 4
+
+const char *compared_name(enum compared c); /* "always-on", ... */
+
+struct comparison_of { /* borrowed */
+    const struct rack_hardware *hw;
+    const struct rack_load *load;
+    const struct power_policy *policy; /* NULL: the defaults */
+    const struct power_pool *pool;     /* NULL: one awake and one spare */
+    uint64_t seed;
+    /* Told now and then how far it is; may be NULL. */
+    void (*told)(void *data, size_t done, size_t all, const char *what);
+    void *data;
+};
+
+struct comparison {
+    struct rack_score score[COMPARED];
+    double bound_j;
+    double steps, days;
+};
+
+void comparison_run(const struct comparison_of *of, struct comparison *ret_c);
+
+#endif

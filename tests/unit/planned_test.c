@@ -1,0 +1,111 @@
+/* huddle's own planner on the virtual cluster: it lets nodes sleep, keeps serving, and the same
+ * seed gives the same figures. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "controller/simulate/comparison.h"
+
+#define STEPS ((size_t)2 * 5760) /* two days */
+
+static const double load_s[] = { 1 };
+
+static const struct rack_hardware hw = {
+    .nodes_least = 2,
+    .nodes = 8,
+    .slots = 4,
+    .watts = { 100, 120, 140, 160, 180, 200, 220, 240, 260, 280, 300 },
+    .asleep_w = 8,
+    .boot_w = 160,
+    .boot_lo_s = 90,
+    .boot_hi_s = 150,
+    .shutdown_s = 60,
+    .boot_failed_share = 0.02,
+    .boot_failed_s = 300,
+    .barred_s = 1800,
+    .load_s = load_s,
+    .n_load_s = 1,
+    .load_scale = 1,
+};
+
+static void days(double *rate)
+{
+    for (size_t t = 0; t < STEPS; t++) {
+        rate[t] = 10 - 8 * cos(2 * 3.14159265358979 * (double)t / 5760);
+        rate[STEPS + t] = 5 + 4 * sin(2 * 3.14159265358979 * (double)t / 5760);
+    }
+}
+
+static void two_quiet_days(void **state)
+{
+    static double rate[2 * STEPS];
+    struct rack_load load = { .n_models = 2,
+                              .n_steps = STEPS,
+                              .step_s = 15,
+                              .rate = rate,
+                              .model = { { "a", 1, 1, 1.5, 30 }, { "b", 2, 1, 2, 20 } } };
+    struct comparison_of of = { .hw = &hw, .load = &load, .seed = 5 };
+    struct comparison c, again;
+    const struct rack_score *on = &c.score[COMPARED_ALWAYS_ON], *p = &c.score[COMPARED_PREDICTIVE];
+
+    (void)state;
+    days(rate);
+    comparison_run(&of, &c);
+    assert_true(p->sleeps >= 2 && p->wakes >= 2);
+    assert_true(p->joules < 0.9 * on->joules);
+    assert_true(p->unserved == 0 && p->late < 0.001 * p->requests);
+    assert_true(c.bound_j < p->joules);
+    assert_true(c.bound_j < c.score[COMPARED_CLAIRVOYANT].joules);
+    comparison_run(&of, &again);
+    assert_true(again.score[COMPARED_PREDICTIVE].joules == p->joules);
+    assert_true(again.score[COMPARED_PREDICTIVE].loads == p->loads);
+    of.seed = 6; /* other boots */
+    comparison_run(&of, &again);
+    assert_true(again.score[COMPARED_PREDICTIVE].joules != p->joules);
+}
+
+struct told {
+    size_t last, all, n;
+};
+
+static void tell(void *data, size_t done, size_t all, const char *what)
+{
+    struct told *t = data;
+
+    assert_true(done >= t->last && done < all);
+    assert_non_null(what);
+    *t = (struct told){ done, all, t->n + 1 };
+}
+
+static void it_is_told_how_far_it_is(void **state)
+{
+    static double rate[2 * STEPS];
+    struct rack_load load = { .n_models = 2,
+                              .n_steps = 2048,
+                              .step_s = 15,
+                              .rate = rate,
+                              .model = { { "a", 1, 1, 1.5, 30 }, { "b", 2, 1, 2, 20 } } };
+    struct told told = { 0 };
+    struct comparison_of of = { .hw = &hw, .load = &load, .seed = 1, .told = tell, .data = &told };
+    struct comparison c;
+
+    (void)state;
+    days(rate);
+    comparison_run(&of, &c);
+    assert_int_equal(told.n, 2 * COMPARED);
+    assert_int_equal(told.all, 2048 * COMPARED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_quiet_days),
+        cmocka_unit_test(it_is_told_how_far_it_is),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
