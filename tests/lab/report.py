@@ -50,8 +50,9 @@ def plot(title: str, unit: str, lines: list[Line], end_x: float, x_label) -> str
         out.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{i * step:g}</text>')
     for i in range(9):
         x = end_x * i / 8
+        anchor = "end" if i == 8 else "middle"
         out.append(
-            f'<text x="{x_of(x):.1f}" y="{HEIGHT - 4}" text-anchor="middle">{x_label(x)}</text>'
+            f'<text x="{x_of(x):.1f}" y="{HEIGHT - 4}" text-anchor="{anchor}">{x_label(x)}</text>'
         )
     for colour, (_, points) in zip(COLOURS * 3, lines):
         out.append(f'<path class="line" stroke="{colour}" d="{path(points, x_of, y_of)}"/>')
@@ -66,7 +67,7 @@ STYLE = """body{font:15px/1.45 system-ui,sans-serif;max-width:900px;margin:2em a
 color:#1d2733;background:#fff}h1{font-size:1.5em}h2{font-size:1.05em;margin:1.6em 0 .3em}
 svg{width:100%;font:11px system-ui,sans-serif}.grid{stroke:#dde3ea;fill:none}.line{fill:none;
 stroke-width:1.6}text{fill:#5b6875}table{border-collapse:collapse;width:100%}td,th{padding:.25em .6em;
-border-bottom:1px solid #dde3ea;text-align:left}td:last-child{color:#5b6875}.legend{color:#5b6875;
+border-bottom:1px solid #dde3ea;text-align:left}td:last-child{color:#5b6875}td b{white-space:nowrap}.legend{color:#5b6875;
 margin:.1em 0}.note{background:#f4f6f8;padding:.6em .9em}"""
 
 
