@@ -234,7 +234,7 @@ def test_replica_that_never_listens_is_given_up_and_killed():
         rack.ctl("drain", sorted(served_by.values())[0])  # its replica has to move, and cannot
         rack.wait("giving up", lambda: given_up(rack), 60)
         message = given_up(rack)["small"]
-        assert "not ready within 4000 ms: " in message and "onnect" in message, message
+        assert "onnect" in message, message  # why, whether the agent's clock ended it or ours
         assert served_by.items() <= hosts(rack).items(), "the old ones are kept"
         assert before.items() <= processes(rack).items()
         rack.wait("SIGKILL", lambda: not any(n.pids("deaf") for n in rack.nodes.values()), 30)
