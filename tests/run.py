@@ -135,7 +135,7 @@ def main() -> int:
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
     parser.add_argument("--only", choices=["programs", "integration"])
     parser.add_argument("--wrapper", default="", help="command put before each test program")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds for one program")
+    parser.add_argument("--timeout", type=float, default=300, help="seconds for one program")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     args = parser.parse_args()
     totals = Totals()

@@ -26,7 +26,7 @@ static void declare(struct desk *d, int model, int cpu, int floor)
 static void host(struct desk *d, int node, const char *models)
 {
     struct wire_replica r[8] = { 0 };
-    char name[8], uid[8][16], model[8][8];
+    char name[16], uid[8][40], model[8][8];
     size_t n = strlen(models);
 
     (void)snprintf(name, sizeof(name), "n%d", node);

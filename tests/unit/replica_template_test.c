@@ -95,8 +95,8 @@ static void what_concerns_no_process(void **state)
         BASE "  startupTime: 3s\n",
         BASE "  priority: 7\n",
         BASE "  exclusive: true\n",
-        "  replicas: {min: 2, max: 3}\n  runtime: serve\n"
-        "  arguments: {width: 128, weights: a.bin}\n  process: {env: {A: \"1\"}}\n",
+        ("  replicas: {min: 2, max: 3}\n  runtime: serve\n"
+         "  arguments: {width: 128, weights: a.bin}\n  process: {env: {A: \"1\"}}\n"),
     };
 
     (void)state;
