@@ -10,6 +10,7 @@
 
 #include "controller/controller.h"
 #include "controller/effects.h"
+#include "controller/energy/savings.h"
 #include "controller/state/cluster.h"
 
 #define RING_KEPT 2000 /* events, journal rows */
@@ -79,6 +80,7 @@ struct controller {
     struct json_ring events, journal;
     /* Energy. */
     double watts, always_watts, saved_watts, saved_low_watts, saved_high_watts; /* NAN: unknown */
+    double saved_share[SAVINGS_LABELS]; /* of what these rest on; while they are known */
     int64_t ledger_wall_ms;
 };
 

@@ -64,6 +64,8 @@ static void show_now(struct controller *c, const struct picture *p)
     c->saved_watts = savings_j(&s);
     c->saved_low_watts = c->saved_watts - s.error_j;
     c->saved_high_watts = c->saved_watts + s.error_j;
+    for (int label = 0; label < SAVINGS_LABELS; label++)
+        c->saved_share[label] = savings_share(&s, (enum savings_label)label);
 }
 
 /* Of the first policy by name that has a price: what is in another one cannot be added to it. */

@@ -431,6 +431,16 @@ json_t *view_policy(struct controller *c, const struct policy *p)
 /* --- the cluster --------------------------------------------------------------------------------
  */
 
+/* Whose joules the saving rests on. */
+static json_t *view_saved_share(const struct controller *c)
+{
+    if (isnan(c->saved_watts))
+        return json_null();
+    return json_pack("{s:o, s:o, s:o}", "measured", view_number(c->saved_share[SAVINGS_MEASURED]),
+                     "estimated", view_number(c->saved_share[SAVINGS_ESTIMATED]), "assumed",
+                     view_number(c->saved_share[SAVINGS_ASSUMED]));
+}
+
 json_t *view_cluster(struct controller *c)
 {
     const struct cluster *k = c->cluster;
@@ -465,6 +475,7 @@ json_t *view_cluster(struct controller *c)
     view_set(s, "savedW", view_number(c->saved_watts));
     view_set(s, "savedLowW", view_number(c->saved_low_watts));
     view_set(s, "savedHighW", view_number(c->saved_high_watts));
+    view_set(s, "savedShare", view_saved_share(c));
     view_set(s, "sleeps", json_integer((json_int_t)sleeps));
     view_set(s, "wakes", json_integer((json_int_t)wakes));
     view_set(s, "moves", json_integer((json_int_t)k->moves));

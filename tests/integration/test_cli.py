@@ -641,6 +641,13 @@ def test_describe(served: Ctl, api: FakeApi) -> None:
     assert "Memory" not in text  # not known: left out
     assert "Events: none" in served("describe", "replica/small-1").stdout
     assert served("describe", "nodes").stdout.count("Conditions:") == 2
+    share = {"measured": 0.63, "estimated": 0.33, "assumed": 0.04}
+    saved = {"savedW": 112.0, "savedLowW": 98.0, "savedHighW": 130.0, "savedShare": share}
+    api.put("clusters", "c1", status=saved)
+    text = served("describe", "cluster", "c1").stdout
+    assert re.search(
+        r"^Saved: +112W \(98W\.\.130W\)\n  measured: +63%\n  estimated: +33%\n", text, re.M
+    )
 
 
 def test_explain(served: Ctl, api: FakeApi) -> None:

@@ -418,6 +418,73 @@ static void the_pools_curve_is_supposed(void **state)
     desk_done(&d);
 }
 
+/* A tells joules (measured) at half load, or none; b sleeps. */
+static void energy_report(struct desk *d, int64_t seconds, uint64_t watts)
+{
+    static const char *features[] = { "two_key" };
+    struct wire_report r = { .node = "a",
+                             .boot_id = "boot-1",
+                             .cluster_id = "desk",
+                             .epoch = 9,
+                             .sequence = ++d->sequence,
+                             .sent_wall_ms = d->wall_ms,
+                             .boot_ms = d->now_ms,
+                             .interval_ms = 5000,
+                             .energy_measured_uj = (uint64_t)seconds * watts * 1000000,
+                             .features = features,
+                             .n_features = 1 };
+    struct controller_event event = { .kind = CE_REPORT, .report = &r };
+
+    r.cpu.busy_ns = r.cpu.idle_ns = (uint64_t)seconds * 1000000000;
+    r.power.op = r.power.reason = "";
+    desk_step(d, &event);
+}
+
+static double share_of(const struct desk *d, const char *label)
+{
+    json_t *all = controller_get(d->core, "clusters", NULL, d->now_ms, d->wall_ms);
+    const json_t *status = json_object_get(json_array_get(all, 0), "status"),
+                 *share = json_object_get(status, "savedShare");
+    double value = json_is_null(share) ? NAN : json_number_value(json_object_get(share, label));
+    double saved = json_number_value(json_object_get(status, "savedW"));
+
+    if (share && !json_is_null(share)) {
+        assert_true(json_number_value(json_object_get(status, "savedLowW")) < saved);
+        assert_true(json_number_value(json_object_get(status, "savedHighW")) > saved);
+    }
+    json_decref(all);
+    return value;
+}
+
+/* Of 100 W used and 110 W that it would be, and of a sleeper: 10 W and the prior of 60 to 200 W. */
+static void a_saving_says_what_it_rests_on(void **state)
+{
+    struct node *b;
+    struct desk d;
+    double measured, estimated, assumed;
+
+    (void)state;
+    desk_init(&d);
+    assert_int_equal(desk_put(&d, POOL), 201);
+    desk_report(&d, "b", NULL, 0);
+    b = named_find(&d.core->cluster->nodes, "b");
+    b->record.state = NODE_ASLEEP;
+    b->record.entered_wall_ms = d.wall_ms;
+    desk_report(&d, "a", NULL, 0);
+    assert_true(isnan(share_of(&d, "measured"))); /* nothing is known of its load */
+    for (int64_t s = 0; s < 600; s += 5) {
+        energy_report(&d, s, 100);
+        desk_pass(&d, 5000);
+    }
+    measured = share_of(&d, "measured");
+    estimated = share_of(&d, "estimated");
+    assumed = share_of(&d, "assumed");
+    print_message("%g measured, %g estimated, %g assumed\n", measured, estimated, assumed);
+    assert_true(fabs(measured + estimated + assumed - 1) < 1e-9);
+    assert_true(measured > 0.5 && estimated > 0.2 && assumed > 0.01 && assumed < 0.1);
+    desk_done(&d);
+}
+
 /* Time passes, and what is to be planned is planned at once. */
 static void pass_and_plan(struct desk *d, struct brain *b, int64_t ms)
 {
@@ -575,6 +642,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_replica_is_replaced),
+        cmocka_unit_test(a_saving_says_what_it_rests_on),
         cmocka_unit_test(the_pools_curve_is_supposed),
         cmocka_unit_test(a_clock_set_back_is_followed),
         cmocka_unit_test(a_clock_set_back_hides_no_told_demand),
