@@ -32,13 +32,14 @@ static json_t *number_or_null(double v)
 }
 
 static json_t *explained(const char *singular, const json_t *object, const char *state,
-                         double joules, json_t *sentences)
+                         double used_j, double stake_j, json_t *sentences)
 {
     AUTO(strbuf) struct strbuf name = STRBUF_INIT;
 
     strbuf_printf(&name, "%s/%s", singular, look_name(object));
-    return json_pack("{s:s, s:s, s:o, s:o}", "object", strbuf_text(&name), "state", state,
-                     "joulesAtStake", number_or_null(joules), "sentences", sentences);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o}", "object", strbuf_text(&name), "state", state,
+                     "joulesUsed", number_or_null(used_j), "joulesAtStake", number_or_null(stake_j),
+                     "sentences", sentences);
 }
 
 static const char *text_or(const json_t *object, const char *path, const char *otherwise)
@@ -114,16 +115,22 @@ static const char *cycle_from(const json_t *node)
     return strcmp(from, "declared") == 0 ? " (as its pool declares)" : " (estimated)";
 }
 
-static void say_stake(json_t *sentences, const json_t *node)
+/* NAN: nothing. */
+static double stake_of(const json_t *node)
 {
     double joules = look_number(node, "status.plan.joulesAtStake");
+
+    return joules == 0 ? NAN : joules;
+}
+
+static void say_stake(json_t *sentences, const json_t *node)
+{
+    double joules = stake_of(node);
     double off_s = look_number(node, "status.plan.offS");
     double cycle_j = look_number(node, "status.curve.cycleJ");
     double even_s = look_number(node, "status.curve.breakEvenS");
     char a[HUMAN_MAX], b[HUMAN_MAX];
 
-    if (joules == 0)
-        joules = NAN; /* nothing is at stake */
     if (isfinite(joules) && isfinite(off_s) && off_s > 0)
         say(sentences, "At stake: %s over %s of sleep.", human_joules(joules, a),
             human_ms(off_s * 1000, b));
@@ -150,6 +157,20 @@ static void say_watts(json_t *sentences, const json_t *node)
         say(sentences, "What it draws is not known now.");
 }
 
+/* Returns the sum; NAN: not known. */
+static double say_used(json_t *sentences, const json_t *node)
+{
+    double measured = look_number(node, "status.energy.measuredJ");
+    double estimated = look_number(node, "status.energy.estimatedJ");
+    char a[HUMAN_MAX], b[HUMAN_MAX];
+
+    if (isfinite(measured) && isfinite(estimated))
+        say(sentences,
+            "It has used %s by its own meters, and %s as estimated, since huddle knows it.",
+            human_joules(measured, a), human_joules(estimated, b));
+    return measured + estimated;
+}
+
 json_t *explanation_of_node(const json_t *node, const json_t *replicas, int64_t now_ms)
 {
     const char *state = text_or(node, "status.state", "unknown");
@@ -157,6 +178,7 @@ json_t *explanation_of_node(const json_t *node, const json_t *replicas, int64_t 
     const json_t *problems = look(node, "status.agent.problems");
     json_t *sentences = json_array();
     char age[HUMAN_MAX];
+    double used_j;
 
     say(sentences, "Node %s is %s for %s%s%s: %s.", look_name(node), state,
         age_of(node, "status.since", now_ms, age), pool ? ", in pool " : ", in no pool",
@@ -170,18 +192,79 @@ json_t *explanation_of_node(const json_t *node, const json_t *replicas, int64_t 
     say_sleep(sentences, node, state);
     say_stake(sentences, node);
     say_watts(sentences, node);
+    used_j = say_used(sentences, node);
     for (size_t i = 0; i < json_array_size(problems); i++)
         say(sentences, "Its agent misses something: %s; remedy: %s.",
             text_or(json_array_get(problems, i), "what", "?"),
             text_or(json_array_get(problems, i), "fix", "?"));
-    return explained("node", node, state, look_number(node, "status.plan.joulesAtStake"),
-                     sentences);
+    return explained("node", node, state, used_j, stake_of(node), sentences);
 }
 
 /* --- replicas ----------------------------------------------------------------------------------
  */
 
-json_t *explanation_of_replica(const json_t *replica, int64_t now_ms)
+static const json_t *named(const json_t *items, const char *name)
+{
+    for (size_t i = 0; name && i < json_array_size(items); i++) {
+        const char *own = look_text(json_array_get(items, i), "name");
+
+        if (own && strcmp(own, name) == 0)
+            return json_array_get(items, i);
+    }
+    return NULL;
+}
+
+/* The placement that names it: as staying, as replaced, or as started by the plan. */
+static const json_t *placement_of(const json_t *plan, const char *uid)
+{
+    static const char *const KEYS[] = { "replica", "replaces", "uid" };
+    const json_t *items = look(plan, "spec.placements");
+
+    for (size_t k = 0; k < sizeof(KEYS) / sizeof(KEYS[0]); k++)
+        for (size_t i = 0; i < json_array_size(items); i++) {
+            const char *text = look_text(json_array_get(items, i), KEYS[k]);
+
+            if (text && strcmp(text, uid) == 0)
+                return json_array_get(items, i);
+        }
+    return NULL;
+}
+
+static void say_moves(json_t *sentences, const json_t *placement)
+{
+    const char *node = text_or(placement, "node", "?");
+    const char *state = text_or(placement, "state", "pending");
+    const char *why = look_text(placement, "why");
+
+    say(sentences, "The plan %s %s: it goes once the new one serves there (%s%s%s).",
+        look_true(placement, "renews") ? "has one of the newest version in its place on node"
+                                       : "moves it to node",
+        node, state, why ? ": " : "", why ? why : "");
+}
+
+static void say_place(json_t *sentences, const json_t *replica, const json_t *plan)
+{
+    const json_t *placement = placement_of(plan, look_name(replica));
+    const char *replaces = look_text(placement, "replaces");
+    const json_t *model = named(look(plan, "spec.models"), look_text(replica, "spec.model"));
+    const json_t *node = named(look(plan, "spec.nodes"), look_text(replica, "spec.node"));
+    double target = look_number(model, "target");
+
+    if (!plan || !look_true(plan, "status.inForce"))
+        return;
+    if (replaces && strcmp(replaces, look_name(replica)) == 0) {
+        say_moves(sentences, placement);
+    } else if (isfinite(target)) {
+        say(sentences,
+            placement ? "The plan keeps it: one of %.0f that its model should have."
+                      : "The plan does not need it: %.0f of its model are enough.",
+            target);
+    }
+    if (look_text(node, "why"))
+        say(sentences, "Its node in the plan: %s.", look_text(node, "why"));
+}
+
+json_t *explanation_of_replica(const json_t *replica, const json_t *plan, int64_t now_ms)
 {
     const char *phase = text_or(replica, "status.phase", "unknown");
     const char *why = look_text(replica, "status.why"),
@@ -199,6 +282,7 @@ json_t *explanation_of_replica(const json_t *replica, int64_t now_ms)
         age_of(replica, "metadata.creationTimestamp", now_ms, a));
     if (why)
         say(sentences, "Why here: %s.", why);
+    say_place(sentences, replica, plan);
     if (look_true(replica, "status.outdated"))
         say(sentences, "It runs an older version of its model and goes once a new one serves.");
     if (reason)
@@ -216,7 +300,7 @@ json_t *explanation_of_replica(const json_t *replica, int64_t now_ms)
             say(sentences, "That is %s on average.",
                 human_watts((idle + dynamic) * 1000 / (double)(now_ms - since_ms), a));
     }
-    return explained("replica", replica, phase, idle + dynamic, sentences);
+    return explained("replica", replica, phase, idle + dynamic, NAN, sentences);
 }
 
 /* --- models ------------------------------------------------------------------------------------
@@ -298,5 +382,5 @@ json_t *explanation_of_model(const json_t *model, const json_t *replicas, int64_
             human_joules(idle + dynamic, a), human_joules(dynamic, b), human_joules(idle, c));
     return explained("servedmodel", model,
                      look_true(model, "status.sloBroken") ? "SLO broken" : "served", idle + dynamic,
-                     sentences);
+                     NAN, sentences);
 }

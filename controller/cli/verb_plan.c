@@ -205,10 +205,15 @@ static json_t *replicas_of(struct cli *c, const char *path, const char *name)
 
 static json_t *explain_object(struct cli *c, const struct target *t, const json_t *object)
 {
-    json_t *replicas = NULL, *told;
+    json_t *replicas = NULL, *told, *plan = NULL;
+    struct err e = ERR_INIT;
 
-    if (strcmp(t->kind->name, "Replica") == 0)
-        return explanation_of_replica(object, c->now_ms);
+    if (strcmp(t->kind->name, "Replica") == 0) {
+        (void)listing_get(&c->session, kind_find("plan", &e), "current", &plan, &e);
+        told = explanation_of_replica(object, plan, c->now_ms); /* there may be none yet */
+        json_decref(plan);
+        return told;
+    }
     if (strcmp(t->kind->name, "Node") == 0) {
         replicas = replicas_of(c, "spec.node", t->name);
         told = explanation_of_node(object, replicas, c->now_ms);

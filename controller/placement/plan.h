@@ -1,7 +1,7 @@
 /* A plan is data: what should run where, which nodes may sleep and which must wake, and why. It is
- * made from one snapshot by the planner (brain.h), proven by plan_check, shown by explain and
- * carried out, as far as budgets and the present facts allow, by reconcile. It holds a reference on
- * its snapshot; indices refer to that snapshot. */
+ * made from one snapshot by the planner (brain.h), proven by plan_check, shown by the API
+ * (view_plan.c) and carried out, as far as budgets and the present facts allow, by reconcile. It
+ * holds a reference on its snapshot; indices refer to that snapshot. */
 #ifndef HUDDLE_PLAN_H
 #define HUDDLE_PLAN_H
 

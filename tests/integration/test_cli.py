@@ -466,7 +466,7 @@ NODE = {
             "verdict": "stay",
             "why": "awake: in use",
             "wattsAfter": 160.0,
-            "joulesAtStake": None,
+            "joulesAtStake": 0.0,
         },
         "agent": {"version": "0.1.0", "problems": [{"what": "no RAPL", "fix": "run as root"}]},
     },
@@ -660,6 +660,7 @@ def test_explain(served: Ctl, api: FakeApi) -> None:
         "It may not sleep now: cooling down after the last change.",
         "A power cycle of it costs 9kJ (estimated) and pays off after 12m asleep.",
         "It draws 153W (measured); 160W after the plan (estimated).",
+        "It has used 12.3MJ by its own meters, and 0J as estimated, since huddle knows it.",
         "Its agent misses something: no RAPL; remedy: run as root.",
     ):
         assert sentence in text
@@ -668,9 +669,64 @@ def test_explain(served: Ctl, api: FakeApi) -> None:
     assert asleep["object"] == "node/n2" and asleep["joulesAtStake"] == 4.2e6
     assert "At stake: 4.2MJ over 5h of sleep." in asleep["sentences"]
     assert "What it draws is not known now." in asleep["sentences"]
+    assert asleep["joulesUsed"] == 12345678
+    awake = json.loads(served("explain", "node/n1", "-o", "json").stdout)
+    assert awake["joulesAtStake"] is None  # the plan does nothing to it
     replica = served("explain", "replica", "small-1").stdout
     assert "Why here: its node is awake anyway." in replica
     assert "It has used 400J: 300J for its work, 100J as its share" in replica
+    assert "plan" not in replica  # there is none
+
+
+@pytest.mark.parametrize(
+    "placements, sentence",
+    [
+        (
+            [{"model": "small", "node": "n1", "replica": "small-1", "replaces": None}],
+            "The plan keeps it: one of 2 that its model should have.",
+        ),
+        (
+            [
+                {
+                    "node": "n2",
+                    "replica": None,
+                    "replaces": "small-1",
+                    "state": "starting",
+                    "why": "",
+                }
+            ],
+            "The plan moves it to node n2: it goes once the new one serves there (starting).",
+        ),
+        (
+            [{"node": "n2", "replaces": "small-1", "renews": True, "why": "backing off"}],
+            "in its place on node n2: it goes once the new one serves there (pending: backing off).",
+        ),
+        (
+            [{"node": "n1", "replica": None, "uid": "small-1", "replaces": "small-0"}],
+            "The plan keeps it: one of 2 that its model should have.",
+        ),
+        (
+            [{"node": "n1", "replica": "small-2"}],
+            "The plan does not need it: 2 of its model are enough.",
+        ),
+    ],
+)
+def test_a_replicas_place_in_the_plan(
+    served: Ctl, api: FakeApi, placements: list[dict[str, Any]], sentence: str
+) -> None:
+    fill(api)
+    spec = {
+        "models": [{"name": "other", "target": 9}, {"name": "small", "target": 2}],
+        "nodes": [{"name": "n1", "why": "awake: in use"}],
+        "placements": placements,
+    }
+    api.put("plans", "current", spec=spec, status={"inForce": True})
+    told = json.loads(served("explain", "replica", "small-1", "-o", "json").stdout)
+    assert any(sentence in text for text in told["sentences"]), told
+    assert "Its node in the plan: awake: in use." in told["sentences"]
+    assert told["joulesUsed"] == 400 and told["joulesAtStake"] is None
+    api.put("plans", "current", spec=spec, status={"inForce": False})
+    assert "plan" not in served("explain", "replica", "small-1").stdout
 
 
 def test_plan(served: Ctl, api: FakeApi) -> None:

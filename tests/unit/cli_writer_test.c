@@ -274,7 +274,8 @@ static void assert_quiet(const struct strbuf *out)
 static void show_all(const json_t *object)
 {
     json_t *list = json_pack("[O, i, n]", object, 5);
-    json_t *told[3] = { explanation_of_node(object, list, NOW), explanation_of_replica(object, NOW),
+    json_t *told[3] = { explanation_of_node(object, list, NOW),
+                        explanation_of_replica(object, object, NOW),
                         explanation_of_model(object, list, NOW) };
 
     for (const struct kind *k = kinds(); k->name; k++) {
