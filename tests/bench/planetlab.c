@@ -2,6 +2,9 @@
  *
  *     planetlab [-o table|json] [--keep-idle] [--references] FOLDER ...
  *
+ * --keep-idle is the variant in which machines that ask for nothing live on. huddle is its planner
+ * of tenants whose use fluctuates (tenancy.h), with its default prices.
+ *
  * A folder is a day: a file a machine, 288 lines of CPU percent. The arena is planetlab_arena.h.
  * Beside huddle stand the policies of CloudSim: as measured there (cloudsim-results.tsv beside the
  * folder), or run here where nothing is known or with --references, which is also the gate: kWh to
@@ -17,6 +20,7 @@
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 #include "tests/bench/planetlab_arena.h"
+#include "tests/bench/planetlab_huddle.h"
 
 struct row {
     char day[64], policy[32];
@@ -128,6 +132,17 @@ static int run_reference(struct bench *b, const char *folder, size_t k, struct e
     return r;
 }
 
+static int run_huddle(struct bench *b, const char *folder, struct err *e)
+{
+    struct pl_huddle state = { 0 };
+    struct pl_policy p = pl_huddle_policy(&state);
+    struct row *row;
+    int r = run_policy(b, folder, "huddle", &p, &row, e);
+
+    pl_huddle_done(&state);
+    return r;
+}
+
 static int run_day(struct bench *b, const char *folder, struct err *e)
 {
     double bound = 0;
@@ -141,6 +156,7 @@ static int run_day(struct bench *b, const char *folder, struct err *e)
     pl_arena_done(a);
     for (size_t k = 0; k < ARRAY_LEN(references) && r == 0; k++)
         r = run_reference(b, folder, k, e);
+    r = r < 0 ? r : run_huddle(b, folder, e);
     for (size_t i = first; i < b->n_rows; i++)
         b->rows[i].result.bound_kwh = bound;
     return r;

@@ -414,24 +414,20 @@ static int read_vm(struct pl_vm *v, const char *path, struct err *e)
     return 0;
 }
 
-/* Sum of all requests, by the trapezoid of the arena's frames: on fully loaded hosts of the more
- * frugal type. */
+/* All that is requested at the steps, each for a whole step, on fully loaded hosts of the more
+ * frugal type: as in the arena's bounds.tsv. */
 static double bound_kwh(const struct pl_arena *a)
 {
     double mips_s = 0;
 
-    for (uint32_t i = 0; i < a->n_vms; i++) {
-        bool gone = false;
-
-        for (int k = 1; k < PL_STEPS && !gone; k++) {
+    for (uint32_t i = 0; i < a->n_vms; i++)
+        for (int k = 1; k < PL_STEPS; k++) {
             double now = pl_utilisation(&a->vms[i], 0.1 + PL_STEP_S * k);
 
-            gone = !a->keep_idle && now == 0;
-            if (!gone && k + 1 < PL_STEPS)
-                mips_s += a->vms[i].mips * PL_STEP_S *
-                          (now + pl_utilisation(&a->vms[i], 0.1 + PL_STEP_S * (k + 1))) / 2;
+            if (!a->keep_idle && now == 0)
+                break; /* destroyed */
+            mips_s += a->vms[i].mips * PL_STEP_S * now;
         }
-    }
     return mips_s * g5_watts[10] / 5320 / 3.6e6;
 }
 
