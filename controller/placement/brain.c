@@ -33,6 +33,7 @@ struct brain {
     struct mind *minds; /* by name */
     size_t n_minds, cap_minds;
     uint64_t seed, plans;
+    struct wanted wanted;
     int64_t step_ms; /* of the last plan */
     size_t next;     /* mind that is asked first whether a contest is due */
 };
@@ -232,6 +233,7 @@ static void look_out(const struct brain *b, const struct plan *plan, struct outl
     for (uint32_t i = 0; i < plan->snapshot->n_models; i++)
         past[i] = ensemble_series(b->minds[i].forecaster);
     outlook_init(o, plan->snapshot, plan->models, past);
+    o->wanted = &b->wanted;
 }
 
 static void prove(struct plan *plan)
@@ -263,6 +265,7 @@ static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
     size_models(b, plan);
     packing_init(&p, plan->snapshot, plan->models, max_steps);
     packing_solve(&p);
+    wanted_add(&b->wanted, plan->snapshot, plan->models);
     look_out(b, plan, o);
     evacuation(&p, o, plan->nodes);
     wake_spares(&p);

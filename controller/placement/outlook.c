@@ -49,7 +49,9 @@ static void add_past(struct outlook *o, const struct snap_model *m, const struct
 void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
                   const struct series *const *past)
 {
-    *o = (struct outlook){ .step_s = (double)s->step_ms / 1000, .forecast = true };
+    *o = (struct outlook){ .now_ms = s->now_ms,
+                           .step_s = (double)s->step_ms / 1000,
+                           .forecast = true };
     o->n_ahead = FORECAST_STEPS_MAX;
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct plan_model *m = &models[i];
@@ -71,6 +73,32 @@ static bool suffices(const struct outlook_need *room, const struct outlook_need 
            need->memory_bytes <= FILLED * room->memory_bytes && need->gpu_milli <= room->gpu_milli;
 }
 
+void wanted_add(struct wanted *w, const struct snapshot *s, const struct plan_model *models)
+{
+    struct outlook_need need = { 0 };
+
+    for (uint32_t i = 0; i < s->n_models; i++)
+        add(&need, &s->models[i], models[i].target);
+    w->plan[w->next].at_ms = s->now_ms;
+    w->plan[w->next].need = need;
+    w->next = (w->next + 1) % WANTED;
+    w->n += w->n < WANTED;
+}
+
+/* Since a plan wanted more; INFINITY: none that is remembered did. */
+static double unwanted_s(const struct outlook *o, const struct outlook_need *room)
+{
+    const struct wanted *w = o->wanted;
+
+    for (uint32_t k = 1; w && k <= w->n; k++) {
+        uint32_t at = (w->next + WANTED - k) % WANTED;
+
+        if (!suffices(room, &w->plan[at].need))
+            return (double)(o->now_ms - w->plan[at].at_ms) / 1000;
+    }
+    return INFINITY;
+}
+
 double outlook_off_s(const struct outlook *o, const struct outlook_need *room)
 {
     uint32_t ahead = 0, past = 0;
@@ -83,6 +111,8 @@ double outlook_off_s(const struct outlook *o, const struct outlook_need *room)
     ahead_s = ahead * o->step_s;
     past_s = past * o->step_s;
     if (!o->forecast)
-        return fmin(past_s, ahead < o->n_ahead ? ahead_s : INFINITY);
-    return ahead < o->n_ahead ? ahead_s : fmax(ahead_s, past_s);
+        ahead_s = fmin(past_s, ahead < o->n_ahead ? ahead_s : INFINITY);
+    else if (ahead >= o->n_ahead)
+        ahead_s = fmax(ahead_s, past_s);
+    return fmin(ahead_s, unwanted_s(o, room));
 }

@@ -12,7 +12,20 @@ struct outlook_need {
     double cpu_milli, memory_bytes, gpu_milli;
 };
 
+/* What the plans so far wanted of all nodes together: the newest WANTED plans. Plain data;
+ * zero-initialised is empty. */
+#define WANTED 512u
+struct wanted {
+    struct {
+        int64_t at_ms; /* boot time of the plan */
+        struct outlook_need need;
+    } plan[WANTED];
+    uint32_t n, next;
+};
+
 struct outlook {
+    const struct wanted *wanted; /* borrowed; NULL: nothing is known */
+    int64_t now_ms;
     double step_s;
     uint32_t n_ahead, n_past;
     bool forecast; /* every model with demand has one */
@@ -24,9 +37,14 @@ struct outlook {
 void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
                   const struct series *const *past);
 
+/* Notes what this plan wants: the targets of its models. */
+void wanted_add(struct wanted *w, const struct snapshot *s, const struct plan_model *models);
+
 /* Seconds for which `room` is expected to do, found at the policy's confidence: by the forecast as
  * long as it reaches; without one as long as it would have done until now (what has been quiet for
- * long is expected to stay quiet for as long). */
+ * long is expected to stay quiet for as long). Never longer than since a plan last wanted more than
+ * `room`: who sleeps only after having been idle for as long as a power cycle is worth pays at most
+ * twice what is least, whatever comes (rent or buy: Karlin, Manasse, McGeoch and Owicki 1994). */
 double outlook_off_s(const struct outlook *o, const struct outlook_need *room);
 
 #endif

@@ -50,7 +50,7 @@ static double lasting_need(const struct snapshot *s, const struct snap_model *m,
     if (out->predictive) {
         uint32_t lead = steps_of(s, policy_boot_ms(s, m) + m->load_p99_ms + s->step_ms);
 
-        return fmax(out->demand_need,
+        return fmax(fmax(out->demand_need, recent_peak(past, window)),
                     forecast_peak(&out->forecast, policy->quantile, 0, lead + window));
     }
     return fmax(out->demand_need, MARGIN * recent_peak(past, window));

@@ -18,6 +18,8 @@
 #define CYCLES_PER_DAY 6 /* as a PowerPool's default */
 #define HOURS 24
 #define HOUR_S 3600.0
+#define SLOW_S 15.0      /* a wait that misses the SLO: what is counted as late */
+#define SLOW_INTERVALS 2 /* in a row, as the controller wants it */
 
 struct planned {
     struct brain *brain;
@@ -37,6 +39,7 @@ struct planned {
     size_t cap_number;
     uint64_t *mask; /* devices, by number */
     char (*uids)[NAME];
+    uint32_t *slow;           /* by model: intervals in a row with too long a wait */
     uint16_t (*slept)[HOURS]; /* sleeps by node and hour of the last day */
     int64_t hour;
     uint64_t version;
@@ -88,6 +91,7 @@ static void describe_models(struct planned *p, const struct rack_hardware *hw,
 
     p->specs = xcalloc(load->n_models, sizeof(*p->specs));
     p->models = xcalloc(load->n_models, sizeof(*p->models));
+    p->slow = xcalloc(load->n_models, sizeof(*p->slow));
     p->observations = xcalloc(load->n_models, sizeof(*p->observations));
     for (uint32_t m = 0; m < load->n_models; m++) {
         uint32_t slots = load->model[m].slots;
@@ -146,6 +150,7 @@ void planned_free(struct planned *p)
     free(p->mask);
     free(p->uids);
     free(p->slept);
+    free(p->slow);
     free(p);
 }
 
@@ -299,6 +304,19 @@ static void see_demand(struct planned *p, const struct rack *r, int64_t steps)
     }
 }
 
+/* How long the newest request waits; two intervals above the SLO break it (G7). */
+static void see_latency(struct planned *p, const struct rack *r)
+{
+    for (uint32_t m = 0; m < r->load->n_models; m++) {
+        double can = r->serving[m] * r->load->model[m].capacity;
+        double wait_s = can > 0 ? r->backlog[m] / can : 0;
+
+        p->slow[m] = wait_s > SLOW_S ? p->slow[m] + 1 : 0;
+        p->models[m].latency_ms = 1000 * wait_s;
+        p->models[m].slo_broken = p->slow[m] >= SLOW_INTERVALS;
+    }
+}
+
 static struct snapshot *see(struct planned *p, const struct rack *r, int64_t steps)
 {
     struct snapshot *s = xcalloc(1, sizeof(*s));
@@ -306,6 +324,7 @@ static struct snapshot *see(struct planned *p, const struct rack *r, int64_t ste
     see_nodes(p, r);
     see_replicas(p, r);
     see_demand(p, r, steps);
+    see_latency(p, r);
     *s = (struct snapshot){
         .version = ++p->version,
         .now_ms = (int64_t)(1000 * r->load->step_s * (double)r->step),

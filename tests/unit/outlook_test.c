@@ -1,0 +1,63 @@
+/* For how long a room is expected to do, by what plans wanted before. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "controller/placement/outlook.h"
+#include "tests/unit/brain_world.h"
+
+/* Plans a minute apart: the third wants three replicas of 2000 milli-CPUs, the others one. */
+static void not_longer_than_since_a_plan_wanted_more(void **state)
+{
+    static const uint32_t targets[] = { 1, 1, 3, 1, 1 };
+    const struct outlook_need tight = { 4000, 1e12, 0 }, wide = { 8000, 1e12, 0 };
+    struct world *w = xcalloc(1, sizeof(*w));
+    struct wanted *wanted = xcalloc(1, sizeof(*wanted));
+    struct outlook *o = xcalloc(1, sizeof(*o));
+    const struct series *none[1] = { NULL };
+    struct plan_model m = { 0 };
+
+    (void)state;
+    world_init(w, 2, 1);
+    for (int k = 0; k < 5; k++) {
+        struct snapshot *s;
+
+        w->step = 60 * (int64_t)k;
+        s = world_snapshot(w);
+        m.target = targets[k];
+        wanted_add(wanted, s, &m);
+        outlook_init(o, s, &m, none);
+        free(s);
+    }
+    o->forecast = true; /* that nothing more is needed for 64 steps of a second */
+    o->n_past = OUTLOOK_PAST;
+    assert_true(outlook_off_s(o, &wide) >= 64);
+    o->wanted = wanted;
+    assert_true(outlook_off_s(o, &wide) >= 64); /* it never was too small */
+    o->now_ms += 5000;
+    assert_true(outlook_off_s(o, &tight) == 125);
+    for (int k = 0; k < 600; k++) { /* the ring turns over: what is forgotten holds nobody */
+        struct snapshot *s = world_snapshot(w);
+
+        wanted_add(wanted, s, &m);
+        free(s);
+    }
+    assert_true(outlook_off_s(o, &tight) > 125);
+    free(o);
+    free(wanted);
+    free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(not_longer_than_since_a_plan_wanted_more),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
