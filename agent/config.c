@@ -66,6 +66,10 @@ static const struct field FIELDS[] = {
       "what the CPU of a model is to its replicas: quota (never more), or share (at least that, "
       "and more while others leave it)",
       NULL },
+    { "cpuCapacity", FIELD_CPU, C(cpu_capacity_milli), "0", 0, 100000000, NULL,
+      "most CPU that the node offers to replicas, where other work runs beside them; all that it "
+      "has, or that its control group allows, when 0",
+      NULL },
     { "metricsListen", FIELD_TEXT, C(metrics_listen), "", 0, 0, NULL,
       "address and port of a metrics page for Prometheus; off when empty", NULL },
     LOG_SETTINGS_FIELDS(C(log)),

@@ -31,6 +31,7 @@ struct agent_config {
     } power_off;
     char *power_model, *nvml_library, *cgroup;
     int cpu_limit; /* quota, share */
+    int64_t cpu_capacity_milli; /* most that the node offers; 0: all that it has */
     char *metrics_listen;
     struct {
         char *host; /* of metrics_listen; NULL: off */

@@ -87,12 +87,14 @@ static const char *virtualization(const char *sys, const char *proc, const char 
 static void set_capacity(struct inventory *i, const struct inventory_source *from,
                          const char *cgroups, const char *proc)
 {
-    uint64_t limit = cgroup_cpu_limit_milli(cgroups, proc);
+    const uint64_t limits[] = { cgroup_cpu_limit_milli(cgroups, proc),
+                                (uint64_t)from->config->cpu_capacity_milli };
 
     i->wire.cpus = from->sample->cpu.online;
     i->wire.cpu_milli = (uint64_t)i->wire.cpus * 1000;
-    if (limit > 0 && (limit < i->wire.cpu_milli || i->wire.cpu_milli == 0))
-        i->wire.cpu_milli = limit;
+    for (size_t k = 0; k < ARRAY_LEN(limits); k++)
+        if (limits[k] > 0 && (limits[k] < i->wire.cpu_milli || i->wire.cpu_milli == 0))
+            i->wire.cpu_milli = limits[k];
     i->wire.memory_bytes = from->sample->memory.valid ? from->sample->memory.total_bytes : 0;
 }
 

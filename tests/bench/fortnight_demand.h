@@ -24,7 +24,7 @@ struct fortnight { /* owns what `load` borrows */
     struct rack_load load;
     double *rate;
     bool *blind;
-    char names[RACK_MODELS_MAX][8];
+    char names[RACK_MODELS_MAX][16];
     double capacity; /* of every replica, req/s */
 };
 

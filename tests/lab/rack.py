@@ -102,6 +102,7 @@ stateDir: {node.folder}/state
 runtimesDir: {runtimes}
 allowSleep: true
 cpuLimit: share
+cpuCapacity: {self.cpu_milli}m
 labels: {{rack: demo}}
 controller:
   url: https://{CONTROLLER_ADDRESS}:{PORT}

@@ -512,6 +512,9 @@ static void test_inventory(void **state)
     assert_string_equal(w->labels[0].key, "a");
     assert_int_equal(w->n_runtimes, 2);
     assert_true(w->allow_sleep && !w->allow_commands);
+    c->cpu_capacity_milli = 1500;
+    AUTO(inventory) struct inventory *less = inventory_new(&from);
+    assert_int_equal(inventory_wire(less)->cpu_milli, 1500);
 }
 
 static void test_address_that_faces_the_controller(void **state)
