@@ -30,7 +30,7 @@ struct agent_config {
         char *wake_alarm;
     } power_off;
     char *power_model, *nvml_library, *cgroup;
-    int cpu_limit; /* quota, share */
+    int cpu_limit;              /* quota, share */
     int64_t cpu_capacity_milli; /* most that the node offers; 0: all that it has */
     char *metrics_listen;
     struct {
