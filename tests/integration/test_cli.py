@@ -534,8 +534,21 @@ def test_get_in_every_format(served: Ctl, api: FakeApi) -> None:
     assert served("get", "nodes", "-l", "rack=a,!x", "-o", "name").stdout == "node/n1\n"
 
 
+def simulated(folder: pathlib.Path) -> list[str]:
+    """What `simulate` needs: the demo's rack, and half an hour of one of its models."""
+    demo = ROOT / "deploy/examples/demo"
+    manifests = [(demo / name).read_text() for name in ("rack.yaml", "models.yaml")]
+    (folder / "rack.yaml").write_text("---\n".join(manifests))
+    rows = ["time,small"] + [f"{60 * k},{20 + k}" for k in range(30)]
+    (folder / "history.csv").write_text("\n".join(rows) + "\n")
+    files = ["--history", str(folder / "history.csv"), "--nodes", str(folder / "rack.yaml")]
+    return [*files, "--count", "4", "--size", "cpu=100m,memory=1Gi", "--watts", "60,250"]
+
+
 @pytest.mark.parametrize("flag", ["-o", "--dry-run"])
-def test_what_a_verb_offers_it_takes(served: Ctl, api: FakeApi, flag: str) -> None:
+def test_what_a_verb_offers_it_takes(
+    served: Ctl, api: FakeApi, flag: str, tmp_path: pathlib.Path
+) -> None:
     """Each word that the help and the completion of a verb name for a flag."""
     fill(api)
     api.put("plans", "current", spec={}, status={})
@@ -547,6 +560,7 @@ def test_what_a_verb_offers_it_takes(served: Ctl, api: FakeApi, flag: str) -> No
         "apply": ["-f", str(pool)],
         "delete": ["-f", str(pool), "--ignore-not-found"],
         "token create": ["bob", "--role", "viewer"],
+        "simulate": simulated(tmp_path),
     }
     tried = 0
     for verb in verbs(served):
