@@ -9,6 +9,7 @@
 
 #include "controller/forecast/ensemble.h"
 #include "controller/placement/evacuation.h"
+#include "controller/placement/filling.h"
 #include "controller/placement/packing.h"
 #include "controller/placement/plan_check.h"
 #include "controller/placement/plan_write.h"
@@ -264,7 +265,7 @@ static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
 
     size_models(b, plan);
     packing_init(&p, plan->snapshot, plan->models, max_steps);
-    packing_solve(&p);
+    filling(&p);
     wanted_add(&b->wanted, plan->snapshot, plan->models);
     look_out(b, plan, o);
     evacuation(&p, o, plan->nodes);

@@ -58,10 +58,6 @@ void packing_done(struct packing *p);
 /* Is it a live replica that counts as placed? */
 bool packing_counts(const struct snap_replica *r);
 
-/* Takes surplus away, starts what is missing (opening nodes where needed) and moves replicas off
- * nodes that are on their way to sleep or drained by a person. */
-void packing_solve(struct packing *p);
-
 /* The best node for one more replica of the model among those of one kind; NO_INDEX: none. Never
  * `but`, never a closed one; `busy_only` leaves out empty ones. */
 uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_t but,

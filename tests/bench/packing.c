@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "controller/placement/bound.h"
+#include "controller/placement/filling.h"
 #include "controller/placement/packing.h"
 #include "proto/base/array.h"
 #include "tests/bench/packing_instance.h"
@@ -150,7 +151,7 @@ static int run(struct bench *b, const char *path, struct err *e)
     if (r == 0) {
         begin = cpu_s();
         packing_init(&p, &c.snapshot, c.models, PLAN_STEPS);
-        packing_solve(&p);
+        filling(&p);
         o.used = recount(&i, &p);
         replicas = xcalloc(i.n_kinds + 1, sizeof(*replicas));
         for (size_t k = 0; k < i.n_kinds; k++)

@@ -1,0 +1,133 @@
+/* Which node is best for one more replica: best fit on CPU, memory and devices. */
+#include <math.h>
+
+#include "controller/placement/packing_private.h"
+
+static bool admits(const struct packing *p, uint32_t model, uint32_t node)
+{
+    const struct served_model *spec = packing_spec(p, model);
+    int64_t there;
+
+    if (!snapshot_eligible(&p->s->models[model], node))
+        return false;
+    there = tally_get(&p->on_node, model, node);
+    if (spec->placement.max_per_node >= 0 && there >= spec->placement.max_per_node)
+        return false;
+    if (spec->port > 0 && there > 0)
+        return false; /* a fixed port is free once per node */
+    return there == 0 || p->crowd || (int64_t)p->spread_over[model] >= spec->placement.min_nodes;
+}
+
+/* On a node with devices: what the replica makes useless for the others. */
+static bool device_score(const struct packing *p, uint32_t model, uint32_t node, double *ret_score,
+                         uint64_t *ret_mask)
+{
+    const struct served_model *spec = packing_spec(p, model);
+    double cost;
+
+    if (!mix_cost(&p->mix, &p->peak[node], &p->s->nodes[node], spec, p->held[node] == 0, &cost,
+                  ret_mask))
+        return false;
+    *ret_score = 40 * cost; /* an empty node costs 8, as one without devices does */
+    if (spec->resources.gpu_milli <= 0 && p->plain_hosts)
+        *ret_score += 16; /* devices are left to those that need them */
+    return true;
+}
+
+/* On a node without: little left over, not empty. */
+static bool plain_score(const struct packing *p, uint32_t model, uint32_t node, double *ret_score,
+                        uint64_t *ret_mask)
+{
+    const struct snap_node *n = &p->s->nodes[node];
+    const struct served_model *spec = packing_spec(p, model);
+    const struct room *r = &p->peak[node];
+    double sum = 0;
+
+    if (!room_fits(r, n, spec, ret_mask))
+        return false;
+    if (n->cpu_milli > 0)
+        sum += (double)(r->cpu_milli - spec->resources.cpu_milli) / (double)n->cpu_milli;
+    if (n->memory_bytes > 0)
+        sum += (double)(r->memory_bytes - spec->resources.memory_bytes) / (double)n->memory_bytes;
+    if (p->held[node] == 0)
+        sum += 8;
+    *ret_score = sum;
+    return true;
+}
+
+/* Lower is better: fitting, few of the model in the domain, frugal, soon there. False: no room. */
+static bool score(const struct packing *p, uint32_t model, uint32_t node, double *ret_score,
+                  uint64_t *ret_mask)
+{
+    const struct snap_node *n = &p->s->nodes[node];
+    double sum;
+
+    if (n->n_gpus > 0 ? !device_score(p, model, node, &sum, ret_mask)
+                      : !plain_score(p, model, node, &sum, ret_mask))
+        return false;
+    if (n->cpu_milli > 0)
+        sum += 0.02 * node_curve_watts(&n->curve, 0.7) * 1000 / (double)n->cpu_milli;
+    if (p->host[node] == HOST_ASLEEP)
+        sum += n->curve.boot_p99_s / 60;
+    if (packing_spreads(p, model))
+        sum += 64 * (double)tally_get(&p->on_domain, model, packing_domain(p, model, node));
+    *ret_score = sum;
+    return true;
+}
+
+uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_t but,
+                      bool busy_only, uint64_t *ret_mask)
+{
+    uint32_t best = NO_INDEX;
+    double best_score = INFINITY;
+    uint64_t mask;
+
+    for (uint32_t i = 0; i < p->s->n_nodes; i++) {
+        double here;
+
+        if (p->host[i] != kind || p->closed[i] || i == but || (busy_only && p->held[i] == 0))
+            continue;
+        p->steps++;
+        if (!admits(p, model, i) || !score(p, model, i, &here, &mask))
+            continue;
+        if (here < best_score) {
+            best_score = here;
+            best = i;
+            *ret_mask = mask;
+        }
+    }
+    return best;
+}
+
+uint32_t packing_find_anywhere(struct packing *p, uint32_t model, uint32_t but, uint64_t *ret_mask)
+{
+    for (int kind = HOST_AWAKE; kind < HOST_NONE; kind++) {
+        uint32_t node = packing_find(p, model, (enum host)kind, but, false, ret_mask);
+
+        if (node != NO_INDEX && (kind <= HOST_COMING || packing_open(p, node)))
+            return node;
+    }
+    return NO_INDEX;
+}
+
+bool packing_start(struct packing *p, uint32_t model, uint32_t node)
+{
+    double unused;
+    uint64_t mask;
+
+    if (!admits(p, model, node) || !score(p, model, node, &unused, &mask))
+        return false;
+    packing_start_on(p, model, node, mask);
+    return true;
+}
+
+bool packing_place(struct packing *p, uint32_t model)
+{
+    uint64_t mask;
+    uint32_t node = packing_find_anywhere(p, model, NO_INDEX, &mask);
+
+    if (node == NO_INDEX)
+        return false;
+    packing_start_on(p, model, node, mask);
+    return true;
+}
