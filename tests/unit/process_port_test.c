@@ -1,5 +1,6 @@
 /* Whose a port is: the tables of /proc as the kernel weighs them, and real sockets of a replica, of
  * its children and of strangers. Started with "listen PORT" this program is what a replica runs. */
+#include "tests/unit/emulated.h"
 #include "tests/unit/process_world.h"
 
 #include <arpa/inet.h>
@@ -74,6 +75,7 @@ static void a_replicas_own_port(void **state)
     struct world *w = *state;
     uint32_t port = free_port();
 
+    SKIP_WHEN_EMULATED("the shell cannot run a program of the other architecture");
     open_agent(w);
     assert_int_equal(holder_of(w, "m-1", port), PORT_FREE);
     start_listening(w, "exec", port, "");
@@ -92,6 +94,7 @@ static void a_child_may_listen_for_it(void **state)
     struct world *w = *state;
     uint32_t port = free_port();
 
+    SKIP_WHEN_EMULATED("the shell cannot run a program of the other architecture");
     open_agent(w);
     start_listening(w, "", port, "& wait");
     wait_until(holder_of(w, "m-1", port) != PORT_FREE);
