@@ -5,7 +5,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -55,22 +54,12 @@ static void print(const char *what, const struct sums *s)
            100.0 * (double)s->asleep_ms / (double)s->length_ms);
 }
 
-static uint64_t seeds(uint64_t standard)
-{
-    const char *text = getenv("HUDDLE_SIM_SEEDS"), *part = getenv("HUDDLE_SIM_PART");
-    uint64_t divisor = part ? strtoull(part, NULL, 10) : 1;
-
-    if (text)
-        return strtoull(text, NULL, 10);
-    return divisor > 1 ? (standard + divisor - 1) / divisor : standard;
-}
-
 static void serves_and_saves(void **unused)
 {
     struct sums sums = { 0 };
 
     (void)unused;
-    for (uint64_t seed = 1; seed <= seeds(4); seed++)
+    for (uint64_t seed = 1; seed <= world_seeds(4); seed++)
         run_one(&(struct world_options){ .seed = seed,
                                          .hosts = 4 + (int)(seed % 5),
                                          .models = 1 + (int)(seed % 3),
@@ -87,7 +76,7 @@ static void serves_and_saves_with_the_brain(void **unused)
     struct sums sums = { 0 };
 
     (void)unused;
-    for (uint64_t seed = 1; seed <= seeds(4); seed++)
+    for (uint64_t seed = 1; seed <= world_seeds(4); seed++)
         run_one(&(struct world_options){ .seed = seed,
                                          .hosts = 4 + (int)(seed % 5),
                                          .models = 1 + (int)(seed % 3),
@@ -95,7 +84,7 @@ static void serves_and_saves_with_the_brain(void **unused)
                                          .length_ms = 4800000 },
                 &sums);
     print("brain, fault-free", &sums);
-    assert_true(sums.moves > 0 || seeds(4) < 4); /* a part of the seeds may move nothing */
+    assert_true(sums.moves > 0 || world_seeds(4) < 4); /* a part of the seeds may move nothing */
     assert_int_equal(sums.failed, 0);
     assert_true(sums.sleeps > 0);
     assert_true(sums.asleep_ms * 20 > sums.length_ms);
@@ -106,7 +95,7 @@ static void survives_faults(void **unused)
     struct sums sums = { 0 };
 
     (void)unused;
-    for (uint64_t seed = 100; seed < 100 + seeds(24); seed++)
+    for (uint64_t seed = 100; seed < 100 + world_seeds(24); seed++)
         run_one(&(struct world_options){ .seed = seed,
                                          .hosts = 4 + (int)(seed % 7),
                                          .models = 1 + (int)(seed % 3),
@@ -124,7 +113,7 @@ static void trusts_no_plan(void **unused)
     struct sums sums = { 0 };
 
     (void)unused;
-    for (uint64_t seed = 1000; seed < 1000 + seeds(20); seed++)
+    for (uint64_t seed = 1000; seed < 1000 + world_seeds(20); seed++)
         run_one(&(struct world_options){ .seed = seed,
                                          .hosts = 4 + (int)(seed % 5),
                                          .models = 1 + (int)(seed % 3),
@@ -145,7 +134,7 @@ static void dies_at_every_commit(void **unused)
     (void)unused;
     run_one(&options, &sums);
     last = sums.commits;
-    for (int64_t at = 1; at <= last; at += 1 + last / (int64_t)seeds(40)) {
+    for (int64_t at = 1; at <= last; at += 1 + last / (int64_t)world_seeds(40)) {
         options.die_at_commit = at;
         run_one(&options, &sums);
     }

@@ -4,7 +4,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,13 +11,6 @@
 #include "tests/simulation/world.h"
 
 #define SURGE 2 /* of world_model() */
-
-static uint64_t seeds(uint64_t standard)
-{
-    const char *text = getenv("HUDDLE_SIM_SEEDS");
-
-    return text ? strtoull(text, NULL, 10) : standard;
-}
 
 static struct world *live(const struct world_options *options)
 {
@@ -31,6 +23,22 @@ static struct world *live(const struct world_options *options)
                  w->broken);
     assert_int_equal(w->failed, 0);
     return w;
+}
+
+/* One model on five nodes: changed at ten minutes, and again after the pause. */
+static struct world *changed_twice(uint64_t seed, const char *first, int64_t pause_ms,
+                                   const char *second, int64_t length_ms)
+{
+    const struct world_change changes[] = { { 600000, 0, first, 0, 0 },
+                                            { 600000 + pause_ms, 0, second, 0, 0 } };
+
+    return live(&(struct world_options){ .seed = seed,
+                                         .hosts = 5,
+                                         .models = 1,
+                                         .planner = PLANNER_BRAIN,
+                                         .length_ms = length_ms,
+                                         .changes = changes,
+                                         .n_changes = 2 });
 }
 
 static json_t *status_of(struct world *w)
@@ -102,7 +110,7 @@ static void a_change_replaces_all(void **unused)
     static const struct world_change changes[] = { { 600000, 0, "v2", 0, 0 } };
 
     (void)unused;
-    for (uint64_t seed = 1; seed <= seeds(4); seed++) {
+    for (uint64_t seed = 1; seed <= world_seeds(4); seed++) {
         struct world *w = live(&(struct world_options){ .seed = seed,
                                                         .hosts = 4 + (int)(seed % 4),
                                                         .models = 1 + (int)(seed % 2),
@@ -127,7 +135,7 @@ static void a_new_one_serves_before_an_old_one_goes(void **unused)
     static const struct world_change changes[] = { { 600000, 0, "v2", 0, 0 } };
 
     (void)unused;
-    for (uint64_t seed = 1; seed <= seeds(4); seed++) {
+    for (uint64_t seed = 1; seed <= world_seeds(4); seed++) {
         struct world *w = live(&(struct world_options){ .seed = seed,
                                                         .hosts = 4,
                                                         .models = 1,
@@ -171,7 +179,7 @@ static void a_version_that_never_becomes_ready_stalls(void **unused)
     static const struct world_change changes[] = { { 600000, 0, "bad", 0, 0 } };
 
     (void)unused;
-    for (uint64_t seed = 1; seed <= seeds(4); seed++) {
+    for (uint64_t seed = 1; seed <= world_seeds(4); seed++) {
         struct world *w = live(&(struct world_options){ .seed = seed,
                                                         .hosts = 5,
                                                         .models = 1,
@@ -215,15 +223,7 @@ static void changed_again_it_goes_to_the_newest(void **unused)
 {
     (void)unused;
     for (int64_t pause_ms = 2000; pause_ms <= 62000; pause_ms += 12000) {
-        const struct world_change changes[] = { { 600000, 0, "v2", 0, 0 },
-                                                { 600000 + pause_ms, 0, "v3", 0, 0 } };
-        struct world *w = live(&(struct world_options){ .seed = (uint64_t)pause_ms,
-                                                        .hosts = 5,
-                                                        .models = 1,
-                                                        .planner = PLANNER_BRAIN,
-                                                        .length_ms = 1500000,
-                                                        .changes = changes,
-                                                        .n_changes = 2 });
+        struct world *w = changed_twice((uint64_t)pause_ms, "v2", pause_ms, "v3", 1500000);
 
         assert_all_run(w, "v3");
         world_free(w);
@@ -234,15 +234,7 @@ static void changed_back_it_undoes_what_was_done(void **unused)
 {
     (void)unused;
     for (int64_t pause_ms = 2000; pause_ms <= 62000; pause_ms += 12000) {
-        const struct world_change changes[] = { { 600000, 0, "v2", 0, 0 },
-                                                { 600000 + pause_ms, 0, "v1", 0, 0 } };
-        struct world *w = live(&(struct world_options){ .seed = (uint64_t)pause_ms,
-                                                        .hosts = 5,
-                                                        .models = 1,
-                                                        .planner = PLANNER_BRAIN,
-                                                        .length_ms = 1200000,
-                                                        .changes = changes,
-                                                        .n_changes = 2 });
+        struct world *w = changed_twice((uint64_t)pause_ms, "v2", pause_ms, "v1", 1200000);
 
         assert_all_run(w, "v1");
         world_free(w);
@@ -251,15 +243,7 @@ static void changed_back_it_undoes_what_was_done(void **unused)
 
 static void a_good_version_ends_the_stall(void **unused)
 {
-    static const struct world_change changes[] = { { 600000, 0, "bad", 0, 0 },
-                                                   { 900000, 0, "v3", 0, 0 } };
-    struct world *w = live(&(struct world_options){ .seed = 7,
-                                                    .hosts = 5,
-                                                    .models = 1,
-                                                    .planner = PLANNER_BRAIN,
-                                                    .length_ms = 1500000,
-                                                    .changes = changes,
-                                                    .n_changes = 2 });
+    struct world *w = changed_twice(7, "bad", 300000, "v3", 1500000);
 
     (void)unused;
     assert_true(events(w, "RollOutStalled") > 0);
@@ -270,15 +254,7 @@ static void a_good_version_ends_the_stall(void **unused)
 /* The pause belongs to the version that failed: twice by then, and two minutes long. */
 static void a_good_version_is_tried_at_once(void **unused)
 {
-    static const struct world_change changes[] = { { 600000, 0, "bad", 0, 0 },
-                                                   { 840000, 0, "v3", 0, 0 } };
-    struct world *w = live(&(struct world_options){ .seed = 7,
-                                                    .hosts = 5,
-                                                    .models = 1,
-                                                    .planner = PLANNER_BRAIN,
-                                                    .length_ms = 880000,
-                                                    .changes = changes,
-                                                    .n_changes = 2 });
+    struct world *w = changed_twice(7, "bad", 240000, "v3", 880000);
 
     (void)unused;
     assert_true(events(w, "RollOutStalled") >= 2);
@@ -306,7 +282,7 @@ static void killed_at_any_commit_it_goes_on(void **unused)
     (void)unused;
     assert_all_run(w, "v2");
     world_free(w);
-    for (int64_t at = 1; at <= last; at += 1 + last / (int64_t)seeds(60)) {
+    for (int64_t at = 1; at <= last; at += 1 + last / (int64_t)world_seeds(60)) {
         options.die_at_commit = at;
         w = live(&options);
         assert_all_run(w, "v2");
@@ -345,7 +321,7 @@ static void faults_do_not_stop_it(void **unused)
     static const struct world_change changes[] = { { 400000, 0, "v2", 0, 0 } };
 
     (void)unused;
-    for (uint64_t seed = 200; seed < 200 + seeds(12); seed++) {
+    for (uint64_t seed = 200; seed < 200 + world_seeds(12); seed++) {
         struct world *w = live(&(struct world_options){ .seed = seed,
                                                         .hosts = 5,
                                                         .models = 2,

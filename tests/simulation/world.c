@@ -415,3 +415,13 @@ void world_free(struct world *w)
         manifest_free(w->objects[i]);
     free(w);
 }
+
+uint64_t world_seeds(uint64_t standard)
+{
+    const char *text = getenv("HUDDLE_SIM_SEEDS"), *part = getenv("HUDDLE_SIM_PART");
+    uint64_t divisor = part ? strtoull(part, NULL, 10) : 1;
+
+    if (text)
+        return strtoull(text, NULL, 10);
+    return divisor > 1 ? (standard + divisor - 1) / divisor : standard;
+}

@@ -150,6 +150,10 @@ struct world {
 
 struct world *world_new(const struct world_options *options);
 void world_run(struct world *w);
+
+/* How many seeds to try where `standard` is usual: HUDDLE_SIM_SEEDS when it is set, or one of
+ * HUDDLE_SIM_PART parts (under valgrind). */
+uint64_t world_seeds(uint64_t standard);
 void world_free(struct world *w);
 
 void world_break(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
