@@ -1,19 +1,7 @@
 /* The controller's core, one event at a time: what people and agents may do in any order. */
-#include <math.h>
-
 #include "controller/placement/brain.h"
 #include "controller/substrate/standalone.h"
 #include "tests/unit/core_world.h"
-
-#define POOL                                                                             \
-    "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},"                      \
-    "\"spec\":{\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"},\"minAwake\":0," \
-    "\"spare\":0,\"wakeProven\":true}}"
-
-#define MODEL(name, rest)                                                              \
-    "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"" name "\"},\"spec\":{" \
-    "\"replicas\":{\"min\":1,\"max\":9},\"runtime\":\"r\",\"capacity\":"               \
-    "{\"requestsPerSecond\":5}" rest "}}"
 
 /* A wish outlives the pool that would have to grant it. */
 static void a_node_that_lost_its_pool_does_not_sleep(void **state)
@@ -22,139 +10,18 @@ static void a_node_that_lost_its_pool_does_not_sleep(void **state)
 
     (void)state;
     desk_init(&d);
-    assert_int_equal(desk_put(&d, POOL), 201);
+    assert_int_equal(desk_put(&d, DESK_POOL), 201);
     desk_report(&d, "a", NULL, 0);
     desk_report(&d, "b", NULL, 0);
     desk_pass(&d, 1000);
     assert_int_equal(desk_delete(&d, KIND_POWER_POOL, "p"), 200);
     assert_int_equal(desk_verb(&d, VERB_SLEEP, "a"), 422);
-    assert_int_equal(desk_put(&d, POOL), 201);
+    assert_int_equal(desk_put(&d, DESK_POOL), 201);
     desk_pass(&d, 1000);
     assert_int_equal(desk_verb(&d, VERB_SLEEP, "a"), 200);
     assert_int_equal(desk_delete(&d, KIND_POWER_POOL, "p"), 200);
     desk_pass(&d, 1000);
     assert_int_equal(desk_verb(&d, VERB_SLEEP, "a"), 422);
-    desk_done(&d);
-}
-
-struct thinker {
-    struct brain *brain;
-    int64_t forecast_step; /* the first that the newest plan looks ahead at */
-    uint32_t forecast_steps;
-    uint64_t requests;
-};
-
-/* One second of 10 requests at the front door; a snapshot is planned from at once. */
-static void serve_second(struct desk *d, struct thinker *t)
-{
-    struct door_model model = { .model = "m", .requests = t->requests += 10, .latency_ms = NAN };
-    struct door_facts facts = { .reachable = true, .epoch = 1, .models = &model, .n_models = 1 };
-    struct controller_event event = { .kind = CE_DOOR, .door = &facts };
-    struct snapshot *s = NULL;
-
-    desk_pass(d, 1000);
-    for (size_t i = 0; i < d->fx.n_items; i++)
-        if (d->fx.items[i].kind == FX_PLAN)
-            s = snapshot_ref(d->fx.items[i].snapshot);
-    desk_step(d, &event);
-    if (s) {
-        struct controller_event answer = { .kind = CE_PLAN };
-        struct err e = ERR_INIT;
-
-        assert_int_equal(brain_plan(t->brain, s, 1000, &answer.plan, &e), 0);
-        brain_study(t->brain);
-        t->forecast_step = answer.plan->models[0].forecast.first_step;
-        t->forecast_steps = answer.plan->models[0].forecast.n_steps;
-        desk_step(d, &answer);
-        snapshot_unref(s);
-    }
-}
-
-/* What was learned of hours still to come must not be taken for the past, nor what comes now for a
- * repetition. */
-static void a_clock_set_back_is_followed(void **state)
-{
-    struct thinker t = { .brain = brain_new(1) };
-    const struct model *m;
-    struct desk d;
-
-    (void)state;
-    desk_init(&d);
-    desk_put(&d, MODEL("m", ""));
-    for (int k = 0; k < 7200; k++)
-        serve_second(&d, &t);
-    assert_in_range(t.forecast_step, d.wall_ms / 60000 - 2, d.wall_ms / 60000);
-    m = named_find(&d.core->cluster->models, "m");
-    d.wall_ms -= 3600000;
-    for (int k = 0; k < 600; k++) {
-        double demand;
-
-        serve_second(&d, &t);
-        demand = demand_now(&m->demand, d.wall_ms);
-        if (!isnan(demand) && fabs(demand - 10) > 0.5)
-            fail_msg("after %d s: %g req/s", k, demand);
-    }
-    assert_in_range(t.forecast_step, d.wall_ms / 60000 - 2, d.wall_ms / 60000);
-    assert_true(t.forecast_steps > 0); /* from the hour before */
-    desk_done(&d);
-    brain_free(t.brain);
-}
-
-/* The same for requests that replicas tell themselves. */
-static void a_clock_set_back_hides_no_told_demand(void **state)
-{
-    struct wire_replica r = { .uid = "m-1",
-                              .model = "m",
-                              .reason = "",
-                              .phase = REPLICA_READY,
-                              .port = 20000,
-                              .metrics_known = true };
-    const struct model *m;
-    struct desk d;
-
-    (void)state;
-    desk_init(&d);
-    desk_put(&d, MODEL("m", ",\"demand\":{\"source\":\"metrics\",\"path\":\"/metrics\"}"));
-    m = named_find(&d.core->cluster->models, "m");
-    for (int k = 0; k < 60; k++) {
-        if (k == 30)
-            d.wall_ms -= 3600000;
-        r.requests += 50;
-        desk_report(&d, "a", &r, 1);
-        desk_pass(&d, 5000);
-    }
-    assert_true(fabs(demand_now(&m->demand, d.wall_ms) - 10) < 0.5);
-    desk_done(&d);
-}
-
-/* Absent is not zero: one of two ready replicas is no measure of the demand. */
-static void told_by_few_is_no_demand(void **state)
-{
-    struct wire_replica r[2] = { { .uid = "m-1" }, { .uid = "m-2" } };
-    const struct model *m;
-    struct desk d;
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(r); i++) {
-        r[i].model = "m";
-        r[i].reason = "";
-        r[i].phase = REPLICA_READY;
-        r[i].port = 20000 + (uint32_t)i;
-        r[i].metrics_known = i == 0;
-    }
-    desk_init(&d);
-    desk_put(&d, MODEL("m", ",\"demand\":{\"source\":\"metrics\",\"path\":\"/metrics\"}"));
-    m = named_find(&d.core->cluster->models, "m");
-    for (int k = 0; k < 60; k++) {
-        if (k == 30) {
-            assert_true(isnan(demand_now(&m->demand, d.wall_ms)));
-            r[1].metrics_known = true;
-        }
-        r[0].requests += 50;
-        desk_report(&d, "a", r, 2);
-        desk_pass(&d, 5000);
-    }
-    assert_true(fabs(demand_now(&m->demand, d.wall_ms) - 10) < 0.5);
     desk_done(&d);
 }
 
@@ -186,10 +53,10 @@ static void a_restart_forgets_no_generation(void **state)
     (void)state;
     desk_init(&d);
     created_ms = d.wall_ms;
-    desk_put(&d, MODEL("m", ENV("1")));
+    desk_put(&d, DESK_MODEL("m", ENV("1")));
     desk_report(&d, "a", &r, 1);
     desk_pass(&d, 60000);
-    desk_put(&d, MODEL("m", ENV("2")));
+    desk_put(&d, DESK_MODEL("m", ENV("2")));
     for (int restarts = 0; restarts < 2; restarts++) {
         const struct manifest *newest = only_replica(&d)->model->revision->object;
 
@@ -211,10 +78,10 @@ static void a_generation_is_never_given_twice(void **state)
 
     (void)state;
     desk_init(&d);
-    desk_put(&d, MODEL("m", ENV("1")));
+    desk_put(&d, DESK_MODEL("m", ENV("1")));
     desk_report(&d, "a", &r, 1);
     desk_delete(&d, KIND_SERVED_MODEL, "m");
-    assert_int_equal(desk_put(&d, MODEL("m", ENV("2"))), 201);
+    assert_int_equal(desk_put(&d, DESK_MODEL("m", ENV("2"))), 201);
     for (int restarts = 0; restarts < 2; restarts++) {
         assert_int_equal(only_replica(&d)->revision->object->meta.generation, 1);
         assert_string_equal(env_of(replica_spec(only_replica(&d))), "1");
@@ -244,7 +111,7 @@ static void long_sleepers_do_not_wake_at_once(void **state)
     desk_init(&d);
     desk_put(&d, "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"default\"},"
                  "\"spec\":{\"budget\":{\"wakes\":1},\"timing\":{\"maxAsleep\":\"1h\"}}}");
-    desk_put(&d, POOL);
+    desk_put(&d, DESK_POOL);
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         desk_row(&d, TABLE_NODE, names[i],
                  "{\"record\":{\"state\":6,\"enteredWallMs\":1},\"inventory\":{}}");
@@ -317,7 +184,7 @@ static void a_slow_planner_is_waited_for(void **state)
 
     (void)state;
     desk_init(&d);
-    desk_put(&d, MODEL("m", ""));
+    desk_put(&d, DESK_MODEL("m", ""));
     asked += effects_of(&d, FX_PLAN);
     for (int k = 0; k < 3600; k++) {
         desk_pass(&d, 1000);
@@ -343,7 +210,7 @@ static int64_t warm_up_ms(int state_of_b)
     int64_t started_ms;
 
     desk_init(&d);
-    desk_put(&d, POOL);
+    desk_put(&d, DESK_POOL);
     (void)snprintf(row, sizeof(row), "{\"record\":{\"state\":%d},\"inventory\":{}}", state_of_b);
     desk_row(&d, TABLE_NODE, "a", "{\"record\":{\"state\":1},\"inventory\":{}}");
     desk_row(&d, TABLE_NODE, "b", row);
@@ -393,96 +260,6 @@ static void no_text_of_an_agent_costs_a_row(void **state)
     fx_store(&fx, TABLE_NODE, "a", json_pack("{s:s}", "text", "\xff")); /* there is no such text */
     assert_int_equal(fx.n_items, 0);
     effects_done(&fx);
-}
-
-/* Of a node that has told no joule; whether node or pool comes first. */
-static void the_pools_curve_is_supposed(void **state)
-{
-    static const char pool[] = "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},"
-                               "\"spec\":{\"curve\":\"guest\"}}";
-    const struct node *n;
-    struct desk d;
-
-    (void)state;
-    desk_init(&d);
-    desk_report(&d, "a", NULL, 0);
-    n = named_find(&d.core->cluster->nodes, "a");
-    assert_true(n->curve.watts[0] == 60 && n->curve.watts[10] == 200);
-    assert_int_equal(desk_put(&d, pool), 201);
-    assert_true(n->curve.watts[0] == 8 && n->curve.watts[10] == 28); /* four CPUs */
-    desk_report(&d, "b", NULL, 0);
-    n = named_find(&d.core->cluster->nodes, "b");
-    assert_true(n->curve.watts[0] == 8);
-    assert_int_equal(desk_delete(&d, KIND_POWER_POOL, "p"), 200);
-    assert_true(n->curve.watts[0] == 60);
-    desk_done(&d);
-}
-
-/* A tells joules (measured) at half load, or none; b sleeps. */
-static void energy_report(struct desk *d, int64_t seconds, uint64_t watts)
-{
-    static const char *features[] = { "two_key" };
-    struct wire_report r = { .node = "a",
-                             .boot_id = "boot-1",
-                             .cluster_id = "desk",
-                             .epoch = 9,
-                             .sequence = ++d->sequence,
-                             .sent_wall_ms = d->wall_ms,
-                             .boot_ms = d->now_ms,
-                             .interval_ms = 5000,
-                             .energy_measured_uj = (uint64_t)seconds * watts * 1000000,
-                             .features = features,
-                             .n_features = 1 };
-    struct controller_event event = { .kind = CE_REPORT, .report = &r };
-
-    r.cpu.busy_ns = r.cpu.idle_ns = (uint64_t)seconds * 1000000000;
-    r.power.op = r.power.reason = "";
-    desk_step(d, &event);
-}
-
-static double share_of(const struct desk *d, const char *label)
-{
-    json_t *all = controller_get(d->core, "clusters", NULL, d->now_ms, d->wall_ms);
-    const json_t *status = json_object_get(json_array_get(all, 0), "status"),
-                 *share = json_object_get(status, "savedShare");
-    double value = json_is_null(share) ? NAN : json_number_value(json_object_get(share, label));
-    double saved = json_number_value(json_object_get(status, "savedW"));
-
-    if (share && !json_is_null(share)) {
-        assert_true(json_number_value(json_object_get(status, "savedLowW")) < saved);
-        assert_true(json_number_value(json_object_get(status, "savedHighW")) > saved);
-    }
-    json_decref(all);
-    return value;
-}
-
-/* Of 100 W used and 110 W that it would be, and of a sleeper: 10 W and the prior of 60 to 200 W. */
-static void a_saving_says_what_it_rests_on(void **state)
-{
-    struct node *b;
-    struct desk d;
-    double measured, estimated, assumed;
-
-    (void)state;
-    desk_init(&d);
-    assert_int_equal(desk_put(&d, POOL), 201);
-    desk_report(&d, "b", NULL, 0);
-    b = named_find(&d.core->cluster->nodes, "b");
-    b->record.state = NODE_ASLEEP;
-    b->record.entered_wall_ms = d.wall_ms;
-    desk_report(&d, "a", NULL, 0);
-    assert_true(isnan(share_of(&d, "measured"))); /* nothing is known of its load */
-    for (int64_t s = 0; s < 600; s += 5) {
-        energy_report(&d, s, 100);
-        desk_pass(&d, 5000);
-    }
-    measured = share_of(&d, "measured");
-    estimated = share_of(&d, "estimated");
-    assumed = share_of(&d, "assumed");
-    print_message("%g measured, %g estimated, %g assumed\n", measured, estimated, assumed);
-    assert_true(fabs(measured + estimated + assumed - 1) < 1e-9);
-    assert_true(measured > 0.5 && estimated > 0.2 && assumed > 0.01 && assumed < 0.1);
-    desk_done(&d);
 }
 
 /* Time passes, and what is to be planned is planned at once. */
@@ -568,8 +345,8 @@ static void a_lost_replica_is_replaced(void **state)
 
         (void)state;
         desk_init(&d);
-        desk_put(&d, POOL);
-        desk_put(&d, exclusive ? MODEL("m", ",\"exclusive\":true") : MODEL("m", ""));
+        desk_put(&d, DESK_POOL);
+        desk_put(&d, exclusive ? DESK_MODEL("m", ",\"exclusive\":true") : DESK_MODEL("m", ""));
         m = named_find(&d.core->cluster->models, "m");
         run_rack(&d, brain, NULL, 200);
         assert_int_equal(m->n_replicas, 1);
@@ -592,61 +369,10 @@ static void a_lost_replica_is_replaced(void **state)
     }
 }
 
-static json_t *curve_of(struct desk *d, const char *node)
-{
-    json_t *o = controller_get(d->core, "nodes", node, d->now_ms, d->wall_ms);
-    json_t *curve = json_incref(json_object_get(json_object_get(o, "status"), "curve"));
-
-    json_decref(o);
-    return curve;
-}
-
-static void assert_curve(struct desk *d, double boot_s, double cycle_j, const char *from)
-{
-    json_t *curve = curve_of(d, "a");
-
-    assert_true(fabs(json_number_value(json_object_get(curve, "bootS")) - boot_s) < 1e-9);
-    assert_true(fabs(json_number_value(json_object_get(curve, "cycleJ")) - cycle_j) < 1e-6);
-    assert_string_equal(json_string_value(json_object_get(curve, "cycleFrom")), from);
-    json_decref(curve);
-}
-
-/* No counter sees a boot: its joules are estimated from its time, or declared, and said to be so.
- */
-static void what_a_boot_draws_is_not_called_measured(void **state)
-{
-    struct node *n;
-    struct desk d;
-
-    (void)state;
-    desk_init(&d);
-    desk_put(&d, POOL);
-    desk_report(&d, "a", NULL, 0);
-    n = named_find(&d.core->cluster->nodes, "a");
-    n->record.state = NODE_WAKING;
-    n->record.transition = 8;
-    n->record.entered_ms = n->record.op_started_ms = d.now_ms;
-    (void)snprintf(n->record.boot_id, sizeof(n->record.boot_id), "boot-1");
-    d.now_ms += 50000;
-    d.boot_id = "boot-2";
-    desk_report(&d, "a", NULL, 0);
-    assert_int_equal(n->record.transition, 9);
-    assert_curve(&d, 50, 50 * node_curve_watts(&n->curve, 0.3), "estimated");
-    desk_put(&d, "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},"
-                 "\"spec\":{\"boot\":{\"time\":\"9s\",\"energy\":\"77J\"}}}");
-    assert_curve(&d, 50, 77, "declared"); /* the time was measured */
-    desk_done(&d);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_replica_is_replaced),
-        cmocka_unit_test(a_saving_says_what_it_rests_on),
-        cmocka_unit_test(the_pools_curve_is_supposed),
-        cmocka_unit_test(a_clock_set_back_is_followed),
-        cmocka_unit_test(a_clock_set_back_hides_no_told_demand),
-        cmocka_unit_test(told_by_few_is_no_demand),
         cmocka_unit_test(a_restart_forgets_no_generation),
         cmocka_unit_test(a_generation_is_never_given_twice),
         cmocka_unit_test(long_sleepers_do_not_wake_at_once),
@@ -655,7 +381,6 @@ int main(void)
         cmocka_unit_test(nobody_waits_for_a_node_long_lost),
         cmocka_unit_test(no_text_of_an_agent_costs_a_row),
         cmocka_unit_test(a_node_that_lost_its_pool_does_not_sleep),
-        cmocka_unit_test(what_a_boot_draws_is_not_called_measured),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

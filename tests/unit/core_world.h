@@ -19,6 +19,17 @@
 
 #define API "\"apiVersion\":\"huddle.energy/v1alpha1\","
 
+/* A pool that may sleep whole, and a model of up to nine replicas, as JSON. */
+#define DESK_POOL                                                                        \
+    "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},"                      \
+    "\"spec\":{\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"},\"minAwake\":0," \
+    "\"spare\":0,\"wakeProven\":true}}"
+
+#define DESK_MODEL(name, rest)                                                         \
+    "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"" name "\"},\"spec\":{" \
+    "\"replicas\":{\"min\":1,\"max\":9},\"runtime\":\"r\",\"capacity\":"               \
+    "{\"requestsPerSecond\":5}" rest "}}"
+
 struct desk {
     struct controller *core;
     struct controller_options options;
