@@ -1,4 +1,6 @@
 /* The controller's core, one event at a time: what people and agents may do in any order. */
+#include <math.h>
+
 #include "controller/placement/brain.h"
 #include "controller/substrate/standalone.h"
 #include "tests/unit/core_world.h"
@@ -369,10 +371,48 @@ static void a_lost_replica_is_replaced(void **state)
     }
 }
 
+static bool slo_broken(const struct desk *d)
+{
+    json_t *o = controller_get(d->core, "servedmodels", "m", d->now_ms, d->wall_ms);
+    bool broken = json_is_true(json_object_get(json_object_get(o, "status"), "sloBroken"));
+
+    json_decref(o);
+    return broken;
+}
+
+/* The sampled quantile may be above by chance; being slow must be sure. */
+static void a_model_is_slow_when_that_is_sure(void **state)
+{
+    static const struct {
+        double sampled_ms, least_ms;
+        bool broken;
+    } CASES[] = { { 150, 90, false }, { 150, 120, true }, { 150, 90, false }, { NAN, NAN, false } };
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    assert_int_equal(desk_put(&d, DESK_MODEL("m", ",\"slo\":{\"latency\":\"100ms\"}")), 201);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct door_model model = { .model = "m",
+                                    .latency_ms = CASES[i].sampled_ms,
+                                    .latency_least_ms = CASES[i].least_ms };
+        struct door_facts facts = {
+            .reachable = true, .epoch = 1, .models = &model, .n_models = 1
+        };
+        struct controller_event event = { .kind = CE_DOOR, .door = &facts };
+
+        desk_pass(&d, 1000);
+        desk_step(&d, &event);
+        assert_int_equal(slo_broken(&d), CASES[i].broken);
+    }
+    desk_done(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_replica_is_replaced),
+        cmocka_unit_test(a_model_is_slow_when_that_is_sure),
         cmocka_unit_test(a_restart_forgets_no_generation),
         cmocka_unit_test(a_generation_is_never_given_twice),
         cmocka_unit_test(long_sleepers_do_not_wake_at_once),
