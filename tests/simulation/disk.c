@@ -25,6 +25,8 @@ void disk_write(struct world *w, const struct effect *e)
             world_break(w, "numbers_grow: row %s of table %d again", e->store.key, e->store.table);
         if (e->store.value)
             *newest = key;
+        if (e->store.value && e->store.table == TABLE_JOURNAL)
+            w->moves += strstr(e->store.value, "\"act\":\"move\"") != NULL;
         return; /* kept out: nothing is decided by them, and the image stays small */
     }
     row = disk_find(w, e->store.table, e->store.key);

@@ -140,6 +140,7 @@ struct world {
     uint64_t version_told, journal_key, event_key; /* the highest so far */
     uint64_t requests, failed, excused;
     uint64_t sleeps, wakes, drains, starts, plans;
+    uint64_t moves; /* begun, by the journal */
     int64_t asleep_node_ms;
     int changed;
     int fewest; /* of m0 that were ready at the front door at once, since the last change */
