@@ -198,7 +198,7 @@ ARM64_MAKE = env PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(ARM64_ROOT) \
 	AR=aarch64-linux-gnu-ar
 check-arm64: $(ARM64_ROOT)/.done
 	$(Q)$(ARM64_MAKE) all tests
-	$(Q)HUDDLE_EMULATED=1 tests/run.py --build build/release-arm64 --only programs --timeout 300 \
+	$(Q)HUDDLE_EMULATED=1 HUDDLE_SIM_PART=4 tests/run.py --build build/release-arm64 --only programs --timeout 600 \
 		--wrapper "qemu-aarch64-static -L $(CURDIR)/$(ARM64_ROOT)"
 
 # Further parts of the build, each beside what it builds (tests/lab/lab.mk, deploy/examples/...).
