@@ -281,7 +281,8 @@ static void publish(struct service *s)
 
     if (!s->page)
         return;
-    metrics_text(agent_report(s->core, clock_boot_ms(), clock_wall_ms()), &text);
+    cpu_counters_add(&s->cpus, &s->sample);
+    metrics_text(agent_report(s->core, clock_boot_ms(), clock_wall_ms()), &s->cpus, &text);
     metrics_page_set(s->page, &text);
 }
 

@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/cap_keeper.h"
 #include "agent/config.h"
+#include "agent/cpu_counters.h"
 #include "agent/ledger_slots.h"
 #include "agent/metrics_page.h"
 #include "agent/power_off.h"
@@ -55,7 +56,8 @@ struct service {
     struct errand *errands;
 
     struct sample sample;
-    char **running; /* uids with a process */
+    struct cpu_counters cpus; /* for the page */
+    char **running;           /* uids with a process */
     size_t n_running, cap_running;
     struct sensor_group *groups;
     size_t cap_groups;

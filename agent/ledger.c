@@ -180,11 +180,11 @@ static void node(struct codec *c, struct agent *a)
     flag(c, &a->looked);
     i64(c, &a->look.boot_ms);
     flag(c, &a->cpu.valid);
-    u64(c, &a->cpu.busy_ns);
-    u64(c, &a->cpu.idle_ns);
-    u64(c, &a->cpu.iowait_ns);
-    u64(c, &a->cpu.steal_ns);
-    u64(c, &a->cpu.guest_ns);
+    u64(c, &a->cpu.times.busy_ns);
+    u64(c, &a->cpu.times.idle_ns);
+    u64(c, &a->cpu.times.iowait_ns);
+    u64(c, &a->cpu.times.steal_ns);
+    u64(c, &a->cpu.times.guest_ns);
     u64(c, &a->unattributed_uj);
     idle_power(c, &a->idle);
     energy(c, &a->energy);

@@ -215,7 +215,7 @@ static bool look_until(struct sensors *sensors, int signals, int64_t end_ms,
 
 static int once(const struct options *o)
 {
-    struct sensors_options defaults = { 0 };
+    struct sensors_options defaults = { .each_cpu = true };
     AUTO(sensors) struct sensors *sensors = NULL;
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
     struct sample first = { 0 }, last = { 0 };

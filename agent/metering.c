@@ -111,7 +111,7 @@ bool metering_foreign_permille(const struct agent *a, uint32_t *ret_permille)
 
 static uint64_t all_ns(const struct sample_cpu *c)
 {
-    return c->busy_ns + c->idle_ns + c->iowait_ns;
+    return c->times.busy_ns + c->times.idle_ns + c->times.iowait_ns;
 }
 
 /* Of the replicas, and of this agent itself, since the sample before. */
@@ -144,7 +144,7 @@ void metering_take(struct agent *a, const struct sample *s)
     energy_counter_add(&a->energy, s);
     known = known_ns(a, s);
     if (cpu) {
-        busy_ns = grown(s->cpu.busy_ns, a->cpu.busy_ns);
+        busy_ns = grown(s->cpu.times.busy_ns, a->cpu.times.busy_ns);
         whole_ns = grown(all_ns(&s->cpu), all_ns(&a->cpu));
     }
     if (a->looked)

@@ -2,6 +2,7 @@
 #include "agent/metrics_text.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "proto/base/array.h"
 #include "proto/base/exposition.h"
@@ -63,22 +64,8 @@ static void add_node_energy(const struct wire_report *r, struct strbuf *page)
 
 static void add_node(const struct wire_report *r, struct strbuf *page)
 {
-    const struct {
-        const char *mode;
-        uint64_t ns;
-    } cpu[] = { { "busy", r->cpu.busy_ns },
-                { "idle", r->cpu.idle_ns },
-                { "iowait", r->cpu.iowait_ns },
-                { "steal", r->cpu.steal_ns } };
     const struct label version = { "version", HUDDLE_VERSION };
 
-    exposition_family(page, "huddle_node_cpu_seconds_total", "counter",
-                      "CPU time of all processors since boot.");
-    for (size_t i = 0; i < ARRAY_LEN(cpu); i++) {
-        const struct label mode = { "mode", cpu[i].mode };
-
-        exposition_sample(page, "huddle_node_cpu_seconds_total", &mode, 1, seconds(cpu[i].ns));
-    }
     exposition_single(page, "huddle_node_memory_used_bytes", "gauge", "Memory in use.",
                       r->memory_used_bytes > 0 ? (double)r->memory_used_bytes : NAN);
     exposition_single(page, "huddle_node_power_cap_watts", "gauge", "Watt cap in force.",
@@ -87,6 +74,72 @@ static void add_node(const struct wire_report *r, struct strbuf *page)
                       "Things that this agent wants somebody to look at.", (double)r->n_problems);
     exposition_family(page, "huddle_build_info", "gauge", "1; the version is in the label.");
     exposition_sample(page, "huddle_build_info", &version, 1, 1);
+}
+
+/* --- CPUs ------------------------------------------------------------------------------------- */
+
+/* One sample a mode: together, they are all the time there was. */
+static void add_modes(const char *family, const struct cpu_times *t, const struct label *cpu,
+                      struct strbuf *page)
+{
+    const struct {
+        const char *mode;
+        uint64_t ns;
+    } modes[] = { { "busy", t->busy_ns },
+                  { "idle", t->idle_ns },
+                  { "iowait", t->iowait_ns },
+                  { "steal", t->steal_ns } };
+
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        const struct label labels[] = { *cpu, { "mode", modes[i].mode } };
+
+        exposition_sample(page, family, labels, ARRAY_LEN(labels), seconds(modes[i].ns));
+    }
+}
+
+static struct label cpu_label(const struct cpu_counter *c, char *text, size_t size)
+{
+    (void)snprintf(text, size, "%u", c->number);
+    return (struct label){ "cpu", text };
+}
+
+static void add_each_cpu(const struct cpu_counters *c, struct strbuf *page)
+{
+    char text[16];
+
+    exposition_family(page, "huddle_cpu_seconds_total", "counter",
+                      "CPU time of each CPU that is online, since boot.");
+    ARRAY_FOREACH(cpu, c, cpus) {
+        struct label label = cpu_label(cpu, text, sizeof(text));
+
+        if (cpu->online)
+            add_modes("huddle_cpu_seconds_total", &cpu->total, &label, page);
+    }
+    exposition_family(page, "huddle_cpu_guest_seconds_total", "counter",
+                      "The part of the busy time of each CPU in which a guest ran.");
+    ARRAY_FOREACH(cpu, c, cpus) {
+        struct label label = cpu_label(cpu, text, sizeof(text));
+
+        if (cpu->online)
+            exposition_sample(page, "huddle_cpu_guest_seconds_total", &label, 1,
+                              seconds(cpu->total.guest_ns));
+    }
+}
+
+static void add_cpus(const struct cpu_counters *c, struct strbuf *page)
+{
+    const struct label none = { NULL, NULL };
+
+    if (!c->all.online)
+        return;
+    exposition_family(page, "huddle_node_cpu_seconds_total", "counter",
+                      "CPU time of all processors since boot.");
+    add_modes("huddle_node_cpu_seconds_total", &c->all.total, &none, page);
+    exposition_single(page, "huddle_node_cpu_guest_seconds_total", "counter",
+                      "The part of the busy time in which a guest ran.",
+                      seconds(c->all.total.guest_ns));
+    if (c->n_cpus > 0)
+        add_each_cpu(c, page);
 }
 
 /* --- replicas --------------------------------------------------------------------------------- */
@@ -161,10 +214,12 @@ static void add_replicas(const struct wire_report *r, struct strbuf *page)
     }
 }
 
-void metrics_text(const struct wire_report *report, struct strbuf *page)
+void metrics_text(const struct wire_report *report, const struct cpu_counters *cpus,
+                  struct strbuf *page)
 {
     add_zones(report, page);
     add_node_energy(report, page);
     add_node(report, page);
+    add_cpus(cpus, page);
     add_replicas(report, page);
 }

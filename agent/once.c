@@ -7,6 +7,8 @@
 
 #include "proto/base/array.h"
 
+#define BUSIEST_SHOWN 4 /* in the table */
+
 static double seconds_between(const struct sample *a, const struct sample *b)
 {
     return (double)(b->boot_ms - a->boot_ms) / 1e3;
@@ -73,13 +75,13 @@ static double growth(uint64_t a, uint64_t b)
     return b > a ? (double)(b - a) : 0; /* iowait may run backwards */
 }
 
-static struct cpu_shares cpu_shares(const struct sample_cpu *a, const struct sample_cpu *b)
+static struct cpu_shares shares_between(const struct cpu_times *a, const struct cpu_times *b)
 {
     double busy = growth(a->busy_ns, b->busy_ns), idle = growth(a->idle_ns, b->idle_ns);
     double iowait = growth(a->iowait_ns, b->iowait_ns), steal = growth(a->steal_ns, b->steal_ns);
     double all = busy + idle + iowait + steal;
 
-    if (!a->valid || !b->valid || all <= 0)
+    if (all <= 0)
         return (struct cpu_shares){ .known = false };
     return (struct cpu_shares){ .known = true,
                                 .busy = busy / all,
@@ -88,21 +90,59 @@ static struct cpu_shares cpu_shares(const struct sample_cpu *a, const struct sam
                                 .guest = growth(a->guest_ns, b->guest_ns) / all };
 }
 
+static struct cpu_shares node_shares(const struct sample *a, const struct sample *b)
+{
+    if (!a->cpu.valid || !b->cpu.valid)
+        return (struct cpu_shares){ .known = false };
+    return shares_between(&a->cpu.times, &b->cpu.times);
+}
+
+/* Of one CPU of the last look, if it was there at the first. */
+static struct cpu_shares one_cpu_shares(const struct sample *first,
+                                        const struct sample_one_cpu *last)
+{
+    ARRAY_FOREACH(cpu, first, cpus) {
+        if (cpu->number == last->number)
+            return shares_between(&cpu->times, &last->times);
+    }
+    return (struct cpu_shares){ .known = false };
+}
+
 static void set_share(json_t *object, const char *key, bool known, double share)
 {
     json_object_set_new(object, key, known ? json_real(share) : json_null());
 }
 
+static void set_shares(json_t *object, const struct cpu_shares *s)
+{
+    set_share(object, "busy", s->known, s->busy);
+    set_share(object, "iowait", s->known, s->iowait);
+    set_share(object, "steal", s->known, s->steal);
+    set_share(object, "guest", s->known, s->guest);
+}
+
 static json_t *cpu_json(const struct sample *a, const struct sample *b)
 {
-    struct cpu_shares s = cpu_shares(&a->cpu, &b->cpu);
-    json_t *cpu = json_object();
+    struct cpu_shares s = node_shares(a, b);
+    json_t *cpu = json_object(), *each = json_array(), *busiest = NULL;
+    double most = -1;
 
     json_object_set_new(cpu, "online", b->cpu.valid ? json_integer(b->cpu.online) : json_null());
-    set_share(cpu, "busy", s.known, s.busy);
-    set_share(cpu, "iowait", s.known, s.iowait);
-    set_share(cpu, "steal", s.known, s.steal);
-    set_share(cpu, "guest", s.known, s.guest);
+    set_shares(cpu, &s);
+    ARRAY_FOREACH(one, b, cpus) {
+        json_t *entry = json_object();
+
+        s = one_cpu_shares(a, one);
+        json_object_set_new(entry, "cpu", json_integer(one->number));
+        set_shares(entry, &s);
+        json_array_append_new(each, entry);
+        if (s.known && s.busy > most) {
+            most = s.busy;
+            busiest = json_object_get(entry, "cpu");
+        }
+    }
+    json_object_set(cpu, "busiest", busiest ? busiest : json_null());
+    json_object_set_new(cpu, "each", each);
     return cpu;
 }
 
@@ -197,15 +237,58 @@ static void table_row(struct strbuf *out, const char *name, const char *kind, en
     strbuf_printf(out, "  %-12s%s\n", provenance_name(p), note);
 }
 
+struct busy_cpu {
+    uint32_t number;
+    struct cpu_shares shares;
+};
+
+/* The busiest first; of equals, the lower number. */
+static int compare_busy(const void *a, const void *b)
+{
+    const struct busy_cpu *x = a, *y = b;
+
+    if (x->shares.busy != y->shares.busy)
+        return x->shares.busy > y->shares.busy ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static void table_busiest(const struct sample *first, const struct sample *last, struct strbuf *out)
+{
+    AUTO(mem) struct busy_cpu *cpus = xcalloc(last->n_cpus + 1, sizeof(*cpus));
+    size_t n = 0;
+
+    ARRAY_FOREACH(one, last, cpus) {
+        cpus[n] = (struct busy_cpu){ one->number, one_cpu_shares(first, one) };
+        n += cpus[n].shares.known;
+    }
+    if (n == 0)
+        return;
+    qsort(cpus, n, sizeof(*cpus), compare_busy);
+    strbuf_puts(out, "busiest ");
+    for (size_t i = 0; i < n && i < BUSIEST_SHOWN; i++)
+        strbuf_printf(out, "%s cpu%u %.1f %%", i > 0 ? "," : "", cpus[i].number,
+                      cpus[i].shares.busy * 100);
+    strbuf_putc(out, '\n');
+}
+
+static void table_cpu(const struct sample *first, const struct sample *last, struct strbuf *out)
+{
+    struct cpu_shares c = node_shares(first, last);
+
+    if (!c.known) {
+        strbuf_puts(out, "cpu      unknown\n");
+        return;
+    }
+    strbuf_printf(out,
+                  "cpu      %u online, %.1f %% busy, %.1f %% waiting, %.1f %% stolen, "
+                  "%.1f %% for guests\n",
+                  last->cpu.online, c.busy * 100, c.iowait * 100, c.steal * 100, c.guest * 100);
+    table_busiest(first, last, out);
+}
+
 static void table_host(const struct sample *first, const struct sample *last, struct strbuf *out)
 {
-    struct cpu_shares c = cpu_shares(&first->cpu, &last->cpu);
-
-    if (c.known)
-        strbuf_printf(out, "cpu      %u online, %.1f %% busy, %.1f %% waiting, %.1f %% stolen\n",
-                      last->cpu.online, c.busy * 100, c.iowait * 100, c.steal * 100);
-    else
-        strbuf_puts(out, "cpu      unknown\n");
+    table_cpu(first, last, out);
     if (last->memory.valid)
         strbuf_printf(out, "memory   %.1f of %.1f GiB used\n",
                       (double)last->memory.used_bytes / (1 << 30),

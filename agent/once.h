@@ -3,12 +3,15 @@
  *
  * JSON: {"zones":[{"name","path","kind","energy_uj","power_w","provenance"}],
  *        "node":{"energy_uj","power_w","provenance","counted":[zone names]},
- *        "cpu":{"online","busy","iowait","steal","guest"},  shares of the window, 0..1
+ *        "cpu":{"online","busy","iowait","steal","guest",   shares of the window, 0..1
+ *               "busiest",                                 number of the busiest CPU
+ *               "each":[{"cpu","busy","iowait","steal","guest"}]},
  *        "memory":{"total_bytes","used_bytes"},
  *        "gpus":[{"model","uuid","memory_bytes","memory_used_bytes","utilization"}],
  *        "pressure":{"cpu","memory","io"},                  share of the window stalled ("some")
  *        "seconds", "problems":[{"what","fix"}]}
- * Energy and power are over the window; what is not known is null, never 0. */
+ * Energy and power are over the window; what is not known is null, never 0: so are the shares of a
+ * CPU that was not online at both ends, or that did not count. */
 #ifndef HUDDLE_ONCE_H
 #define HUDDLE_ONCE_H
 

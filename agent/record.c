@@ -23,10 +23,10 @@ static void add_cpu(const struct sample_cpu *first, const struct sample_cpu *now
         return;
     }
     strbuf_printf(out, ",%u", now->online);
-    seconds(out, first->busy_ns, now->busy_ns);
-    seconds(out, first->idle_ns, now->idle_ns);
-    seconds(out, first->iowait_ns, now->iowait_ns);
-    seconds(out, first->steal_ns, now->steal_ns);
+    seconds(out, first->times.busy_ns, now->times.busy_ns);
+    seconds(out, first->times.idle_ns, now->times.idle_ns);
+    seconds(out, first->times.iowait_ns, now->times.iowait_ns);
+    seconds(out, first->times.steal_ns, now->times.steal_ns);
 }
 
 static void joules(struct strbuf *out, uint64_t uj)

@@ -117,11 +117,11 @@ static void add_node(struct agent *a, struct wire_report *w)
 {
     const struct sample *s = &a->look;
 
-    w->cpu.busy_ns = a->cpu.busy_ns;
-    w->cpu.idle_ns = a->cpu.idle_ns;
-    w->cpu.iowait_ns = a->cpu.iowait_ns;
-    w->cpu.steal_ns = a->cpu.steal_ns;
-    w->cpu.guest_ns = a->cpu.guest_ns;
+    w->cpu.busy_ns = a->cpu.times.busy_ns;
+    w->cpu.idle_ns = a->cpu.times.idle_ns;
+    w->cpu.iowait_ns = a->cpu.times.iowait_ns;
+    w->cpu.steal_ns = a->cpu.times.steal_ns;
+    w->cpu.guest_ns = a->cpu.times.guest_ns;
     w->memory_used_bytes = s->memory.valid ? s->memory.used_bytes : 0;
     w->pressure.known = s->pressure.known;
     w->pressure.cpu_us = s->pressure.cpu_us;

@@ -13,6 +13,8 @@ void sample_clear(struct sample *s)
 {
     struct sample empty = { .zones = s->zones,
                             .cap_zones = s->cap_zones,
+                            .cpus = s->cpus,
+                            .cap_cpus = s->cap_cpus,
                             .gpus = s->gpus,
                             .cap_gpus = s->cap_gpus,
                             .groups = s->groups,
@@ -26,6 +28,7 @@ void sample_clear(struct sample *s)
 void sample_done(struct sample *s)
 {
     free(s->zones);
+    free(s->cpus);
     free(s->gpus);
     free(s->groups);
     free(s->problems);
@@ -54,6 +57,7 @@ void sample_copy(struct sample *to, const struct sample *from)
     struct sample next = *from;
 
     COPY(zones);
+    COPY(cpus);
     COPY(gpus);
     COPY(groups);
     COPY(problems);

@@ -32,10 +32,20 @@ struct sample_gpu {
     bool memory_known, utilization_known;
 };
 
-struct sample_cpu {
+struct cpu_times { /* nanoseconds since boot, each kind apart; procfs.h says what is in which */
+    uint64_t busy_ns, idle_ns, iowait_ns, steal_ns;
+    uint64_t guest_ns; /* a part of busy_ns */
+};
+
+struct sample_cpu { /* all CPUs together */
     bool valid;
     uint32_t online;
-    uint64_t busy_ns, idle_ns, iowait_ns, steal_ns, guest_ns;
+    struct cpu_times times;
+};
+
+struct sample_one_cpu {
+    uint32_t number; /* the kernel's: "cpu3" */
+    struct cpu_times times;
 };
 
 struct sample_group { /* one cgroup or process group that the supervisor asked about */
@@ -53,6 +63,8 @@ struct sample {
     struct sample_zone *zones;
     size_t n_zones, cap_zones;
     struct sample_cpu cpu;
+    struct sample_one_cpu *cpus; /* those online, by ascending number; none where nobody asked */
+    size_t n_cpus, cap_cpus;
     struct {
         bool valid;
         uint64_t total_bytes, used_bytes;

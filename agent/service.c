@@ -148,7 +148,8 @@ static int make_hands(struct service *s, struct err *e)
 {
     const struct agent_config *c = s->config;
     struct sensors_options sensors = { .nvml_library = c->nvml_library,
-                                       .power_model = c->power_model };
+                                       .power_model = c->power_model,
+                                       .each_cpu = c->metrics.host != NULL };
     struct processes_options processes = { .loop = s->loop,
                                            .state_dir = c->state_dir,
                                            .cgroup_parent = c->cgroup[0] ? c->cgroup : "none",
@@ -348,6 +349,7 @@ void service_free(struct service *s)
     loop_timer_remove(s->watchdog);
     loop_free(s->loop);
     sample_done(&s->sample);
+    cpu_counters_done(&s->cpus);
     for (size_t i = 0; i < s->n_running; i++)
         free(s->running[i]);
     free(s->running);

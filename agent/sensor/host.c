@@ -26,14 +26,16 @@ struct host {
     struct host_file files[FILES];
     char *text; /* of the file read last */
     size_t size;
+    bool each_cpu;
 };
 
-struct host *host_new(const char *proc_root)
+struct host *host_new(const char *proc_root, bool each_cpu)
 {
     static const char *const names[FILES] = { "stat", "meminfo", "pressure/cpu", "pressure/memory",
                                               "pressure/io" };
     struct host *h = xcalloc(1, sizeof(*h));
 
+    h->each_cpu = each_cpu;
     for (int i = 0; i < FILES; i++)
         (void)snprintf(h->files[i].path, sizeof(h->files[i].path), "%s/%s", proc_root, names[i]);
     return h;
@@ -87,13 +89,23 @@ static void tell(struct sample *out, const struct host_file *f, int error)
 
 static void read_cpu(struct host *h, struct sample *out)
 {
-    long ticks = sysconf(_SC_CLK_TCK);
+    long per_s = sysconf(_SC_CLK_TCK);
+    uint64_t ticks_per_s = per_s > 0 ? (uint64_t)per_s : 100;
     int r = read_file(h, &h->files[STAT]);
 
     if (r == 0)
-        r = procfs_stat(h->text, ticks > 0 ? (uint64_t)ticks : 100, &out->cpu);
-    if (r < 0)
+        r = procfs_stat(h->text, ticks_per_s, &out->cpu);
+    if (r < 0) {
         tell(out, &h->files[STAT], r);
+        return;
+    }
+    if (!h->each_cpu)
+        return;
+    if (out->cap_cpus < out->cpu.online) {
+        out->cap_cpus = out->cpu.online;
+        out->cpus = xrealloc(out->cpus, out->cap_cpus * sizeof(*out->cpus));
+    }
+    out->n_cpus = procfs_cpus(h->text, ticks_per_s, out->cpus, out->cpu.online);
 }
 
 static void read_memory(struct host *h, struct sample *out)

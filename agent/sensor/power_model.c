@@ -13,13 +13,16 @@
 static bool utilization(const struct sample_cpu *a, const struct sample_cpu *b, double *ret_u,
                         double *ret_seconds)
 {
-    if (!a->valid || !b->valid || b->busy_ns < a->busy_ns || b->idle_ns < a->idle_ns ||
-        b->steal_ns < a->steal_ns)
+    const struct cpu_times *x = &a->times, *y = &b->times;
+    double busy, rest;
+
+    if (!a->valid || !b->valid || y->busy_ns < x->busy_ns || y->idle_ns < x->idle_ns ||
+        y->steal_ns < x->steal_ns)
         return false;
-    double busy = (double)(b->busy_ns - a->busy_ns);
-    double rest = (double)(b->idle_ns - a->idle_ns) + (double)(b->steal_ns - a->steal_ns);
-    if (b->iowait_ns >= a->iowait_ns) /* the kernel lets this one run backwards */
-        rest += (double)(b->iowait_ns - a->iowait_ns);
+    busy = (double)(y->busy_ns - x->busy_ns);
+    rest = (double)(y->idle_ns - x->idle_ns) + (double)(y->steal_ns - x->steal_ns);
+    if (y->iowait_ns >= x->iowait_ns) /* the kernel lets this one run backwards */
+        rest += (double)(y->iowait_ns - x->iowait_ns);
     if (busy + rest <= 0)
         return false;
     *ret_u = busy / (busy + rest);

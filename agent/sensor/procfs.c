@@ -43,35 +43,62 @@ static const char *find_line(const char *text, const char *key)
     return NULL;
 }
 
-int procfs_stat(const char *text, uint64_t ticks_per_s, struct sample_cpu *ret_cpu)
+/* The columns of one "cpu" line. */
+static int take_times(const char *p, uint64_t ticks_per_s, struct cpu_times *ret_times)
 {
     enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, GUEST, GUEST_NICE, FIELDS };
-    uint64_t t[FIELDS] = { 0 }, ns[FIELDS];
-    struct sample_cpu cpu = { .valid = true };
-    const char *p = find_line(text, "cpu ");
+    uint64_t t[FIELDS] = { 0 }, tick_ns = NS_PER_S / ticks_per_s;
     size_t n = 0;
 
-    if (!p || ticks_per_s == 0)
-        return -EINVAL;
     while (n < FIELDS && take_u64(&p, &t[n]))
         n++;
     if (n <= IDLE) /* later fields came one by one up to Linux 2.6.33 */
         return -EINVAL;
-    for (size_t i = 0; i < FIELDS; i++)
-        ns[i] = t[i] * (NS_PER_S / ticks_per_s);
-    cpu.busy_ns = ns[USER] + ns[NICE] + ns[SYSTEM] + ns[IRQ] + ns[SOFTIRQ];
-    cpu.idle_ns = ns[IDLE];
-    cpu.iowait_ns = ns[IOWAIT];
-    cpu.steal_ns = ns[STEAL];
-    cpu.guest_ns = ns[GUEST] + ns[GUEST_NICE];
-    for (p = text; *p; p = next_line(p)) {
-        if (strncmp(p, "cpu", 3) == 0 && p[3] >= '0' && p[3] <= '9')
-            cpu.online++;
-    }
+    *ret_times = (struct cpu_times){
+        .busy_ns = (t[USER] + t[NICE] + t[SYSTEM] + t[IRQ] + t[SOFTIRQ]) * tick_ns,
+        .idle_ns = t[IDLE] * tick_ns,
+        .iowait_ns = t[IOWAIT] * tick_ns,
+        .steal_ns = t[STEAL] * tick_ns,
+        .guest_ns = (t[GUEST] + t[GUEST_NICE]) * tick_ns,
+    };
+    return 0;
+}
+
+static bool is_cpu_line(const char *p)
+{
+    return strncmp(p, "cpu", 3) == 0 && p[3] >= '0' && p[3] <= '9';
+}
+
+int procfs_stat(const char *text, uint64_t ticks_per_s, struct sample_cpu *ret_cpu)
+{
+    struct sample_cpu cpu = { .valid = true };
+    const char *p = find_line(text, "cpu ");
+
+    if (!p || ticks_per_s == 0 || take_times(p, ticks_per_s, &cpu.times) < 0)
+        return -EINVAL;
+    for (p = text; *p; p = next_line(p))
+        cpu.online += is_cpu_line(p);
     if (cpu.online == 0)
         return -EINVAL;
     *ret_cpu = cpu;
     return 0;
+}
+
+size_t procfs_cpus(const char *text, uint64_t ticks_per_s, struct sample_one_cpu *cpus, size_t max)
+{
+    size_t n = 0;
+
+    for (const char *p = text; *p && n < max && ticks_per_s > 0; p = next_line(p)) {
+        const char *at = p + 3;
+        uint64_t number;
+
+        if (!is_cpu_line(p) || !take_u64(&at, &number) || number > UINT32_MAX ||
+            (n > 0 && number <= cpus[n - 1].number))
+            continue;
+        if (take_times(at, ticks_per_s, &cpus[n].times) == 0)
+            cpus[n++].number = (uint32_t)number;
+    }
+    return n;
 }
 
 static int meminfo_bytes(const char *text, const char *key, uint64_t *ret_bytes)

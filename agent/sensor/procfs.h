@@ -16,6 +16,11 @@
  * such counters take differences, and one that runs backwards for a moment is known to them. */
 int procfs_stat(const char *text, uint64_t ticks_per_s, struct sample_cpu *ret_cpu);
 
+/* Each CPU that is online, as above, by ascending number: the kernel leaves out those that are
+ * unplugged. At most `max` (`online` of the same text: room for all). Returns how many. A line that
+ * is malformed, or out of order, tells nothing of its CPU and is left out. */
+size_t procfs_cpus(const char *text, uint64_t ticks_per_s, struct sample_one_cpu *cpus, size_t max);
+
 /* /proc/meminfo; used = MemTotal - MemAvailable (before Linux 3.14: - MemFree - Buffers - Cached).
  */
 int procfs_meminfo(const char *text, uint64_t *ret_total_bytes, uint64_t *ret_used_bytes);

@@ -56,7 +56,7 @@ int sensors_new(const struct sensors_options *options, struct sensors **ret_sens
         return r;
     s->rapl = rapl_new();
     s->gpus = gpus_new(options->nvml_library);
-    s->host = host_new(proc_root);
+    s->host = host_new(proc_root, options->each_cpu);
     s->replicas = replica_meters_new(proc_root);
     *ret_sensors = TAKE(s);
     return 0;

@@ -7,6 +7,7 @@
 #ifndef HUDDLE_SENSORS_H
 #define HUDDLE_SENSORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct sensors_options {
     const char *nvml_library; /* [libnvidia-ml.so.1]; "" looks for no GPU */
     const char *power_model;  /* [auto]: a model only where no counter can be read; "none"; or a
                                  name of power_curve.h, then always */
+    bool each_cpu;            /* fill in sample.cpus too */
 };
 
 /* A replica whose CPU and memory are asked for: by cgroup where that counts them, else by process

@@ -6,14 +6,28 @@
 #include "agent/sensor/text_file.h"
 #include "tests/fuzz/fuzz.h"
 
+/* At most as many as there are lines, in ascending order; the sanitizer watches the room. */
+static void try_cpus(const char *text, uint32_t online)
+{
+    struct sample_one_cpu *cpus = calloc(online, sizeof(*cpus));
+    size_t n = procfs_cpus(text, 100, cpus, online);
+
+    MUST(n <= online);
+    for (size_t i = 1; i < n; i++)
+        MUST(cpus[i - 1].number < cpus[i].number);
+    free(cpus);
+}
+
 static void try_proc(const char *text)
 {
     struct sample_cpu cpu;
     uint64_t a = 77, b = 77;
     int64_t group;
 
-    if (procfs_stat(text, 100, &cpu) == 0)
+    if (procfs_stat(text, 100, &cpu) == 0) {
         MUST(cpu.valid && cpu.online > 0);
+        try_cpus(text, cpu.online);
+    }
     if (procfs_meminfo(text, &a, &b) == 0)
         MUST(b <= a);
     else

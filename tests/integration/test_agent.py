@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 import pytest
 
@@ -47,6 +48,8 @@ def test_once_json():
     look = json.loads(done.stdout)
     assert {"zones", "node", "cpu", "memory", "gpus", "problems"} <= look.keys()
     assert look["cpu"]["online"] >= 1 and 0 <= look["cpu"]["busy"] <= 1
+    assert len(look["cpu"]["each"]) == look["cpu"]["online"]
+    assert look["cpu"]["busiest"] in [one["cpu"] for one in look["cpu"]["each"]]
     assert look["memory"]["used_bytes"] > 0
     assert set(look["node"]) == {"energy_uj", "power_w", "provenance", "counted"}
 
@@ -54,6 +57,7 @@ def test_once_json():
 def test_once_table():
     done = run("--once", "--seconds", "0.1")
     assert done.returncode == 0 and done.stdout.startswith("ZONE "), done
+    assert re.search(r"^busiest  cpu\d+ [\d.]+ %", done.stdout, re.MULTILINE)
 
 
 def test_record(tmp_path):
@@ -388,7 +392,10 @@ def test_reload_takes_over_what_can_change(node):
 
 def test_energy_and_requests_reach_the_controller(node):
     node.stop()
-    node.configure(metricsListen="127.0.0.1:0", powerModel="guest")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        listen = "127.0.0.1:%d" % s.getsockname()[1]
+    node.configure(metricsListen=listen, powerModel="guest")
     node.start()
     put_model(node)
     replica = ready_replica(node)
@@ -401,6 +408,16 @@ def test_energy_and_requests_reach_the_controller(node):
         return status["requests"] >= 20 and status["energyIdleJ"] > 0
 
     wait("requests and joules", counted)
+    with urllib.request.urlopen(f"http://{listen}/metrics", timeout=LIMIT_S) as answer:
+        page = answer.read().decode()
+    uid = re.escape(replica["metadata"]["name"])
+    for sample in (
+        r'huddle_node_counted_energy_joules_total\{provenance="estimated"\} 0*[\d.]*[1-9]',
+        rf'huddle_replica_energy_joules_total\{{replica="{uid}",model="\w+",share="idle"\}} ',
+        r'huddle_cpu_seconds_total\{cpu="\d+",mode="busy"\} [\d.]+$',
+        r'huddle_cpu_guest_seconds_total\{cpu="\d+"\} [\d.]+$',
+    ):
+        assert re.search("^" + sample, page, re.MULTILINE), sample
 
 
 def test_second_agent_on_the_same_folder_is_refused(node):

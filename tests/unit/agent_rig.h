@@ -61,7 +61,7 @@ static inline void rig_sample(struct rig *r)
     sample_clear(&r->sample);
     r->sample.boot_ms = r->now_ms;
     r->sample.cpu = (struct sample_cpu){
-        .valid = true, .online = 4, .busy_ns = r->busy_ns, .idle_ns = r->idle_ns
+        .valid = true, .online = 4, .times = { .busy_ns = r->busy_ns, .idle_ns = r->idle_ns }
     };
     z = ARRAY_ADD(&r->sample, zones);
     *z = (struct sample_zone){ .name = "package-0",

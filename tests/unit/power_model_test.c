@@ -77,13 +77,14 @@ static void the_integral(void **state)
     const struct sample_zone *z;
 
     (void)state;
-    z = look(&r, 1000, (struct sample_cpu){ .online = 2, .busy_ns = S, .idle_ns = S });
+    z = look(&r, 1000, (struct sample_cpu){ .online = 2, .times.busy_ns = S, .times.idle_ns = S });
     assert_true(z->valid && z->counted && z->raw_uj == 0);
     assert_int_equal(z->provenance, PROVENANCE_ESTIMATED);
     assert_int_equal(z->kind, ZONE_PLATFORM);
     assert_string_equal(z->path, "model:hp-ml110-g5");
     /* 10 s, half busy: 116 W. */
-    z = look(&r, 11000, (struct sample_cpu){ .online = 2, .busy_ns = 11 * S, .idle_ns = 11 * S });
+    z = look(&r, 11000,
+             (struct sample_cpu){ .online = 2, .times.busy_ns = 11 * S, .times.idle_ns = 11 * S });
     assert_int_equal(z->raw_uj, 1160000000);
     sample_done(&r.sample);
 }
@@ -95,15 +96,16 @@ static void waiting_and_stolen_time_is_not_busy(void **state)
 
     (void)state;
     (void)look(&r, 0, (struct sample_cpu){ .online = 1 });
-    z = look(&r, 10000, (struct sample_cpu){ .online = 1, .iowait_ns = 5 * S, .steal_ns = 5 * S });
+    z = look(&r, 10000,
+             (struct sample_cpu){ .online = 1, .times.iowait_ns = 5 * S, .times.steal_ns = 5 * S });
     assert_int_equal(z->raw_uj, 937000000);
     /* guest time is a part of busy, and not counted again */
     z = look(&r, 20000,
              (struct sample_cpu){ .online = 1,
-                                  .iowait_ns = 5 * S,
-                                  .steal_ns = 5 * S,
-                                  .busy_ns = 10 * S,
-                                  .guest_ns = 10 * S });
+                                  .times.iowait_ns = 5 * S,
+                                  .times.steal_ns = 5 * S,
+                                  .times.busy_ns = 10 * S,
+                                  .times.guest_ns = 10 * S });
     assert_int_equal(z->raw_uj, 937000000u + 1350000000u);
     sample_done(&r.sample);
 }
@@ -116,7 +118,7 @@ static void a_suspended_machine_uses_nothing_of_the_curve(void **state)
     (void)state;
     (void)look(&r, 0, (struct sample_cpu){ .online = 4 });
     /* An hour passed, of which the four CPUs counted 10 s each. */
-    z = look(&r, 3600000, (struct sample_cpu){ .online = 4, .idle_ns = 40 * S });
+    z = look(&r, 3600000, (struct sample_cpu){ .online = 4, .times.idle_ns = 40 * S });
     assert_int_equal(z->raw_uj, 937000000);
     sample_done(&r.sample);
 }
@@ -127,12 +129,17 @@ static void counters_that_fall_add_nothing(void **state)
     const struct sample_zone *z;
 
     (void)state;
-    (void)look(&r, 0, (struct sample_cpu){ .online = 1, .busy_ns = 50 * S, .idle_ns = 50 * S });
-    z = look(&r, 10000, (struct sample_cpu){ .online = 1, .busy_ns = 1, .idle_ns = 60 * S });
+    (void)look(
+        &r, 0,
+        (struct sample_cpu){ .online = 1, .times.busy_ns = 50 * S, .times.idle_ns = 50 * S });
+    z = look(&r, 10000,
+             (struct sample_cpu){ .online = 1, .times.busy_ns = 1, .times.idle_ns = 60 * S });
     assert_int_equal(z->raw_uj, 0);
-    z = look(&r, 20000, (struct sample_cpu){ .online = 1, .busy_ns = 1, .idle_ns = 70 * S });
+    z = look(&r, 20000,
+             (struct sample_cpu){ .online = 1, .times.busy_ns = 1, .times.idle_ns = 70 * S });
     assert_int_equal(z->raw_uj, 937000000); /* and goes on from there */
-    z = look(&r, 20000, (struct sample_cpu){ .online = 1, .busy_ns = 1, .idle_ns = 80 * S });
+    z = look(&r, 20000,
+             (struct sample_cpu){ .online = 1, .times.busy_ns = 1, .times.idle_ns = 80 * S });
     assert_int_equal(z->raw_uj, 937000000); /* no time has passed */
     sample_done(&r.sample);
 }
@@ -144,7 +151,8 @@ static void small_steps_lose_nothing(void **state)
 
     (void)state;
     for (int64_t ms = 0; ms <= 10000; ms++)
-        z = look(&r, ms, (struct sample_cpu){ .online = 1, .idle_ns = (uint64_t)ms * S / 1000 });
+        z = look(&r, ms,
+                 (struct sample_cpu){ .online = 1, .times.idle_ns = (uint64_t)ms * S / 1000 });
     assert_true(z->raw_uj >= 936999999 && z->raw_uj <= 937000000);
     sample_done(&r.sample);
 }

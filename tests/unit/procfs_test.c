@@ -26,11 +26,67 @@ static void cpu_time_is_told_apart(void **state)
     assert_int_equal(procfs_stat(text, 100, &cpu), 0);
     assert_true(cpu.valid);
     assert_int_equal(cpu.online, 2); /* lines, not the highest number */
-    assert_int_equal(cpu.busy_ns, (100 + 20 + 30 + 6 + 7) * TICK_NS); /* user holds guest already */
-    assert_int_equal(cpu.idle_ns, 4000 * TICK_NS);
-    assert_int_equal(cpu.iowait_ns, 500 * TICK_NS);
-    assert_int_equal(cpu.steal_ns, 88 * TICK_NS);
-    assert_int_equal(cpu.guest_ns, 100 * TICK_NS);
+    assert_int_equal(cpu.times.busy_ns,
+                     (100 + 20 + 30 + 6 + 7) * TICK_NS); /* user holds guest already */
+    assert_int_equal(cpu.times.idle_ns, 4000 * TICK_NS);
+    assert_int_equal(cpu.times.iowait_ns, 500 * TICK_NS);
+    assert_int_equal(cpu.times.steal_ns, 88 * TICK_NS);
+    assert_int_equal(cpu.times.guest_ns, 100 * TICK_NS);
+}
+
+static void each_cpu_for_itself(void **state)
+{
+    static const char text[] = "cpu  100 20 30 4000 500 6 7 88 90 10\n"
+                               "cpu0 50 10 15 2000 250 2 3 40 45 5\n"
+                               "cpu3 50 10 15 2000 250 4 4 48 45 5\n"
+                               "intr 123456 0 0\ncpu7 1 1 1 1\n";
+    struct sample_one_cpu cpus[3] = { 0 };
+
+    (void)state;
+    assert_int_equal(procfs_cpus(text, 100, cpus, ARRAY_LEN(cpus)), 3);
+    assert_int_equal(cpus[0].number, 0);
+    assert_int_equal(cpus[1].number, 3);
+    assert_int_equal(cpus[1].times.busy_ns, (50 + 10 + 15 + 4 + 4) * TICK_NS);
+    assert_int_equal(cpus[1].times.idle_ns, 2000 * TICK_NS);
+    assert_int_equal(cpus[1].times.iowait_ns, 250 * TICK_NS);
+    assert_int_equal(cpus[1].times.steal_ns, 48 * TICK_NS);
+    assert_int_equal(cpus[1].times.guest_ns, 50 * TICK_NS);
+    assert_int_equal(cpus[2].number, 7);
+    assert_int_equal(procfs_cpus(text, 100, cpus, 1), 1);
+    assert_int_equal(procfs_cpus(text, 0, cpus, 1), 0);
+}
+
+/* Each of these lines tells nothing; the CPUs around them are told all the same. */
+static void odd_lines_of_one_cpu(void **state)
+{
+    static const char *const lines[] = { "cpu1 1 2 3",
+                                         "cpu1",
+                                         "cpu1 ",
+                                         "cpu1 x 2 3 4",
+                                         "cpu1 -1 2 3 4",
+                                         "cpu1x 1 2 3 4",
+                                         "cpu1.5 1 2 3 4",
+                                         "cpu1 99999999999999999999 2 3 4",
+                                         "cpu4294967296 1 2 3 4",
+                                         "cpu99999999999999999999 1 2 3 4",
+                                         "cpu0 1 2 3 4",
+                                         "cpux 1 2 3 4",
+                                         " cpu1 1 2 3 4",
+                                         "" };
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        struct sample_one_cpu cpus[4] = { 0 };
+        size_t n;
+
+        (void)snprintf(text, sizeof(text), "cpu  1 2 3 4\ncpu0 5 0 0 0\n%s\ncpu2 6 0 0 0\n",
+                       lines[i]);
+        n = procfs_cpus(text, 100, cpus, ARRAY_LEN(cpus));
+        if (n != 2 || cpus[0].times.busy_ns != 5 * TICK_NS || cpus[1].number != 2 ||
+            cpus[1].times.busy_ns != 6 * TICK_NS)
+            fail_msg("\"%s\": %zu CPUs", lines[i], n);
+    }
 }
 
 static void kernels_before_steal_and_guest(void **state)
@@ -39,8 +95,8 @@ static void kernels_before_steal_and_guest(void **state)
 
     (void)state;
     assert_int_equal(procfs_stat("cpu  1 2 3 4\ncpu0 1 2 3 4\n", 100, &cpu), 0);
-    assert_int_equal(cpu.busy_ns, 6 * TICK_NS);
-    assert_int_equal(cpu.steal_ns, 0);
+    assert_int_equal(cpu.times.busy_ns, 6 * TICK_NS);
+    assert_int_equal(cpu.times.steal_ns, 0);
     assert_int_equal(procfs_stat("cpu  1 2 3\ncpu0 1 2 3\n", 100, &cpu), -EINVAL);
 }
 
@@ -53,9 +109,10 @@ static void large_machines_count_on(void **state)
 
     (void)state;
     assert_int_equal(procfs_stat(text, 100, &cpu), 0);
-    assert_true(cpu.idle_ns == 17000000000000000000ull);
+    assert_true(cpu.times.idle_ns == 17000000000000000000ull);
     assert_int_equal(procfs_stat(wrap, 100, &cpu), 0);
-    assert_true(cpu.idle_ns == (uint64_t)(1900000000000ull * TICK_NS)); /* begins at 0 again */
+    assert_true(cpu.times.idle_ns ==
+                (uint64_t)(1900000000000ull * TICK_NS)); /* begins at 0 again */
 }
 
 static void what_is_no_stat(void **state)
@@ -209,6 +266,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cpu_time_is_told_apart),
+        cmocka_unit_test(each_cpu_for_itself),
+        cmocka_unit_test(odd_lines_of_one_cpu),
         cmocka_unit_test(kernels_before_steal_and_guest),
         cmocka_unit_test(large_machines_count_on),
         cmocka_unit_test(what_is_no_stat),
