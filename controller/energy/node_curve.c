@@ -10,7 +10,7 @@
 #define PRIOR_S 60.0          /* evidence that the prior is worth at each point */
 #define EVIDENCE_MAX_S 7200.0 /* older evidence fades beyond this */
 #define DOMINATES_S 120.0     /* own evidence from which a curve counts as the node's own */
-#define PLAUSIBLE 4.0         /* an interval off by more than this factor is a faulty reading */
+#define PLAUSIBLE 4.0         /* off by more than this factor: a faulty reading, or a wrong prior */
 #define WAKE_RATE 0.3         /* weight of the newest wake */
 #define CYCLE_S_DEFAULT 120.0 /* shutdown and boot of an ordinary server */
 #define STANDBY_W_DEFAULT 5.0
@@ -105,6 +105,18 @@ static void shift_prior(struct node_curve *c, double error_w, double seconds)
             c->watts[i] = fmax(0, c->watts[i] + error_w * share / 2);
 }
 
+/* Far from what was supposed, and as yet nothing says that the reading is at fault: the node is a
+ * smaller or larger machine of the same shape. A single faulty reading is undone by the next. */
+static void rescale(struct node_curve *c, double factor)
+{
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        c->watts[i] *= factor;
+        c->weight[i] = 0;
+    }
+    if (c->wakes == 0)
+        suppose_cycle(c);
+}
+
 /* Pool adjacent violators: the nearest ascending curve in weighted squares. */
 static void make_ascending(struct node_curve *c)
 {
@@ -149,8 +161,12 @@ void node_curve_learn(struct node_curve *c, double u, double watts, double secon
     if (p != PROVENANCE_MEASURED && p != PROVENANCE_ESTIMATED)
         return;
     expected_w = node_curve_watts(c, u);
-    if (expected_w > 0 && (watts > PLAUSIBLE * expected_w || watts < expected_w / PLAUSIBLE))
-        return;
+    if (expected_w > 0 && (watts > PLAUSIBLE * expected_w || watts < expected_w / PLAUSIBLE)) {
+        if (own_evidence_s(c) >= DOMINATES_S)
+            return;
+        rescale(c, watts / expected_w);
+        expected_w = watts;
+    }
     at = fmin(u, 1) * (CURVE_POINTS - 1);
     low = at >= CURVE_POINTS - 1 ? CURVE_POINTS - 2 : (size_t)at;
     share = at - (double)low;

@@ -37,7 +37,8 @@ void node_curve_suppose(struct node_curve *c, const struct node_curve *prior);
 double node_curve_watts(const struct node_curve *c, double u);
 
 /* Learns from one interval: mean utilization u and mean watts over `seconds`. Ignores what is not
- * finite, not positive or implausible against the curve (more than 4 x or less than 1/4). Keeps the
+ * finite, not positive or implausible (more than 4 x or less than 1/4) against two minutes of the
+ * node's own joules; against less it is the curve that is wrong, and is scaled to fit. Keeps the
  * points ascending (isotonic). */
 void node_curve_learn(struct node_curve *c, double u, double watts, double seconds,
                       enum provenance p);

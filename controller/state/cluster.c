@@ -343,13 +343,17 @@ void policy_remove(struct cluster *c, struct policy *p)
 /* --- bindings -----------------------------------------------------------------------------------
  */
 
-/* Until its own joules are known, a node draws what its pool says, or an ordinary server's watts.
- */
+/* Until its own joules are known, a node draws what its pool says, or the model by which its agent
+ * estimates, or an ordinary server's watts. */
 static void suppose_curve(struct node *n)
 {
     const struct power_curve *named = n->pool ? power_curve_find(pool_spec(n->pool)->curve) : NULL;
-    struct node_curve prior = named ? node_curve_named(named, n->inventory.cpus)
-                                    : node_curve_linear(IDLE_W_DEFAULT, FULL_W_DEFAULT);
+    struct node_curve prior;
+
+    if (!named && n->inventory.power_model)
+        named = power_curve_find(n->inventory.power_model);
+    prior = named ? node_curve_named(named, n->inventory.cpus)
+                  : node_curve_linear(IDLE_W_DEFAULT, FULL_W_DEFAULT);
 
     node_curve_suppose(&n->curve, &prior);
 }

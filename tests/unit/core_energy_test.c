@@ -26,6 +26,25 @@ static void the_pools_curve_is_supposed(void **state)
     desk_done(&d);
 }
 
+/* A guest on which no pool speaks: the watts by which its own agent estimates. */
+static void the_agents_model_is_supposed(void **state)
+{
+    static const char pool[] = "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},"
+                               "\"spec\":{\"curve\":\"arm\"}}";
+    const struct node *n;
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    d.power_model = "guest";
+    desk_report(&d, "a", NULL, 0);
+    n = named_find(&d.core->cluster->nodes, "a");
+    assert_true(n->curve.watts[0] == 8 && n->curve.watts[10] == 28); /* four CPUs */
+    assert_int_equal(desk_put(&d, pool), 201);
+    assert_true(n->curve.watts[0] == 4); /* a person's word */
+    desk_done(&d);
+}
+
 /* A tells joules (measured) at half load, or none; b sleeps. */
 static void energy_report(struct desk *d, int64_t seconds, uint64_t watts)
 {
@@ -144,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_saving_says_what_it_rests_on),
         cmocka_unit_test(the_pools_curve_is_supposed),
+        cmocka_unit_test(the_agents_model_is_supposed),
         cmocka_unit_test(what_a_boot_draws_is_not_called_measured),
     };
 

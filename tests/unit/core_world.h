@@ -42,7 +42,8 @@ struct desk {
     size_t n_rows, cap_rows, at;
     uint64_t ticket, sequence;
     /* Of all nodes' reports: */
-    const char *boot_id; /* NULL: "boot-1" */
+    const char *boot_id;     /* NULL: "boot-1" */
+    const char *power_model; /* NULL: its joules are measured */
     uint64_t max_term, energy_uj, generation;
 };
 
@@ -204,7 +205,7 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
                                               .architecture = "",
                                               .kernel = "",
                                               .virtualization = "",
-                                              .power_model = "",
+                                              .power_model = d->power_model ? d->power_model : "",
                                               .version = "",
                                               .product_uuid = "",
                                               .host_node = "",

@@ -40,9 +40,12 @@ static void converges_to_the_nodes_own_watts(void **state)
 
 static void ignores_what_cannot_be(void **state)
 {
-    struct node_curve c = node_curve_linear(60, 200), before = c;
+    struct node_curve c = node_curve_linear(60, 200), before;
 
     (void)state;
+    for (int i = 0; i < 24; i++) /* two minutes */
+        node_curve_learn(&c, 0.5, 130, 5, PROVENANCE_MEASURED);
+    before = c;
     node_curve_learn(&c, 0.5, 900, 5, PROVENANCE_MEASURED);
     node_curve_learn(&c, 0.5, 10, 5, PROVENANCE_MEASURED);
     node_curve_learn(&c, NAN, 100, 5, PROVENANCE_MEASURED);
@@ -50,7 +53,28 @@ static void ignores_what_cannot_be(void **state)
     node_curve_learn(&c, 0.5, 100, 0, PROVENANCE_MEASURED);
     node_curve_learn(&c, 0.5, 100, 5, PROVENANCE_UNAVAILABLE);
     for (size_t i = 0; i < CURVE_POINTS; i++)
-        assert_true(c.watts[i] == before.watts[i] && c.weight[i] == 0);
+        assert_true(c.watts[i] == before.watts[i] && c.weight[i] == before.weight[i]);
+}
+
+/* A small board, or a server of eight GPUs: far from what was supposed, and its own joules say so.
+ */
+static void a_supposed_curve_is_no_judge(void **state)
+{
+    static const double size[] = { 0.02, 0.1, 1, 10, 50 };
+
+    (void)state;
+    for (size_t k = 0; k < sizeof(size) / sizeof(*size); k++) {
+        struct node_curve c = node_curve_linear(60, 200);
+
+        node_curve_learn(&c, 0.5, 1e-3, 5, PROVENANCE_MEASURED); /* the first one is at fault */
+        for (int i = 0; i < 60; i++)
+            node_curve_learn(&c, 0.1 * (i % 11), size[k] * truth_w(0.1 * (i % 11)), 5,
+                             PROVENANCE_MEASURED);
+        for (double u = 0; u <= 1; u += 0.1)
+            assert_true(fabs(node_curve_watts(&c, u) / (size[k] * truth_w(u)) - 1) < 0.35);
+        assert_int_equal(c.provenance, PROVENANCE_MEASURED);
+        assert_true(c.standby_w < c.watts[0]); /* sleep is worth something */
+    }
 }
 
 static void a_lone_level_moves_the_unvisited_points_too(void **state)
@@ -125,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(converges_to_the_nodes_own_watts),
         cmocka_unit_test(ignores_what_cannot_be),
+        cmocka_unit_test(a_supposed_curve_is_no_judge),
         cmocka_unit_test(a_lone_level_moves_the_unvisited_points_too),
         cmocka_unit_test(break_even_by_hand),
         cmocka_unit_test(a_named_curve_is_supposed_until_more_is_known),
