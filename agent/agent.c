@@ -264,6 +264,10 @@ static void take_reply(struct agent *a, const struct wire_reply *reply)
     if (a->failures > 0)
         ax_log(a, LOG_LEVEL_INFO, "the controller answers again", NULL);
     a->failures = 0;
+    if (!reply->cluster_id[0]) { /* its controller has yet to look at this node */
+        take_interval(a, reply->next_interval_ms);
+        return;
+    }
     if (!reply_is_believed(a, reply))
         return;
     a->fleet_size = reply->fleet_size;

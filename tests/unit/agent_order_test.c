@@ -122,12 +122,42 @@ static void test_another_cluster(void **state)
     rig_end(&r);
 }
 
+/* It begins with a store of thousands of nodes, and answers before it has looked at this one. */
+static void test_a_controller_that_has_just_begun(void **state)
+{
+    struct wire_reply reply;
+    size_t problems;
+    struct rig r;
+
+    (void)state;
+    quiet(&r);
+    rig_await_report(&r);
+    problems = r.report->n_problems;
+    reply = rig_reply(&r);
+    reply.cluster_id = "";
+    reply.term = reply.instance = reply.generation = 0;
+    reply.desired_present = false;
+    reply.next_interval_ms = 1000;
+    rig_answer(&r, &reply);
+    for (int i = 0; i < 11 && !r.asked; i++)
+        rig_run(&r, 100);
+    assert_true(r.asked); /* it comes again when it was told to */
+    assert_int_equal(r.report->n_problems, problems);
+    assert_string_equal(r.report->cluster_id, "c1");
+    assert_int_equal(r.report->max_term, 3);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_for_another_boot),  cmocka_unit_test(test_reply_that_was_stuck),
-        cmocka_unit_test(test_reply_to_another_report), cmocka_unit_test(test_older_term),
-        cmocka_unit_test(test_term_survives_a_restart), cmocka_unit_test(test_another_cluster),
+        cmocka_unit_test(test_order_for_another_boot),
+        cmocka_unit_test(test_reply_that_was_stuck),
+        cmocka_unit_test(test_reply_to_another_report),
+        cmocka_unit_test(test_older_term),
+        cmocka_unit_test(test_term_survives_a_restart),
+        cmocka_unit_test(test_another_cluster),
+        cmocka_unit_test(test_a_controller_that_has_just_begun),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
