@@ -448,7 +448,9 @@ json_t *view_cluster(struct controller *c)
     json_t *nodes = json_object(), *s;
     uint64_t sleeps = k->removed_sleeps, wakes = k->removed_wakes;
     uint32_t count[NODE_QUARANTINED + 1] = { 0 }, ready = 0;
+    char instance[17];
 
+    (void)snprintf(instance, sizeof(instance), "%016" PRIx64, k->instance);
     for (size_t i = 0; i < k->nodes.n_items; i++) {
         const struct node *n = cluster_node(k, i);
 
@@ -462,7 +464,7 @@ json_t *view_cluster(struct controller *c)
     for (size_t i = 0; i < k->replicas.n_items; i++)
         ready += replica_serves(c, cluster_replica(k, i));
     s = json_pack("{s:I, s:s, s:b, s:o, s:b, s:b, s:s, s:o, s:{s:I, s:I}}", "term",
-                  (json_int_t)k->term, "instance", "", "paused", k->paused, "pausedBy",
+                  (json_int_t)k->term, "instance", instance, "paused", k->paused, "pausedBy",
                   view_text(k->paused_by), "warmingUp", c->warming_up, "degraded", c->store_failed,
                   "degradedReason",
                   c->deposed        ? "a newer controller exists"

@@ -73,6 +73,26 @@ static void a_restart_forgets_no_generation(void **state)
 }
 
 /* A model that is deleted and comes again while its replica drains is another one. */
+/* Two controllers of one store are told apart by it. */
+static void each_start_is_an_instance_of_its_own(void **state)
+{
+    static const char *const expect[] = { "0000000000000001", "0000000000000002" };
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    for (json_int_t i = 0; i < 2; i++) {
+        json_t *o = controller_get(d.core, "clusters", "desk", d.now_ms, d.wall_ms);
+        const json_t *status = json_object_get(o, "status");
+
+        assert_string_equal(json_string_value(json_object_get(status, "instance")), expect[i]);
+        assert_int_equal(json_integer_value(json_object_get(status, "term")), i + 1);
+        json_decref(o);
+        desk_start(&d);
+    }
+    desk_done(&d);
+}
+
 static void a_generation_is_never_given_twice(void **state)
 {
     struct wire_replica r = RUNNING("m-1");
@@ -414,6 +434,7 @@ int main(void)
         cmocka_unit_test(a_lost_replica_is_replaced),
         cmocka_unit_test(a_model_is_slow_when_that_is_sure),
         cmocka_unit_test(a_restart_forgets_no_generation),
+        cmocka_unit_test(each_start_is_an_instance_of_its_own),
         cmocka_unit_test(a_generation_is_never_given_twice),
         cmocka_unit_test(long_sleepers_do_not_wake_at_once),
         cmocka_unit_test(nodes_found_off_do_not_wake_at_once),
