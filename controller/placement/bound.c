@@ -173,11 +173,12 @@ double bound_watts(const struct snapshot *s, uint32_t nodes)
 
     for (uint32_t i = 0; i < s->n_nodes; i++) {
         const struct node_curve *c = &s->nodes[i].curve;
+        double least_w = fmin(c->standby_w, c->watts[0]); /* a small board idles below standby */
 
         if (!is_host(&s->nodes[i]))
             continue;
-        watts += c->standby_w;
-        extra[n++] = fmax(0, c->watts[0] - c->standby_w);
+        watts += least_w;
+        extra[n++] = c->watts[0] - least_w;
     }
     qsort(extra, n, sizeof(*extra), descending);
     for (uint32_t k = 0; k < nodes && k < n; k++)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 
 #include "controller/placement/bound.h"
 #include "tests/unit/brain_world.h"
@@ -82,9 +83,47 @@ static void never_above_the_optimum(void **state)
     free(w);
 }
 
+/* Every choice of nodes that stay awake, idle; some draw more asleep than awake. */
+static void watts_are_those_of_the_best_choice(void **state)
+{
+    struct world *w = xmalloc(sizeof(*w));
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct random r = random_stream(seed, 7, 5, 6);
+        struct snapshot *s;
+
+        world_init(w, 1 + (uint32_t)random_below(&r, 6), 1);
+        for (uint32_t n = 0; n < w->n_nodes; n++) {
+            w->nodes[n].curve = node_curve_linear(2 + (double)random_below(&r, 100), 200);
+            w->nodes[n].curve.standby_w = (double)random_below(&r, 20);
+        }
+        s = world_snapshot(w);
+        for (uint32_t nodes = 0; nodes <= w->n_nodes; nodes++) {
+            double least_w = INFINITY;
+
+            for (uint32_t awake = 0; awake < 1u << w->n_nodes; awake++) {
+                double watts = 0;
+
+                for (uint32_t n = 0; n < w->n_nodes; n++)
+                    watts +=
+                        awake >> n & 1 ? s->nodes[n].curve.watts[0] : s->nodes[n].curve.standby_w;
+                if ((uint32_t)__builtin_popcount(awake) >= nodes)
+                    least_w = fmin(least_w, watts);
+            }
+            assert_true(fabs(bound_watts(s, nodes) - least_w) < 1e-9);
+        }
+        snapshot_unref(s);
+    }
+    free(w);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(never_above_the_optimum) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(never_above_the_optimum),
+        cmocka_unit_test(watts_are_those_of_the_best_choice),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
