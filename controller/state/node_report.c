@@ -126,12 +126,13 @@ static void take_rates(struct node *n, const struct report_base *b, const struct
     if (length_ms <= 0)
         return;
     watts = joules * 1000 / (double)length_ms;
-    n->watts = watts;
-    n->watts_provenance = estimated ? PROVENANCE_ESTIMATED : PROVENANCE_MEASURED;
     if (w->energy_gaps != b->gaps) { /* part of the interval is not in the counter */
+        n->watts = NAN;
         n->watts_provenance = PROVENANCE_AMBIGUOUS;
         return;
     }
+    n->watts = watts;
+    n->watts_provenance = estimated ? PROVENANCE_ESTIMATED : PROVENANCE_MEASURED;
     if (joules > 0 && !isnan(n->utilization))
         node_curve_learn(&n->curve, n->utilization, watts, (double)length_ms / 1000,
                          n->watts_provenance);

@@ -58,6 +58,7 @@ static void energy_report(struct desk *d, int64_t seconds, uint64_t watts)
                              .boot_ms = d->now_ms,
                              .interval_ms = 5000,
                              .energy_measured_uj = (uint64_t)seconds * watts * 1000000,
+                             .energy_gaps = d->gaps,
                              .features = features,
                              .n_features = 1 };
     struct controller_event event = { .kind = CE_REPORT, .report = &r };
@@ -109,6 +110,31 @@ static void a_saving_says_what_it_rests_on(void **state)
     print_message("%g measured, %g estimated, %g assumed\n", measured, estimated, assumed);
     assert_true(fabs(measured + estimated + assumed - 1) < 1e-9);
     assert_true(measured > 0.5 && estimated > 0.2 && assumed > 0.01 && assumed < 0.1);
+    desk_done(&d);
+}
+
+/* The agent began anew: of an interval that is only in part in the counter no watts are known. */
+static void a_gap_tells_no_watts(void **state)
+{
+    const struct node *n;
+    struct desk d;
+    double idle_w;
+
+    (void)state;
+    desk_init(&d);
+    desk_report(&d, "a", NULL, 0);
+    for (int64_t s = 0; s < 60; s += 5) {
+        energy_report(&d, s, 100);
+        desk_pass(&d, 5000);
+    }
+    n = named_find(&d.core->cluster->nodes, "a");
+    assert_true(fabs(n->watts - 100) < 1e-9);
+    idle_w = n->curve.watts[0];
+    d.gaps++;
+    energy_report(&d, 55, 101); /* a few joules of five seconds */
+    assert_true(isnan(n->watts));
+    assert_int_equal(n->watts_provenance, PROVENANCE_AMBIGUOUS);
+    assert_true(n->curve.watts[0] == idle_w);
     desk_done(&d);
 }
 
@@ -164,6 +190,7 @@ int main(void)
         cmocka_unit_test(a_saving_says_what_it_rests_on),
         cmocka_unit_test(the_pools_curve_is_supposed),
         cmocka_unit_test(the_agents_model_is_supposed),
+        cmocka_unit_test(a_gap_tells_no_watts),
         cmocka_unit_test(what_a_boot_draws_is_not_called_measured),
     };
 

@@ -44,6 +44,7 @@ struct desk {
     /* Of all nodes' reports: */
     const char *boot_id;     /* NULL: "boot-1" */
     const char *power_model; /* NULL: its joules are measured */
+    uint32_t gaps;           /* of its counters */
     uint64_t max_term, energy_uj, generation;
 };
 
