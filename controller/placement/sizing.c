@@ -138,7 +138,12 @@ void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const stru
     if (isnan(m->capacity) || m->capacity <= 0)
         keep(m, alive, out, "what a replica can serve is not known yet: what runs goes on");
     else if (isnan(m->demand))
-        keep(m, alive, out, "the demand is not known: what runs goes on");
+        keep(m, alive, out,
+             m->spec->demand.source == DEMAND_FRONT_DOOR
+                 ? "the demand is not known, no front door tells it (see demand.source): what runs "
+                   "goes on"
+                 : "the demand is not known, no page of a replica tells it (see demand.preset and "
+                   "demand.path): what runs goes on");
     else
         size_known(s, m, alive, policy, past, out);
     if ((int64_t)out->floor < m->spec->disruption.min_available)
