@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/base/array.h"
+#include "proto/base/guess.h"
 #include "proto/base/strbuf.h"
 #include "proto/manifest_private.h"
 
@@ -306,6 +307,25 @@ static void explain_kind(struct strbuf *out, enum manifest_kind k, const char *b
     }
 }
 
+/* The field, of all that stand as deep in the kind, that was most likely meant. */
+static int no_such_field(enum manifest_kind k, const char *below, const char *name, struct err *e)
+{
+    struct guess g = guess_begin(below);
+    const char *near;
+    size_t n;
+
+    for (const struct field *f = FIELDS[k]; f->path; f++)
+        for (size_t end = 0; f->path[end]; end++)
+            if (f->path[end + 1] == '.' || !f->path[end + 1])
+                guess_consider(&g, f->path, end + 1);
+    near = guess_word(&g, &n);
+    if (near)
+        return err_set(e, -ENOENT, "%s has no field spec.%s; did you mean \"spec.%.*s\"?",
+                       manifest_kind_name(k), below, (int)n, near);
+    return err_set(e, -ENOENT, "%s has no field spec.%s; \"huddlectl explain %s\" lists them",
+                   manifest_kind_name(k), below, name);
+}
+
 int manifest_explain(const char *what, char **ret_text, struct err *e)
 {
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
@@ -329,8 +349,7 @@ int manifest_explain(const char *what, char **ret_text, struct err *e)
     before = out.length;
     explain_kind(&out, k, below);
     if (out.length == before)
-        return err_set(e, -ENOENT, "%s has no field spec.%s; \"huddlectl explain %s\" lists them",
-                       manifest_kind_name(k), below, name);
+        return no_such_field(k, below, name, e);
     *ret_text = strbuf_take(&out);
     return 0;
 }

@@ -153,7 +153,8 @@ int verb_plan(struct cli *c)
     r = listing_get(&c->session, kind_find("plan", &e), "current", &plan, &e);
     if (r == -ENOENT)
         (void)err_set(&e, r,
-                      "there is no plan yet: the controller has just begun, or no node reports");
+                      "there is no plan yet: one is made within seconds where a PowerPool or a "
+                      "ServedModel is declared (huddlectl apply)");
     if (r < 0)
         return cli_fail(&e);
     if (format)
@@ -169,11 +170,19 @@ int verb_plan(struct cli *c)
  */
 
 /* `explain servedmodel.spec.slo`: the fields that people declare. */
-static int explain_field(const char *what)
+static int explain_field(struct cli *c, const char *what)
 {
     AUTO(mem) char *text = NULL;
     struct err e = ERR_INIT;
+    const struct kind *kind;
 
+    if (!strchr(what, '.')) {
+        if (!(kind = kind_find(what, &e)))
+            return cli_usage(c, "%s", e.text);
+        if (!kind->declared)
+            return cli_usage(c, "nobody declares %s: say which one, as huddlectl get %s shows them",
+                             kind->plural, kind->plural);
+    }
     if (manifest_explain(what, &text, &e) < 0)
         return cli_fail(&e);
     (void)fputs(text, stdout);
@@ -277,7 +286,7 @@ int verb_explain(struct cli *c)
     if (text_format(c, &format))
         return EXIT_USAGE;
     if (c->options.n_operands == 1 && !strchr(c->options.operands[0], '/'))
-        return explain_field(c->options.operands[0]);
+        return explain_field(c, c->options.operands[0]);
     if (selection_read(&s, c->options.operands, c->options.n_operands, &e) < 0)
         return cli_usage(c, "%s", e.text);
     for (size_t i = 0; i < s.n_targets; i++)

@@ -117,6 +117,8 @@ def test_called_by_kubectl_it_says_so(ctl: Ctl, tmp_path: pathlib.Path) -> None:
         (["drain", "pool/x"], "is for nodes"),
         (["sleep", "n1", "--timeout", "5"], "--timeout"),
         (["explain", "pool", "p"], "can be explained, not powerpools"),
+        (["explain", "replica"], "nobody declares replicas: say which one"),
+        (["explain", "nods"], 'did you mean "nodes"'),
         (["top", "pools"], "draw no power"),
         (["report", "--from", "soon"], "--from"),
         (["report", "--from", "1h", "--to", "2h"], "ends before it begins"),

@@ -250,6 +250,11 @@ static void fields_are_explained(void **state)
     assert_non_null(strstr(man, "spec.timing.warmUp"));
     free(text);
     text = NULL;
+    assert_int_equal(manifest_explain("model.spec.slo.latenci", &text, &e), -ENOENT);
+    assert_string_equal(e.text, "ServedModel has no field spec.slo.latenci; did you mean "
+                                "\"spec.slo.latency\"?");
+    assert_int_equal(manifest_explain("model.slol", &text, &e), -ENOENT);
+    assert_non_null(strstr(e.text, "did you mean \"spec.slo\"?"));
     assert_int_equal(manifest_explain("pool.spec.nothing", &text, &e), -ENOENT);
 }
 
