@@ -7,9 +7,9 @@
 
 #include "controller/core.h"
 #include "controller/reconcile/rollout.h"
-#include "controller/state/zone.h"
 #include "proto/base/array.h"
 #include "proto/base/random.h"
+#include "proto/base/zone.h"
 
 static struct revision *find_object(const struct cluster *c, enum manifest_kind kind,
                                     const char *name)

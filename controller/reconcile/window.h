@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "controller/state/zone.h"
+#include "proto/base/zone.h"
 #include "proto/manifest.h"
 
 /* zones[i] belongs to windows[i]; NULL: not known. */

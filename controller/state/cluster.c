@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/state/zone.h"
 #include "proto/base/array.h"
+#include "proto/base/zone.h"
 
 #define DEFAULT_STEP_MS 60000
 #define IDLE_W_DEFAULT 60.0

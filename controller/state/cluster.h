@@ -23,7 +23,7 @@
 
 /* One generation of a declared object: immutable, and shared by reference count with the replicas
  * started from it and with snapshots in other threads (the count is atomic). */
-struct zone; /* state/zone.h */
+struct zone; /* proto/base/zone.h */
 
 struct revision {
     int references;

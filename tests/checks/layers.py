@@ -152,6 +152,7 @@ PURE = [
     "proto/base/exposition",
     "proto/base/guess",
     "proto/base/yaml_print",
+    "proto/base/zone",
     "proto/manifest*",
     "proto/power_curve",
     "proto/quantity",

@@ -1,6 +1,6 @@
 /* TZif files, and names of fixed offsets: refused with a reason, or a zone that has an offset of
  * about a day at most at any time. */
-#include "controller/state/zone.h"
+#include "proto/base/zone.h"
 #include "tests/fuzz/fuzz.h"
 
 #define HOUR_S 3600

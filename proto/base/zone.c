@@ -1,6 +1,6 @@
 /* TZif (RFC 8536) and the POSIX TZ rule in its footer. Every count is checked against the length
  * before it is used. */
-#include "controller/state/zone.h"
+#include "proto/base/zone.h"
 
 #include <ctype.h>
 #include <errno.h>
