@@ -213,7 +213,7 @@ INSTALL ?= install
 EXAMPLES := $(PREFIX)/share/doc/huddle/examples
 # Where both daemons look by default, whatever PREFIX is; secrets: no listing of the folder, each
 # file is as readable as its owner makes it.
-SITE_DIRS := /etc/huddle/runtimes.d /etc/huddle/drivers /usr/libexec/huddle
+SITE_DIRS := /etc/huddle/runtimes.d /etc/huddle/drivers /etc/huddle/grid /usr/libexec/huddle
 SECRETS_DIR := /etc/huddle/secrets
 
 .PHONY: install uninstall

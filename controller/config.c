@@ -72,6 +72,9 @@ static const struct field FIELDS[] = {
       NULL },
     { "powerDrivers.secrets", FIELD_LIST, C(power_drivers.secrets), "/etc/huddle/secrets", 0, 0,
       NULL, "folders from which their secrets may come; [] for none", NULL },
+    { "gridFiles", FIELD_LIST, C(grid_files), "/etc/huddle/grid /var/lib/huddle-grid", 0, 0, NULL,
+      "folders from which the carbon and price files of PowerPolicies may come; [] for none",
+      NULL },
     { "zoneinfo", FIELD_TEXT, C(zoneinfo), "/usr/share/zoneinfo", 0, 0, NULL,
       "folder of the time zones that policies name", NULL },
     LOG_SETTINGS_FIELDS(C(log)),
@@ -179,6 +182,8 @@ static int check(void *base, struct err *e)
         r = check_folders("powerDrivers.programs", &c->power_drivers.programs, e);
     if (r == 0)
         r = check_folders("powerDrivers.secrets", &c->power_drivers.secrets, e);
+    if (r == 0)
+        r = check_folders("gridFiles", &c->grid_files, e);
     if (r == 0 && c->ports.low > c->ports.high)
         r = err_set(e, -EINVAL, "ports: low is above high");
     if (r == 0 && c->state_dir[0] != '/')
@@ -209,7 +214,8 @@ int config_load(const char *file, struct config **ret_config, struct err *e)
 bool config_is_live(const struct field *f, const struct config *running, const struct config *fresh)
 {
     static const char *const LIVE[] = {
-        "nodesMax", "powerDrivers.programs", "powerDrivers.secrets", "log.level", "log.format",
+        "nodesMax",   "powerDrivers.programs", "powerDrivers.secrets", "gridFiles", "log.level",
+        "log.format",
     };
 
     if (strcmp(f->path, "tls.certificate") == 0 || strcmp(f->path, "tls.key") == 0)

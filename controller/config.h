@@ -46,7 +46,8 @@ struct config {
     struct {
         struct string_list programs, secrets; /* folders: see power/folders.h */
     } power_drivers;
-    char *zoneinfo; /* folder of TZif files */
+    struct string_list grid_files; /* folders: see grid_files.h */
+    char *zoneinfo;                /* folder of TZif files */
     struct log_settings log;
 
     char host[64]; /* of `listen`, without brackets */

@@ -264,6 +264,9 @@ static void dispatch(struct controller *c, const struct controller_event *e)
     case CE_DOOR:
         core_door(c, e->door);
         break;
+    case CE_FILE:
+        core_file(c, e);
+        break;
     case CE_STORE_FAILED:
         take_store_failure(c);
         break;

@@ -83,6 +83,7 @@ enum controller_event_kind {
     CE_PLAN,         /* the planner's answer to FX_PLAN; plan NULL: it failed */
     CE_POWER,        /* a driver's answer */
     CE_DOOR,         /* facts from the front door, every second */
+    CE_FILE,         /* what is in a file that a policy names (controller_files) */
     CE_STORE_FAILED, /* a batch could not be committed: wake-only from now on */
     CE_STORE_WORKS,
 };
@@ -128,6 +129,11 @@ struct controller_event {
             const char *message;
         } power;
         const struct door_facts *door; /* borrowed */
+        struct {
+            const char *path, *text; /* borrowed */
+            size_t n;
+            const char *problem; /* why it could not be read, with the way out; NULL: it was */
+        } file;
     };
 };
 
@@ -264,6 +270,11 @@ json_t *controller_get(struct controller *c, const char *kind, const char *name,
  * thread only. */
 json_t *controller_report(struct controller *c, int64_t from_wall_ms, int64_t to_wall_ms,
                           int64_t boot_ms, int64_t wall_ms);
+
+/* The files that policies name, for whoever reads them: `due` when its content is wanted even if it
+ * has not changed. A file may be named more than once. Paths are borrowed for the call. */
+typedef void controller_file_fn(void *data, const char *path, bool due);
+void controller_files(const struct controller *c, controller_file_fn *fn, void *data);
 
 /* The version of the newest change: where a watch may start. Grows over restarts too. */
 uint64_t controller_version(const struct controller *c);

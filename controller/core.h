@@ -102,7 +102,11 @@ void core_delete(struct controller *c, const struct controller_event *e);
 void core_remove_node(struct controller *c, const struct controller_event *e);
 void core_verb(struct controller *c, const struct controller_event *e);
 void core_door(struct controller *c, const struct door_facts *door);
-void core_policy_load(struct controller *c, struct policy *p); /* zone files */
+
+/* policy_files.c */
+void core_policy_load(struct controller *c, struct policy *p); /* zones, carbon and price */
+void core_file(struct controller *c, const struct controller_event *e);
+void core_rates_look(struct controller *c); /* tells what is known now and was not, or no more */
 
 /* serving.c */
 bool core_door_fresh(const struct controller *c);

@@ -20,6 +20,7 @@
 
 #define REPORTS_A_TURN 256 /* then timers and calls have their turn */
 #define DAY_MS 86400000
+#define GRID_MS 5000
 #define BEAT_MS 5000         /* a loop that does not turn for longer is not ready */
 #define DESCRIPTORS_KEPT 200 /* for the store, drivers, HAProxy and the like */
 
@@ -85,10 +86,14 @@ static int admit_object(void *data, const struct manifest *object, struct err *e
 {
     struct daemon *d = data;
 
-    return object->kind == KIND_POWER_POOL ? power_folders_admit(&d->folders, &object->pool, e) : 0;
+    if (object->kind == KIND_POWER_POOL)
+        return power_folders_admit(&d->folders, &object->pool, e);
+    if (object->kind == KIND_POWER_POLICY)
+        return grid_files_admit(&d->config->grid_files, &object->policy, e);
+    return 0;
 }
 
-static void step_for_call(void *data, struct controller_event *event)
+static void step_in_turn(void *data, struct controller_event *event)
 {
     daemon_step(data, event);
 }
@@ -142,6 +147,10 @@ static void every_second(struct daemon *d, int64_t now_ms)
     release_retry(d->release);
     api_server_tick(d->server, now_ms);
     tell_foreign(d);
+    if (d->grid_ms == 0 || now_ms - d->grid_ms >= GRID_MS) {
+        d->grid_ms = now_ms;
+        grid_files_look(d->grid_files, d->core, step_in_turn, d);
+    }
     if (now_ms - d->expiry_ms >= DAY_MS)
         daemon_tell_expiring(d);
     (void)notify_systemd("WATCHDOG=1");
@@ -286,7 +295,7 @@ static void make_calls(struct daemon *d)
                                        .ring = reports_wait,
                                        .data = d };
     struct calls_options options = { .core = d->core,
-                                     .step = step_for_call,
+                                     .step = step_in_turn,
                                      .answer = answer_in_turn,
                                      .admit = admit_object,
                                      .ready = is_ready,
@@ -370,6 +379,7 @@ static int make_all(struct daemon *d, struct err *e)
         return EXIT_FAILED;
     if ((r = open_store(d, e)) || (r = restore_core(d, e)))
         return r;
+    d->grid_files = grid_files_new(&d->config->grid_files);
     make_release(d);
     make_calls(d);
     if ((r = make_planner(d, e)) || (r = make_door(d, e)))
@@ -430,6 +440,7 @@ void daemon_free(struct daemon *d)
     loop_free(d->loop);
     calls_free(d->calls);
     ingest_free(d->ingest);
+    grid_files_free(d->grid_files);
     release_free(d->release);
     effects_done(&d->turn);
     controller_free(d->core);

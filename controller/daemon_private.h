@@ -10,6 +10,7 @@
 #include "controller/calls.h"
 #include "controller/config.h"
 #include "controller/controller.h"
+#include "controller/grid_files.h"
 #include "controller/ingest.h"
 #include "controller/planner.h"
 #include "controller/power/power.h"
@@ -30,7 +31,8 @@ struct daemon {
     struct planner *planner;
     struct power *power;
     struct power_folders folders; /* of the configuration */
-    struct front_door *door;      /* NULL: neither HAProxy nor an endpoints file */
+    struct grid_files *grid_files;
+    struct front_door *door; /* NULL: neither HAProxy nor an endpoints file */
     struct calls *calls;
     struct api_server *server;
     /* Effects of this turn of the loop: they become one batch at its end. */
@@ -40,6 +42,7 @@ struct daemon {
     bool settled;      /* the first batch was carried out: systemd and the front door know */
     bool stopping;
     int64_t second_ms; /* of what is done once a second */
+    int64_t grid_ms;   /* when the files that policies name were looked at */
     int64_t expiry_ms; /* when it was told last which tokens expire */
     /* Read by the server's threads. */
     _Atomic int64_t beat_ms; /* of the last tick */

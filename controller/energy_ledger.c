@@ -72,10 +72,10 @@ static void show_now(struct controller *c, const struct picture *p)
 static void set_currency(struct controller *c)
 {
     for (size_t i = 0; i < c->cluster->policies.n_items; i++) {
-        const struct power_policy *policy = policy_spec(cluster_policy(c->cluster, i));
+        const struct policy *p = cluster_policy(c->cluster, i);
 
-        if (policy->price_per_kwh > 0 && policy->currency) {
-            energy_history_set_currency(&c->cluster->energy, policy->currency);
+        if (p->price.series || p->price.path) {
+            energy_history_set_currency(&c->cluster->energy, policy_spec(p)->currency);
             return;
         }
     }
@@ -103,6 +103,7 @@ void core_count_energy(struct controller *c)
         return;
     c->ledger_wall_ms = to_ms;
     set_currency(c);
+    core_rates_look(c);
     look(c, &picture);
     show_now(c, &picture);
     for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {

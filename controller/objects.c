@@ -9,7 +9,6 @@
 #include "controller/reconcile/rollout.h"
 #include "proto/base/array.h"
 #include "proto/base/random.h"
-#include "proto/base/zone.h"
 
 static struct revision *find_object(const struct cluster *c, enum manifest_kind kind,
                                     const char *name)
@@ -47,42 +46,6 @@ static json_t *view_object(struct controller *c, enum manifest_kind kind, const 
         break;
     }
     return NULL;
-}
-
-/* --- files that a policy names ------------------------------------------------------------------
- */
-
-static struct zone *load_zone(struct controller *c, const char *policy, const char *name)
-{
-    struct zone *z = NULL;
-    char *bytes = NULL;
-    size_t n = 0;
-    struct err e = ERR_INIT;
-
-    if (zone_fixed(name, &z) == 0)
-        return z;
-    if (!c->options.load || c->options.load(c->options.load_data, "zone", name, &bytes, &n) < 0)
-        (void)snprintf(e.text, sizeof(e.text), "no such time zone");
-    else
-        (void)zone_parse(bytes, n, &z, &e);
-    free(bytes);
-    if (!z)
-        core_event(c, true, "powerpolicy", policy, "ZoneUnknown",
-                   "time zone %s: %s: its window counts as closed", name, e.text);
-    return z;
-}
-
-void core_policy_load(struct controller *c, struct policy *p)
-{
-    const struct power_policy *spec = policy_spec(p);
-
-    for (size_t i = 0; i < p->n_zones; i++)
-        zone_free(p->zones[i]);
-    free(p->zones);
-    p->n_zones = spec->n_windows;
-    p->zones = spec->n_windows ? xcalloc(spec->n_windows, sizeof(struct zone *)) : NULL;
-    for (size_t i = 0; i < spec->n_windows; i++)
-        p->zones[i] = load_zone(c, p->name, spec->windows[i].zone);
 }
 
 /* --- put ----------------------------------------------------------------------------------------

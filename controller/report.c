@@ -120,6 +120,22 @@ static json_t *rates(const struct series *a, const struct series *b, struct wind
     return points;
 }
 
+/* Carbon intensity of the joules of each step: their grams over their kilowatt-hours. */
+static json_t *intensities(const struct energy_history *h, struct window w, int64_t step_ms)
+{
+    json_t *points = json_array();
+
+    for (int64_t at = w.from_ms / step_ms * step_ms; at < w.to_ms; at += step_ms) {
+        int64_t from_ms = at > w.from_ms ? at : w.from_ms;
+        int64_t to_ms = at + step_ms < w.to_ms ? at + step_ms : w.to_ms;
+        struct energy_totals t = energy_history_totals(h, from_ms, to_ms);
+        double kwh = (t.carbon.fixed_j + t.carbon.profile_j + t.carbon.file_j) / 3.6e6;
+
+        json_array_append_new(points, view_number(kwh > 0 ? t.carbon.used_g / kwh : NAN));
+    }
+    return points;
+}
+
 /* Mean of the demand steps that were observed. */
 static json_t *demand_points(const struct demand *d, struct window w, int64_t step_ms)
 {
@@ -156,10 +172,11 @@ static json_t *report_series(const struct cluster *k, struct window w, int64_t n
 
         json_object_set_new(demand, m->name, demand_points(&m->demand, w, step_ms));
     }
-    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "stepMs", (json_int_t)step_ms, "startMs",
-                     (json_int_t)start_ms, "usedW",
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "stepMs", (json_int_t)step_ms,
+                     "startMs", (json_int_t)start_ms, "usedW",
                      rates(&k->energy.measured_j, &k->energy.estimated_j, w, step_ms),
-                     "counterfactualW", rates(&k->energy.always_j, NULL, w, step_ms), "awake",
+                     "counterfactualW", rates(&k->energy.always_j, NULL, w, step_ms), "gramsPerKwh",
+                     intensities(&k->energy, w, step_ms), "awake",
                      rates(&k->awake, NULL, w, step_ms), "demand", demand);
 }
 
@@ -173,6 +190,30 @@ static json_t *report_energy(const struct energy_totals *t)
         view_number(t->measured_j), "estimatedJ", view_number(t->estimated_j), "counterfactualJ",
         view_number(t->counterfactual_j), "savedJ", view_number(t->saved_j), "savedLowJ",
         view_number(t->saved_low_j), "savedHighJ", view_number(t->saved_high_j));
+}
+
+static json_t *report_cost(const struct energy_history *h, const struct energy_totals *t)
+{
+    if (!isfinite(t->cost_saved))
+        return json_null();
+    return json_pack("{s:f, s:f, s:f, s:o, s:s}", "used", t->cost_used, "counterfactual",
+                     t->cost_always, "saved", t->cost_saved, "pricedJ", view_number(t->priced_j),
+                     "currency", h->currency);
+}
+
+static json_t *report_carbon(const struct energy_totals *t)
+{
+    if (!isfinite(t->carbon.used_g))
+        return json_null();
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:{s:f, s:f, s:f, s:o}}", "usedKg",
+                     t->carbon.used_g / 1000, "measuredKg", t->carbon.measured_g / 1000,
+                     "estimatedKg", t->carbon.estimated_g / 1000, "counterfactualKg",
+                     t->carbon.always_g / 1000, "savedKg", t->carbon.saved_g / 1000, "savedLowKg",
+                     t->carbon.saved_low_g / 1000, "savedHighKg", t->carbon.saved_high_g / 1000,
+                     "weighed", "fixedJ", t->carbon.fixed_j, "profileJ", t->carbon.profile_j,
+                     "fileJ", t->carbon.file_j, "unknownJ",
+                     view_number(fmax(0, t->used_j - t->carbon.fixed_j - t->carbon.profile_j -
+                                             t->carbon.file_j)));
 }
 
 json_t *controller_report(struct controller *c, int64_t from_wall_ms, int64_t to_wall_ms,
@@ -192,10 +233,8 @@ json_t *controller_report(struct controller *c, int64_t from_wall_ms, int64_t to
     (void)boot_ms;
     view_set(o, "recordedS",
              recorded ? json_real((double)(w.to_ms - w.from_ms) / 1000) : json_null());
-    view_set(o, "cost",
-             isfinite(t.cost_saved)
-                 ? json_pack("{s:f, s:s}", "saved", t.cost_saved, "currency", k->energy.currency)
-                 : json_null());
+    view_set(o, "cost", report_cost(&k->energy, &t));
+    view_set(o, "carbon", report_carbon(&t));
     view_set(o, "sleeps", count_or_null(count_marks(k, MARK_ASLEEP, asked)));
     view_set(o, "wakes", count_or_null(count_marks(k, MARK_WOKEN, asked)));
     view_set(o, "moves", count_or_null(marks_count(&k->move_marks, 0, from_wall_ms, to_wall_ms)));

@@ -93,7 +93,6 @@ static int restore_object(struct controller *c, struct old_revisions *old, const
     AUTO(manifest) struct manifest *m = NULL;
     int r;
 
-    manifest_drop_planned(row->value);
     r = manifest_from_json(row->value, row->key, &m, e);
     if (r < 0)
         return err_prefix(e, r, "store: %s", row->key);

@@ -417,6 +417,19 @@ json_t *view_pool(struct controller *c, const struct pool *p)
     return o;
 }
 
+/* What a kWh carries now, and how long that is known. */
+static json_t *view_rate(const struct controller *c, const struct intensity *i)
+{
+    int64_t until_ms, known_until_ms = intensity_known_until(i, c->wall_ms);
+    double value = intensity_at(i, c->wall_ms, &until_ms);
+
+    if (!i)
+        return json_null();
+    return json_pack("{s:o, s:o}", "perKwh", view_number(value), "knownUntil",
+                     isnan(value) || known_until_ms == INT64_MAX ? json_null()
+                                                                 : view_time(known_until_ms));
+}
+
 json_t *view_policy(struct controller *c, const struct policy *p)
 {
     json_t *o = manifest_to_json(p->revision->object), *pools = json_array();
@@ -424,7 +437,10 @@ json_t *view_policy(struct controller *c, const struct policy *p)
     for (size_t i = 0; i < c->cluster->pools.n_items; i++)
         if (pool_policy(c->cluster, cluster_pool(c->cluster, i)) == p)
             json_array_append_new(pools, view_text(cluster_pool(c->cluster, i)->name));
-    view_set(o, "status", json_pack("{s:b, s:o}", "windowOpen", p->window_open, "pools", pools));
+    view_set(o, "status",
+             json_pack("{s:b, s:o, s:o, s:o}", "windowOpen", p->window_open, "pools", pools,
+                       "carbon", view_rate(c, p->carbon.series), "price",
+                       view_rate(c, p->price.series)));
     return o;
 }
 

@@ -12,10 +12,11 @@
 #include "proto/base/strbuf.h"
 #include "proto/field_private.h"
 
-static const char *const TYPES[] = { "integer",         "number",         "share",    "boolean",
-                                     "string",          "duration",       "quantity", "bytes",
-                                     "watts",           "joules",         "number",   "word",
-                                     "list of strings", "map of strings", "list" };
+static const char *const TYPES[] = {
+    "integer",         "number",         "share",           "boolean", "string", "duration",
+    "quantity",        "bytes",          "watts",           "joules",  "number", "word",
+    "list of strings", "map of strings", "list of numbers", "list"
+};
 
 const char *field_type_name(enum field_type t)
 {
@@ -84,7 +85,8 @@ static void set_absent(void *base, const struct field *f)
         *(double *)at = NAN;
     else if (f->type == FIELD_TEXT)
         *(char **)at = xstrdup("");
-    else if (f->type != FIELD_LIST && f->type != FIELD_MAP && f->type != FIELD_CUSTOM)
+    else if (f->type != FIELD_LIST && f->type != FIELD_MAP && f->type != FIELD_NUMBERS &&
+             f->type != FIELD_CUSTOM)
         *(int64_t *)at = -1;
 }
 
@@ -244,6 +246,8 @@ void fields_done(void *base, const struct field *fields)
             string_list_done(at);
         else if (f->type == FIELD_MAP)
             string_map_done(at);
+        else if (f->type == FIELD_NUMBERS)
+            free(((struct number_list *)at)->item);
     }
 }
 

@@ -22,6 +22,11 @@ struct string_list {
     size_t n;
 };
 
+struct number_list {
+    double *item;
+    size_t n;
+};
+
 struct string_map { /* ascending by key */
     struct string_pair *pair;
     size_t n;
@@ -49,6 +54,7 @@ enum field_type {
     FIELD_WORD,     /* an enum: one of `words` */
     FIELD_LIST,     /* struct string_list */
     FIELD_MAP,      /* struct string_map */
+    FIELD_NUMBERS,  /* struct number_list: none, or `most` numbers, not negative */
     FIELD_CUSTOM,   /* read by `custom`; its owner frees it */
 };
 

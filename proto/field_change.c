@@ -23,6 +23,14 @@ static bool same_number(double a, double b)
     return isnan(a) || isnan(b) ? isnan(a) && isnan(b) : !(a < b || a > b);
 }
 
+static bool same_numbers(const struct number_list *a, const struct number_list *b)
+{
+    for (size_t i = 0; a->n == b->n && i < a->n; i++)
+        if (!same_number(a->item[i], b->item[i]))
+            return false;
+    return a->n == b->n;
+}
+
 /* The bytes of a value of this type, which holds whatever it owns by pointer. */
 static size_t size_of(enum field_type t)
 {
@@ -40,6 +48,8 @@ static size_t size_of(enum field_type t)
         return sizeof(struct string_list);
     case FIELD_MAP:
         return sizeof(struct string_map);
+    case FIELD_NUMBERS:
+        return sizeof(struct number_list);
     case FIELD_CUSTOM:
         return 0;
     default:
@@ -58,6 +68,8 @@ bool field_same(const struct field *f, const void *a, const void *b)
         return same_list(x, y);
     case FIELD_MAP:
         return same_map(x, y);
+    case FIELD_NUMBERS:
+        return same_numbers(x, y);
     case FIELD_NUMBER:
     case FIELD_SHARE:
         return same_number(*(const double *)x, *(const double *)y);

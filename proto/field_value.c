@@ -176,6 +176,32 @@ static int read_list(const json_t *v, struct string_list *out, struct err *e)
     return 0;
 }
 
+/* Whole or not at all: a profile that lacks an hour would be read as another one. */
+static int read_numbers(const struct field *f, const json_t *v, struct number_list *out,
+                        struct err *e)
+{
+    size_t n = json_array_size(v);
+
+    if (!json_is_array(v) || (n > 0 && (int64_t)n != f->most))
+        return err_set(e, -EINVAL, "expected a list of %lld numbers, not %s of %zu",
+                       (long long)f->most, json_show(v).text, n);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *item = json_array_get(v, i);
+        double value = json_number_value(item);
+
+        if (!json_is_number(item) || !isfinite(value) || value < 0)
+            return err_set(e, -EINVAL, "[%zu]: expected a number, not negative, not %s", i,
+                           json_show(item).text);
+    }
+    if (n == 0)
+        return 0;
+    out->item = xcalloc(n, sizeof(*out->item));
+    out->n = n;
+    for (size_t i = 0; i < n; i++)
+        out->item[i] = json_number_value(json_array_get(v, i));
+    return 0;
+}
+
 static int by_key(const void *a, const void *b)
 {
     return strcmp(((const struct string_pair *)a)->key, ((const struct string_pair *)b)->key);
@@ -258,6 +284,8 @@ int field_read_value(void *base, const struct field *f, const json_t *v, struct 
         return read_list(v, at, e);
     case FIELD_MAP:
         return field_read_map(v, at, e);
+    case FIELD_NUMBERS:
+        return read_numbers(f, v, at, e);
     case FIELD_CUSTOM:
         return f->custom(base, v, e);
     default:

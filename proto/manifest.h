@@ -133,6 +133,16 @@ struct policy_window { /* when acting is allowed or denied, local time of `zone`
     char *zone;               /* IANA */
 };
 
+enum rate_source { RATE_NONE, RATE_FIXED, RATE_PROFILE, RATE_FILE };
+
+struct energy_rate { /* what a kWh carries: grams of CO2, or money */
+    enum rate_source source;
+    double value;               /* fixed; NAN: not given */
+    struct number_list profile; /* by hour of the local day; n is 24 or 0 */
+    char *zone;                 /* IANA */
+    char *path;                 /* of the controller's machine */
+};
+
 struct power_policy {
     enum policy_strategy strategy;
     int64_t interval_ms; /* plan this often; also the step of the demand series */
@@ -145,7 +155,7 @@ struct power_policy {
     } budget;
     struct policy_window *windows;
     size_t n_windows;
-    double price_per_kwh; /* for reports */
+    struct energy_rate price, carbon; /* currency per kWh (fixed 0: no price), gCO2/kWh */
     char *currency;
     bool dry_run, paused;
     struct {                 /* safety waits; defaults are those of the life-cycle table */
@@ -175,10 +185,6 @@ int manifest_kind_parse(const char *name, enum manifest_kind *ret_kind); /* any 
 /* Parses one object from a JSON value (API body). `where` is put before the path in errors. */
 int manifest_from_json(const json_t *doc, const char *where, struct manifest **ret_m,
                        struct err *e);
-
-/* Takes out of an object what is planned and not supported yet (it had no effect where an earlier
- * version took it), which the readers refuse. */
-void manifest_drop_planned(json_t *doc);
 
 /* Parses all documents of a text (YAML or JSON; `---` between documents, and `kind: List`). On
  * error nothing is returned. `file` is for messages. */

@@ -26,6 +26,15 @@ static json_t *list_value(const struct string_list *l)
     return array;
 }
 
+static json_t *numbers_value(const struct number_list *l)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < l->n; i++)
+        json_array_append_new(list, json_real(l->item[i]));
+    return list;
+}
+
 static json_t *windows_value(const struct power_policy *p)
 {
     json_t *array = json_array();
@@ -92,6 +101,8 @@ static json_t *field_value(const struct manifest *m, const struct field *f)
         return ((const struct string_list *)at)->n ? list_value(at) : NULL;
     case FIELD_MAP:
         return ((const struct string_map *)at)->n ? map_value(at) : NULL;
+    case FIELD_NUMBERS:
+        return ((const struct number_list *)at)->n ? numbers_value(at) : NULL;
     case FIELD_CUSTOM:
         return m->policy.n_windows ? windows_value(&m->policy) : NULL;
     case FIELD_INT:

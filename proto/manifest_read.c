@@ -1,6 +1,7 @@
 /* Reads one object from a JSON value by the tables of manifest_schema.h, strictly. */
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,11 +157,34 @@ static bool pool_contradicts(const struct power_pool *p, struct contradiction *r
     return false;
 }
 
+/* What belongs to one source stands with that one, and only there. */
+static bool rate_contradicts(const struct energy_rate *r, const char *profile, const char *path,
+                             struct contradiction *ret)
+{
+    if (r->source == RATE_PROFILE && !r->profile.n)
+        WRONG(profile, "is missing; expected 24 numbers, for source profile");
+    if (r->source != RATE_PROFILE && r->profile.n)
+        WRONG(profile, "is for source profile; expected that source, or no profile");
+    if (r->source == RATE_FILE && r->path[0] != '/')
+        WRONG(path, r->path[0] ? "expected an absolute path, for source file"
+                               : "is missing; expected an absolute path, for source file");
+    if (r->source != RATE_FILE && r->path[0])
+        WRONG(path, "is for source file; expected that source, or no path");
+    return false;
+}
+
 static bool policy_contradicts(const struct power_policy *p, struct contradiction *ret)
 {
     if (p->horizon_ms < p->interval_ms)
         WRONG("horizon", "is shorter than spec.interval; expected at least that");
-    return false;
+    if (p->price.source != RATE_FIXED && p->price.value > 0)
+        WRONG("pricePerKwh", "is for spec.price.source fixed; expected that, or no pricePerKwh");
+    if (p->carbon.source == RATE_FIXED && isnan(p->carbon.value))
+        WRONG("carbon.value", "is missing; expected gCO2/kWh, for source fixed");
+    if (p->carbon.source != RATE_FIXED && !isnan(p->carbon.value))
+        WRONG("carbon.value", "is for source fixed; expected that source, or no value");
+    return rate_contradicts(&p->price, "price.profile", "price.path", ret) ||
+           rate_contradicts(&p->carbon, "carbon.profile", "carbon.path", ret);
 }
 
 /* What one field cannot know of another. */
@@ -176,39 +200,8 @@ static bool contradicts(const struct manifest *m, struct contradiction *ret)
     }
 }
 
-/* --- what is not there yet ----------------------------------------------------------------------
- *
- * Refused by its name: a limit or a source that is read and then ignored would be believed in.
+/* --- metadata and head -------------------------------------------------------------------------
  */
-
-static const struct {
-    enum manifest_kind kind;
-    const char *key; /* below spec */
-} PLANNED[] = {
-    { KIND_POWER_POLICY, "carbon" },
-};
-
-static int refuse_planned(const struct place *at, enum manifest_kind kind, const json_t *spec,
-                          struct err *e)
-{
-    for (size_t i = 0; i < ARRAY_LEN(PLANNED); i++) {
-        struct place child = place_below(at, spec, PLANNED[i].key);
-
-        if (PLANNED[i].kind == kind && json_object_get(spec, PLANNED[i].key))
-            return place_error(&child, e, "not supported yet; leave it out");
-    }
-    return 0;
-}
-
-void manifest_drop_planned(json_t *doc)
-{
-    const char *name = json_string_value(json_object_get(doc, "kind"));
-    json_t *spec = json_object_get(doc, "spec");
-
-    for (size_t i = 0; i < ARRAY_LEN(PLANNED); i++)
-        if (name && strcmp(name, manifest_kind_name(PLANNED[i].kind)) == 0)
-            (void)json_object_del(spec, PLANNED[i].key);
-}
 
 /* A DNS-1123 subdomain, as Kubernetes wants names. */
 static bool name_is_good(const char *name)
@@ -330,8 +323,7 @@ int manifest_read(const struct place *top, const json_t *doc, struct manifest **
         return r;
     spec = json_object_get(doc, "spec");
     at = place_below(top, doc, "spec");
-    if ((r = refuse_planned(&at, kind, spec, e)) < 0 ||
-        (r = fields_read(m, manifest_fields(kind), &at, spec, e)) < 0)
+    if ((r = fields_read(m, manifest_fields(kind), &at, spec, e)) < 0)
         return r;
     if (contradicts(m, &wrong)) {
         at = place_deep(&at, spec, wrong.path);

@@ -133,6 +133,42 @@ static const struct field POOL[] = {
     FIELDS_END,
 };
 
+/* What a kWh carries, over time: the keys that carbon and price have in common. */
+#define RATE_FIELDS(name, source_def, member, unit)                                            \
+    { name ".source",                                                                          \
+      FIELD_WORD,                                                                              \
+      Y(member.source),                                                                        \
+      source_def,                                                                              \
+      0,                                                                                       \
+      0,                                                                                       \
+      "none fixed profile file",                                                               \
+      "where the " unit " of the electricity come from",                                       \
+      NULL },                                                                                  \
+        { name ".profile",                                                                     \
+          FIELD_NUMBERS,                                                                       \
+          Y(member.profile),                                                                   \
+          NULL,                                                                                \
+          0,                                                                                   \
+          24,                                                                                  \
+          NULL,                                                                                \
+          unit " in each of the 24 hours of a local day, for source profile",                  \
+          NULL },                                                                              \
+        { name ".zone",                                                                        \
+          FIELD_TEXT,                                                                          \
+          Y(member.zone),                                                                      \
+          "UTC",                                                                               \
+          0,                                                                                   \
+          0,                                                                                   \
+          NULL,                                                                                \
+          "IANA time zone of the profile",                                                     \
+          NULL },                                                                              \
+    {                                                                                          \
+        name ".path", FIELD_TEXT, Y(member.path), "", 0, 0, NULL,                              \
+            "for source file: CSV lines of time," unit ", read again whenever it changes; in " \
+            "one of the gridFiles folders of the controller's configuration",                  \
+            NULL                                                                               \
+    }
+
 static const struct field POLICY[] = {
     { "strategy", FIELD_WORD, Y(strategy), "predictive", 0, 0, "demand predictive",
       "size for the demand of now, or for its forecast", NULL },
@@ -154,8 +190,13 @@ static const struct field POLICY[] = {
     { "windows", FIELD_CUSTOM, Y(windows), NULL, 0, 0, NULL,
       "when moves and sleeps are allowed or denied: {deny, days, start, end, zone}",
       manifest_read_windows },
-    { "pricePerKwh", FIELD_NUMBER, Y(price_per_kwh), "0", 0, 0, NULL, "for reports", NULL },
-    { "currency", FIELD_TEXT, Y(currency), "EUR", 0, 0, NULL, "for reports", NULL },
+    { "pricePerKwh", FIELD_NUMBER, Y(price.value), "0", 0, 0, NULL,
+      "currency per kWh, for price.source fixed; 0: no price", NULL },
+    { "currency", FIELD_TEXT, Y(currency), "EUR", 0, 0, NULL, "of all prices", NULL },
+    RATE_FIELDS("price", "fixed", price, "currency per kWh"),
+    RATE_FIELDS("carbon", "none", carbon, "gCO2/kWh"),
+    { "carbon.value", FIELD_NUMBER, Y(carbon.value), NULL, 0, 0, NULL, "gCO2/kWh, for source fixed",
+      NULL },
     { "dryRun", FIELD_BOOL, Y(dry_run), "false", 0, 0, NULL, "plan and explain, but do nothing",
       NULL },
     { "paused", FIELD_BOOL, Y(paused), "false", 0, 0, NULL, "nothing but wakes", NULL },
@@ -243,6 +284,9 @@ static json_t *type_schema(const struct field *f)
     case FIELD_MAP:
         return json_pack("{s:s, s:{s:s}}", "type", "object", "additionalProperties", "type",
                          "string");
+    case FIELD_NUMBERS:
+        return json_pack("{s:s, s:{s:s, s:i}, s:I}", "type", "array", "items", "type", "number",
+                         "minimum", 0, "maxItems", (json_int_t)f->most);
     case FIELD_CUSTOM:
         return json_pack("{s:s, s:o}", "type", "array", "items", window_schema());
     case FIELD_SHARE:

@@ -176,6 +176,10 @@ static const struct column POLICY[] = {
     { "Moves at once", "spec.budget.moves", show_count, false },
     { "Sleeps at once", "spec.budget.sleeps", show_count, false },
     { "Wakes at once", "spec.budget.wakes", show_count, false },
+    { "Carbon g/kWh", "status.carbon.perKwh", show_number, false },
+    { "  known until", "status.carbon.knownUntil", show_text, false },
+    { "Price per kWh", "status.price.perKwh", show_number, false },
+    { "  known until", "status.price.knownUntil", show_text, false },
     { "Pools", "status.pools", show_words, false },
     END,
 };

@@ -84,8 +84,8 @@ static int run(struct cli *c, struct request *q, const struct manifest_files *f,
 
     if (r < 0)
         return err_prefix(e, r, "%s", options_get(&c->options, OPT_NODES));
-    if (isnan(q->rates.price_per_kwh) && of.policy && of.policy->price_per_kwh > 0)
-        q->rates.price_per_kwh = of.policy->price_per_kwh;
+    if (isnan(q->rates.price_per_kwh) && of.policy && of.policy->price.value > 0)
+        q->rates.price_per_kwh = of.policy->price.value;
     q->rates.currency = of.policy && of.policy->currency[0] ? of.policy->currency : NULL;
     of.told = show_progress;
     of.data = &progress;

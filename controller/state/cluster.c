@@ -325,9 +325,17 @@ static void policy_drop_zones(struct policy *p)
     p->n_zones = 0;
 }
 
+static void policy_rate_done(struct policy_rate *r)
+{
+    intensity_unref(r->series);
+    free(r->path);
+}
+
 static void policy_free(struct policy *p)
 {
     policy_drop_zones(p);
+    policy_rate_done(&p->price);
+    policy_rate_done(&p->carbon);
     revision_unref(p->revision);
     free(p->name);
     free(p);

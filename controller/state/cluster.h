@@ -8,6 +8,7 @@
 #ifndef HUDDLE_CLUSTER_H
 #define HUDDLE_CLUSTER_H
 
+#include "controller/energy/intensity.h"
 #include "controller/energy/node_curve.h"
 #include "controller/state/demand.h"
 #include "controller/state/energy_history.h"
@@ -95,6 +96,14 @@ struct pool {
     uint32_t index;
 };
 
+/* What a kWh carries by a policy, made from its spec and the files that it names. */
+struct policy_rate {
+    struct intensity *series; /* NULL: none, or not known (yet) */
+    char *path;               /* of the file that it comes from; NULL: of none */
+    bool due;                 /* that file has not been told since the policy was put */
+    bool known;               /* at the last look */
+};
+
 struct policy {
     char *name;
     struct revision *revision;
@@ -102,6 +111,7 @@ struct policy {
     struct zone **zones;          /* of its windows, in order; NULL entries: unknown (closed) */
     size_t n_zones;
     bool window_open; /* at the last look */
+    struct policy_rate price, carbon;
     uint32_t index;
 };
 

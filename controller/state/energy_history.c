@@ -10,7 +10,8 @@
 
 #include "proto/base/array.h"
 
-#define COST_PER_J (1e6 / 3.6e6) /* millionths of the currency per joule, at 1 per kWh */
+#define J_PER_KWH 3.6e6
+#define COST_PER_J (1e6 / J_PER_KWH) /* millionths of the currency per joule, at 1 per kWh */
 
 static const struct {
     const char *key; /* in the row */
@@ -22,6 +23,14 @@ static const struct {
     { "error", offsetof(struct energy_history, error_j) },
     { "usedCost", offsetof(struct energy_history, used_cost) },
     { "alwaysCost", offsetof(struct energy_history, always_cost) },
+    { "priced", offsetof(struct energy_history, priced_j) },
+    { "measuredG", offsetof(struct energy_history, measured_g) },
+    { "estimatedG", offsetof(struct energy_history, estimated_g) },
+    { "alwaysG", offsetof(struct energy_history, always_g) },
+    { "errorG", offsetof(struct energy_history, error_g) },
+    { "fixed", offsetof(struct energy_history, fixed_j) },
+    { "profile", offsetof(struct energy_history, profile_j) },
+    { "file", offsetof(struct energy_history, file_j) },
 };
 
 static struct series *series_of(struct energy_history *h, size_t i)
@@ -48,19 +57,39 @@ void energy_history_set_currency(struct energy_history *h, const char *currency)
         return;
     series_done(&h->used_cost);
     series_done(&h->always_cost);
+    series_done(&h->priced_j);
     series_init_wide(&h->used_cost);
     series_init_wide(&h->always_cost);
+    series_init_wide(&h->priced_j);
     (void)snprintf(h->currency, sizeof(h->currency), "%s", currency);
 }
 
 static void add_cost(struct energy_history *h, const struct energy_piece *p, double used_j)
 {
-    double price = p->price_per_kwh * COST_PER_J;
+    double per_j = p->price.value * p->price.known * COST_PER_J;
 
-    if (!(price > 0))
+    if (!(p->price.known > 0))
         return;
-    series_add(&h->used_cost, p->from_ms, p->to_ms, used_j * price);
-    series_add(&h->always_cost, p->from_ms, p->to_ms, p->always_j * price);
+    series_add(&h->used_cost, p->from_ms, p->to_ms, used_j * per_j);
+    series_add(&h->always_cost, p->from_ms, p->to_ms, p->always_j * per_j);
+    series_add(&h->priced_j, p->from_ms, p->to_ms, used_j * p->price.known);
+}
+
+static void add_carbon(struct energy_history *h, const struct energy_piece *p,
+                       const struct savings *s)
+{
+    double g = p->carbon.value * p->carbon.known / J_PER_KWH;
+    struct series *by = p->carbon_source == RATE_FIXED     ? &h->fixed_j
+                        : p->carbon_source == RATE_PROFILE ? &h->profile_j
+                                                           : &h->file_j;
+
+    if (!(p->carbon.known > 0))
+        return;
+    series_add(&h->measured_g, p->from_ms, p->to_ms, p->measured_j * g);
+    series_add(&h->estimated_g, p->from_ms, p->to_ms, (p->estimated_j + p->assumed_j) * g);
+    series_add(&h->always_g, p->from_ms, p->to_ms, p->always_j * g);
+    series_add(&h->error_g, p->from_ms, p->to_ms, s->error_j * g);
+    series_add(by, p->from_ms, p->to_ms, s->used_j * p->carbon.known);
 }
 
 void energy_history_add(struct energy_history *h, const struct energy_piece *p)
@@ -76,6 +105,31 @@ void energy_history_add(struct energy_history *h, const struct energy_piece *p)
     series_add(&h->always_j, p->from_ms, p->to_ms, p->always_j);
     series_add(&h->error_j, p->from_ms, p->to_ms, s.error_j);
     add_cost(h, p, s.used_j);
+    add_carbon(h, p, &s);
+}
+
+static double sum_or_none(const struct series *s, int64_t from_ms, int64_t to_ms)
+{
+    double sum = series_sum(s, from_ms, to_ms);
+
+    return isnan(sum) ? 0 : sum;
+}
+
+static void carbon_totals(const struct energy_history *h, int64_t from_ms, int64_t to_ms,
+                          struct energy_totals *t)
+{
+    double error_g = series_sum(&h->error_g, from_ms, to_ms);
+
+    t->carbon.measured_g = series_sum(&h->measured_g, from_ms, to_ms);
+    t->carbon.estimated_g = series_sum(&h->estimated_g, from_ms, to_ms);
+    t->carbon.always_g = series_sum(&h->always_g, from_ms, to_ms);
+    t->carbon.used_g = t->carbon.measured_g + t->carbon.estimated_g;
+    t->carbon.saved_g = t->carbon.always_g - t->carbon.used_g;
+    t->carbon.saved_low_g = t->carbon.saved_g - error_g;
+    t->carbon.saved_high_g = t->carbon.saved_g + error_g;
+    t->carbon.fixed_j = sum_or_none(&h->fixed_j, from_ms, to_ms);
+    t->carbon.profile_j = sum_or_none(&h->profile_j, from_ms, to_ms);
+    t->carbon.file_j = sum_or_none(&h->file_j, from_ms, to_ms);
 }
 
 struct energy_totals energy_history_totals(const struct energy_history *h, int64_t from_ms,
@@ -85,6 +139,9 @@ struct energy_totals energy_history_totals(const struct energy_history *h, int64
         .measured_j = series_sum(&h->measured_j, from_ms, to_ms),
         .estimated_j = series_sum(&h->estimated_j, from_ms, to_ms),
         .counterfactual_j = series_sum(&h->always_j, from_ms, to_ms),
+        .cost_used = series_sum(&h->used_cost, from_ms, to_ms) / 1e6,
+        .cost_always = series_sum(&h->always_cost, from_ms, to_ms) / 1e6,
+        .priced_j = series_sum(&h->priced_j, from_ms, to_ms),
     };
     double error_j = series_sum(&h->error_j, from_ms, to_ms);
 
@@ -92,9 +149,8 @@ struct energy_totals energy_history_totals(const struct energy_history *h, int64
     t.saved_j = t.counterfactual_j - t.used_j;
     t.saved_low_j = t.saved_j - error_j;
     t.saved_high_j = t.saved_j + error_j;
-    t.cost_saved =
-        (series_sum(&h->always_cost, from_ms, to_ms) - series_sum(&h->used_cost, from_ms, to_ms)) /
-        1e6;
+    t.cost_saved = t.cost_always - t.cost_used;
+    carbon_totals(h, from_ms, to_ms, &t);
     return t;
 }
 

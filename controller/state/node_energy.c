@@ -10,13 +10,19 @@
 
 #define SHUTDOWN_MOST_MS 3600000 /* longer without a word: nobody knows */
 
-static void set_price(const struct cluster *c, const struct node *n, struct energy_piece *p)
+/* By what the policy says of the time that the piece covers, now: what comes to be known later does
+ * not change it. */
+static void set_rates(const struct cluster *c, const struct node *n, struct energy_piece *p)
 {
     const struct policy *policy = pool_policy(c, n->pool);
-    const char *currency = policy ? policy_spec(policy)->currency : NULL;
 
-    if (currency && strcmp(currency, c->energy.currency) == 0)
-        p->price_per_kwh = policy_spec(policy)->price_per_kwh;
+    p->price = p->carbon = (struct intensity_mean){ .value = NAN };
+    if (!policy)
+        return;
+    if (strcmp(policy_spec(policy)->currency, c->energy.currency) == 0)
+        p->price = intensity_over(policy->price.series, p->from_ms, p->to_ms);
+    p->carbon = intensity_over(policy->carbon.series, p->from_ms, p->to_ms);
+    p->carbon_source = policy_spec(policy)->carbon.source;
 }
 
 /* `always_ms`: of the counterfactual, that is counted with it; < 0: as much as was used. */
@@ -36,7 +42,7 @@ static void count(struct cluster *c, struct node *n, const struct node_joules *j
 
     if (always_ms >= 0)
         p.always_j = (double)always_ms / 1000 * node_curve_watts(&curve, c->even_utilization);
-    set_price(c, n, &p);
+    set_rates(c, n, &p);
     series_add(&n->joules, j->from_ms, j->to_ms, used_j);
     energy_history_add(&c->energy, &p);
     if (j->to_ms > n->charged_wall_ms)

@@ -1,5 +1,5 @@
-/* Rings of half-sized floats: 6 bits of exponent, 10 of mantissa, no sign (amounts are not
- * negative); floats in wide ones. The packed form is text: format, level, first cell, and
+/* Rings of half-sized floats: 6 bits of exponent, 10 of mantissa, no sign (amounts are
+ * not negative there); floats in wide ones. The packed form is text: format, level, first cell, and
  * hexadecimal cells. */
 #include "controller/state/series.h"
 
@@ -206,7 +206,7 @@ static void level_add(struct series *s, size_t i, int64_t from_ms, int64_t to_ms
 
 void series_add(struct series *s, int64_t from_ms, int64_t to_ms, double amount)
 {
-    if (!isfinite(amount) || amount < 0 || to_ms < from_ms || from_ms < 0)
+    if (!isfinite(amount) || (amount < 0 && !s->wide) || to_ms < from_ms || from_ms < 0)
         return;
     for (size_t i = 0; i < SERIES_LEVELS; i++)
         level_add(s, i, from_ms, to_ms, amount);
@@ -350,14 +350,14 @@ static double parse_cell(const struct series *s, const char *digits)
     if (!s->wide)
         return unpack_value((uint16_t)bits);
     memcpy(&value, &bits, sizeof(value));
-    return isfinite(value) && value >= 0 ? (double)value : NAN;
+    return isfinite(value) ? (double)value : NAN;
 }
 
-static bool plausible(const struct series_level *l, size_t i)
+static bool plausible(const struct series *s, const struct series_level *l, size_t i)
 {
     return l->first >= 0 && l->open >= l->first && l->open - l->first <= (int64_t)CELLS[i] &&
-           l->open < INT64_MAX / 2 / series_cell_ms[i] && isfinite(l->sum) && l->sum >= 0 &&
-           l->end_ms >= 0 && l->end_ms <= series_cell_ms[i];
+           l->open < INT64_MAX / 2 / series_cell_ms[i] && isfinite(l->sum) &&
+           (l->sum >= 0 || s->wide) && l->end_ms >= 0 && l->end_ms <= series_cell_ms[i];
 }
 
 /* Lays the cells of `in` over those that are there. */
@@ -391,7 +391,8 @@ void series_unpack(struct series *s, const char *text)
 
         if (sscanf(text, "%2s %zu %" SCNd64 " %" SCNd64 " %lf %" SCNd64 " %n", format, &i, &l.first,
                    &l.open, &l.sum, &l.end_ms, &used) != 6 ||
-            strcmp(format, format_of(s)) != 0 || i < 1 || i >= SERIES_LEVELS || !plausible(&l, i))
+            strcmp(format, format_of(s)) != 0 || i < 1 || i >= SERIES_LEVELS ||
+            !plausible(s, &l, i))
             return;
         length = (size_t)(l.open - l.first) * (s->wide ? 8 : 4);
         if (strspn(text + used, "0123456789abcdef") < length)

@@ -33,7 +33,8 @@ void series_init(struct series *s);
 void series_init_wide(struct series *s);
 void series_done(struct series *s);
 
-/* `amount` came about in [from_ms, to_ms] of wall time: not necessarily after what came before. */
+/* `amount` (of a wide series also below 0) came about in [from_ms, to_ms] of wall time: not
+ * necessarily after what came before. */
 void series_add(struct series *s, int64_t from_ms, int64_t to_ms, double amount);
 
 /* The amount in [from_ms, to_ms), from the finest cells that reach back far enough; NAN when

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #define T INT64_C(1750000500000) /* a whole quarter of an hour */
 
@@ -45,7 +46,7 @@ static void set_price(struct cluster *c)
 
     struct pool *p = pool_put(c, pool);
 
-    policy_put(c, policy);
+    policy_put(c, policy)->price.series = intensity_fixed(0.36);
     for (size_t i = 0; i < c->nodes.n_items; i++)
         cluster_node(c, i)->pool = p;
     energy_history_set_currency(&c->energy, "EUR");
@@ -168,6 +169,49 @@ static void another_currency_begins_anew(void **state)
     assert_true(isnan(energy_history_totals(&c->energy, T, T + 100000).cost_saved) != 0);
 }
 
+/* Half of the time at 300 g/kWh, then unknown; prices below zero are paid back. */
+static void carbon_is_of_the_time_that_it_is_known(void **state)
+{
+    AUTO(cluster) struct cluster *c = cluster_new();
+    struct node *a = add(c, "a", PROVENANCE_MEASURED);
+    const char *half = "1750000400,300\n1750000550,\n", *paid = "1750000400,-0.1\n1750000800,0\n";
+    struct policy *policy;
+    struct energy_totals t;
+
+    (void)state;
+    set_price(c);
+    policy = named_find(&c->policies, "p");
+    intensity_unref(policy->price.series);
+    assert_int_equal(intensity_parse("f", half, strlen(half), 0, &policy->carbon.series, NULL), 0);
+    assert_int_equal(intensity_parse("f", paid, strlen(paid), -1, &policy->price.series, NULL), 0);
+    node_energy_count(
+        c, a,
+        &(struct node_joules){
+            .from_ms = T, .to_ms = T + 100000, .measured_j = 15000, .estimated_j = 1000 });
+    t = energy_history_totals(&c->energy, T, T + 100000);
+    near(t.carbon.measured_g, 7500 / 3.6e6 * 300);
+    near(t.carbon.estimated_g, 500 / 3.6e6 * 300);
+    near(t.carbon.used_g, 8000 / 3.6e6 * 300);
+    near(t.carbon.always_g, 6500 / 3.6e6 * 300);
+    near(t.carbon.saved_g, -1500 / 3.6e6 * 300);
+    near(t.carbon.saved_high_g - t.carbon.saved_g,
+         (0.03 * 15000 + 0.15 * 1000 + 0.03 * 13000) / 2 / 3.6e6 * 300);
+    near(t.carbon.fixed_j, 0);
+    near(t.carbon.file_j + t.carbon.profile_j, 8000);
+    near(t.cost_used, 16000 / 3.6e6 * -0.1);
+    near(t.cost_saved, 3000 / 3.6e6 * 0.1);
+    near(t.priced_j, 16000);
+    intensity_unref(policy->carbon.series);
+    policy->carbon.series = NULL;
+    node_energy_count(
+        c, a,
+        &(struct node_joules){ .from_ms = T + 100000, .to_ms = T + 200000, .measured_j = 15000 });
+    t = energy_history_totals(&c->energy, T, T + 200000);
+    near(t.used_j, 31000);
+    near(t.carbon.used_g, 8000 / 3.6e6 * 300);
+    near(t.carbon.file_j + t.carbon.profile_j, 8000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_night_by_hand),
         cmocka_unit_test(what_is_unknown_is_no_saving),
         cmocka_unit_test(another_currency_begins_anew),
+        cmocka_unit_test(carbon_is_of_the_time_that_it_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

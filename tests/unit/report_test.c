@@ -145,14 +145,11 @@ static void run_until(struct rig *g, int64_t end_ms)
     }
 }
 
-static void setup_rig(struct rig *g)
+static void setup_rig_without_policy(struct rig *g)
 {
     keep(&g->image, TABLE_OBJECT, "servedmodels/m",
          "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"m\"},"
          "\"spec\":{\"replicas\":{\"min\":1,\"max\":2},\"runtime\":\"r\"}}");
-    keep(&g->image, TABLE_OBJECT, "powerpolicies/p",
-         "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"p\"},"
-         "\"spec\":{\"pricePerKwh\":0.36,\"currency\":\"CHF\"}}");
     keep(&g->image, TABLE_OBJECT, "powerpools/p",
          "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},"
          "\"spec\":{\"policy\":\"p\",\"minAwake\":1,\"standby\":\"5W\"}}");
@@ -161,6 +158,14 @@ static void setup_rig(struct rig *g)
          "{\"record\":{\"state\":6,\"transition\":7,\"sleeps\":1,\"enteredWallMs\":1749996900000},"
          "\"inventory\":{\"cpus\":8,\"cpuMilli\":8000,\"memory\":1}}");
     start(g);
+}
+
+static void setup_rig(struct rig *g)
+{
+    keep(&g->image, TABLE_OBJECT, "powerpolicies/p",
+         "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"p\"},"
+         "\"spec\":{\"pricePerKwh\":0.36,\"currency\":\"CHF\"}}");
+    setup_rig_without_policy(g);
 }
 
 static void done_rig(struct rig *g)
@@ -327,12 +332,67 @@ static void a_restart_loses_nothing(void **state)
     done_rig(&g);
 }
 
+static void tell_file(struct rig *g, const char *text)
+{
+    struct controller_event e = { .kind = CE_FILE };
+
+    e.file.path = "/grid/x.csv";
+    e.file.text = text;
+    e.file.n = strlen(text);
+    step(g, e);
+}
+
+/* 400 g/kWh for five minutes, then 100 for three, then nobody knows. */
+static void check_carbon(const json_t *r, double share)
+{
+    double g = 121 * (300.0 * 400 + 180 * 100) / 3.6e6;
+
+    near(r, "carbon.usedKg", g / 1000, share);
+    near(r, "carbon.measuredKg", g * 116 / 121 / 1000, share);
+    near(r, "carbon.estimatedKg", g * 5 / 121 / 1000, share);
+    near(r, "carbon.counterfactualKg",
+         ((580 + 295 * 88 + 5 * 60 + 295 * 88) * 400.0 + 2 * 88 * 180 * 100) / 3.6e9, 2 * share);
+    near(r, "carbon.weighed.fileJ", 121 * 480, share);
+    near(r, "carbon.weighed.unknownJ", 121 * 120, 10 * share);
+    near(r, "carbon.weighed.fixedJ", 0, 0);
+}
+
+static void an_hour_keeps_its_carbon(void **state)
+{
+    char text[200];
+    struct rig g = { 0 };
+    json_t *r;
+
+    (void)state;
+    keep(&g.image, TABLE_OBJECT, "powerpolicies/p",
+         "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"p\"},"
+         "\"spec\":{\"carbon\":{\"source\":\"file\",\"path\":\"/grid/x.csv\"}}}");
+    setup_rig_without_policy(&g);
+    (void)snprintf(text, sizeof(text), "%lld,400\n%lld,100\n%lld,\n", (long long)T / 1000 - 60,
+                   (long long)T / 1000 + 300, (long long)T / 1000 + 480);
+    tell_file(&g, text);
+    run_until(&g, 720000);
+    r = ask(&g, 0, 600);
+    check_carbon(r, 0.01);
+    near(r, "series.gramsPerKwh.1", 400, 0.01);
+    json_decref(r);
+    controller_free(g.core);
+    start(&g);
+    (void)snprintf(text, sizeof(text), "%lld,900\n", (long long)T / 1000 - 60);
+    tell_file(&g, text); /* what is said of the past now changes nothing */
+    r = ask(&g, 0, 600);
+    check_carbon(r, 0.01);
+    json_decref(r);
+    done_rig(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_minutes_by_hand),
         cmocka_unit_test(what_was_not_recorded_is_null),
         cmocka_unit_test(a_restart_loses_nothing),
+        cmocka_unit_test(an_hour_keeps_its_carbon),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
