@@ -66,6 +66,13 @@ const char *human_kwh(double j, char text[HUMAN_MAX])
     return scaled(j / 3600, 1000, UNITS, 4, text);
 }
 
+const char *human_grams(double g, char text[HUMAN_MAX])
+{
+    static const char *const UNITS[] = { "g", "kg", "t", "kt" };
+
+    return scaled(g, 1000, UNITS, 4, text);
+}
+
 const char *human_bytes(double n, char text[HUMAN_MAX])
 {
     static const char *const UNITS[] = { "", "Ki", "Mi", "Gi", "Ti", "Pi" };

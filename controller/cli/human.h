@@ -10,6 +10,7 @@
 const char *human_watts(double w, char text[HUMAN_MAX]);  /* "153W", "1.24kW" */
 const char *human_joules(double j, char text[HUMAN_MAX]); /* "12.3kJ" */
 const char *human_kwh(double j, char text[HUMAN_MAX]);    /* "3.41kWh", "120Wh" */
+const char *human_grams(double g, char text[HUMAN_MAX]);  /* "3.41kg", "120g" */
 const char *human_bytes(double n, char text[HUMAN_MAX]);  /* "512Mi" */
 const char *human_number(double v, char text[HUMAN_MAX]); /* "1.24k" */
 const char *human_share(double v, char text[HUMAN_MAX]);  /* "12.3%" of 0.123 */

@@ -92,29 +92,17 @@ double report_mean_watts(const json_t *report)
            (recorded > 0 ? recorded : look_number(report, "seconds"));
 }
 
-const char *report_money(const json_t *report, char text[REPORT_MONEY_MAX])
-{
-    const char *currency = look_text(report, "cost.currency");
-    double saved = look_number(report, "cost.saved");
-    char amount[HUMAN_MAX];
-
-    if (!isfinite(saved))
-        return NULL;
-    if (fabs(saved) >= 1)
-        (void)snprintf(text, REPORT_MONEY_MAX, "%.2f %.15s", saved, currency ? currency : "");
-    else /* of a short window: 0.00 says nothing */
-        (void)snprintf(text, REPORT_MONEY_MAX, "%s %.15s", human_number(saved, amount),
-                       currency ? currency : "");
-    return text;
-}
-
 json_t *report_notes(const json_t *report)
 {
+    AUTO(strbuf) struct strbuf carbon = STRBUF_INIT;
     json_t *notes = json_array();
 
     note_record(notes, report);
     note_provenance(notes, report);
     note_savings(notes, report);
+    report_note_carbon(&carbon, report);
+    if (carbon.length)
+        note(notes, &carbon);
     return notes;
 }
 
@@ -180,6 +168,19 @@ static void add_acts(struct table *t, const json_t *report)
         add_row(t, TITLES[i], human_number(look_number(report, ACTS[i]), text), "", "");
 }
 
+static void add_carbon(struct table *t, const json_t *report)
+{
+    AUTO(strbuf) struct strbuf intensity = STRBUF_INIT, remark = STRBUF_INIT;
+    char text[HUMAN_MAX];
+
+    report_intensity(&intensity, report);
+    add_row(t, "CO2 emitted", human_grams(look_number(report, "carbon.usedKg") * 1000, text), "",
+            strbuf_text(&intensity));
+    report_saved_carbon(&remark, report);
+    add_row(t, "CO2 saved", human_grams(look_number(report, "carbon.savedKg") * 1000, text), "",
+            strbuf_text(&remark));
+}
+
 static void add_figures(struct table *t, const json_t *report)
 {
     char money[REPORT_MONEY_MAX], text[HUMAN_MAX];
@@ -189,8 +190,12 @@ static void add_figures(struct table *t, const json_t *report)
     add_energy(t, "  estimated", report, "energy.estimatedJ", "");
     add_energy(t, "Without huddle", report, "energy.counterfactualJ", "computed");
     add_saved(t, report);
-    if (report_money(report, money))
+    if (report_money(report, "cost.used", money))
+        add_row(t, "Money spent", money, "", "");
+    if (report_money(report, "cost.saved", money))
         add_row(t, "Money saved", money, "", "");
+    if (report_has_carbon(report))
+        add_carbon(t, report);
     add_row(t, "Mean power", human_watts(report_mean_watts(report), text), "", "");
     add_acts(t, report);
 }
@@ -340,6 +345,10 @@ void report_csv(struct strbuf *out, const json_t *report)
     static const struct metric COUNT[] = { { "seconds", "s" }, { "recordedS", "s" },
                                            { "sleeps", "" },   { "wakes", "" },
                                            { "moves", "" },    { "requests", "" } };
+    static const struct metric CARBON[] = { { "usedKg", "kg" },      { "measuredKg", "kg" },
+                                            { "estimatedKg", "kg" }, { "counterfactualKg", "kg" },
+                                            { "savedKg", "kg" },     { "savedLowKg", "kg" },
+                                            { "savedHighKg", "kg" } };
     static const struct metric OF_NODE[] = {
         { "usedJ", "J" }, { "asleepS", "s" }, { "sleeps", "" }, { "wakes", "" }
     };
@@ -359,6 +368,11 @@ void report_csv(struct strbuf *out, const json_t *report)
     for (size_t i = 0; i < ARRAY_LEN(COUNT); i++)
         csv_row(out, "total", "", "", COUNT[i].name, look_number(report, COUNT[i].name),
                 COUNT[i].unit);
+    for (size_t i = 0; i < ARRAY_LEN(CARBON); i++)
+        csv_row(out, "total", "", "", CARBON[i].name,
+                look_number(look(report, "carbon"), CARBON[i].name), CARBON[i].unit);
+    csv_row(out, "total", "", "", "costUsed", look_number(report, "cost.used"),
+            csv_currency(report));
     csv_row(out, "total", "", "", "costSaved", look_number(report, "cost.saved"),
             csv_currency(report));
     csv_objects(out, "node", look(report, "nodes"), OF_NODE, ARRAY_LEN(OF_NODE));
@@ -366,6 +380,8 @@ void report_csv(struct strbuf *out, const json_t *report)
     csv_series(out, report, "series", "", look(report, "series.usedW"), "usedW", "W");
     csv_series(out, report, "series", "", look(report, "series.counterfactualW"), "counterfactualW",
                "W");
+    csv_series(out, report, "series", "", look(report, "series.gramsPerKwh"), "gramsPerKwh",
+               "g/kWh");
     csv_series(out, report, "series", "", look(report, "series.awake"), "awake", "");
     json_object_foreach((json_t *)(uintptr_t)look(report, "series.demand"), name, values) {
         csv_series(out, report, "series", name, values, "demand", "1/s");

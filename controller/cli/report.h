@@ -25,9 +25,17 @@ bool report_steps(const json_t *report, int64_t *ret_start_ms, int64_t *ret_step
 /* Over the recorded part of the window; NAN: not known. */
 double report_mean_watts(const json_t *report);
 
-/* "12.34 EUR"; NULL: nothing had a price. Writes into `text` and returns it. */
+/* "12.34 EUR" of "cost.used" or "cost.saved"; NULL: nothing had a price. Writes into `text` and
+ * returns it. */
 #define REPORT_MONEY_MAX 64
-const char *report_money(const json_t *report, char text[REPORT_MONEY_MAX]);
+const char *report_money(const json_t *report, const char *path, char text[REPORT_MONEY_MAX]);
+
+/* Was the carbon intensity of any of the energy known? Then: the mean intensity of what was used,
+ * the share that was saved and its band, and a sentence about where the intensity came from. */
+bool report_has_carbon(const json_t *report);
+void report_intensity(struct strbuf *out, const json_t *report);
+void report_saved_carbon(struct strbuf *out, const json_t *report);
+void report_note_carbon(struct strbuf *out, const json_t *report);
 
 /* Sentences about provenance and the error band; shared by table and page. New reference. */
 json_t *report_notes(const json_t *report);

@@ -74,6 +74,19 @@ static void saved_row(struct strbuf *out, const json_t *report)
     energy_row(out, report, "Saved", "energy.savedJ", strbuf_text(&remark));
 }
 
+static void carbon_rows(struct strbuf *out, const json_t *report)
+{
+    AUTO(strbuf) struct strbuf intensity = STRBUF_INIT, remark = STRBUF_INIT;
+    char text[HUMAN_MAX];
+
+    report_intensity(&intensity, report);
+    row(out, "CO2 emitted", human_grams(look_number(report, "carbon.usedKg") * 1000, text),
+        strbuf_text(&intensity));
+    report_saved_carbon(&remark, report);
+    row(out, "CO2 saved", human_grams(look_number(report, "carbon.savedKg") * 1000, text),
+        strbuf_text(&remark));
+}
+
 static const char *known(const char *text)
 {
     return strcmp(text, "-") == 0 ? "not recorded" : text;
@@ -92,8 +105,12 @@ static void figures(struct strbuf *out, const json_t *report)
     energy_row(out, report, "Without huddle", "energy.counterfactualJ",
                "every node awake, the replicas spread; computed");
     saved_row(out, report);
-    if (report_money(report, money))
+    if (report_money(report, "cost.used", money))
+        row(out, "Money spent", money, "at the price of the policy");
+    if (report_money(report, "cost.saved", money))
         row(out, "Money saved", money, "at the price of the policy");
+    if (report_has_carbon(report))
+        carbon_rows(out, report);
     row(out, "Mean power", known(human_watts(report_mean_watts(report), a)), "");
     if (isfinite(look_number(report, "sleeps"))) {
         strbuf_printf(&text, "%s sleeps, %s wakes, %s moves",
@@ -206,13 +223,16 @@ static void draw_curves(struct strbuf *out, const json_t *report, const char *ti
 
 static void curves(struct strbuf *out, const json_t *report)
 {
-    struct curves power = { 0 }, awake = { 0 }, demand = { 0 };
+    struct curves power = { 0 }, carbon = { 0 }, awake = { 0 }, demand = { 0 };
     const char *name;
     json_t *values;
 
     add_curve(&power, "used", look(report, "series.usedW"), true);
     add_curve(&power, "without huddle (computed)", look(report, "series.counterfactualW"), false);
     draw_curves(out, report, "Power", "W", false, &power);
+    if (report_has_carbon(report))
+        add_curve(&carbon, "of the energy used", look(report, "series.gramsPerKwh"), false);
+    draw_curves(out, report, "Carbon intensity", "gCO2/kWh", false, &carbon);
     add_curve(&awake, "awake nodes", look(report, "series.awake"), true);
     draw_curves(out, report, "Awake nodes", "nodes", true, &awake);
     json_object_foreach((json_t *)(uintptr_t)look(report, "series.demand"), name, values) {

@@ -10,7 +10,11 @@ import time
 from tests.lab.enter import in_lab
 from tests.lab.serving import RACK, acts, apply, rack_of
 
-PRICED = RACK.replace("strategy: demand", "strategy: demand\n  pricePerKwh: 0.4\n  currency: CHF")
+PRICED = RACK.replace(
+    "strategy: demand",
+    "strategy: demand\n  pricePerKwh: 0.4\n  currency: CHF\n"
+    "  carbon: {{source: fixed, value: 300}}",
+)
 STEP_S = 5  # of the newest history
 
 
@@ -61,7 +65,13 @@ def check_energy(r, metered, always_on_j, worker):
     assert e["savedLowJ"] < e["savedJ"] < e["savedHighJ"]
     near(e["counterfactualJ"], always_on_j, 0.35)
     near(r["cost"]["saved"], e["savedJ"] / 3.6e6 * 0.4, 0.01)
+    near(r["cost"]["used"], e["usedJ"] / 3.6e6 * 0.4, 0.01)
     assert r["cost"]["currency"] == "CHF"
+    co2 = r["carbon"]
+    near(co2["usedKg"], e["usedJ"] / 3.6e6 * 0.3, 0.01)
+    near(co2["savedKg"], e["savedJ"] / 3.6e6 * 0.3, 0.01)
+    near(co2["weighed"]["fixedJ"], e["usedJ"], 0.01)
+    assert co2["savedLowKg"] < co2["savedKg"] < co2["savedHighKg"]
     series = r["series"]
     assert series["stepMs"] == STEP_S * 1000
     watts = [w for w in series["usedW"] if w is not None]
@@ -90,6 +100,7 @@ def check_forms(rack, r, window):
     assert used, table
     near(float(used[1]) * (1000 if used[2] else 1), joules, 0.02)
     assert re.search(r"^Money saved +[-\d.e]+ CHF", table, re.M), table
+    assert re.search(r"^CO2 emitted +[\d.]+k?g +300g/kWh", table, re.M), table
     assert re.search(r"^Mean power +\d+W", table, re.M), table
     assert re.search(rf"^Requests +{r['requests']}$", table, re.M), table
     rows = list(csv.DictReader(report(rack, *window, "-o", "csv").splitlines()))
@@ -102,7 +113,7 @@ def check_forms(rack, r, window):
     assert {row["name"] for row in rows if row["kind"] == "node"} == set(rack.nodes)
     page = Text()
     page.feed(report(rack, *window, "-o", "html"))
-    assert page.svgs == 5 and "nan" not in page.text and "small" in page.text
+    assert page.svgs == 6 and "nan" not in page.text and "small" in page.text
     assert stamp(window[0]) in page.text
 
 
@@ -117,6 +128,7 @@ def check_window_without_a_record(rack, begin):
 
 def same(before, after):
     near(after["energy"]["usedJ"], before["energy"]["usedJ"], 0.02)
+    near(after["carbon"]["usedKg"], before["carbon"]["usedKg"], 0.02)
     near(after["energy"]["counterfactualJ"], before["energy"]["counterfactualJ"], 0.02)
     assert after["sleeps"] == before["sleeps"] and after["wakes"] == before["wakes"]
     for a, b in zip(after["nodes"], before["nodes"], strict=True):
