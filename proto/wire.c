@@ -203,6 +203,14 @@ int check_range(uint64_t value, uint64_t most, const char *field, struct err *e)
                                    (unsigned long long)value, (unsigned long long)most);
 }
 
+int check_moment(int64_t ms, const char *field, struct err *e)
+{
+    return ms >= 0 && ms <= WIRE_MOMENT_MAX_MS
+               ? 0
+               : err_set(e, -EBADMSG, "%s: %lld, expected 0 to %lld", field, (long long)ms,
+                         (long long)WIRE_MOMENT_MAX_MS);
+}
+
 int check_amount(double value, const char *field, struct err *e)
 {
     return isfinite(value) && value >= 0

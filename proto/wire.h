@@ -31,6 +31,8 @@
 #define WIRE_NAME_MAX 256u
 #define WIRE_BOOT_ID_MAX 63u /* a UUID has 36 */
 #define WIRE_TEXT_MAX 4096u
+#define WIRE_MOMENT_MAX_MS INT64_C(253402300799999) /* the end of the year 9999 */
+#define WIRE_AGE_MAX_MS UINT64_C(315360000000)      /* ten years */
 #define WIRE_CONTENT_TYPE "application/x-protobuf"
 
 enum provenance {

@@ -39,6 +39,7 @@ int check_names(const char *const *list, size_t n, const char *field, struct err
 int check_pairs(const struct wire_pair *list, size_t n, const char *field, struct err *e);
 int check_count(size_t n, size_t most, const char *field, struct err *e);
 int check_range(uint64_t value, uint64_t most, const char *field, struct err *e);
+int check_moment(int64_t ms, const char *field, struct err *e);   /* from 0 to WIRE_MOMENT_MAX_MS */
 int check_amount(double value, const char *field, struct err *e); /* finite, not negative */
 
 static inline const char *text_or_empty(const char *text)

@@ -11,8 +11,8 @@ static int check_histogram(const struct wire_histogram *h, struct err *e)
         (r = check_amount(h->sum_ms, "sum_ms", e)) < 0)
         return r;
     for (size_t i = 0; i < h->n; i++) {
-        if ((r = check_amount(h->bound_ms[i], "bound_ms", e)) < 0)
-            return r;
+        if ((r = check_amount(h->bound_ms[i], "", e)) < 0)
+            return check_below(e, r, "bound_ms[%zu]", i);
         if (i && h->bound_ms[i] <= h->bound_ms[i - 1])
             return err_set(e, -EBADMSG, "bound_ms[%zu]: not ascending", i);
         if (h->count[i] > h->total || (i && h->count[i] < h->count[i - 1]))

@@ -47,8 +47,8 @@ static int check_desired(const struct wire_desired *d, struct err *e)
         (r = check_name(d->metrics_preset, "metrics_preset", e)) < 0)
         return r;
     for (size_t i = 0; i < d->n_gpus; i++) {
-        if ((r = check_range(d->gpus[i], WIRE_GPUS_MAX - 1, "gpus", e)) < 0)
-            return r;
+        if ((r = check_range(d->gpus[i], WIRE_GPUS_MAX - 1, "", e)) < 0)
+            return check_below(e, r, "gpus[%zu]", i);
     }
     r = check_probe(&d->readiness, e);
     return r < 0 ? check_below(e, r, "readiness") : 0;
@@ -62,6 +62,7 @@ static int check_reply(const struct wire_reply *p, struct err *e)
         (r = check_range(p->next_interval_ms, DAY_MS, "next_interval_ms", e)) < 0 ||
         (r = check_name(p->power.op, "power.op", e)) < 0 ||
         (r = check_name(p->power.boot_id, "power.boot_id", e)) < 0 ||
+        (r = check_moment(p->power.wake_by_wall_ms, "power.wake_by_wall_ms", e)) < 0 ||
         (r = check_count(p->n_replicas, WIRE_REPLICAS_MAX, "replicas", e)) < 0)
         return r;
     for (size_t i = 0; i < p->n_replicas; i++) {

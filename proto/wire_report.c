@@ -45,6 +45,9 @@ static int check_head(const struct wire_report *p, struct err *e)
         (r = check_name(p->cluster_id, "cluster_id", e)) < 0 ||
         (r = check_name(p->power.op, "power.op", e)) < 0 ||
         (r = check_text(p->power.reason, "power.reason", e)) < 0 ||
+        (r = check_moment(p->sent_wall_ms, "sent_wall_ms", e)) < 0 ||
+        (r = check_moment(p->boot_ms, "boot_ms", e)) < 0 ||
+        (r = check_range(p->age_ms, WIRE_AGE_MAX_MS, "age_ms", e)) < 0 ||
         (r = check_range(p->interval_ms, 86400000, "interval_ms", e)) < 0 ||
         (r = check_range(p->foreign_busy_permille, PERMILLE_MAX, "foreign_busy_permille", e)) < 0 ||
         (r = check_names(p->features, p->n_features, "features", e)) < 0)
