@@ -158,7 +158,7 @@ VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --child-silent
 	--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible
 # A quarter of the seeds: a simulation takes some thirty times as long here.
 check-valgrind: $(TESTS)
-	$(Q)HUDDLE_SIM_PART=4 tests/run.py --build $(BUILD) --only programs --wrapper "$(VALGRIND)" --timeout 600
+	$(Q)HUDDLE_SIM_PART=4 tests/run.py --build $(BUILD) --only programs --wrapper "$(VALGRIND)" --timeout 1200
 
 check-layers: $(LIB_PROTO) $(LIB_CONTROLLER) $(LIB_AGENT)
 	$(Q)tests/checks/layers.py --objects $(BUILD)/obj
@@ -198,7 +198,7 @@ ARM64_MAKE = env PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(ARM64_ROOT) \
 	AR=aarch64-linux-gnu-ar
 check-arm64: $(ARM64_ROOT)/.done
 	$(Q)$(ARM64_MAKE) all tests
-	$(Q)HUDDLE_EMULATED=1 HUDDLE_SIM_PART=4 tests/run.py --build build/release-arm64 --only programs --timeout 600 \
+	$(Q)HUDDLE_EMULATED=1 HUDDLE_SIM_PART=4 tests/run.py --build build/release-arm64 --only programs --timeout 1200 \
 		--wrapper "qemu-aarch64-static -L $(CURDIR)/$(ARM64_ROOT)"
 
 # Further parts of the build, each beside what it builds (tests/lab/lab.mk, deploy/examples/...).

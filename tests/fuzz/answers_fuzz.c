@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     list("yaml", value);
     describe(value, related);
     say(explanation_of_node(value, related, NOW_MS));
-    say(explanation_of_replica(value, NOW_MS));
+    say(explanation_of_replica(value, value, NOW_MS));
     say(explanation_of_model(value, related, NOW_MS));
     report(value);
     json_decref(related);

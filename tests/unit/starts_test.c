@@ -102,7 +102,7 @@ static size_t failures(const struct rig *r)
 /* Of what failed nothing is kept once nobody could ask for it, or long after. */
 static void failures_are_forgotten(void **state)
 {
-    struct rig r;
+    struct rig r = { 0 };
 
     (void)state;
     rig_init(&r);
@@ -142,7 +142,7 @@ static const struct replica *ready_replica(const struct rig *r)
 /* A stranger's port costs a moment, not a minute. */
 static void another_port_is_tried_at_once(void **state)
 {
-    struct rig r;
+    struct rig r = { 0 };
 
     (void)state;
     rig_init(&r);
@@ -161,7 +161,7 @@ static void another_port_is_tried_at_once(void **state)
 /* Tries of ports do not end, and do not become a storm. */
 static void ports_are_not_tried_for_ever(void **state)
 {
-    struct rig r;
+    struct rig r = { 0 };
     (void)state;
     rig_init(&r);
     r.strangers_to = UINT32_MAX;
@@ -179,7 +179,7 @@ static void ports_are_not_tried_for_ever(void **state)
 /* A model that names its port has no other: it waits as after any failure. */
 static void a_fixed_port_backs_off(void **state)
 {
-    struct rig r;
+    struct rig r = { 0 };
 
     (void)state;
     rig_init(&r);
@@ -195,7 +195,7 @@ static void a_fixed_port_backs_off(void **state)
 static void a_roll_out_waits_no_years(void **state)
 {
     struct model *m;
-    struct rig r;
+    struct rig r = { 0 };
 
     (void)state;
     rig_init(&r);

@@ -40,8 +40,11 @@ struct watch {
 static bool ended(pid_t pid)
 {
     struct process_stat st;
+    int r = process_stat_read("/proc", pid, &st);
 
-    return process_stat_read("/proc", pid, &st) < 0 || st.state == 'Z' || st.state == 'X';
+    if (r < 0) /* it may have failed for want of descriptors, which says nothing */
+        return kill(pid, 0) < 0 && errno == ESRCH;
+    return st.state == 'Z' || st.state == 'X';
 }
 
 /* Until the process has ended, or nobody holds the reading end any more. */
