@@ -78,21 +78,72 @@ static const struct option OPTIONS[N_OPTIONS] = {
                      "add the line to the controller's token file, and print only the token",
                      NULL },
     [OPT_CLIENT] = { 0, "client", NULL, false, "of this program only: ask no server", NULL },
-    [OPT_HISTORY] = { 0, "history", "FILE", false,
-                      "recorded demand: lines \"time,MODEL,...\", the first one names the models; "
-                      "seconds or 2026-11-01T00:00:00Z, and req/s; an empty cell is not known",
+    [OPT_HISTORY] = { 0, "history", "[MODEL=]FILE", true,
+                      "recorded demand: a table, a series, a recording of huddle-agent, a log of "
+                      "requests, a saved answer of Prometheus, clients of ServeGen (a folder); may "
+                      "be given several times, what is of one model is added",
                       NULL },
-    [OPT_NODES] = { 0, "nodes", "FILE", false,
-                    "a PowerPool, its PowerPolicy and the ServedModels (YAML or JSON)", NULL },
-    [OPT_COUNT] = { 0, "count", "N", false, "nodes in the pool, from 2", NULL },
+    [OPT_NODES] = { 0, "nodes", "N", false, "nodes in the pool, from 2", NULL },
     [OPT_SIZE] = { 0, "size", "SIZE", false, "what a node holds: cpu=16,memory=64Gi,gpus=8", NULL },
     [OPT_WATTS] = { 0, "watts", "WATTS", false,
-                    "what a node draws: idle and full (60,250), or at 0, 10, ... 100 % load",
+                    "what a node draws: idle and full (60,250), or at 0, 10, ... 100 % load, or a "
+                    "recording of huddle-agent to learn it of; default the pool's curve",
                     NULL },
     [OPT_PRICE] = { 0, "price", "PRICE", false, "of a kWh; default the policy's", NULL },
     [OPT_CARBON] = { 0, "carbon", "GRAMS", false, "of CO2 for a kWh", NULL },
-    [OPT_FAILURES] = { 0, "failures", "SHARE", false, "of boots that fail; default 0", NULL },
+    [OPT_BOOT] = { 0, "boot", "TIME..TIME", false,
+                   "how long boots take: evenly between two times, or one time; default the pool's "
+                   "boot.time, a tenth more or less",
+                   NULL },
+    [OPT_LOAD] = { 0, "load", "TIME..TIME", false,
+                   "how long replicas take to start; 20s..40s..5m: below 40s in one half of all "
+                   "cases; default each model's startupTime, a tenth more or less",
+                   NULL },
+    [OPT_BOOT_FAILURES] = { 0, "boot-failures", "SHARE", false, "of boots that fail; default 0.5%",
+                            NULL },
+    [OPT_METER_NOISE] = { 0, "meter-noise", "SHARE", false,
+                          "by which the nodes' meters err (standard deviation); default 1%", NULL },
     [OPT_SEED] = { 0, "seed", "N", false, "of what is left to chance; default 1", NULL },
+    [OPT_PROMETHEUS] = { 0, "prometheus", "URL", false,
+                         "server that recorded demand; --token-file and --ca are for it then",
+                         NULL },
+    [OPT_PRESET] = { 0, "preset", "NAME", false,
+                     "what serves: vllm, kserve, triton, haproxy, nginx-ingress or generic "
+                     "(http_requests_total by model)",
+                     "vllm kserve triton haproxy nginx-ingress generic" },
+    [OPT_QUERY] = { 0, "query", "PROMQL", false,
+                    "a query of one's own in place of --preset: requests/s, a series a model; %s "
+                    "in "
+                    "it is the window of rate()",
+                    NULL },
+    [OPT_LABEL] = { 0, "label", "LABEL", false,
+                    "that names the model in series of Prometheus; default the preset's, or the "
+                    "only "
+                    "one",
+                    NULL },
+    [OPT_START] = { 0, "start", "TIME", false,
+                    "of what Prometheus is asked for: 2026-11-23T07:00:00Z, 2026-11-23, or so long "
+                    "ago (30d); default a week before the end",
+                    NULL },
+    [OPT_END] = { 0, "end", "TIME", false, "of the same; default now", NULL },
+    [OPT_STEP] = { 0, "step", "DURATION", false,
+                   "between values that Prometheus is asked for; default 1m", NULL },
+    [OPT_RESOLUTION] = { 0, "resolution", "DURATION", false,
+                         "step of virtual time; default 15s. 5m is for a year of a large pool: "
+                         "boots "
+                         "and loads then take whole steps",
+                         NULL },
+    [OPT_SET] = { 0, "set", "FIELD=VALUE", true,
+                  "what if: policy.quantile=0.99, pool.spare=2, model/chat.replicas.min=1; may be "
+                  "given several times",
+                  NULL },
+    [OPT_COMPARE] = { 0, "compare", "FILE...", true,
+                      "what if: once with the objects of each of these files in place of those of "
+                      "-f (a PowerPolicy takes the place of the pool's), side by side",
+                      NULL },
+    [OPT_FORMAT_PAGE] = { 'o', "format", "FORMAT", false,
+                          "table, json or yaml; default by the ending of --output, or table",
+                          "table json yaml" },
 };
 
 const struct option *option_of(enum option_id id)

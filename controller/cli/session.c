@@ -149,6 +149,26 @@ int session_open(const struct options *o, struct session *ret_session, struct er
     return r;
 }
 
+int session_open_at(const struct options *o, const char *url, struct session *ret_session,
+                    struct err *e)
+{
+    const char *token = options_get(o, OPT_TOKEN), *file = options_get(o, OPT_TOKEN_FILE);
+    struct session s = { .server = xstrdup(url), .ca = xstrdup(options_get(o, OPT_CA)) };
+    int r = 0;
+
+    if (token)
+        s.token = xstrdup(token);
+    else if (file)
+        r = read_token_file(file, &s.token, e);
+    if (r == 0)
+        r = check(&s, e);
+    if (r < 0)
+        session_done(&s);
+    else
+        *ret_session = s;
+    return r;
+}
+
 void session_done(struct session *s)
 {
     free(s->server);
@@ -160,7 +180,7 @@ void session_done(struct session *s)
 /* --- requests ----------------------------------------------------------------------------------
  */
 
-static void add_escaped(struct strbuf *out, const char *word)
+void session_escape(struct strbuf *out, const char *word)
 {
     for (; *word; word++) {
         if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~", *word))
@@ -175,7 +195,7 @@ void session_path(struct strbuf *out, const char *plural, const char *name)
     strbuf_printf(out, API_PREFIX "/%s", plural);
     if (name) {
         strbuf_putc(out, '/');
-        add_escaped(out, name);
+        session_escape(out, name);
     }
 }
 

@@ -23,6 +23,11 @@ struct session {
 
 /* A token is never sent in the clear to another machine: http:// is refused then. */
 int session_open(const struct options *o, struct session *ret_session, struct err *e);
+
+/* Another server than huddle's: token and certificate authority are taken from flags alone, so that
+ * what is meant for huddle is never sent there. */
+int session_open_at(const struct options *o, const char *url, struct session *ret_session,
+                    struct err *e);
 void session_done(struct session *s);
 
 /* `path` is behind the server ("/version") and escaped. `body` may be NULL, and so may ret_answer.
@@ -35,6 +40,9 @@ int session_call(const struct session *s, const char *method, const char *path, 
 /* Streams the answer of a GET: `chunk` as in http_fetch(). 0 at its end. */
 int session_stream(const struct session *s, const char *path, http_chunk_fn *chunk, void *data,
                    struct err *e);
+
+/* Appends a word with all that has a meaning in URLs as %XX. */
+void session_escape(struct strbuf *out, const char *word);
 
 /* Appends "/apis/.../plural/name" with the name escaped; name NULL: the whole kind. */
 void session_path(struct strbuf *out, const char *plural, const char *name);

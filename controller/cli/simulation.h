@@ -4,39 +4,46 @@
 
 #include <jansson.h>
 
+#include "controller/cli/simulation_node.h"
 #include "controller/simulate/comparison.h"
 #include "controller/simulate/history.h"
 #include "proto/base/strbuf.h"
 #include "proto/manifest.h"
 
-struct simulation_node { /* what one node holds and draws */
-    int64_t cpu_milli, memory_bytes;
-    uint32_t gpus;
-    double watts[RACK_CURVE];
+struct simulation_rack { /* as fitted; lent to a comparison */
+    struct rack_hardware hw;
+    double load_s[SIMULATION_SAMPLES]; /* lent to hw */
+    struct rack_load load;             /* the history's, complete */
+    const struct power_pool *pool;
+    const struct power_policy *policy; /* NULL: the defaults */
 };
-
-/* "cpu=16,memory=64Gi,gpus=8"; what is left out is 0. */
-int simulation_read_size(const char *text, struct simulation_node *n, struct err *e);
-
-/* "60,250": idle and full, linear between; or all eleven points of a curve (0, 10, ... 100 %). */
-int simulation_read_watts(const char *text, struct simulation_node *n, struct err *e);
 
 /* Fits the history's models to nodes: a replica takes the share of a node of the resource of which
  * it needs most, in whole slots; a node has as many (64 at most) as make every share whole, or 64,
- * to which shares are rounded up. Needs a ServedModel of each model's name with a declared
- * capacity, and one PowerPool with declared boot time. Completes `load`; borrows from `n`. */
+ * to which shares are rounded up. Needs a ServedModel of each model's name with a declared capacity
+ * (of recorded CPUs, with a declared cpu: a replica is full when it uses all of it), and one
+ * PowerPool, with declared boot time unless `chance` has one, and with a curve unless `n` has
+ * watts. Everything is borrowed; `ret` must not be moved. */
 int simulation_fit(struct manifest *const *list, size_t n_list, const struct simulation_node *n,
-                   struct rack_load *load, struct rack_hardware *ret_hw,
-                   const struct power_pool **ret_pool, const struct power_policy **ret_policy,
-                   struct err *e);
+                   const struct simulation_chance *chance, uint32_t nodes,
+                   const struct history *history, struct simulation_rack *ret, struct err *e);
 
 struct simulation_rates {
     double price_per_kwh, carbon_g_per_kwh; /* NAN: not given */
     const char *currency;
 };
 
-json_t *simulation_json(const struct comparison *c, const struct rack_hardware *hw,
-                        const struct rack_load *load, const struct simulation_rates *rates,
+struct simulation_variant { /* what was tried, and what came of it */
+    const char *name;       /* NULL: the only one */
+    const struct simulation_rack *rack;
+    const struct comparison *result;
+    const struct comparison *shared; /* which has the other policies; NULL: `result` does */
+    struct simulation_rates rates;
+};
+
+/* `start_s`: of the first step, as recorded. A variant's own keys stand at the top when it is the
+ * only one, else below "variants". */
+json_t *simulation_json(const struct simulation_variant *v, size_t n, double start_s,
                         uint64_t seed);
 
 /* The same as a table. */

@@ -1,145 +1,255 @@
 /* simulate: what huddle would have saved on one's own history, before it touches anything. Needs no
- * server. */
+ * server of huddle's. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/cli/demand_files.h"
 #include "controller/cli/manifest_files.h"
 #include "controller/cli/progress.h"
-#include "controller/cli/simulation.h"
-#include "controller/cli/verb.h"
+#include "controller/cli/setting.h"
+#include "controller/cli/simulation_request.h"
 #include "controller/cli/writer.h"
+#include "proto/base/array.h"
 #include "proto/base/clock.h"
-#include "proto/base/file.h"
-#include "proto/quantity.h"
 
-#define HISTORY_BYTES_MOST (256u << 20)
-#define NODES_MOST 10000u
-#define SEED 1u
+/* --- inputs -------------------------------------------------------------------------------------
+ */
 
-static void show_progress(void *data, size_t done, size_t all, const char *what)
+static void tell_query(void *data, size_t done, size_t all)
 {
-    size_t percent = all ? 100 * done / all : 0;
-
-    progress_show(data, percent, 100, what, clock_boot_ms());
+    progress_show(data, done, all, "asking Prometheus", clock_boot_ms());
 }
 
-static int read_number(const struct cli *c, enum option_id id, double least, double most,
-                       double *ret, struct err *e)
+static int read_prometheus(const struct cli *c, const struct simulation_request *q,
+                           struct traces *t, struct err *e)
 {
-    const char *text = options_get(&c->options, id);
-    char *end;
-    double v;
+    struct progress progress;
+    struct session server;
+    int r = session_open_at(&c->options, q->url, &server, e);
 
-    if (!text)
-        return 0;
-    v = strtod(text, &end);
-    if (end == text || *end || !(v >= least && v <= most))
-        return err_set(e, -EINVAL, "--%s: \"%.40s\" is no number from %g to %g",
-                       option_of(id)->name, text, least, most);
-    *ret = v;
-    return 0;
-}
-
-struct request {
-    struct simulation_node node;
-    struct simulation_rates rates;
-    double count, seed, failures;
-};
-
-static int read_request(const struct cli *c, struct request *q, struct err *e)
-{
-    static const enum option_id needed[] = { OPT_HISTORY, OPT_NODES, OPT_COUNT, OPT_SIZE,
-                                             OPT_WATTS };
-    int r = 0;
-
-    *q = (struct request){ .rates = { NAN, NAN, NULL }, .seed = SEED };
-    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-        if (!options_get(&c->options, needed[i]))
-            return err_set(e, -EINVAL, "--%s %s is needed: %s", option_of(needed[i])->name,
-                           option_of(needed[i])->value, option_of(needed[i])->help);
-    if (simulation_read_size(options_get(&c->options, OPT_SIZE), &q->node, e) < 0)
-        return err_prefix(e, -EINVAL, "--size");
-    if (simulation_read_watts(options_get(&c->options, OPT_WATTS), &q->node, e) < 0)
-        return err_prefix(e, -EINVAL, "--watts");
-    if (read_number(c, OPT_COUNT, 2, NODES_MOST, &q->count, e) < 0 ||
-        read_number(c, OPT_PRICE, 0, 1e6, &q->rates.price_per_kwh, e) < 0 ||
-        read_number(c, OPT_CARBON, 0, 1e6, &q->rates.carbon_g_per_kwh, e) < 0 ||
-        read_number(c, OPT_FAILURES, 0, 1, &q->failures, e) < 0 ||
-        read_number(c, OPT_SEED, 0, 9007199254740992.0, &q->seed, e) < 0)
-        r = -EINVAL;
+    if (r < 0)
+        return err_prefix(e, r, "--prometheus");
+    progress_begin(&progress, clock_boot_ms());
+    r = prometheus_read(&server, q->query, q->label, &q->range, tell_query, &progress, t, e);
+    progress_end(&progress);
+    session_done(&server);
     return r;
 }
 
-static int run(struct cli *c, struct request *q, const struct manifest_files *f,
-               struct history *history, json_t **ret_result, struct err *e)
+static int read_history(const struct cli *c, const struct simulation_request *q,
+                        struct history *ret, struct err *e)
 {
-    struct rack_hardware hw = { .nodes = (uint32_t)q->count, .boot_failed_share = q->failures };
-    struct comparison_of of = { .hw = &hw, .load = &history->load, .seed = (uint64_t)q->seed };
-    struct comparison result;
-    struct progress progress;
-    int r = simulation_fit(f->manifests, f->n_manifests, &q->node, &history->load, &hw, &of.pool,
-                           &of.policy, e);
+    const char *const *names = c->options.given[OPT_HISTORY].values;
+    AUTO(traces) struct traces t = { 0 };
 
-    if (r < 0)
-        return err_prefix(e, r, "%s", options_get(&c->options, OPT_NODES));
-    if (isnan(q->rates.price_per_kwh) && of.policy && of.policy->price.value > 0)
-        q->rates.price_per_kwh = of.policy->price.value;
-    q->rates.currency = of.policy && of.policy->currency[0] ? of.policy->currency : NULL;
-    of.told = show_progress;
-    of.data = &progress;
-    progress_begin(&progress, clock_boot_ms());
-    comparison_run(&of, &result);
-    progress_end(&progress);
-    *ret_result = simulation_json(&result, &hw, &history->load, &q->rates, of.seed);
+    for (size_t i = 0; i < c->options.given[OPT_HISTORY].n_values; i++) {
+        int r = demand_files_read(names[i], q->label, &t, e);
+
+        if (r < 0)
+            return r;
+    }
+    if (q->url) {
+        int r = read_prometheus(c, q, &t, e);
+
+        if (r < 0)
+            return r;
+    }
+    return history_lay_out(&t, q->step_s, ret, e);
+}
+
+static int read_objects(struct manifest_files *f, const char *const *names, size_t n, struct err *e)
+{
+    manifest_files_read(f, names, n, false);
+    if (f->n_refusals)
+        *e = f->refusals[0];
+    return f->n_refusals ? -EINVAL : 0;
+}
+
+/* --- variants -----------------------------------------------------------------------------------
+ */
+
+struct variant {
+    const char *file; /* of --compare; NULL: what -f says alone */
+    struct manifest_files files;
+    struct simulation_rack rack;
+    struct comparison result;
+    const struct comparison *shared;
+};
+
+static const char *base_of(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+
+    return slash ? slash + 1 : file;
+}
+
+static int declare(const struct cli *c, struct variant *v, struct err *e)
+{
+    const char *const *settings = c->options.given[OPT_SET].values;
+    AUTO(manifest_files) struct manifest_files own = { 0 };
+    int r = read_objects(&v->files, c->options.given[OPT_FILENAME].values,
+                         c->options.given[OPT_FILENAME].n_values, e);
+
+    if (r == 0 && v->file && (r = read_objects(&own, &v->file, 1, e)) == 0)
+        setting_replace(&v->files, &own);
+    for (size_t i = 0; r == 0 && i < c->options.given[OPT_SET].n_values; i++)
+        r = setting_apply(settings[i], &v->files, e);
+    return r;
+}
+
+struct telling { /* how far all variants are */
+    struct progress progress;
+    const char *name;
+};
+
+static void tell_run(void *data, size_t done, size_t all, const char *what)
+{
+    struct telling *t = data;
+    AUTO(strbuf) struct strbuf words = STRBUF_INIT;
+    size_t percent = all ? 100 * done / all : 0;
+
+    strbuf_printf(&words, "%s%s%s", what, t->name ? " " : "", t->name ? t->name : "");
+    if (!t->progress.terminal) /* a line a quarter is enough for a log */
+        percent = percent / 25 * 25;
+    progress_show(&t->progress, percent, 100, strbuf_text(&words), clock_boot_ms());
+}
+
+/* The other policies know of no PowerPolicy: where racks are alike, one run of them is enough. */
+static void run(const struct simulation_request *q, struct variant *v, const struct variant *first)
+{
+    struct telling telling = { .name = v->file ? base_of(v->file) : NULL };
+    struct comparison_of of = { .hw = &v->rack.hw,
+                                .load = &v->rack.load,
+                                .pool = v->rack.pool,
+                                .policy = v->rack.policy,
+                                .seed = (uint64_t)q->seed,
+                                .told = tell_run,
+                                .data = &telling };
+
+    if (v != first && rack_alike(&v->rack.hw, &v->rack.load, &first->rack.hw, &first->rack.load)) {
+        v->shared = &first->result;
+        of.planned_only = true;
+    }
+    progress_begin(&telling.progress, clock_boot_ms());
+    comparison_run(&of, &v->result);
+    progress_end(&telling.progress);
+}
+
+static struct simulation_variant shown(const struct simulation_request *q, const struct variant *v)
+{
+    const struct power_policy *policy = v->rack.policy;
+    struct simulation_variant s = { .name = v->file ? base_of(v->file) : NULL,
+                                    .rack = &v->rack,
+                                    .result = &v->result,
+                                    .shared = v->shared,
+                                    .rates = q->rates };
+
+    if (isnan(s.rates.price_per_kwh) && policy && policy->price.value > 0)
+        s.rates.price_per_kwh = policy->price.value;
+    if (isnan(s.rates.carbon_g_per_kwh) && policy && policy->carbon.value > 0)
+        s.rates.carbon_g_per_kwh = policy->carbon.value;
+    s.rates.currency = policy && policy->currency[0] ? policy->currency : NULL;
+    return s;
+}
+
+static int run_all(const struct cli *c, const struct simulation_request *q, const struct history *h,
+                   struct variant *v, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) { /* first everything that can be refused */
+        int r = declare(c, &v[i], e);
+
+        if (r == 0)
+            r = simulation_fit(v[i].files.manifests, v[i].files.n_manifests, &q->node, &q->chance,
+                               (uint32_t)q->nodes, h, &v[i].rack, e);
+        if (r < 0)
+            return v[i].file ? err_prefix(e, r, "%s", v[i].file) : r;
+    }
+    for (size_t i = 0; i < n; i++)
+        run(q, &v[i], &v[0]);
     return 0;
 }
 
-static int simulate(struct cli *c, struct request *q, json_t **ret_result)
+static int simulate(const struct cli *c, const struct simulation_request *q, struct variant *v,
+                    size_t n, json_t **ret, struct err *e)
 {
-    AUTO(manifest_files) struct manifest_files files = { 0 };
-    const char *nodes = options_get(&c->options, OPT_NODES);
-    const char *path = options_get(&c->options, OPT_HISTORY);
-    AUTO(mem) char *text = NULL;
+    AUTO(mem) struct simulation_variant *s = xcalloc(n, sizeof(*s));
     struct history history;
-    struct err e = ERR_INIT;
-    size_t n;
-    int r;
+    int r = read_history(c, q, &history, e);
 
-    manifest_files_read(&files, &nodes, 1, false);
-    if (files.n_refusals)
-        return cli_fail(&files.refusals[0]);
-    if (file_read(path, HISTORY_BYTES_MOST, &text, &n, &e) < 0 ||
-        history_parse(path, text, &history, &e) < 0)
-        return cli_fail(&e);
-    r = run(c, q, &files, &history, ret_result, &e);
+    if (r < 0)
+        return r;
+    r = run_all(c, q, &history, v, n, e);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        s[i] = shown(q, &v[i]);
+    if (r == 0)
+        *ret = simulation_json(s, n, history.start_s, (uint64_t)q->seed);
     history_done(&history);
-    return r < 0 ? cli_fail(&e) : EXIT_DONE;
+    return r;
+}
+
+/* --- output -------------------------------------------------------------------------------------
+ */
+
+static int write_file(const char *file, const struct strbuf *text, struct err *e)
+{
+    FILE *f = fopen(file, "we");
+    bool written = f && fputs(strbuf_text(text), f) >= 0;
+
+    if (f && fclose(f) != 0)
+        written = false;
+    return written ? 0 : err_errno(e, errno ? -errno : -EIO, "%s", file);
+}
+
+static int show(const struct cli *c, const struct simulation_request *q, const json_t *result)
+{
+    AUTO(strbuf) struct strbuf out = STRBUF_INIT;
+    struct err e = ERR_INIT;
+
+    if (*q->format == 't')
+        simulation_table(&out, result, c->colour && !q->file);
+    else
+        (*q->format == 'j' ? write_json : write_yaml)(&out, result);
+    if (q->file && write_file(q->file, &out, &e) < 0)
+        return cli_fail(&e);
+    if (!q->file)
+        cli_print(&out);
+    return EXIT_DONE;
+}
+
+/* `--compare A B` and `--compare A --compare B` are the same. */
+static size_t name_variants(const struct cli *c, struct variant *v)
+{
+    const char *const *named = c->options.given[OPT_COMPARE].values;
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->options.given[OPT_COMPARE].n_values; i++)
+        v[n++].file = named[i];
+    for (size_t i = 0; i < c->options.n_operands; i++)
+        v[n++].file = c->options.operands[i];
+    return n ? n : 1;
 }
 
 int verb_simulate(struct cli *c)
 {
-    const char *format = options_get(&c->options, OPT_OUTPUT_ONE);
-    AUTO(strbuf) struct strbuf out = STRBUF_INIT;
-    struct request q;
+    AUTO(mem)
+    struct variant *v =
+        xcalloc(c->options.given[OPT_COMPARE].n_values + c->options.n_operands + 1, sizeof(*v));
+    size_t n = name_variants(c, v);
+    struct simulation_request q;
     struct err e = ERR_INIT;
     json_t *result = NULL;
     int code;
 
-    if (format && strcmp(format, "table") != 0 && strcmp(format, "json") != 0 &&
-        strcmp(format, "yaml") != 0)
-        return cli_usage(c, "unknown format \"%.40s\"; there are table, json, yaml", format);
-    if (read_request(c, &q, &e) < 0)
+    if (simulation_request_read(c, &q, &e) < 0)
         return cli_usage(c, "%s", e.text);
-    code = simulate(c, &q, &result);
-    if (code != EXIT_DONE)
-        return code;
-    if (!format || *format == 't')
-        simulation_table(&out, result, c->colour);
-    else
-        (*format == 'j' ? write_json : write_yaml)(&out, result);
+    code = simulate(c, &q, v, n, &result, &e) < 0 ? cli_fail(&e) : show(c, &q, result);
     json_decref(result);
-    cli_print(&out);
-    return EXIT_DONE;
+    for (size_t i = 0; i < n; i++) {
+        comparison_done(&v[i].result);
+        manifest_files_done(&v[i].files);
+    }
+    return code;
 }

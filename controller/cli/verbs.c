@@ -10,6 +10,12 @@
 
 #define NODES "NODE... | -l LABELS"
 #define ON_NODES (TAKES(SELECTOR) | TAKES(REASON))
+#define SIMULATE                                                                                   \
+    (TAKES(FILENAME) | TAKES(HISTORY) | TAKES(NODES) | TAKES(SIZE) | TAKES(WATTS) | TAKES(PRICE) | \
+     TAKES(CARBON) | TAKES(BOOT) | TAKES(LOAD) | TAKES(BOOT_FAILURES) | TAKES(METER_NOISE) |       \
+     TAKES(SEED) | TAKES(PROMETHEUS) | TAKES(PRESET) | TAKES(QUERY) | TAKES(LABEL) |               \
+     TAKES(START) | TAKES(END) | TAKES(STEP) | TAKES(RESOLUTION) | TAKES(SET) | TAKES(COMPARE) |   \
+     TAKES(FORMAT_PAGE) | TAKES(OUTPUT_FILE))
 #define ON_NODES_LONG (ON_NODES | TAKES(WAIT) | TAKES(TIMEOUT))
 
 static const struct verb VERBS[] = {
@@ -75,26 +81,55 @@ static const struct verb VERBS[] = {
       verb_report },
     { "simulate", "Understanding", "", "try huddle on recorded demand, without touching anything",
       "Plays a history of demand on virtual nodes: all of them always on, with a reactive "
-      "autoscaler "
-      "of replicas and nodes (target 70 %, nodes go after ten minutes below half), with huddle's "
-      "own "
-      "planner, and with one that knows the future; and the least energy that any policy could "
-      "need. "
-      "Unserved requests would have waited for more than a minute, late ones for more than 15 s. "
-      "Each ServedModel must declare its capacity, the PowerPool its boot time. A replica takes "
-      "the "
-      "share of a node of the resource of which it needs most. Within a row demand is taken for "
-      "even. "
-      "Needs no server; the same seed gives the same figures.",
-      "huddlectl simulate --history november.csv --nodes rack.yaml --count 20 \\\n"
+      "autoscaler of replicas and nodes (target 70 %, nodes go after ten minutes below half), with "
+      "huddle's own planner, and with one that knows the future; and the least energy that any "
+      "policy could need. Unserved requests would have waited for more than a minute, late ones "
+      "for "
+      "more than 15 s. Each ServedModel must declare its capacity, the PowerPool its boot time. A "
+      "replica takes the share of a node of the resource of which it needs most. Within a row "
+      "demand is taken for even. A file's first line says what it is: \"time,MODEL,...\" (seconds "
+      "or 2026-11-01T00:00:00Z, then requests/s; an empty cell is not known), \"t,value\" (one "
+      "model), \"time_ms,cpus,...\" (huddle-agent --record: busy CPUs, a replica's capacity is its "
+      "cpu), \"TIMESTAMP,...\" (a line a request), numbers alone (a client of ServeGen), or { "
+      "(what "
+      "Prometheus' /api/v1/query_range answers). Needs no server of huddle's; the same seed gives "
+      "the same bytes.",
+      "# a table of one's own: requests/s of each model\n"
+      "huddlectl simulate --history november.csv -f rack.yaml --nodes 20 \\\n"
       "    --size cpu=32,memory=128Gi --watts 90,310 --price 0.28 --carbon 380\n"
-      "# eight GPUs a node, a measured curve, boots that sometimes fail, as JSON\n"
-      "huddlectl simulate --history llm.csv --nodes gpu.yaml --count 64 --size gpus=8 \\\n"
-      "    --watts 1900,2877,3699,4429,5089,5689,6236,6738,7197,7617,8000 \\\n"
-      "    --failures 0.01 --seed 7 -o json\n",
-      TAKES(HISTORY) | TAKES(NODES) | TAKES(COUNT) | TAKES(SIZE) | TAKES(WATTS) | TAKES(PRICE) |
-          TAKES(CARBON) | TAKES(FAILURES) | TAKES(SEED) | TAKES(OUTPUT_ONE),
-      0, 0, NULL, verb_simulate },
+      "# a month of vLLM from Prometheus\n"
+      "huddlectl simulate --prometheus https://prometheus.example:9090 --preset vllm --start 30d "
+      "\\\n"
+      "    --token-file token --ca ca.pem -f llm.yaml --nodes 16 --size gpus=8 --watts 1900,8000\n"
+      "# with a query of one's own, of which the label \"app\" names the model\n"
+      "huddlectl simulate --prometheus http://127.0.0.1:9090 --label app \\\n"
+      "    --query 'sum by (app) (rate(requests_total[%s]))' \\\n"
+      "    -f rack.yaml --nodes 20 --size cpu=32 --watts 90,310\n"
+      "# what Prometheus answered earlier\n"
+      "curl -g 'http://127.0.0.1:9090/api/v1/query_range?query=...&start=...&end=...&step=60' > "
+      "saved.json\n"
+      "huddlectl simulate --history saved.json --label app -f rack.yaml --nodes 20 \\\n"
+      "    --size cpu=32 --watts 90,310\n"
+      "# recordings of two nodes (huddle-agent --record n1.csv): their demand, and a curve\n"
+      "huddlectl simulate --history chat=n1.csv --history chat=n2.csv --watts ./n1.csv \\\n"
+      "    -f rack.yaml --nodes 4 --size cpu=32,memory=128Gi\n"
+      "# one series (\"t,value\"), a log of requests, the clients of ServeGen\n"
+      "huddlectl simulate --history chat=series.csv --history code=AzureLLMInferenceTrace_code.csv "
+      "\\\n"
+      "    -f rack.yaml --nodes 20 --size cpu=32 --watts 90,310\n"
+      "huddlectl simulate --history chat=servegen/m-small -f gpu.yaml --nodes 64 --size gpus=8 \\\n"
+      "    --watts 1900,2877,3699,4429,5089,5689,6236,6738,7197,7617,8000\n"
+      "# slow boots that sometimes fail, slow loads, bad meters; as JSON\n"
+      "huddlectl simulate --history llm.csv -f gpu.yaml --nodes 64 --size gpus=8 --watts 1900,8000 "
+      "\\\n"
+      "    --boot 300s..600s --load 1m..2m..15m --boot-failures 1% --meter-noise 2% --seed 7 -o "
+      "json\n"
+      "# what if?\n"
+      "huddlectl simulate --history november.csv -f rack.yaml --nodes 16 --size cpu=32 \\\n"
+      "    --watts 90,310 --set policy.quantile=0.99 --set pool.spare=2\n"
+      "huddlectl simulate --history november.csv -f rack.yaml --nodes 20 --size cpu=32 \\\n"
+      "    --watts 90,310 --compare bold.yaml careful.yaml\n",
+      SIMULATE, 0, -1, NULL, verb_simulate },
     { "apply", "Declaring", "-f FILE...", "create or change objects as files declare them",
       "Reads all files first, whatever they are; when one document is refused nothing is sent, and "
       "each refused document has its line: file:line:column: path: what is wrong, what was "

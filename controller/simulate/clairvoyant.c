@@ -6,8 +6,6 @@
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
-#define MINUTE_S 60.0
-
 double clairvoyant_break_even_s(const struct rack_hardware *hw)
 {
     double boot_s = (hw->boot_lo_s + hw->boot_hi_s) / 2;
@@ -31,15 +29,16 @@ double clairvoyant_load_p99_s(const struct rack_hardware *hw)
 static bool suffices(const struct rack_load *load, uint32_t m, size_t minute, double can,
                      double *backlog)
 {
-    double waiting = *backlog;
+    size_t steps = executor_steps(load);
+    double waiting = *backlog, late = can * RACK_LATE_S / load->step_s;
 
-    for (size_t t = minute * EXECUTOR_STEPS; t < (minute + 1) * EXECUTOR_STEPS; t++) {
+    for (size_t t = minute * steps; t < (minute + 1) * steps; t++) {
         waiting = fmax(0, waiting + load->step_s * load->rate[m * load->n_steps + t] - can);
-        if (waiting > 2 * can)
+        if (waiting > 2 * late)
             return false;
     }
     *backlog = waiting;
-    return waiting <= can;
+    return waiting <= late;
 }
 
 static void least_replicas(const struct rack_load *load, uint32_t m, double fill, uint32_t *raw,
@@ -95,7 +94,7 @@ static void least_nodes(const struct clairvoyant *p, const struct rack_hardware 
                         const struct rack_load *load, uint32_t *a)
 {
     for (size_t k = 0; k < p->n_minutes; k++) {
-        double sum = hw->slots, need;
+        double sum = rack_spare_slots(hw), need;
 
         for (uint32_t m = 0; m < load->n_models; m++)
             sum += p->minute[k].replicas[m] * load->model[m].slots;
@@ -107,9 +106,10 @@ static void least_nodes(const struct clairvoyant *p, const struct rack_hardware 
 void clairvoyant_init(struct clairvoyant *p, const struct rack_hardware *hw,
                       const struct rack_load *load, double fill)
 {
-    size_t n = load->n_steps / EXECUTOR_STEPS;
-    size_t gap = (size_t)(clairvoyant_break_even_s(hw) / MINUTE_S);
-    size_t boot = (size_t)ceil(hw->boot_hi_s / MINUTE_S) + 1;
+    size_t steps = executor_steps(load), n = load->n_steps / steps;
+    double minute_s = (double)steps * load->step_s;
+    size_t gap = (size_t)(clairvoyant_break_even_s(hw) / minute_s);
+    size_t boot = (size_t)ceil(hw->boot_hi_s / minute_s) + 1;
     AUTO(mem) uint32_t *raw = xcalloc(n + 1, sizeof(*raw)), *out = xcalloc(n + 1, sizeof(*out));
 
     *p = (struct clairvoyant){ .minute = xcalloc(n + 1, sizeof(*p->minute)), .n_minutes = n };
@@ -117,7 +117,7 @@ void clairvoyant_init(struct clairvoyant *p, const struct rack_hardware *hw,
         double load_s = clairvoyant_load_p99_s(hw) * load->model[m].load_weight;
 
         least_replicas(load, m, fill, raw, n);
-        most_ahead(raw, out, n, (size_t)ceil(load_s / MINUTE_S) + 1);
+        most_ahead(raw, out, n, (size_t)ceil(load_s / minute_s) + 1);
         for (size_t k = 0; k < n; k++)
             p->minute[k].replicas[m] = out[k];
     }
@@ -137,42 +137,60 @@ void clairvoyant_done(struct clairvoyant *p)
 void clairvoyant_act(void *policy, struct rack *r)
 {
     const struct clairvoyant *p = policy;
-    size_t minute = (size_t)r->step / EXECUTOR_STEPS;
+    size_t steps = executor_steps(r->load), minute = (size_t)r->step / steps;
 
-    if (r->step % EXECUTOR_STEPS == 0 && minute < p->n_minutes)
+    if ((size_t)r->step % steps == 0 && minute < p->n_minutes)
         executor_act(r, &p->minute[minute]);
 }
 
 /* --- the bound ----------------------------------------------------------------------------------
  */
 
-static double bound_w(const struct rack_hardware *hw, double busy)
+/* Least watts that serve `busy` nodes' worth, and of how many nodes awake. */
+static double bound_w(const struct rack_hardware *hw, double busy, double *ret_nodes)
 {
     double best = INFINITY, empty_w = hw->free_slot_w * hw->slots;
 
+    *ret_nodes = hw->nodes;
     for (uint32_t k = (uint32_t)fmax(1, ceil(busy)); k <= hw->nodes; k++) {
-        double extra = fmax(0, ceil(1 - (k - busy)));
+        double extra = hw->unspared ? 0 : fmax(0, ceil(1 - (k - busy)));
         double w = k * rack_watts(hw, busy / k) - empty_w * (k - busy) +
                    extra * (hw->watts[0] - empty_w) +
                    ((double)hw->nodes - k - extra) * hw->asleep_w;
 
-        best = fmin(best, w);
+        if (!(w < best))
+            continue;
+        best = w;
+        *ret_nodes = fmin(k + extra, hw->nodes);
     }
     return best;
 }
 
-double bound_joules(const struct rack_hardware *hw, const struct rack_load *load)
+double bound_joules_by(const struct rack_hardware *hw, const struct rack_load *load, size_t n_parts,
+                       double *ret_nodes)
 {
+    size_t steps = executor_steps(load), minutes = load->n_steps / steps;
+    AUTO(mem) size_t *in_part = xcalloc(n_parts + 1, sizeof(*in_part));
     double sum = 0;
 
-    for (size_t t = 0; t + EXECUTOR_STEPS <= load->n_steps; t += EXECUTOR_STEPS) {
-        double busy = 0;
+    for (size_t k = 0; k < minutes; k++) {
+        size_t t = k * steps, part = k * n_parts / minutes;
+        double busy = 0, nodes;
 
         for (uint32_t m = 0; m < load->n_models; m++)
-            busy += load->model[m].slots *
-                    rack_mean(load, m, (int64_t)t, (int64_t)t + EXECUTOR_STEPS) /
+            busy += load->model[m].slots * rack_mean(load, m, (int64_t)t, (int64_t)(t + steps)) /
                     (hw->slots * load->model[m].capacity);
-        sum += bound_w(hw, busy) * EXECUTOR_STEPS * load->step_s;
+        sum += bound_w(hw, busy, &nodes) * (double)steps * load->step_s;
+        if (n_parts > 0) /* a running mean */
+            ret_nodes[part] += (nodes - ret_nodes[part]) / (double)++in_part[part];
     }
+    for (size_t part = 1; part < n_parts; part++) /* shorter than a minute */
+        if (in_part[part] == 0)
+            ret_nodes[part] = ret_nodes[part - 1];
     return sum;
+}
+
+double bound_joules(const struct rack_hardware *hw, const struct rack_load *load)
+{
+    return bound_joules_by(hw, load, 0, NULL);
 }

@@ -7,7 +7,7 @@
 #include "controller/simulate/executor.h"
 
 struct clairvoyant {
-    struct targets *minute; /* by minute of the run */
+    struct targets *minute; /* by minute of the run, or by longer steps */
     size_t n_minutes;
 };
 
@@ -24,7 +24,12 @@ double clairvoyant_break_even_s(const struct rack_hardware *hw);
 double clairvoyant_load_p99_s(const struct rack_hardware *hw);
 
 /* Least energy of serving the demand minute by minute with fractional replicas, no boots, no loads
- * and one spare node, in J. */
+ * and one spare node (unless `unspared`), in J. */
 double bound_joules(const struct rack_hardware *hw, const struct rack_load *load);
+
+/* The same, and by each of n_parts equal parts of time how many nodes are awake under it: means, or
+ * INFINITY J when not even all nodes could serve the demand. */
+double bound_joules_by(const struct rack_hardware *hw, const struct rack_load *load, size_t n_parts,
+                       double *ret_nodes);
 
 #endif

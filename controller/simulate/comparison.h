@@ -3,6 +3,7 @@
 #ifndef HUDDLE_SIMULATE_COMPARISON_H
 #define HUDDLE_SIMULATE_COMPARISON_H
 
+#include "controller/simulate/chronicle.h"
 #include "controller/simulate/rack.h"
 #include "proto/manifest.h"
 
@@ -17,6 +18,7 @@ struct comparison_of { /* borrowed */
     const struct power_policy *policy; /* NULL: the defaults */
     const struct power_pool *pool;     /* NULL: one awake and one spare */
     uint64_t seed;
+    bool planned_only; /* the rest is as in a comparison that was made before */
     /* Told now and then how far it is; may be NULL. */
     void (*told)(void *data, size_t done, size_t all, const char *what);
     void *data;
@@ -24,10 +26,14 @@ struct comparison_of { /* borrowed */
 
 struct comparison {
     struct rack_score score[COMPARED];
-    double bound_j;
+    double bound_j; /* INFINITY: not even all nodes could serve it */
     double steps, days;
+    struct chronicle chronicle[COMPARED];
+    double *least; /* by part of a chronicle: nodes awake under the bound, mean */
 };
 
+/* With `planned_only`, ret_c holds nothing of the other policies. */
 void comparison_run(const struct comparison_of *of, struct comparison *ret_c);
+void comparison_done(struct comparison *c);
 
 #endif

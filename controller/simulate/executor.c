@@ -69,7 +69,7 @@ static uint32_t size(struct rack *r, const struct targets *wanted)
 
 static uint32_t nodes_needed(const struct rack *r, const struct targets *wanted, uint32_t pending)
 {
-    uint32_t slots = r->hw->slots, sum = slots, need = wanted->nodes, least;
+    uint32_t slots = r->hw->slots, sum = rack_spare_slots(r->hw), need = wanted->nodes, least;
     uint32_t coming = slots * rack_count(r, RACK_BOOTING), open = rack_count(r, RACK_READY);
 
     for (uint32_t m = 0; m < r->load->n_models; m++)

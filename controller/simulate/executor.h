@@ -5,7 +5,11 @@
 
 #include "controller/simulate/rack.h"
 
-#define EXECUTOR_STEPS 4 /* it acts every so many steps */
+/* It acts every so many steps. */
+static inline size_t executor_steps(const struct rack_load *load)
+{
+    return (size_t)rack_steps(load, RACK_MINUTE_S);
+}
 
 struct targets {
     uint32_t replicas[RACK_MODELS_MAX];

@@ -6,152 +6,13 @@
 #include <string.h>
 
 #include "proto/base/array.h"
-#include "proto/base/clock.h"
+#include "proto/base/cleanup.h"
 
-#define STEPS_MOST 4300000u /* two years */
-#define CELL_MAX 64
+#define SPAN_MOST_S (732 * 86400.0)  /* two years */
+#define STEPS_MOST ((size_t)1 << 28) /* of all models together: 2 GiB */
 #define HOLE 1.5
 
-struct row {
-    double at_s;
-    size_t values; /* first of its values */
-};
-
-struct reading {
-    const char *file;
-    uint32_t line, n_models;
-    struct row *rows;
-    size_t n_rows, cap_rows;
-    double *values; /* NAN: not known */
-    size_t n_values, cap_values;
-};
-
-/* --- text ---------------------------------------------------------------------------------------
- */
-
-/* The next cell of a line, blanks around it cut off; *at moves behind its comma, or to NULL. */
-static int next_cell(const struct reading *h, const char **at, char cell[CELL_MAX], struct err *e)
-{
-    size_t n = strcspn(*at, ",\r\n"), from = strspn(*at, " \t\"");
-    const char *begin = *at;
-
-    *at = begin[n] == ',' ? begin + n + 1 : NULL;
-    from = from < n ? from : n;
-    while (n > from && strchr(" \t\"", begin[n - 1]))
-        n--;
-    if (n - from >= CELL_MAX)
-        return err_set(e, -EINVAL, "%s:%u: a cell of more than %d bytes", h->file, h->line,
-                       CELL_MAX - 1);
-    memcpy(cell, begin + from, n - from);
-    cell[n - from] = '\0';
-    return 0;
-}
-
-static int read_names(struct reading *h, const char *line, struct history *out, struct err *e)
-{
-    char cell[CELL_MAX];
-    int r = next_cell(h, &line, cell, e);
-
-    if (r < 0)
-        return r;
-    if (strcmp(cell, "time") != 0 || !line)
-        return err_set(e, -EINVAL,
-                       "%s:%u: the first line must name the columns: time,MODEL,MODEL,...", h->file,
-                       h->line);
-    out->names = xcalloc(RACK_MODELS_MAX, CELL_MAX);
-    while (line) {
-        char *name = out->names + (size_t)h->n_models * CELL_MAX;
-
-        if (h->n_models == RACK_MODELS_MAX)
-            return err_set(e, -EINVAL, "%s:%u: more than %d models", h->file, h->line,
-                           RACK_MODELS_MAX);
-        r = next_cell(h, &line, name, e);
-        if (r < 0)
-            return r;
-        if (!*name)
-            return err_set(e, -EINVAL, "%s:%u: a column without a name", h->file, h->line);
-        if (h->n_models > 0 && strcmp(name - CELL_MAX, name) >= 0)
-            return err_set(e, -EINVAL,
-                           "%s:%u: \"%s\" stands behind \"%s\": models are named once each, in "
-                           "alphabetical order",
-                           h->file, h->line, name, name - CELL_MAX);
-        out->load.model[h->n_models++].name = name;
-    }
-    return 0;
-}
-
-static int read_time(const struct reading *h, const char *cell, double *ret_s, struct err *e)
-{
-    int64_t wall_ms;
-    char *end;
-
-    if (clock_parse(cell, &wall_ms) == 0) {
-        *ret_s = (double)wall_ms / 1000;
-        return 0;
-    }
-    *ret_s = strtod(cell, &end);
-    if (!*cell || *end || !isfinite(*ret_s))
-        return err_set(e, -EINVAL, "%s:%u: \"%s\" is no time (seconds, or 2026-11-01T00:00:00Z)",
-                       h->file, h->line, cell);
-    if (h->n_rows > 0 && *ret_s <= h->rows[h->n_rows - 1].at_s)
-        return err_set(e, -EINVAL, "%s:%u: not later than the row before", h->file, h->line);
-    return 0;
-}
-
-static int read_value(const struct reading *h, const char *cell, double *ret_value, struct err *e)
-{
-    char *end;
-
-    *ret_value = NAN;
-    if (!*cell)
-        return 0;
-    *ret_value = strtod(cell, &end);
-    if (*end || *ret_value < 0 || isinf(*ret_value))
-        return err_set(e, -EINVAL, "%s:%u: \"%s\" is no demand in req/s (empty: not known)",
-                       h->file, h->line, cell);
-    return 0;
-}
-
-static int read_row(struct reading *h, const char *line, struct err *e)
-{
-    char cell[CELL_MAX];
-    double at_s = 0, value;
-    uint32_t n = 0;
-    int r = next_cell(h, &line, cell, e);
-
-    if (r == 0)
-        r = read_time(h, cell, &at_s, e);
-    if (r < 0)
-        return r;
-    *ARRAY_ADD(h, rows) = (struct row){ at_s, h->n_values };
-    for (; line && r == 0; n++) {
-        r = next_cell(h, &line, cell, e);
-        if (r == 0)
-            r = read_value(h, cell, &value, e);
-        if (r == 0)
-            *ARRAY_ADD(h, values) = value;
-    }
-    if (r == 0 && n != h->n_models)
-        r = err_set(e, -EINVAL, "%s:%u: %u values for %u models", h->file, h->line, n, h->n_models);
-    return r;
-}
-
-static int read_text(struct reading *h, const char *text, struct history *out, struct err *e)
-{
-    int r = 0;
-
-    for (; *text && r == 0; text += strcspn(text, "\n"), text += *text == '\n') {
-        h->line++;
-        if (text[strspn(text, " \t\r")] == '\n' || text[strspn(text, " \t\r")] == '\0')
-            continue;
-        r = h->n_models == 0 ? read_names(h, text, out, e) : read_row(h, text, e);
-    }
-    if (r == 0 && h->n_rows < 2)
-        return err_set(e, -EINVAL, "%s: fewer than two rows of demand", h->file);
-    return r;
-}
-
-/* --- layout -------------------------------------------------------------------------------------
+/* --- spans --------------------------------------------------------------------------------------
  */
 
 static int ascending(const void *a, const void *b)
@@ -161,74 +22,210 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The median distance of rows. */
-static double usual_step(const struct reading *h)
+/* The median distance of its values. */
+static double usual_step(const struct trace *t)
 {
-    double *d = xcalloc(h->n_rows, sizeof(*d)), median;
+    AUTO(mem) double *d = xcalloc(t->n_points, sizeof(*d));
 
-    for (size_t i = 1; i < h->n_rows; i++)
-        d[i - 1] = h->rows[i].at_s - h->rows[i - 1].at_s;
-    qsort(d, h->n_rows - 1, sizeof(*d), ascending);
-    median = d[(h->n_rows - 1) / 2];
-    free(d);
-    return median;
+    for (size_t i = 1; i < t->n_points; i++)
+        d[i - 1] = t->points[i].at_s - t->points[i - 1].at_s;
+    qsort(d, t->n_points - 1, sizeof(*d), ascending);
+    return d[(t->n_points - 1) / 2];
 }
 
-/* Steps are told from the row in which they begin; of rows closer than a step the mean is taken. */
-static void lay_out(const struct reading *h, double usual_s, struct history *out)
+struct span {
+    double from_s, to_s;
+};
+
+/* Where a model is known: where all of its traces are, or any of those that are partial. */
+static struct span span_of(const struct traces *t, const double *usual_s, const char *model)
 {
-    size_t row = 0, n = out->load.n_steps;
+    struct span all = { -INFINITY, INFINITY }, any = { INFINITY, -INFINITY };
 
-    for (size_t t = 0; t < n; t++) {
-        double from_s = h->rows[0].at_s + (double)t * HISTORY_STEP_S;
-        size_t last;
+    for (size_t i = 0; i < t->n_traces; i++) {
+        const struct trace *x = &t->traces[i];
+        double from_s = x->points[0].at_s, to_s = x->points[x->n_points - 1].at_s + usual_s[i];
 
-        while (row + 1 < h->n_rows && h->rows[row + 1].at_s <= from_s)
-            row++;
-        last = row;
-        while (last + 1 < h->n_rows && h->rows[last + 1].at_s < from_s + HISTORY_STEP_S &&
-               usual_s < HISTORY_STEP_S)
-            last++;
-        out->blind[t] = from_s >= h->rows[row].at_s + HOLE * usual_s && usual_s > HISTORY_STEP_S;
-        for (uint32_t m = 0; m < h->n_models; m++) {
-            double sum = 0, *to = &out->rate[m * n + t];
-
-            for (size_t k = row; k <= last; k++)
-                sum += h->values[h->rows[k].values + m];
-            out->blind[t] |= isnan(sum);
-            *to = !isnan(sum) ? sum / (double)(last - row + 1) : t > 0 ? to[-1] : 0;
+        if (strcmp(x->model, model) != 0)
+            continue;
+        if (x->partial) {
+            any = (struct span){ fmin(any.from_s, from_s), fmax(any.to_s, to_s) };
+        } else {
+            all = (struct span){ fmax(all.from_s, from_s), fmin(all.to_s, to_s) };
         }
     }
+    if (any.from_s > any.to_s)
+        return all;
+    return (struct span){ fmax(all.from_s, any.from_s), fmin(all.to_s, any.to_s) };
 }
 
-int history_parse(const char *file, const char *text, struct history *ret_h, struct err *e)
-{
-    struct reading h = { .file = file };
-    struct history out = { .load = { .step_s = HISTORY_STEP_S } };
-    double usual_s = 0, steps = 0;
-    int r = read_text(&h, text, &out, e);
+/* --- models -------------------------------------------------------------------------------------
+ */
 
-    if (r == 0) {
-        usual_s = usual_step(&h);
-        steps =
-            floor((h.rows[h.n_rows - 1].at_s + usual_s - h.rows[0].at_s) / (4 * HISTORY_STEP_S));
-        if (steps < 1 || 4 * steps > STEPS_MOST)
-            r = err_set(e, -EINVAL, "%s: %s", file,
-                        steps < 1 ? "less than a minute of demand" : "more than two years");
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Each model once, by name. */
+static int name_models(const struct traces *t, struct history *h, struct err *e)
+{
+    char(*names)[TRACE_NAME_MAX] = xcalloc(t->n_traces + 1, sizeof(*names));
+    uint32_t n = 0;
+
+    h->names = *names;
+    for (size_t i = 0; i < t->n_traces; i++)
+        memcpy(names[i], t->traces[i].model, sizeof(*names));
+    qsort(names, t->n_traces, sizeof(*names), by_name);
+    for (size_t i = 0; i < t->n_traces; i++) {
+        if (i > 0 && strcmp(names[i - 1], names[i]) == 0)
+            continue;
+        if (n == RACK_MODELS_MAX)
+            return err_set(e, -EINVAL, "more than %d models", RACK_MODELS_MAX);
+        h->load.model[n++].name = names[i];
     }
-    if (r == 0) {
-        out.load.n_models = h.n_models;
-        out.load.n_steps = 4 * (size_t)steps; /* whole minutes */
-        out.load.rate = out.rate = xcalloc(h.n_models * out.load.n_steps, sizeof(*out.rate));
-        out.load.blind = out.blind = xcalloc(out.load.n_steps, sizeof(*out.blind));
-        lay_out(&h, usual_s, &out);
-        *ret_h = out;
-    } else {
-        history_done(&out);
+    h->load.n_models = n;
+    return 0;
+}
+
+static int check_traces(const struct traces *t, struct history *h, struct err *e)
+{
+    for (size_t i = 0; i < t->n_traces; i++) {
+        const struct trace *x = &t->traces[i];
+        uint32_t m = 0;
+
+        if (x->n_points < 2)
+            return err_set(e, -EINVAL, "%.60s: fewer than two rows of demand", x->model);
+        while (m + 1 < h->load.n_models && strcmp(h->load.model[m].name, x->model) != 0)
+            m++;
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(t->traces[k].model, x->model) == 0 && t->traces[k].unit != x->unit)
+                return err_set(e, -EINVAL,
+                               "%.60s: one source counts requests and another one busy CPUs",
+                               x->model);
+        h->unit[m] = x->unit;
     }
-    free(h.rows);
-    free(h.values);
-    return r;
+    return 0;
+}
+
+static int find_span(const struct traces *t, const double *usual_s, struct history *h,
+                     struct err *e)
+{
+    struct span all = { -INFINITY, INFINITY };
+    const char *last = "", *first = "";
+    double minute_s = (double)rack_steps(&h->load, RACK_MINUTE_S) * h->load.step_s, minutes;
+
+    for (uint32_t m = 0; m < h->load.n_models; m++) {
+        struct span s = span_of(t, usual_s, h->load.model[m].name);
+
+        last = s.from_s > all.from_s ? h->load.model[m].name : last;
+        first = s.to_s < all.to_s ? h->load.model[m].name : first;
+        all = (struct span){ fmax(all.from_s, s.from_s), fmin(all.to_s, s.to_s) };
+    }
+    minutes = floor((all.to_s - all.from_s) / minute_s);
+    if (minutes < 1 && all.to_s <= all.from_s)
+        return err_set(e, -EINVAL,
+                       "there is no time of which all is known: \"%.60s\" ends before \"%.60s\" "
+                       "begins",
+                       first, last);
+    if (minutes < 1)
+        return err_set(e, -EINVAL, "less than %g s of demand", minute_s);
+    if (all.to_s - all.from_s > SPAN_MOST_S)
+        return err_set(e, -EINVAL, "more than two years");
+    h->start_s = all.from_s;
+    h->load.n_steps = (size_t)minutes * (size_t)rack_steps(&h->load, RACK_MINUTE_S);
+    if (h->load.n_steps * h->load.n_models > STEPS_MOST)
+        return err_set(e, -EINVAL, "%zu steps of %u models: too many; give a longer --resolution",
+                       h->load.n_steps, h->load.n_models);
+    return 0;
+}
+
+/* --- layout -------------------------------------------------------------------------------------
+ */
+
+/* One trace at one step; *row is its value in force, which moves on with time. */
+static double value_at(const struct trace *t, double usual_s, double from_s, double step_s,
+                       size_t *row)
+{
+    double sum = 0, hold_s = fmax(usual_s, step_s);
+    size_t last;
+
+    while (*row + 1 < t->n_points && t->points[*row + 1].at_s <= from_s)
+        (*row)++;
+    if (*row + 1 < t->n_points)
+        hold_s *= HOLE;
+    if (t->points[*row].at_s > from_s || from_s >= t->points[*row].at_s + hold_s)
+        return NAN;
+    last = *row;
+    while (usual_s < step_s && last + 1 < t->n_points && t->points[last + 1].at_s < from_s + step_s)
+        last++;
+    for (size_t k = *row; k <= last; k++)
+        sum += t->points[k].value;
+    return sum / (double)(last - *row + 1);
+}
+
+struct sum { /* over the traces of a model, at one step */
+    double value;
+    bool known, zero_unknown;
+};
+
+static void add(struct sum *s, const struct trace *t, double value)
+{
+    if (isnan(value) && t->partial)
+        return;
+    s->known = true;
+    s->zero_unknown |= t->zero_unknown;
+    s->value += value;
+}
+
+static void lay_out_model(const struct traces *t, const double *usual_s, uint32_t m,
+                          struct history *h)
+{
+    AUTO(mem) size_t *row = xcalloc(t->n_traces + 1, sizeof(*row));
+    AUTO(mem) size_t *mine = xcalloc(t->n_traces + 1, sizeof(*mine));
+    double *rate = &h->rate[(size_t)m * h->load.n_steps];
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n_traces; i++)
+        if (strcmp(t->traces[i].model, h->load.model[m].name) == 0)
+            mine[n++] = i;
+    for (size_t k = 0; k < h->load.n_steps; k++) {
+        double from_s = h->start_s + (double)k * h->load.step_s;
+        struct sum s = { 0 };
+
+        for (size_t i = 0; i < n; i++)
+            add(&s, &t->traces[mine[i]],
+                value_at(&t->traces[mine[i]], usual_s[mine[i]], from_s, h->load.step_s, &row[i]));
+        if (!s.known || isnan(s.value) || (s.zero_unknown && !(s.value > 0))) {
+            h->blind[k] = true;
+            s.value = k > 0 ? rate[k - 1] : 0;
+        }
+        rate[k] = s.value;
+    }
+}
+
+int history_lay_out(const struct traces *t, double step_s, struct history *ret_h, struct err *e)
+{
+    AUTO(mem) double *usual_s = xcalloc(t->n_traces + 1, sizeof(*usual_s));
+    struct history h = { .load = { .step_s = step_s } };
+    int r = t->n_traces ? name_models(t, &h, e) : err_set(e, -EINVAL, "no demand of any model");
+
+    if (r == 0)
+        r = check_traces(t, &h, e);
+    for (size_t i = 0; r == 0 && i < t->n_traces; i++)
+        usual_s[i] = usual_step(&t->traces[i]);
+    if (r == 0)
+        r = find_span(t, usual_s, &h, e);
+    if (r < 0) {
+        history_done(&h);
+        return r;
+    }
+    h.load.rate = h.rate = xcalloc(h.load.n_models * h.load.n_steps, sizeof(*h.rate));
+    h.load.blind = h.blind = xcalloc(h.load.n_steps, sizeof(*h.blind));
+    for (uint32_t m = 0; m < h.load.n_models; m++)
+        lay_out_model(t, usual_s, m, &h);
+    *ret_h = h;
+    return 0;
 }
 
 void history_done(struct history *h)

@@ -1,30 +1,28 @@
-/* Demand as people have recorded it, for the virtual cluster: comma-separated text whose first line
- * names the columns, "time" and then the models; time in seconds or RFC 3339, demand in req/s:
- *
- *     time,chat,embed
- *     2026-11-01T00:00:00Z,12.5,80
- *     2026-11-01T00:05:00Z,,82
- *
- * A row holds until the next one; the last as long as the one before. An empty cell, or "NaN", is
- * not known: no policy is told anything of that time, and what is served then is what came before.
- * So is a hole of more than one and a half times the usual distance of rows. Pure. */
+/* Recorded demand laid out for the virtual cluster: traces (trace.h) as steps of equal length, from
+ * where all models are known on until the first of them ends. A value holds until the next one, the
+ * last as long as the one before; of values closer than a step the mean is taken. What is not known
+ * (an empty cell, or a hole of more than one and a half times the usual distance of a trace's
+ * values) no policy is told, and what is served then is what came before. Pure. */
 #ifndef HUDDLE_SIMULATE_HISTORY_H
 #define HUDDLE_SIMULATE_HISTORY_H
 
 #include "controller/simulate/rack.h"
+#include "controller/simulate/trace.h"
 #include "proto/base/err.h"
 
-#define HISTORY_STEP_S 15.0 /* to which it is laid out */
+#define HISTORY_STEP_S 15.0 /* the finest, and the usual one */
 
 struct history {           /* owns what `load` borrows */
-    struct rack_load load; /* of the models: name alone is set */
+    struct rack_load load; /* of the models, by name: name alone is set */
+    enum trace_unit unit[RACK_MODELS_MAX];
+    double start_s; /* of the first step, as the traces say */
     double *rate;
     bool *blind;
     char *names;
 };
 
-/* `file` is for messages: "FILE:LINE: ...". On error nothing is kept. */
-int history_parse(const char *file, const char *text, struct history *ret_h, struct err *e);
+/* `step_s`: from HISTORY_STEP_S on. On error nothing is kept. */
+int history_lay_out(const struct traces *t, double step_s, struct history *ret_h, struct err *e);
 void history_done(struct history *h);
 
 #endif

@@ -12,13 +12,6 @@
 #define DRAIN_S 60.0
 #define PATIENCE_S 60.0 /* a request that would wait longer is not served */
 #define START_LOAD 0.7  /* of the first minute's demand, at the start */
-#define START_STEPS 4
-#define RECENT_STEPS 4
-
-static int64_t steps_of(const struct rack *r, double s)
-{
-    return (int64_t)fmax(1, ceil(s / r->load->step_s));
-}
 
 double rack_watts(const struct rack_hardware *hw, double u)
 {
@@ -28,6 +21,39 @@ double rack_watts(const struct rack_hardware *hw, double u)
     if (low >= RACK_CURVE - 1)
         return hw->watts[RACK_CURVE - 1];
     return hw->watts[low] + (hw->watts[low + 1] - hw->watts[low]) * (at - low);
+}
+
+static bool same(const double *a, const double *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (a[i] < b[i] || a[i] > b[i])
+            return false;
+    return true;
+}
+
+bool rack_alike(const struct rack_hardware *a, const struct rack_load *la,
+                const struct rack_hardware *b, const struct rack_load *lb)
+{
+    const double x[] = { a->free_slot_w, a->asleep_w,          a->boot_w,        a->boot_lo_s,
+                         a->boot_hi_s,   a->shutdown_s,        a->boot_failed_s, a->barred_s,
+                         a->load_scale,  a->boot_failed_share, la->step_s };
+    const double y[] = { b->free_slot_w, b->asleep_w,          b->boot_w,        b->boot_lo_s,
+                         b->boot_hi_s,   b->shutdown_s,        b->boot_failed_s, b->barred_s,
+                         b->load_scale,  b->boot_failed_share, lb->step_s };
+
+    if (a->nodes_least != b->nodes_least || a->nodes != b->nodes || a->slots != b->slots ||
+        a->n_load_s != b->n_load_s || la->n_models != lb->n_models || la->rate != lb->rate ||
+        la->n_steps != lb->n_steps || !same(x, y, ARRAY_LEN(x)) ||
+        !same(a->watts, b->watts, RACK_CURVE) || !same(a->load_s, b->load_s, a->n_load_s))
+        return false;
+    for (uint32_t m = 0; m < la->n_models; m++) {
+        const struct rack_model *p = &la->model[m], *q = &lb->model[m];
+
+        if (p->slots != q->slots || p->least != q->least || !same(&p->capacity, &q->capacity, 1) ||
+            !same(&p->load_weight, &q->load_weight, 1))
+            return false;
+    }
+    return true;
 }
 
 double rack_mean(const struct rack_load *load, uint32_t model, int64_t from, int64_t to)
@@ -107,7 +133,7 @@ uint32_t rack_start(struct rack *r, uint32_t model, uint32_t node, uint32_t repl
 {
     uint32_t i = seat(r, model, node, RACK_LOADING);
 
-    r->replica[i].until = r->step + steps_of(r, draw_load_s(r, r->loads++, model));
+    r->replica[i].until = r->step + rack_steps(r->load, draw_load_s(r, r->loads++, model));
     r->replica[i].replaces = replaces;
     r->score.loads++;
     if (replaces != RACK_NO) {
@@ -144,7 +170,7 @@ void rack_drain(struct rack *r, uint32_t replica)
             r->replica[i].replaces = RACK_NO; /* the copy stands on its own */
     r->serving[x->model]--;
     x->phase = RACK_DRAINING;
-    x->until = r->step + steps_of(r, DRAIN_S);
+    x->until = r->step + rack_steps(r->load, DRAIN_S);
 }
 
 /* --- nodes --------------------------------------------------------------------------------------
@@ -163,7 +189,7 @@ void rack_wake(struct rack *r, uint32_t node)
 
     n->fails = random_unit(&u) < r->hw->boot_failed_share;
     n->power = RACK_BOOTING;
-    n->until = r->step + steps_of(r, n->fails ? r->hw->boot_failed_s : boot_s);
+    n->until = r->step + rack_steps(r->load, n->fails ? r->hw->boot_failed_s : boot_s);
     r->score.wakes++;
     r->score.failed_boots += n->fails;
 }
@@ -174,7 +200,7 @@ void rack_shut(struct rack *r, uint32_t node)
 
     n->power = RACK_STOPPING;
     n->evacuating = false;
-    n->until = r->step + steps_of(r, r->hw->shutdown_s);
+    n->until = r->step + rack_steps(r->load, r->hw->shutdown_s);
     r->score.sleeps++;
 }
 
@@ -192,7 +218,7 @@ static void node_due(struct rack *r, struct rack_node *n)
     if (n->until > r->step || (n->power != RACK_BOOTING && n->power != RACK_STOPPING))
         return;
     if (n->power == RACK_BOOTING && n->fails)
-        n->barred = r->step + steps_of(r, r->hw->barred_s);
+        n->barred = r->step + rack_steps(r->load, r->hw->barred_s);
     n->power = n->power == RACK_BOOTING && !n->fails ? RACK_READY : RACK_OFF;
     n->fails = false;
     n->unneeded = -1;
@@ -233,7 +259,7 @@ static void serve_model(struct rack *r, uint32_t m)
     waiting -= served;
     r->score.unserved += fmax(0, waiting - limit);
     waiting = fmin(waiting, limit);
-    r->score.late += fmin(came, fmax(0, waiting - can));
+    r->score.late += fmin(came, fmax(0, waiting - can * RACK_LATE_S / load->step_s));
     r->score.requests += came;
     r->backlog[m] = waiting;
     r->used[m] = can > 0 ? served / can : 0;
@@ -252,6 +278,11 @@ static double node_w(const struct rack *r, const struct rack_node *n, double bus
         break;
     }
     return rack_watts(r->hw, busy_slots / r->hw->slots) - r->hw->free_slot_w * n->free;
+}
+
+double rack_node_watts(const struct rack *r, uint32_t node)
+{
+    return node_w(r, &r->node[node], r->busy_slots[node]);
 }
 
 static void count_energy(struct rack *r)
@@ -278,10 +309,11 @@ static void count_energy(struct rack *r)
 /* Would what is awake without any one node hold what the last minute needs? */
 static bool spare_kept(const struct rack *r)
 {
+    int64_t minute = rack_steps(r->load, RACK_MINUTE_S);
     double need = 0;
 
     for (uint32_t m = 0; m < r->load->n_models; m++) {
-        double x = rack_mean(r->load, m, r->step - RECENT_STEPS + 1, r->step + 1);
+        double x = rack_mean(r->load, m, r->step - minute + 1, r->step + 1);
 
         need += r->load->model[m].slots *
                 fmax(r->load->model[m].least, rack_ceil(x / r->load->model[m].capacity));
@@ -310,7 +342,8 @@ void rack_init(struct rack *r, const struct rack_hardware *hw, const struct rack
     for (uint32_t n = 0; n < hw->nodes; n++)
         r->node[n] = (struct rack_node){ .power = RACK_READY, .free = hw->slots, .unneeded = -1 };
     for (uint32_t m = 0; m < load->n_models; m++) {
-        double x = rack_mean(load, m, 0, START_STEPS) / (START_LOAD * load->model[m].capacity);
+        double first = rack_mean(load, m, 0, rack_steps(load, RACK_MINUTE_S));
+        double x = first / (START_LOAD * load->model[m].capacity);
 
         for (uint32_t k = (uint32_t)fmax(load->model[m].least, rack_ceil(x)); k > 0; k--) {
             uint32_t n = spread ? rack_spread(r, m, RACK_NO) : rack_pack(r, m, RACK_NO);

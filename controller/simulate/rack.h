@@ -14,11 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct served_model;
+
 #define RACK_CURVE 11
 #define RACK_MODELS_MAX 64
 
 struct rack_hardware {
     uint32_t nodes_least;           /* awake at least */
+    bool unspared;                  /* the loss of a node need not be survived */
     uint32_t nodes, slots;          /* slots a node */
     double watts[RACK_CURVE];       /* at utilization 0, .1, ... 1; linear between */
     double free_slot_w;             /* an awake node draws less per slot without a replica */
@@ -29,16 +32,21 @@ struct rack_hardware {
     double boot_failed_s, barred_s; /* until it shows; then the node cannot be woken */
     const double *load_s;           /* ascending: load times of models to draw from; borrowed */
     size_t n_load_s;
-    double load_scale; /* times the model's weight */
+    double load_scale;  /* times the model's weight */
+    double meter_noise; /* share by which meters err: each always, and each reading */
 };
 
 struct rack_model {
-    const char *name;   /* borrowed */
-    uint32_t slots;     /* a replica takes */
-    uint32_t least;     /* replicas */
-    double capacity;    /* req/s of a replica */
-    double load_weight; /* of its load times */
+    const char *name;                /* borrowed */
+    uint32_t slots;                  /* a replica takes */
+    uint32_t least;                  /* replicas */
+    double capacity;                 /* req/s of a replica */
+    double load_weight;              /* of its load times */
+    const struct served_model *spec; /* what else is declared; borrowed; NULL: nothing */
 };
+
+#define RACK_MINUTE_S 60.0
+#define RACK_LATE_S 15.0 /* a request that waits for longer is late */
 
 struct rack_load { /* demand; borrowed */
     uint32_t n_models;
@@ -109,11 +117,30 @@ void rack_init(struct rack *r, const struct rack_hardware *hw, const struct rack
                uint64_t seed, bool spread);
 void rack_done(struct rack *r);
 
+/* Are two racks and their loads the same, by value, to all that draws on nothing else? */
+bool rack_alike(const struct rack_hardware *a, const struct rack_load *la,
+                const struct rack_hardware *b, const struct rack_load *lb);
+
+/* Kept free, so that the loss of any one node is survived. */
+static inline uint32_t rack_spare_slots(const struct rack_hardware *hw)
+{
+    return hw->unspared ? 0 : hw->slots;
+}
+
 /* Utilization to watts. */
 double rack_watts(const struct rack_hardware *hw, double u);
 
+/* What the node drew in the last step. */
+double rack_node_watts(const struct rack *r, uint32_t node);
+
 /* Mean demand of a model over the steps [from, to), those before 0 left out; 0 of none. */
 double rack_mean(const struct rack_load *load, uint32_t model, int64_t from, int64_t to);
+
+/* So long in steps, at least one: where steps are long, policies act at each of them. */
+static inline int64_t rack_steps(const struct rack_load *load, double s)
+{
+    return (int64_t)fmax(1, ceil(s / load->step_s));
+}
 
 /* Has any of the policies been told of this step? */
 static inline bool rack_told(const struct rack_load *load, int64_t step)

@@ -1,14 +1,14 @@
 /* See reactive.h. */
 #include "controller/simulate/reactive.h"
 
-#define RECENT_STEPS 4
+#define MEMORY_S 300.0
 #define TOLERANCE 0.1
-#define UNNEEDED_STEPS 40
+#define UNNEEDED_S 600.0
 #define SHUT_MOST 10
 
 void reactive_init(struct reactive *p, double target, uint32_t spare)
 {
-    *p = (struct reactive){ .target = target, .spare = spare, .last_wake = -UNNEEDED_STEPS };
+    *p = (struct reactive){ .target = target, .spare = spare, .last_wake = INT64_MIN / 2 };
 }
 
 /* --- replicas -----------------------------------------------------------------------------------
@@ -18,7 +18,7 @@ static bool look(struct reactive *p, const struct rack *r, uint32_t m)
 {
     if (!rack_told(r->load, r->step - 1))
         return false;
-    p->seen[m] = rack_mean(r->load, m, r->step - RECENT_STEPS, r->step);
+    p->seen[m] = rack_mean(r->load, m, r->step - rack_steps(r->load, RACK_MINUTE_S), r->step);
     return true;
 }
 
@@ -35,12 +35,13 @@ static uint32_t desire(const struct reactive *p, const struct rack *r, uint32_t 
 }
 
 /* The most that was wanted lately. */
-static uint32_t steady(struct reactive *p, uint32_t m, uint32_t desired)
+static uint32_t steady(struct reactive *p, const struct rack *r, uint32_t m, uint32_t desired)
 {
     uint32_t held = p->n_desired[m]++, most = 0;
+    uint32_t memory = (uint32_t)fmin((double)rack_steps(r->load, MEMORY_S), REACTIVE_MEMORY);
 
-    p->desired[m][held % REACTIVE_MEMORY] = desired;
-    for (uint32_t i = 0; i < REACTIVE_MEMORY && i <= held; i++)
+    p->desired[m][held % memory] = desired;
+    for (uint32_t i = 0; i < memory && i <= held; i++)
         most = p->desired[m][i] > most ? p->desired[m][i] : most;
     return most;
 }
@@ -63,7 +64,7 @@ static uint32_t victim(const struct rack *r, uint32_t m)
 /* Returns the slots that find no room. */
 static uint32_t scale(struct reactive *p, struct rack *r, uint32_t m)
 {
-    uint32_t wanted = desire(p, r, m), keep = steady(p, m, wanted);
+    uint32_t wanted = desire(p, r, m), keep = steady(p, r, m, wanted);
 
     while (r->committed[m] > keep)
         rack_drain(r, victim(r, m));
@@ -126,7 +127,8 @@ static void mark_unneeded(const struct reactive *p, struct rack *r)
 
 static bool ripe(const struct rack *r, uint32_t n)
 {
-    return r->node[n].unneeded >= 0 && r->step - r->node[n].unneeded >= UNNEEDED_STEPS;
+    return r->node[n].unneeded >= 0 &&
+           r->step - r->node[n].unneeded >= rack_steps(r->load, UNNEEDED_S);
 }
 
 static void evict(struct rack *r, uint32_t node)
@@ -177,6 +179,6 @@ void reactive_act(void *policy, struct rack *r)
         return;
     wake(p, r, pending);
     mark_unneeded(p, r);
-    if (pending == 0 && r->step - p->last_wake >= UNNEEDED_STEPS)
+    if (pending == 0 && r->step - p->last_wake >= rack_steps(r->load, UNNEEDED_S))
         shrink(p, r);
 }

@@ -7,7 +7,7 @@
 
 #include "controller/simulate/rack.h"
 
-#define REACTIVE_MEMORY 20
+#define REACTIVE_MEMORY 20 /* most that can be remembered: five minutes in steps of 15 s */
 
 struct reactive {
     double target;                /* utilization that replicas are to have */

@@ -7,6 +7,7 @@
 #include "proto/base/array.h"
 
 #define MINUTE_S 60.0
+#define EXECUTOR_STEPS 4 /* steps in a minute */
 #define DAY ((size_t)1440)
 #define WEEK (7 * DAY)
 #define NEAR 90u   /* minutes from this time of day */

@@ -543,8 +543,8 @@ def simulated(folder: pathlib.Path) -> list[str]:
     (folder / "rack.yaml").write_text("---\n".join(manifests))
     rows = ["time,small"] + [f"{60 * k},{20 + k}" for k in range(30)]
     (folder / "history.csv").write_text("\n".join(rows) + "\n")
-    files = ["--history", str(folder / "history.csv"), "--nodes", str(folder / "rack.yaml")]
-    return [*files, "--count", "4", "--size", "cpu=100m,memory=1Gi", "--watts", "60,250"]
+    files = ["--history", str(folder / "history.csv"), "-f", str(folder / "rack.yaml")]
+    return [*files, "--nodes", "4", "--size", "cpu=100m,memory=1Gi", "--watts", "60,250"]
 
 
 @pytest.mark.parametrize("flag", ["-o", "--dry-run"])

@@ -34,7 +34,7 @@ kind: ServedModel
 metadata: {name: embed}
 spec: {runtime: any, capacity: {requestsPerSecond: 20}, resources: {cpu: 4, memory: 8Gi}, startupTime: 15s}
 """
-RACK = ["--count", "12", "--size", "cpu=16,memory=64Gi", "--watts", "90,310"]
+RACK = ["--nodes", "12", "--size", "cpu=16,memory=64Gi", "--watts", "90,310"]
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -63,7 +63,7 @@ def run(tmp_path: pathlib.Path) -> Run:
 
 
 def test_the_table_and_the_json_say_the_same(run: Run) -> None:
-    files = ["--history", "history.csv", "--nodes", "rack.yaml"]
+    files = ["--history", "history.csv", "-f", "rack.yaml"]
     table = run(*files, *RACK, "--carbon", "380")
     assert table.returncode == 0, table.stderr
     assert re.search(r"^\[#+-*\] \d+/100 predictive", table.stderr, re.M)  # progress
@@ -85,7 +85,7 @@ def test_the_table_and_the_json_say_the_same(run: Run) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes(run: Run) -> None:
-    words = ["--history", "history.csv", "--nodes", "rack.yaml", *RACK, "--failures", "0.2"]
+    words = ["--history", "history.csv", "-f", "rack.yaml", *RACK, "--boot-failures", "20%"]
     first = run(*words, "--seed", "3", "-o", "json")
     assert first.returncode == 0, first.stderr
     assert first.stdout == run(*words, "--seed", "3", "-o", "json").stdout
@@ -97,22 +97,29 @@ def test_the_same_seed_gives_the_same_bytes(run: Run) -> None:
 @pytest.mark.parametrize(
     "words, code, message",
     [
-        (["--nodes", "rack.yaml", *RACK], 2, "--history FILE is needed"),
-        (["--history", "history.csv", "--nodes", "rack.yaml"], 2, "--count N is needed"),
+        (["-f", "rack.yaml", *RACK], 2, "--history FILE or --prometheus URL is needed"),
+        (["--history", "history.csv", "-f", "rack.yaml"], 2, "--nodes N is needed"),
         ([*RACK[:2], *RACK[4:], "--size", "cores=3"], 2, '--size: "cores" is none of cpu'),
         ([*RACK[:4], "--watts", "300,90"], 2, "--watts: "),
         ([*RACK[:4], "--watts", "1,2,3"], 2, "expected 2 (idle, full) or 11"),
-        ([*RACK, "--count", "1"], 2, "--count: "),
+        ([*RACK, "--nodes", "1"], 2, "--nodes: "),
         ([*RACK, "--seed", "x"], 2, "--seed: "),
         ([*RACK, "-o", "pdf"], 2, 'unknown format "pdf"'),
         ([*RACK, "--size", "cpu=4,memory=64Gi"], 1, '"chat" does not fit on a node'),
         ([*RACK, "--history", "none.csv"], 1, "none.csv"),
-        ([*RACK, "--history", "rack.yaml"], 1, "rack.yaml:1: the first line must name"),
-        ([*RACK, "--nodes", "history.csv"], 1, "history.csv"),
+        ([*RACK, "--boot", "5m..2m"], 2, "--boot: times must ascend"),
+        ([*RACK, "--load", "5"], 2, "--load: "),
+        ([*RACK, "--boot-failures", "2"], 2, "--boot-failures: "),
+        ([*RACK, "--resolution", "1s"], 2, "--resolution: "),
+        ([*RACK, "more.yaml"], 2, "files to compare follow --compare"),
+        ([*RACK, "--preset", "vllm"], 2, "--preset goes with --prometheus"),
+        ([*RACK[:4]], 1, "what does a node draw? Give --watts"),
+        ([*RACK, "--history", "embed=rack.yaml"], 1, "rack.yaml:1: the first line must name"),
+        ([*RACK, "-f", "history.csv"], 1, "history.csv"),
     ],
 )
 def test_what_is_wrong_is_told(run: Run, words: list[str], code: int, message: str) -> None:
-    files = ["--history", "history.csv", "--nodes", "rack.yaml"]
+    files = ["--history", "history.csv", "-f", "rack.yaml"]
     done = run(*([] if "needed" in message else files), *words)
     assert done.returncode == code, done
     assert message in done.stderr
@@ -121,9 +128,140 @@ def test_what_is_wrong_is_told(run: Run, words: list[str], code: int, message: s
 
 def test_a_model_without_capacity_is_named(run: Run, tmp_path: pathlib.Path) -> None:
     (tmp_path / "rack.yaml").write_text(NODES.replace("capacity: {requestsPerSecond: 5}, ", ""))
-    done = run("--history", "history.csv", "--nodes", "rack.yaml", *RACK)
+    done = run("--history", "history.csv", "-f", "rack.yaml", *RACK)
     assert done.returncode == 1
     assert '"chat": capacity.requestsPerSecond must be declared' in done.stderr
     (tmp_path / "rack.yaml").write_text(NODES.split("---\n")[0])
-    done = run("--history", "history.csv", "--nodes", "rack.yaml", *RACK)
+    done = run("--history", "history.csv", "-f", "rack.yaml", *RACK)
     assert 'no ServedModel named "chat"' in done.stderr
+
+
+def rows(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, float]]:
+    assert done.returncode == 0, done.stderr
+    return {row["name"]: row for row in json.loads(done.stdout)["policies"]}
+
+
+FILES = ["--history", "history.csv", "-f", "rack.yaml", *RACK, "--resolution", "5m", "-o", "json"]
+
+
+def test_what_if_a_field_were_another(run: Run) -> None:
+    base, bold = rows(run(*FILES)), rows(run(*FILES, "--set", "policy.quantile=0.5"))
+    assert bold["predictive"]["kwh"] < base["predictive"]["kwh"]
+    assert bold["demand"] == base["demand"]
+    wide = rows(run(*FILES, "--set", "model/chat.replicas.min=16", "--set", "model.priority=1"))
+    assert wide["demand"]["meanAwake"] > base["demand"]["meanAwake"]
+    rows(run(*FILES, "--set", "pool.boot.time=5m"))
+
+
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        ("policy.quantil=0.9", 'spec.quantil: unknown field; did you mean "quantile"?'),
+        ("policy.quantile=2", 'spec.quantile: "2" is not a share like 0.99 or 99%'),
+        ("policy.quantile.x=2", "has no field spec.quantile.x"),
+        ("model/none.priority=2", "no ServedModel of that name in the files"),
+        ("node.x=1", '"node" is no kind; expected model, pool or policy'),
+        ("policy.quantile", "expected KIND.FIELD=VALUE"),
+    ],
+)
+def test_a_setting_is_refused_as_in_a_file(run: Run, setting: str, message: str) -> None:
+    done = run(*FILES, "--set", setting)
+    assert done.returncode == 1
+    assert f"--set {setting}: " in done.stderr and message in done.stderr
+
+
+def test_a_policy_that_no_file_declares_is_made(run: Run, tmp_path: pathlib.Path) -> None:
+    base = rows(run(*FILES, "--set", "policy.quantile=0.5"))
+    parts = [part for part in NODES.split("---\n") if "PowerPolicy" not in part]
+    (tmp_path / "rack.yaml").write_text("---\n".join(parts))
+    bare = rows(run(*FILES, "--set", "policy.quantile=0.5"))
+    assert bare["predictive"]["kwh"] == base["predictive"]["kwh"]
+
+
+def test_two_policies_side_by_side(run: Run, tmp_path: pathlib.Path) -> None:
+    policy = NODES.split("---\n")[1]
+    for name, quantile in (("bold", 0.5), ("careful", 0.99)):
+        text = policy.replace("name: rack", f"name: {name}")
+        text = text.replace("strategy:", f"quantile: {quantile}, strategy:")
+        (tmp_path / f"{name}.yaml").write_text(text)
+    done = run(*FILES, "--compare", "bold.yaml", "careful.yaml")
+    assert done.returncode == 0, done.stderr
+    variants = json.loads(done.stdout)["variants"]
+    assert [v["name"] for v in variants] == ["bold.yaml", "careful.yaml"]
+    for variant, quantile in zip(variants, ("0.5", "0.99")):
+        alone = run(*FILES, "--set", f"policy.quantile={quantile}")
+        assert variant["policies"] == json.loads(alone.stdout)["policies"]
+    table = run(*FILES[:-2], "--compare", "bold.yaml", "--compare", "careful.yaml").stdout
+    first = [re.split(r"  +", line)[0] for line in table.splitlines()]
+    policies = ["predictive bold.yaml", "predictive careful.yaml"]
+    assert first == ["POLICY", "always-on", "demand", *policies, "clairvoyant", "bound"]
+
+
+def test_chance_is_drawn_as_it_is_given(run: Run) -> None:
+    """Slower boots and loads cost; boots fail as often as is said; meters err."""
+    exact = ["--boot-failures", "0", "--meter-noise", "0"]
+    quick = rows(run(*FILES, *exact, "--boot", "30s", "--load", "1s"))
+    slow = rows(run(*FILES, *exact, "--boot", "10m..20m", "--load", "1m..5m..10m"))
+    assert slow["clairvoyant"]["kwh"] > quick["clairvoyant"]["kwh"]
+    assert slow["predictive"]["kwh"] > quick["predictive"]["kwh"]
+    assert not any(row.get("failedBoots") for row in [*quick.values(), *slow.values()])
+    failing = rows(run(*FILES, "--boot-failures", "30%"))
+    boots = sum(row.get("wakes", 0) for row in failing.values())
+    assert 0.15 < sum(row.get("failedBoots", 0) for row in failing.values()) / boots < 0.45
+    noisy = rows(run(*FILES, *exact[:2], "--meter-noise", "60%"))
+    plain = rows(run(*FILES, *exact))
+    assert noisy["demand"] == plain["demand"] and noisy["predictive"] != plain["predictive"]
+
+
+def test_recordings_of_nodes_are_demand_and_curve(run: Run, tmp_path: pathlib.Path) -> None:
+    """Two nodes of 8 CPUs that idle at 100 W and draw 300 W; between them one day."""
+    for node in (1, 2):
+        lines = ["time_ms,cpus,busy_s,idle_s,iowait_s,steal_s,memory_bytes,energy_j,estimated_j,"]
+        lines[0] += "gaps,provenance"
+        busy, joules = 0.0, 0.0
+        for k in range(1441):
+            lines.append(
+                f"{60000 * k},8,{busy:.3f},{480 * k - busy:.3f},0.000,0.000,0,"
+                f"{joules:.6f},0.000000,0,measured"
+            )
+            u = 0.5 + 0.45 * math.sin(2 * math.pi * k / 1440)
+            busy += 480 * u
+            joules += 60 * (100 + 200 * u)
+        (tmp_path / f"n{node}.csv").write_text("\n".join(lines) + "\n")
+    words = ["--history", "chat=n1.csv", "--history", "chat=n2.csv", "-f", "rack.yaml"]
+    words += [
+        "--nodes",
+        "4",
+        "--size",
+        "cpu=8",
+        "-o",
+        "json",
+        "--set",
+        "model/chat.resources.cpu=2",
+    ]
+    learned = run(*words, "--watts", "./n1.csv")
+    assert learned.returncode == 0, learned.stderr
+    result = json.loads(learned.stdout)
+    assert result["slotsPerNode"] == 4 and result["days"] == 1
+    assert max(result["series"]["demand"]["chat"]["actual"]) == pytest.approx(15.2, abs=0.1)
+    told = rows(run(*words, "--watts", "100,300"))
+    assert rows(learned)["always-on"]["kwh"] == pytest.approx(told["always-on"]["kwh"], rel=0.02)
+
+
+def test_public_traces_are_read(run: Run) -> None:
+    data = pathlib.Path(os.environ.get("HUDDLE_DATA", "../shared/data")).resolve()
+    if not data.is_dir():
+        pytest.skip("no data")
+    words = ["-f", "rack.yaml", *RACK, "--resolution", "10m", "-o", "json"]
+    capacity = ["--set", "model/chat.capacity.requestsPerSecond=50"]
+    service = run("--history", f"chat={data}/servegen/m-small", *words, *capacity)
+    assert service.returncode == 0, service.stderr
+    assert json.loads(service.stdout)["days"] == pytest.approx(14, abs=0.01)
+    series = run("--history", f"chat={data}/series/genai_qps_gen_5min.csv", *words, *capacity)
+    assert series.returncode == 0, series.stderr
+    log = run(
+        *["--history", f"chat={data}/azure-llm-2023/AzureLLMInferenceTrace_code.csv"],
+        *[*words[:-4], "--resolution", "15s", "-o", "json"],
+    )
+    assert log.returncode == 0, log.stderr
+    assert json.loads(log.stdout)["from"].startswith("2023-11-16T18:1")

@@ -1,4 +1,4 @@
-/* A history of demand: how it is laid out, and what is refused where. */
+/* A history of demand: how traces are laid out as steps. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,16 +11,36 @@
 #include <string.h>
 
 #include "controller/simulate/history.h"
+#include "proto/base/cleanup.h"
 
-static void rows_hold_until_the_next(void **state)
+static struct history laid_out(struct traces *t, double step_s)
 {
     struct history h;
     struct err e = ERR_INIT;
 
+    if (history_lay_out(t, step_s, &h, &e) < 0)
+        fail_msg("%s", e.text);
+    return h;
+}
+
+static void take(struct traces *t, const char *model, const char *text)
+{
+    struct err e = ERR_INIT;
+
+    if (trace_read("h.csv", text, model, NULL, t, &e) < 0)
+        fail_msg("%s", e.text);
+}
+
+static void rows_hold_until_the_next(void **state)
+{
+    AUTO(traces) struct traces t = { 0 };
+    struct history h;
+
     (void)state;
-    assert_int_equal(
-        history_parse("h.csv", "time,a,b\n0,1,10\n60,2,\n120,3,30\r\n\n300,4,40\n", &h, &e), 0);
+    take(&t, NULL, "time,b,a\n0,10,1\n60,,2\n120,30,3\r\n\n300,40,4\n");
+    h = laid_out(&t, 15);
     assert_int_equal(h.load.n_models, 2);
+    assert_string_equal(h.load.model[0].name, "a"); /* by name, whatever the columns' order */
     assert_string_equal(h.load.model[1].name, "b");
     assert_int_equal(h.load.n_steps, 24); /* six minutes */
     assert_true(h.rate[0] == 1 && h.rate[3] == 1 && h.rate[4] == 2 && h.rate[8] == 3);
@@ -33,60 +53,113 @@ static void rows_hold_until_the_next(void **state)
 
 static void rows_closer_than_a_step_are_averaged(void **state)
 {
-    struct history h;
-    struct err e = ERR_INIT;
     char text[512] = "time,a\n";
+    AUTO(traces) struct traces t = { 0 };
+    struct history h;
 
     (void)state;
-    for (int t = 0; t < 60; t += 5)
-        (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%d,%d\n", t, t);
-    assert_int_equal(history_parse("h.csv", text, &h, &e), 0);
+    for (int s = 0; s < 60; s += 5)
+        (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%d,%d\n", s, s);
+    take(&t, NULL, text);
+    h = laid_out(&t, 15);
     assert_int_equal(h.load.n_steps, 4);
     assert_true(h.rate[0] == 5 && h.rate[1] == 20 && h.rate[3] == 50);
     history_done(&h);
+    h = laid_out(&t, 60);
+    assert_int_equal(h.load.n_steps, 1);
+    assert_true(h.rate[0] == 27.5 && !h.blind[0]);
+    history_done(&h);
 }
 
-static void times_may_be_dates(void **state)
+static void sources_of_a_model_are_added_where_all_are_known(void **state)
 {
+    AUTO(traces) struct traces t = { 0 };
+    struct history h;
+
+    (void)state;
+    take(&t, "m", "t,value\n0,1\n60,2\n120,3\n180,4\n");
+    take(&t, "m", "t,value\n60,10\n120,20\n180,30\n240,40\n");
+    h = laid_out(&t, 60);
+    assert_int_equal(h.load.n_models, 1);
+    assert_int_equal(h.load.n_steps, 3); /* from 60 s to 240 s */
+    assert_true(h.start_s == 60);
+    assert_true(h.rate[0] == 12 && h.rate[1] == 23 && h.rate[2] == 34);
+    history_done(&h);
+}
+
+/* A series of a pod that is not there counts for nothing, yet no series at all is not known. */
+static void a_partial_source_may_be_absent(void **state)
+{
+    AUTO(traces) struct traces t = { 0 };
+    struct history h;
+
+    (void)state;
+    take(&t, "m",
+         "{\"data\":{\"resultType\":\"matrix\",\"result\":["
+         "{\"metric\":{\"pod\":\"a\"},\"values\":[[0,\"1\"],[60,\"1\"],[120,\"1\"]]},"
+         "{\"metric\":{\"pod\":\"b\"},\"values\":[[120,\"5\"],[180,\"6\"],[240,\"7\"]]}]}}");
+    h = laid_out(&t, 60);
+    assert_int_equal(h.load.n_steps, 5);
+    assert_true(h.rate[0] == 1 && h.rate[1] == 1 && h.rate[2] == 6 && h.rate[3] == 6);
+    assert_true(!h.blind[2] && !h.blind[3] && !h.blind[4]);
+    history_done(&h);
+}
+
+static void a_window_that_no_client_used_is_a_gap(void **state)
+{
+    AUTO(traces) struct traces t = { 0 };
+    struct history h;
+
+    (void)state;
+    take(&t, "m", "0,1,1,Gamma,1,1\n600,0,0,,0,0\n1200,0,0,,0,0\n");
+    take(&t, "m", "0,2,1,Gamma,1,1\n600,3,1,Gamma,1,1\n1200,0,0,,0,0\n");
+    h = laid_out(&t, 600);
+    assert_int_equal(h.load.n_steps, 3);
+    assert_true(h.rate[0] == 3 && h.rate[1] == 3 && h.rate[2] == 3);
+    assert_true(!h.blind[0] && !h.blind[1] && h.blind[2]);
+    history_done(&h);
+}
+
+static void what_cannot_be_laid_out_is_named(void **state)
+{
+    static const struct {
+        const char *a, *b, *says;
+    } bad[] = {
+        { "t,value\n0,1\n", NULL, "m: fewer than two rows" },
+        { "t,value\n0,1\n1,2\n", NULL, "less than 60 s of demand" },
+        { "t,value\n0,1\n99999999999,2\n", NULL, "more than two years" },
+        { "t,value\n0,1\n60,2\n", "t,value\n900,1\n960,2\n", "\"m\" ends before \"n\" begins" },
+    };
+    AUTO(traces) struct traces none = { 0 };
     struct history h;
     struct err e = ERR_INIT;
 
     (void)state;
-    assert_int_equal(
-        history_parse("h.csv", "time,a\n2026-11-01T00:00:00Z,1\n2026-11-01T00:05:00Z,2\n", &h, &e),
-        0);
-    assert_int_equal(h.load.n_steps, 40);
-    history_done(&h);
-}
-
-static void what_is_wrong_is_named(void **state)
-{
-    static const struct {
-        const char *text, *says;
-    } bad[] = {
-        { "", "fewer than two rows" },
-        { "t,a\n0,1\n", "h.csv:1: the first line must name" },
-        { "time\n0\n", "h.csv:1: the first line must name" },
-        { "time,b,a\n", "\"a\" stands behind \"b\"" },
-        { "time,a,a\n", "\"a\" stands behind \"a\"" },
-        { "time,a,\n", "a column without a name" },
-        { "time,a\n0,1\n0,2\n", "h.csv:3: not later" },
-        { "time,a\n0,1\nx,2\n", "h.csv:3: \"x\" is no time" },
-        { "time,a\n0,1\n60,-2\n", "h.csv:3: \"-2\" is no demand" },
-        { "time,a\n0,1\n60,2,3\n", "h.csv:3: 2 values for 1 models" },
-        { "time,a\n0,1\n1,2\n", "less than a minute" },
-        { "time,a\n0,1\n99999999999,2\n", "more than two years" },
-    };
-
-    (void)state;
+    assert_int_equal(history_lay_out(&none, 15, &h, &e), -EINVAL);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        struct history h;
-        struct err e = ERR_INIT;
+        AUTO(traces) struct traces t = { 0 };
 
-        assert_int_equal(history_parse("h.csv", bad[i].text, &h, &e), -EINVAL);
+        take(&t, "m", bad[i].a);
+        if (bad[i].b)
+            take(&t, "n", bad[i].b);
+        assert_int_equal(history_lay_out(&t, 15, &h, &e), -EINVAL);
         if (!strstr(e.text, bad[i].says))
             fail_msg("case %zu: %s", i, e.text);
     }
+}
+
+static void requests_and_cpus_are_not_added(void **state)
+{
+    AUTO(traces) struct traces t = { 0 };
+    struct history h;
+    struct err e = ERR_INIT;
+
+    (void)state;
+    take(&t, "m", "t,value\n0,1\n60,2\n");
+    take(&t, "m", "t,value\n0,1\n60,2\n");
+    t.traces[1].unit = TRACE_CPUS;
+    assert_int_equal(history_lay_out(&t, 15, &h, &e), -EINVAL);
+    assert_non_null(strstr(e.text, "one source counts requests"));
 }
 
 int main(void)
@@ -94,8 +167,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_hold_until_the_next),
         cmocka_unit_test(rows_closer_than_a_step_are_averaged),
-        cmocka_unit_test(times_may_be_dates),
-        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(sources_of_a_model_are_added_where_all_are_known),
+        cmocka_unit_test(a_partial_source_may_be_absent),
+        cmocka_unit_test(a_window_that_no_client_used_is_a_gap),
+        cmocka_unit_test(what_cannot_be_laid_out_is_named),
+        cmocka_unit_test(requests_and_cpus_are_not_added),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,236 @@
+/* The result of a simulation, as JSON and as a table: see simulation.h. */
+#include <math.h>
+#include <string.h>
+
+#include "controller/cli/look.h"
+#include "controller/cli/simulation.h"
+#include "controller/cli/table.h"
+#include "proto/base/array.h"
+#include "proto/base/clock.h"
+
+#define JOULES_PER_KWH 3.6e6
+#define DATES_S 31536000.0 /* times before are no dates, but seconds since some beginning */
+
+/* --- JSON ---------------------------------------------------------------------------------------
+ */
+
+static json_t *known(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+static json_t *row_json(const char *name, double joules, double on_j,
+                        const struct simulation_rates *rates)
+{
+    double kwh = joules / JOULES_PER_KWH;
+
+    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", name, "kwh", known(kwh), "saved",
+                     known(on_j > 0 ? 1 - joules / on_j : NAN), "money",
+                     known(kwh * rates->price_per_kwh), "kgCO2",
+                     known(kwh * rates->carbon_g_per_kwh / 1000));
+}
+
+static json_t *policy_json(const struct comparison *c, enum compared i, double on_j,
+                           const struct simulation_rates *rates)
+{
+    const struct rack_score *s = &c->score[i];
+    json_t *row = row_json(compared_name(i), s->joules, on_j, rates);
+    double all = s->requests > 0 ? s->requests : 1;
+    json_t *more =
+        json_pack("{s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "unserved", s->unserved / all,
+                  "late", s->late / all, "spareBroken", (double)s->spare_broken / c->steps,
+                  "meanAwake", s->awake_sum / c->steps, "moves", (json_int_t)s->moves, "starts",
+                  (json_int_t)s->loads, "sleeps", (json_int_t)s->sleeps, "wakes",
+                  (json_int_t)s->wakes, "failedBoots", (json_int_t)s->failed_boots);
+
+    json_object_update(row, more);
+    json_decref(more);
+    return row;
+}
+
+/* Three decimals are more than a plot shows. */
+static json_t *numbers(const double *v, size_t n)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(out, known(round(v[i] * 1000) / 1000));
+    return out;
+}
+
+static json_t *fan_json(const struct chronicle *c, size_t model)
+{
+    const struct chronicle_fan *fan = &c->fan[model * c->n_parts];
+    json_t *low = json_array(), *median = json_array(), *high = json_array();
+
+    for (size_t i = 0; i < c->n_parts; i++) {
+        json_array_append_new(low, known(round(fan[i].low * 1000) / 1000));
+        json_array_append_new(median, known(round(fan[i].median * 1000) / 1000));
+        json_array_append_new(high, known(round(fan[i].high * 1000) / 1000));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o}", "actual",
+                     numbers(&c->demand[model * c->n_parts], c->n_parts), "low", low, "median",
+                     median, "high", high);
+}
+
+static json_t *close_json(const struct chronicle *c)
+{
+    json_t *needed = json_array(), *serving = json_array(), *ready = json_array(),
+           *awake = json_array(), *waiting = json_array();
+
+    for (size_t i = 0; i < c->n_close; i++) {
+        json_array_append_new(needed, json_real(c->close[i].needed));
+        json_array_append_new(serving, json_real(c->close[i].serving));
+        json_array_append_new(ready, json_real(c->close[i].ready));
+        json_array_append_new(awake, json_real(c->close[i].awake));
+        json_array_append_new(waiting, json_real(c->close[i].waiting));
+    }
+    return json_pack("{s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o}", "fromS",
+                     (double)c->close_from * c->step_s, "stepS", c->step_s, "missed",
+                     fmax(0, c->worst), "needed", needed, "serving", serving, "ready", ready,
+                     "awake", awake, "waiting", waiting);
+}
+
+static json_t *series_json(const struct simulation_variant *v, const struct comparison *shared)
+{
+    const struct comparison *c = v->result;
+    const struct chronicle *own = &c->chronicle[COMPARED_PREDICTIVE];
+    json_t *watts = json_object(), *awake = json_object(), *demand = json_object();
+
+    for (int i = 0; i < COMPARED; i++) {
+        const struct chronicle *ch = i == COMPARED_PREDICTIVE ? own : &shared->chronicle[i];
+
+        json_object_set_new(watts, compared_name((enum compared)i),
+                            numbers(ch->watts, ch->n_parts));
+        json_object_set_new(awake, compared_name((enum compared)i),
+                            numbers(ch->awake, ch->n_parts));
+    }
+    for (uint32_t m = 0; m < v->rack->load.n_models; m++)
+        json_object_set_new(demand, v->rack->load.model[m].name, fan_json(own, m));
+    return json_pack("{s:f, s:o, s:o, s:o, s:o, s:o}", "stepS",
+                     c->steps * own->step_s / (double)own->n_parts, "watts", watts, "awake", awake,
+                     "least", numbers(shared->least, own->n_parts), "demand", demand, "worstHour",
+                     close_json(own));
+}
+
+static json_t *variant_json(const struct simulation_variant *v)
+{
+    const struct comparison *shared = v->shared ? v->shared : v->result;
+    double on_j = shared->score[COMPARED_ALWAYS_ON].joules;
+    json_t *policies = json_array(), *out;
+
+    for (int i = 0; i < COMPARED; i++)
+        json_array_append_new(policies, policy_json(i == COMPARED_PREDICTIVE ? v->result : shared,
+                                                    (enum compared)i, on_j, &v->rates));
+    json_array_append_new(policies, row_json("bound", shared->bound_j, on_j, &v->rates));
+    out = json_pack("{s:s?, s:f, s:f, s:I, s:I, s:I, s:s?, s:o, s:o}", "name", v->name, "days",
+                    v->result->days, "stepS", v->rack->load.step_s, "nodes",
+                    (json_int_t)v->rack->hw.nodes, "slotsPerNode", (json_int_t)v->rack->hw.slots,
+                    "models", (json_int_t)v->rack->load.n_models, "currency", v->rates.currency,
+                    "policies", policies, "series", series_json(v, shared));
+    if (!v->name)
+        json_object_del(out, "name");
+    return out;
+}
+
+json_t *simulation_json(const struct simulation_variant *v, size_t n, double start_s, uint64_t seed)
+{
+    json_t *out = n == 1 ? variant_json(v) : json_object(), *all;
+    char from[CLOCK_TEXT_MAX];
+
+    if (start_s >= DATES_S) { /* else they count from nothing */
+        clock_format((int64_t)(start_s * 1000), from);
+        json_object_set_new(out, "from", json_string(from));
+    }
+    json_object_set_new(out, "seed", json_integer((json_int_t)seed));
+    if (n == 1)
+        return out;
+    all = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(all, variant_json(&v[i]));
+    json_object_set_new(out, "variants", all);
+    return out;
+}
+
+/* --- table --------------------------------------------------------------------------------------
+ */
+
+/* With so many decimals; "-" where nothing is known. */
+static void cell(struct table *t, const json_t *row, const char *key, int decimals)
+{
+    const json_t *v = json_object_get(row, key);
+
+    if (json_is_number(v))
+        table_cellf(t, "%.*f", decimals, json_number_value(v));
+    else
+        table_cell(t, "-", PAINT_NONE);
+}
+
+static void share_cell(struct table *t, const json_t *row, const char *key, int decimals)
+{
+    const json_t *v = json_object_get(row, key);
+
+    if (json_is_number(v))
+        table_cellf(t, "%.*f%%", decimals, 100 * json_number_value(v));
+    else
+        table_cell(t, "-", PAINT_NONE);
+}
+
+/* Of several variants, what is the same in all of them stands once. */
+static bool repeated(const json_t *variants, size_t variant, size_t policy)
+{
+    const json_t *first =
+        json_array_get(json_object_get(json_array_get(variants, 0), "policies"), policy);
+    const json_t *own =
+        json_array_get(json_object_get(json_array_get(variants, variant), "policies"), policy);
+
+    return variant > 0 && json_equal(first, own);
+}
+
+static void row(struct table *t, const json_t *row, const char *variant)
+{
+    const char *name = look_text(row, "name");
+
+    if (variant)
+        table_cellf(t, "%s %s", name, variant);
+    else
+        table_cell(t, name, PAINT_NONE);
+    cell(t, row, "kwh", 1);
+    share_cell(t, row, "saved", 1);
+    cell(t, row, "money", 2);
+    cell(t, row, "kgCO2", 1);
+    share_cell(t, row, "unserved", 3);
+    share_cell(t, row, "late", 3);
+    cell(t, row, "meanAwake", 1);
+    cell(t, row, "moves", 0);
+    cell(t, row, "sleeps", 0);
+    cell(t, row, "wakes", 0);
+}
+
+void simulation_table(struct strbuf *out, const json_t *result, bool colour)
+{
+    static const char *const titles[] = { "POLICY", "KWH",   "SAVED", "MONEY",  "KGCO2", "UNSERVED",
+                                          "LATE",   "AWAKE", "MOVES", "SLEEPS", "WAKES" };
+    const json_t *variants = json_object_get(result, "variants");
+    json_t *one = variants ? NULL : json_pack("[O]", result);
+    const char *currency;
+    struct table t = { 0 };
+
+    variants = variants ? variants : one;
+    currency = look_text(json_array_get(variants, 0), "currency");
+    table_begin(&t, ARRAY_LEN(titles));
+    for (size_t k = 0; k < ARRAY_LEN(titles); k++)
+        table_cell(&t, k == 3 && currency ? currency : titles[k], PAINT_HEAD);
+    for (size_t p = 0; p <= COMPARED; p++)
+        for (size_t v = 0; v < json_array_size(variants); v++) {
+            const json_t *variant = json_array_get(variants, v);
+            bool own = p == COMPARED_PREDICTIVE || v > 0 || !repeated(variants, 1, p);
+
+            if (!repeated(variants, v, p) || p == COMPARED_PREDICTIVE)
+                row(&t, json_array_get(json_object_get(variant, "policies"), p),
+                    own && !one ? look_text(variant, "name") : NULL);
+        }
+    table_print(&t, out, colour);
+    table_done(&t);
+    json_decref(one);
+}

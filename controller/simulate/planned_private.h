@@ -1,0 +1,53 @@
+/* What planned.c and planned_snapshot.c share. */
+#ifndef HUDDLE_SIMULATE_PLANNED_PRIVATE_H
+#define HUDDLE_SIMULATE_PLANNED_PRIVATE_H
+
+#include "controller/placement/brain.h"
+#include "controller/simulate/chronicle.h"
+#include "controller/simulate/planned.h"
+
+#define NAME 16
+#define HOURS 24
+
+struct planned {
+    struct brain *brain;
+    struct power_policy policy;
+    struct power_pool pool;
+    struct snap_pool snap_pool;
+    struct snap_policy snap_policy;
+    struct served_model *specs;
+    struct snap_gpu *devices;
+    struct snap_node *nodes;
+    struct snap_model *models;
+    struct observation *observations;
+    char (*names)[NAME];
+    struct snap_replica *replicas; /* of the snapshot in hand */
+    size_t n_replicas, cap_replicas;
+    uint32_t *number, *index; /* replica of the rack by index of the snapshot, and back */
+    size_t cap_number;
+    uint64_t *mask; /* devices, by number */
+    char (*uids)[NAME];
+    uint32_t *slow;           /* by model: intervals in a row with too long a wait */
+    uint16_t (*slept)[HOURS]; /* sleeps by node and hour of the last day */
+    int64_t hour;
+    uint64_t version, seed;
+    struct chronicle *chronicle; /* told of forecasts; or NULL */
+};
+
+/* What does not change: nodes, models and their specs. */
+void planned_describe(struct planned *p, const struct rack_hardware *hw,
+                      const struct rack_load *load);
+
+/* Hours that are a day old are forgotten. */
+void planned_turn_hour(struct planned *p, const struct rack *r);
+
+/* Room for replicas of the rack up to this number. */
+void planned_make_room(struct planned *p, size_t numbers);
+
+/* A replica takes the first free devices of its node. */
+void planned_seat(struct planned *p, const struct rack *r, uint32_t i);
+
+/* What a controller knows after `steps` steps more: borrows from `p`. */
+struct snapshot *planned_see(struct planned *p, const struct rack *r, int64_t steps);
+
+#endif
