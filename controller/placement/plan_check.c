@@ -117,6 +117,7 @@ static int check_floors(const struct plan *p, const struct named *named, struct 
     AUTO(mem) uint32_t *left = xcalloc(s->n_models + 1, sizeof(*left));
     AUTO(mem) uint32_t *stopped = xcalloc(s->n_models + 1, sizeof(*stopped));
     AUTO(mem) uint32_t *moved = xcalloc(s->n_models + 1, sizeof(*moved));
+    AUTO(mem) uint32_t *renewed = xcalloc(s->n_models + 1, sizeof(*renewed));
 
     for (uint32_t i = 0; i < s->n_replicas; i++) {
         const struct snap_replica *r = &s->replicas[i];
@@ -130,6 +131,9 @@ static int check_floors(const struct plan *p, const struct named *named, struct 
             left[r->model]++;
         else
             stopped[r->model]++;
+        /* of an exclusive one the old has to go before the new comes */
+        renewed[r->model] += !named[i].stays && !named[i].replaced && snapshot_outdated(r) &&
+                             s->models[r->model].renews && s->models[r->model].spec->exclusive;
     }
     for (uint32_t m = 0; m < s->n_models; m++) {
         const struct snap_model *model = &s->models[m];
@@ -141,6 +145,10 @@ static int check_floors(const struct plan *p, const struct named *named, struct 
         double floor = fmax(p->models[m].floor, (double)model->spec->disruption.min_available);
 
         floor = fmax(floor, fmin(load, (double)model->spec->replicas.max));
+        if (renewed[m] == 1 && stopped[m] == 1 && !s->paused && !s->warming_up) {
+            grows_only = false;
+            floor = (double)model->spec->disruption.min_available;
+        }
         if (stopped[m] > 0 && (grows_only || left[m] < floor))
             return err_set(e, -EPERM, "G2: model %s would fall to %u ready replicas, floor %.0f%s",
                            model->name, left[m], floor, grows_only ? ", and may only grow" : "");

@@ -34,8 +34,6 @@ static const char *why_not(const struct packing *p, uint32_t model)
         return "the model misses its SLO since the change";
     if (!m->renews)
         return "the new version did not become ready: tried again later";
-    if (m->spec->exclusive)
-        return "the model is exclusive: two at once are never run";
     return NULL;
 }
 
@@ -75,6 +73,68 @@ static bool waits_for_partner(const struct packing *p, uint32_t replica)
     return false;
 }
 
+/* Ready ones of the model that the plan keeps. */
+static uint32_t ready_kept(const struct packing *p, uint32_t model)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < p->s->n_replicas; i++)
+        n += p->s->replicas[i].model == model && p->seats[i].node != NO_INDEX &&
+             !p->seats[i].renewed && p->s->replicas[i].phase == REPLICA_READY;
+    return n;
+}
+
+/* So many must go on serving while one goes before its successor is there. Of an exclusive model
+ * two are never run, and the change is a person's will: its minAvailable alone. */
+static uint32_t must_serve(const struct packing *p, uint32_t model)
+{
+    const struct served_model *spec = p->s->models[model].spec;
+
+    return spec->exclusive ? (uint32_t)spec->disruption.min_available : p->models[model].floor;
+}
+
+/* Once it has gone, is there room for its successor where it was? */
+static bool leaves_room(const struct packing *p, uint32_t replica)
+{
+    const struct snap_replica *r = &p->s->replicas[replica];
+    const struct served_model *old = snapshot_replica_spec(p->s, replica);
+    const struct snap_node *n = &p->s->nodes[r->node];
+    uint64_t unused;
+    bool fits;
+
+    if (p->host[r->node] != HOST_AWAKE || !snapshot_eligible(&p->s->models[r->model], r->node))
+        return false;
+    room_give(&p->peak[r->node], n, old, r->gpu_mask);
+    fits = room_fits(&p->peak[r->node], n, p->s->models[r->model].spec, &unused);
+    room_take(&p->peak[r->node], n, old, r->gpu_mask);
+    return fits;
+}
+
+/* It goes without a successor; a later plan starts that one. */
+static const char *drain_first(struct packing *p, uint32_t replica, const char *otherwise)
+{
+    uint32_t model = p->s->replicas[replica].model, ready = ready_kept(p, model);
+
+    ready -= p->s->replicas[replica].phase == REPLICA_READY;
+    if (ready < must_serve(p, model))
+        return otherwise;
+    packing_leave(p, replica);
+    return NULL;
+}
+
+static const char *renew_exclusive(struct packing *p, uint32_t replica)
+{
+    const struct snap_replica *r = &p->s->replicas[replica];
+    uint64_t unused;
+
+    if (!leaves_room(p, replica) &&
+        packing_find_anywhere(p, r->model, r->node, &unused) == NO_INDEX)
+        return "no node has room for the new version";
+    return drain_first(p, replica,
+                       "the model is exclusive: two at once are never run, and its minAvailable "
+                       "lets none go first");
+}
+
 static const char *renew(struct packing *p, uint32_t replica)
 {
     uint32_t pool = p->s->nodes[p->s->replicas[replica].node].pool, node;
@@ -82,7 +142,11 @@ static const char *renew(struct packing *p, uint32_t replica)
 
     if (pool >= p->s->n_pools || p->moves_left[pool] <= 0)
         return "no more moves are allowed now (budget, windows or a paused policy)";
+    if (p->s->models[p->s->replicas[replica].model].spec->exclusive)
+        return renew_exclusive(p, replica);
     node = find(p, replica, &mask);
+    if (node == NO_INDEX && leaves_room(p, replica))
+        return drain_first(p, replica, "no node has room for one more replica");
     if (node == NO_INDEX)
         return "no node has room for one more replica";
     packing_renew(p, replica, node, mask);
@@ -95,10 +159,12 @@ static bool is_stale(const struct packing *p, uint32_t replica, uint32_t model)
            p->seats[replica].node != NO_INDEX && !p->seats[replica].renewed;
 }
 
-/* New ones that do not serve yet, and new places that were given already, use the surge up. */
+/* New ones that do not serve yet, and new places that were given already, use the surge up. Of an
+ * exclusive model one goes at a time. */
 static int64_t surge_left(const struct packing *p, uint32_t model)
 {
-    int64_t left = p->s->models[model].spec->disruption.surge;
+    const struct served_model *spec = p->s->models[model].spec;
+    int64_t left = spec->exclusive ? 1 : spec->disruption.surge;
 
     for (uint32_t i = 0; i < p->s->n_replicas; i++) {
         const struct snap_replica *r = &p->s->replicas[i];

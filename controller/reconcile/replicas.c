@@ -70,12 +70,19 @@ static bool door_done_with(const struct controller *c, struct replica *r)
     return is_quiet(c, r);
 }
 
+/* An exclusive one goes before its successor is started: minAvailable says whether it may. */
+static bool goes_first(const struct controller *c, const struct replica *r)
+{
+    return replica_outdated(r) && model_spec(r->model)->exclusive &&
+           model_renews(r->model, c->wall_ms);
+}
+
 /* The safe way back: it is ready, and its model has come below its floor. */
 static bool is_needed_again(struct controller *c, const struct replica *r)
 {
     bool known;
 
-    return !r->model->deleting && r->reported && r->phase == REPLICA_READY &&
+    return !r->model->deleting && !goes_first(c, r) && r->reported && r->phase == REPLICA_READY &&
            node_schedulable(c->cluster, r->node, c->now_ms) &&
            r->model->serving < model_floor(c, r->model, &known);
 }
@@ -121,6 +128,7 @@ void replica_forget(struct controller *c, struct replica *r)
     if (r->told)
         fx_change(c->fx, CHANGE_DELETED, "replicas", r->name, core_next_version(c),
                   view_replica(c, r));
+    c->plan_wanted |= model_spec(m)->exclusive; /* the one that waited for it may start */
     node_reply_due(c->cluster, r->node);
     model_door_due(c->cluster, m);
     replica_remove(c->cluster, r);
@@ -261,7 +269,8 @@ static bool may_drain(struct controller *c, const struct replica *r)
     bool known, serves = replica_serves(c, r);
     uint32_t floor = model_floor(c, r->model, &known);
 
-    if (r->keep || reconcile_frozen(c) || (r->model->frozen && !is_renewed(c, r)))
+    if (r->keep || reconcile_frozen(c) ||
+        (r->model->frozen && !is_renewed(c, r) && !goes_first(c, r)))
         return false;
     if (policy && (policy_spec(policy)->dry_run || !policy->window_open))
         return false;
@@ -269,6 +278,8 @@ static bool may_drain(struct controller *c, const struct replica *r)
         return false;
     if (replica_outdated(r) && !r->was_ready) /* begun, and overtaken by the next change */
         return true;
+    if (goes_first(c, r))
+        return r->model->serving >= model_spec(r->model)->disruption.min_available + serves;
     if (!r->successor && (!known || r->model->slo_bad_since_ms != NEVER_MS))
         return false;
     if (c->options.front_door && !core_door_fresh(c))
@@ -278,6 +289,8 @@ static bool may_drain(struct controller *c, const struct replica *r)
 
 static const char *why_surplus(const struct replica *r)
 {
+    if (!r->successor && replica_outdated(r) && model_spec(r->model)->exclusive)
+        return "it is exclusive, and a newer version is to take its place";
     if (!r->successor)
         return "the plan does not need it";
     return replica_outdated(r) ? "a newer version serves in its place" : "its successor serves";

@@ -320,6 +320,7 @@ static void run_rack(struct desk *d, struct brain *b, const char *silent, int se
                                                             .reason = "",
                                                             .phase = REPLICA_READY,
                                                             .port = n->replicas[r]->port };
+            d->generation = n ? n->generation : 0; /* they carry at once what they are told */
             if (!silent || strcmp(silent, names[i]) != 0)
                 desk_report(d, names[i], runs, n_runs);
         }
@@ -391,6 +392,44 @@ static void a_lost_replica_is_replaced(void **state)
     }
 }
 
+/* A changed exclusive model: where minAvailable lets it go the old one goes first, the new one
+ * comes when it is gone, and never do two run; where it does not, nothing is done and it is said
+ * why. */
+static void an_exclusive_model_is_renewed_one_after_the_other(void **state)
+{
+    for (int least = 0; least < 2; least++) {
+        struct brain *brain = brain_new(1);
+        const struct model *m;
+        uint64_t first;
+        struct desk d;
+
+        (void)state;
+        desk_init(&d);
+        desk_put(&d, DESK_POOL);
+        desk_put(&d, least ? DESK_MODEL("m", ",\"exclusive\":true")
+                           : DESK_MODEL("m", ",\"exclusive\":true,"
+                                             "\"disruption\":{\"minAvailable\":0}"));
+        m = named_find(&d.core->cluster->models, "m");
+        run_rack(&d, brain, NULL, 200);
+        assert_int_equal(m->n_replicas, 1);
+        first = m->replicas[0]->revision->object->meta.generation;
+        desk_put(&d, least ? DESK_MODEL("m", ",\"exclusive\":true,\"arguments\":{\"a\":\"b\"}")
+                           : DESK_MODEL("m", ",\"exclusive\":true,\"arguments\":{\"a\":\"b\"},"
+                                             "\"disruption\":{\"minAvailable\":0}"));
+        for (int k = 0; k < 600; k++) {
+            run_rack(&d, brain, NULL, 1);
+            assert_true(m->n_replicas <= 1);
+        }
+        assert_int_equal(m->n_replicas, 1);
+        assert_int_equal(m->replicas[0]->revision->object->meta.generation > first, !least);
+        assert_int_equal(m->rollout.open, least);
+        if (least)
+            assert_non_null(strstr(m->rollout.waits, "minAvailable"));
+        desk_done(&d);
+        brain_free(brain);
+    }
+}
+
 static bool slo_broken(const struct desk *d)
 {
     json_t *o = controller_get(d->core, "servedmodels", "m", d->now_ms, d->wall_ms);
@@ -432,6 +471,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_replica_is_replaced),
+        cmocka_unit_test(an_exclusive_model_is_renewed_one_after_the_other),
         cmocka_unit_test(a_model_is_slow_when_that_is_sure),
         cmocka_unit_test(a_restart_forgets_no_generation),
         cmocka_unit_test(each_start_is_an_instance_of_its_own),

@@ -219,6 +219,7 @@ static void why_it_waits(void **state)
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "paused"));
     b->w.paused = false;
     b->w.specs[0].exclusive = true;
+    b->w.specs[0].disruption.min_available = 3;
     plan_it(b);
     assert_int_equal(renewals(b, &pp), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "exclusive"));
@@ -288,6 +289,96 @@ static void no_two_with_one_port_on_a_node(void **state)
     assert_int_equal(pp->node, 3);
 }
 
+static bool is_named(const struct bench *b, uint32_t replica)
+{
+    for (size_t i = 0; i < b->plan->n_placements; i++)
+        if (b->plan->placements[i].replica == replica || b->plan->placements[i].replaces == replica)
+            return true;
+    return false;
+}
+
+static uint32_t unnamed(const struct bench *b)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < b->w.n_replicas; i++)
+        n += !is_named(b, i);
+    return n;
+}
+
+/* Two at once are never run: the old one goes where minAvailable allows it, though it is busy, one
+ * at a time, and nothing is begun beside it; and the new one is started when it is gone. */
+static void an_exclusive_one_goes_first(void **state)
+{
+    struct bench *b = *state;
+    const struct plan_placement *pp = NULL;
+
+    b->w.specs[0].exclusive = true;
+    b->w.specs[0].disruption.surge = 3;
+    b->w.specs[0].disruption.min_available = 2;
+    plan_it(b);
+    assert_int_equal(unnamed(b), 1);
+    assert_int_equal(renewals(b, &pp), 0);
+    assert_int_equal(b->plan->starts, 0);
+    assert_null(b->plan->models[0].renewal_waits);
+    b->w.specs[0].disruption.min_available = 3;
+    plan_it(b);
+    assert_int_equal(unnamed(b), 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "minAvailable"));
+    b->w.specs[0].disruption.min_available = 2;
+    b->w.specs[0].resources.cpu_milli = 9000; /* it would have no place */
+    plan_it(b);
+    assert_int_equal(unnamed(b), 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "room"));
+    b->w.specs[0].resources.cpu_milli = 7000;
+    b->w.n_replicas = 2; /* the third is gone */
+    plan_it(b);
+    assert_int_equal(b->plan->starts, 1);
+    assert_int_equal(unnamed(b), 0); /* the next only when it serves */
+}
+
+/* Every node is full, so that no new one can come beside an old one: one that the floor does not
+ * need goes first; when it needs all, none does. */
+static void one_that_is_not_needed_goes_first_where_all_is_full(void **state)
+{
+    struct bench *b = *state;
+
+    for (uint32_t n = 0; n < 3; n++)
+        b->w.nodes[n].cpu_milli = 2000;
+    plan_it(b);
+    assert_int_equal(unnamed(b), 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "room"));
+    b->w.specs[0].replicas.min = 1;
+    b->w.models[0].demand = 19; /* the third is for the margin */
+    plan_it(b);
+    assert_int_equal(unnamed(b), 1);
+    assert_null(b->plan->models[0].renewal_waits);
+    b->w.specs[0].resources.cpu_milli = 3000; /* and its going would not help */
+    plan_it(b);
+    assert_int_equal(unnamed(b), 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "room"));
+}
+
+/* Only an exclusive one may go below the floor, and only one at a time. */
+static void the_check_keeps_the_floor_of_the_others(void **state)
+{
+    struct bench *b = *state;
+    struct err e = ERR_INIT;
+
+    b->w.specs[0].exclusive = true;
+    b->w.specs[0].disruption.min_available = 0;
+    plan_it(b);
+    assert_int_equal(unnamed(b), 1);
+    b->w.specs[0].exclusive = false;
+    assert_true(plan_check(b->plan, &e) < 0);
+    assert_non_null(strstr(e.text, "G2"));
+    b->w.specs[0].exclusive = true;
+    b->plan->n_placements--;
+    assert_int_equal(unnamed(b), 2);
+    assert_true(plan_check(b->plan, &e) < 0);
+    assert_non_null(strstr(e.text, "G2"));
+}
+
 static void the_check_refuses_to_renew_what_is_up_to_date(void **state)
 {
     struct bench *b = *state;
@@ -315,6 +406,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(room_is_counted_with_what_each_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(another_node_where_its_own_is_full, setup, teardown),
         cmocka_unit_test_setup_teardown(no_two_with_one_port_on_a_node, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_exclusive_one_goes_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_is_not_needed_goes_first_where_all_is_full, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_check_keeps_the_floor_of_the_others, setup, teardown),
         cmocka_unit_test_setup_teardown(the_check_refuses_to_renew_what_is_up_to_date, setup,
                                         teardown),
     };
