@@ -202,14 +202,16 @@ void door_write_endpoints(struct front_door *d)
 static int read_routes(struct front_door *d, struct err *e)
 {
     AUTO(mem) char *text = NULL;
+    struct err why = ERR_INIT;
     size_t n;
-    int r = file_read(d->path.routes, ROUTES_BYTES_MAX, &text, &n, e);
+    int r = file_read(d->path.routes, ROUTES_BYTES_MAX, &text, &n, &why);
 
-    if (r == -ENOENT)
+    if (r == -ENOENT) /* the first time here: no error, and no word of one */
         return 0;
-    if (r == 0)
-        door_wants_read_routes(d->wants, text);
-    return r;
+    if (r < 0)
+        return err_set(e, r, "%s", why.text);
+    door_wants_read_routes(d->wants, text);
+    return 0;
 }
 
 static int make_if_missing(const char *path, struct err *e)

@@ -20,12 +20,19 @@
 static void away(struct front_door *d, int error, const char *why)
 {
     struct door_facts facts = { .reachable = false, .epoch = d->epoch };
-
     bool was_reached = d->reached;
+    struct err e = ERR_INIT;
 
     d->reached = false;
     if (d->run)
         door_run_away(d, error);
+    else if (error == -ENOENT || error == -ECONNREFUSED) {
+        (void)err_set(&e, error,
+                      "%s: start your HAProxy with what `huddle-controller front-door-config` "
+                      "prints, or set frontDoor.run",
+                      why);
+        why = e.text;
+    }
     if (was_reached || !d->launch) /* one that is just being started is nothing to worry about */
         door_note(d, TOPIC_AWAY, true, why);
     door_write_endpoints(d);

@@ -280,6 +280,21 @@ def test_a_front_door_that_cannot_be_is_refused(tmp_path):
     assert code == 78 and "/no/haproxy" in said and "ControllerStarted" not in said
 
 
+def test_somebody_elses_front_door_that_is_not_there(tmp_path):
+    """It serves without it, says what to do, and ends without a word of what was mended."""
+    with tempfile.TemporaryDirectory(prefix="huddle-") as folder:
+        door = {"socket": f"{folder}/none.sock", "dir": f"{folder}/door"}
+        with Controller(tmp_path, frontDoor=door) as c:
+            assert "none.sock" in c.wait_for_log(r"(none.sock: .* `huddle-controller front-door-c)")
+            assert put_pool(c)[0] == 201
+            assert c.get("clusters")["items"][0]["status"]["frontDoor"] == {
+                "configured": True,
+                "reachable": False,
+            }
+            assert c.stop() == 0
+    assert "\nhuddle-controller: " not in c.log.read_text()
+
+
 # --- agents ---
 
 
