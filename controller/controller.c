@@ -147,6 +147,25 @@ static void tell_figures(struct controller *c, struct node *n)
     fx_change(c->fx, CHANGE_MODIFIED, "nodes", n->name, core_next_version(c), view_node(c, n));
 }
 
+/* Replies say "keep what runs" while two agents have one name: what is right for one is not for the
+ * other. Their replicas serve on. */
+static void take_twin(struct controller *c, struct node *n, enum twin_finding found,
+                      const char *boot_id)
+{
+    if (found == TWIN_ASK) {
+        n->desired_digest = ~n->desired_digest; /* asks by the next generation */
+        node_reply_due(c->cluster, n);
+    }
+    if (found != TWIN_PROVEN || n->twin.told)
+        return;
+    n->twin.told = c->plan_wanted = true;
+    core_event(c, true, "node", n->name, "TwoAgents",
+               "two agents report under this name, on %s; nothing is started, stopped or put to "
+               "sleep there: set `node` in the agent.yaml of one of them",
+               strcmp(n->boot_id, boot_id) == 0 ? "one machine" : "two machines");
+    node_touch(c->cluster, n);
+}
+
 static void take_report(struct controller *c, const struct wire_report *w)
 {
     struct report_outcome o;
@@ -176,6 +195,7 @@ static void take_report(struct controller *c, const struct wire_report *w)
         n->conflict = o.verdict == REPORT_CONFLICT;
         node_reply_due(c->cluster, n);
     }
+    take_twin(c, n, o.twin, w->boot_id);
     if (o.verdict != REPORT_COUNTED)
         return;
     if (!n->inventory.known)

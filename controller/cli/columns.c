@@ -13,18 +13,18 @@ static const struct {
     const char *word;
     enum paint paint;
 } STATES[] = {
-    { "awake", PAINT_GOOD },       { "ready", PAINT_GOOD },      { "asleep", PAINT_CALM },
-    { "draining", PAINT_BUSY },    { "empty", PAINT_BUSY },      { "preparing", PAINT_BUSY },
-    { "sleeping", PAINT_BUSY },    { "waking", PAINT_BUSY },     { "starting", PAINT_BUSY },
-    { "unready", PAINT_BAD },      { "backoff", PAINT_BAD },     { "failed", PAINT_BAD },
-    { "unreachable", PAINT_BAD },  { "quarantined", PAINT_BAD }, { "held", PAINT_BUSY },
-    { "Warning", PAINT_BAD },      { "sleep", PAINT_CALM },      { "wake", PAINT_BUSY },
-    { "failed-wake", PAINT_BAD },  { "stuck-on", PAINT_BAD },    { "found-off", PAINT_BAD },
-    { "identity", PAINT_BAD },     { "paused", PAINT_BUSY },     { "degraded", PAINT_BAD },
-    { "running", PAINT_GOOD },     { "broken", PAINT_BAD },      { "met", PAINT_GOOD },
-    { "warming up", PAINT_BUSY },  { "pending", PAINT_BUSY },    { "given-up", PAINT_BAD },
-    { "drain", PAINT_BUSY },       { "down", PAINT_BAD },        { "complete", PAINT_GOOD },
-    { "progressing", PAINT_BUSY }, { "waiting", PAINT_BUSY },    { "stalled", PAINT_BAD },
+    { "awake", PAINT_GOOD },      { "ready", PAINT_GOOD },      { "asleep", PAINT_CALM },
+    { "draining", PAINT_BUSY },   { "empty", PAINT_BUSY },      { "preparing", PAINT_BUSY },
+    { "sleeping", PAINT_BUSY },   { "waking", PAINT_BUSY },     { "starting", PAINT_BUSY },
+    { "unready", PAINT_BAD },     { "backoff", PAINT_BAD },     { "failed", PAINT_BAD },
+    { "unreachable", PAINT_BAD }, { "quarantined", PAINT_BAD }, { "held", PAINT_BUSY },
+    { "Warning", PAINT_BAD },     { "sleep", PAINT_CALM },      { "wake", PAINT_BUSY },
+    { "failed-wake", PAINT_BAD }, { "stuck-on", PAINT_BAD },    { "found-off", PAINT_BAD },
+    { "paused", PAINT_BUSY },     { "degraded", PAINT_BAD },    { "running", PAINT_GOOD },
+    { "broken", PAINT_BAD },      { "met", PAINT_GOOD },        { "warming up", PAINT_BUSY },
+    { "pending", PAINT_BUSY },    { "given-up", PAINT_BAD },    { "drain", PAINT_BUSY },
+    { "down", PAINT_BAD },        { "complete", PAINT_GOOD },   { "progressing", PAINT_BUSY },
+    { "waiting", PAINT_BUSY },    { "stalled", PAINT_BAD },
 };
 
 enum paint paint_of_state(const char *word)

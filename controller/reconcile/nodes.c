@@ -370,6 +370,17 @@ static void carry_out(struct controller *c, struct node *n, const struct node_fa
     }
 }
 
+/* The other agent has another name by now, or was stopped. */
+static void forget_twin(struct controller *c, struct node *n)
+{
+    if (!n->twin.told || twin_present(&n->twin, c->now_ms))
+        return;
+    n->twin = (struct twin){ 0 };
+    c->plan_wanted = true;
+    core_event(c, false, "node", n->name, "OneAgent", "one agent reports under this name again");
+    node_touch(c->cluster, n);
+}
+
 void reconcile_node(struct controller *c, struct node *n)
 {
     struct node_record before = n->record, after;
@@ -377,6 +388,7 @@ void reconcile_node(struct controller *c, struct node *n)
     char op[OP_MAX];
     int t;
 
+    forget_twin(c, n);
     facts_of(c, n, &f);
     n->why_not_asleep = node_no_sleep(&n->record, &f, c->now_ms);
     if (!n->why_not_asleep && n->n_strangers > 0)
@@ -384,6 +396,8 @@ void reconcile_node(struct controller *c, struct node *n)
     wishes_of(c, n, &f, op);
     if (n->n_strangers > 0)
         f.sleep = NULL;
+    if (n->twin.told)
+        f.withdraw = n->why_not_asleep = "two agents report under its name";
     t = node_lifecycle(&before, &f, c->now_ms, &after);
     n->record = after;
     if (t > 0)

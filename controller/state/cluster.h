@@ -16,6 +16,7 @@
 #include "controller/state/named.h"
 #include "controller/state/node_record.h"
 #include "controller/state/series.h"
+#include "controller/state/twin.h"
 #include "proto/manifest.h"
 #include "proto/wire.h"
 
@@ -166,6 +167,7 @@ struct node {
     char boot_id[BOOT_ID_MAX];
     struct report_base base[2]; /* [0]: the epoch in force, [1]: the one before */
     uint64_t old_epochs[4];
+    struct twin twin;        /* another agent that reports under its name */
     uint64_t accepted;       /* reports that were counted, since start */
     int64_t clock_offset_ms; /* agent wall - ours */
     uint32_t interval_ms;
@@ -175,7 +177,7 @@ struct node {
     enum power_stage power_stage;
     int64_t stage_ms; /* when that stage was first heard */
     uint32_t foreign_busy_permille;
-    bool two_key, disputed;
+    bool two_key;
     uint64_t max_term;
     struct wire_problem *problems; /* owned, with their strings */
     size_t n_problems;

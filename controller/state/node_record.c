@@ -6,7 +6,7 @@
 
 const char *quarantine_name(enum quarantine q)
 {
-    static const char *const names[] = { "", "failed-wake", "stuck-on", "found-off", "identity" };
+    static const char *const names[] = { "", "failed-wake", "stuck-on", "found-off" };
 
     return (size_t)q < sizeof(names) / sizeof(names[0]) ? names[q] : "";
 }

@@ -20,7 +20,6 @@ enum quarantine { /* stored; never renumber */
                   QUARANTINE_FAILED_WAKE = 1,
                   QUARANTINE_STUCK_ON = 2,
                   QUARANTINE_FOUND_OFF = 3,
-                  QUARANTINE_IDENTITY = 4,
 };
 const char *quarantine_name(enum quarantine q); /* "", "failed-wake", ... */
 

@@ -9,106 +9,15 @@
 
 #include "controller/state/model_requests.h"
 #include "controller/state/node_energy.h"
+#include "controller/state/node_life.h"
 #include "proto/base/array.h"
 #include "proto/base/random.h"
 
 #define RATE_GAP_MAX_MS 600000 /* longer: the node may have slept in between; no rate */
 
-static uint64_t mix(uint64_t digest, uint64_t value)
-{
-    return random_mix(digest ^ value) + 0x9e3779b97f4a7c15u;
-}
-
-/* Of what is counted; not of when it was sent, for a repeat is sent later. */
-static uint64_t report_digest(const struct wire_report *w)
-{
-    uint64_t d = mix(random_hash(w->boot_id), (uint64_t)w->boot_ms);
-
-    d = mix(mix(d, w->energy_measured_uj), w->energy_estimated_uj);
-    d = mix(mix(d, w->cpu.busy_ns), w->cpu.idle_ns);
-    for (size_t i = 0; i < w->n_replicas; i++)
-        d = mix(mix(d, random_hash(w->replicas[i].uid)), w->replicas[i].requests);
-    return d;
-}
-
 static uint64_t grown(uint64_t now, uint64_t before)
 {
     return now >= before ? now - before : 0;
-}
-
-/* --- which epoch --------------------------------------------------------------------------------
- */
-
-static bool is_old_epoch(const struct node *n, uint64_t epoch)
-{
-    for (size_t i = 0; i < ARRAY_LEN(n->old_epochs); i++)
-        if (n->old_epochs[i] == epoch)
-            return true;
-    return false;
-}
-
-static void note_old_epoch(struct node *n, uint64_t epoch)
-{
-    memmove(n->old_epochs + 1, n->old_epochs, sizeof(n->old_epochs) - sizeof(n->old_epochs[0]));
-    n->old_epochs[0] = epoch;
-}
-
-static void begin_epoch(struct node *n, uint64_t epoch)
-{
-    note_old_epoch(n, n->base[1].epoch);
-    n->base[1] = n->base[0];
-    n->base[0] = (struct report_base){ .epoch = epoch };
-}
-
-/* The first that is heard of a life of the agent that was over when the present one began: all its
- * earlier reports were lost, or are later still. It must not be taken for the present one. */
-static bool is_overtaken(const struct node *n, const struct report_base *b,
-                         const struct wire_report *w)
-{
-    return b->sequence > 0 && strcmp(n->boot_id, w->boot_id) == 0 && w->boot_ms < b->boot_ms;
-}
-
-/* It takes the place of the life before, when it came after that. */
-static struct report_base *begin_overtaken(struct node *n, const struct wire_report *w)
-{
-    bool counts = !is_overtaken(n, &n->base[1], w);
-
-    note_old_epoch(n, counts ? n->base[1].epoch : w->epoch);
-    if (!counts)
-        return NULL;
-    n->base[1] = (struct report_base){ .epoch = w->epoch };
-    return &n->base[1];
-}
-
-/* The base to count against, or NULL: count nothing. */
-static struct report_base *pick_base(struct node *n, const struct wire_report *w,
-                                     enum report_verdict *ret_verdict)
-{
-    struct report_base *b = &n->base[0];
-
-    *ret_verdict = REPORT_COUNTED;
-    if (w->epoch == n->base[1].epoch && n->base[1].epoch != n->base[0].epoch) {
-        *ret_verdict = REPORT_LATE;
-        return w->sequence > n->base[1].sequence ? &n->base[1] : NULL;
-    }
-    if (w->epoch != b->epoch) {
-        if (is_old_epoch(n, w->epoch)) {
-            *ret_verdict = REPORT_LATE;
-            return NULL;
-        }
-        if (is_overtaken(n, b, w)) {
-            *ret_verdict = REPORT_LATE;
-            return begin_overtaken(n, w);
-        }
-        begin_epoch(n, w->epoch);
-        return b;
-    }
-    if (w->sequence > b->sequence)
-        return b;
-    *ret_verdict = w->sequence < b->sequence       ? REPORT_LATE
-                   : report_digest(w) == b->digest ? REPORT_REPEATED
-                                                   : REPORT_CONFLICT;
-    return NULL;
 }
 
 /* --- the node's own counters --------------------------------------------------------------------
@@ -189,7 +98,7 @@ static void count_node(struct cluster *c, struct node *n, struct report_base *b,
     n->baseline = false;
     *b = (struct report_base){ .epoch = w->epoch,
                                .sequence = w->sequence,
-                               .digest = report_digest(w),
+                               .digest = node_life_digest(w),
                                .measured_uj = w->energy_measured_uj,
                                .estimated_uj = w->energy_estimated_uj,
                                .unattributed_uj = w->energy_unattributed_uj,
@@ -469,14 +378,15 @@ struct node *node_report_take(struct cluster *c, const struct wire_report *w, in
 {
     struct report_outcome o = { 0 };
     struct node *n = find_or_add(c, w, wall_ms, &o);
-    struct report_base *b = pick_base(n, w, &o.verdict);
-    bool facts = o.verdict == REPORT_COUNTED;
-    struct piece piece = { .c = c,
-                           .w = w,
-                           .taken_wall_ms = wall_ms - (int64_t)w->age_ms,
-                           .now_ms = now_ms,
-                           .facts = facts };
+    struct piece piece = {
+        .c = c, .w = w, .taken_wall_ms = wall_ms - (int64_t)w->age_ms, .now_ms = now_ms
+    };
+    struct report_base *b;
+    bool facts;
 
+    o.twin = node_life_twin(c, n, w, now_ms);
+    b = node_life_base(n, w, &o.verdict);
+    piece.facts = facts = o.verdict == REPORT_COUNTED;
     if (b) {
         piece.from_wall_ms = b->wall_ms > piece.taken_wall_ms ? piece.taken_wall_ms : b->wall_ms;
         count_node(c, n, b, w, facts, wall_ms);

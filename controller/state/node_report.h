@@ -7,6 +7,7 @@
  *   - a lower sequence, an epoch older than that, or a repeat with the same content counts nothing;
  *   - the same (epoch, sequence) with other content is a restored snapshot or a clone: neither is
  *     counted, and the agent is told to begin a new epoch.
+ * A life that is over and speaks on belongs to a second agent (twin.h).
  * A node never seen before starts its totals now: what its agent counted earlier is not ours. */
 #ifndef HUDDLE_NODE_REPORT_H
 #define HUDDLE_NODE_REPORT_H
@@ -25,7 +26,8 @@ struct report_outcome {
     bool rebooted;          /* another boot than before */
     bool inventory_changed; /* labels, capacity, ... were taken over */
     bool new_node;
-    uint32_t adopted; /* replicas taken over that the controller did not know */
+    uint32_t adopted;       /* replicas taken over that the controller did not know */
+    enum twin_finding twin; /* of a report of another life than the one in force */
 };
 
 struct node *node_report_take(struct cluster *c, const struct wire_report *report, int64_t now_ms,

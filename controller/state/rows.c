@@ -132,7 +132,7 @@ static void record_from_row(struct node_record *r, const json_t *o)
     get_u32(o, "transition", &transition);
     r->state = state <= NODE_QUARANTINED ? (enum node_state)state : NODE_UNREACHABLE;
     r->quarantine =
-        quarantine <= QUARANTINE_IDENTITY ? (enum quarantine)quarantine : QUARANTINE_NONE;
+        quarantine <= QUARANTINE_FOUND_OFF ? (enum quarantine)quarantine : QUARANTINE_NONE;
     r->transition = (int)transition;
     get_text(o, "op", r->op, sizeof(r->op));
     get_text(o, "bootId", r->boot_id, sizeof(r->boot_id));

@@ -47,7 +47,7 @@ int64_t node_boot_p99_ms(const struct node *n)
 bool node_schedulable(const struct cluster *c, const struct node *n, int64_t now_ms)
 {
     return n->record.state == NODE_AWAKE && !n->record.cordoned && n->inventory.known && n->seen &&
-           !n->disputed && node_age_ms(c, n, now_ms) <= 4 * node_interval_ms(n);
+           !n->twin.told && node_age_ms(c, n, now_ms) <= 4 * node_interval_ms(n);
 }
 
 int64_t model_load_ms(const struct model *m)

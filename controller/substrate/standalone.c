@@ -118,6 +118,9 @@ int standalone_reply(const struct node *n, const struct reply_head *head, struct
                      struct err *e)
 {
     struct wire_desired *desired = xcalloc(n->n_replicas + 1, sizeof(*desired));
+    /* Strangers, and a second agent's replicas, would be stopped by a desired state that does not
+     * name them. */
+    bool keeps = n->n_strangers > 0 || n->twin.told;
     size_t count = 0;
     struct wire_reply reply;
     int r;
@@ -131,10 +134,9 @@ int standalone_reply(const struct node *n, const struct reply_head *head, struct
         .term = head->term,
         .instance = head->instance,
         .generation = n->generation,
-        /* Strangers would be stopped by a desired state that does not name them. */
-        .desired_present = n->n_strangers == 0,
+        .desired_present = !keeps,
         .replicas = desired,
-        .n_replicas = n->n_strangers == 0 ? count : 0,
+        .n_replicas = keeps ? 0 : count,
         .next_interval_ms = head->next_interval_ms,
         .send_inventory = head->send_inventory,
         .new_epoch = head->new_epoch,

@@ -45,6 +45,7 @@ struct desk {
     const char *boot_id;     /* NULL: "boot-1" */
     const char *power_model; /* NULL: its joules are measured */
     uint32_t gaps;           /* of its counters */
+    uint64_t epoch;          /* of its agent; 0: 7 */
     uint64_t max_term, energy_uj, generation;
 };
 
@@ -216,7 +217,7 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
     struct wire_report r = { .node = node,
                              .boot_id = d->boot_id ? d->boot_id : "boot-1",
                              .cluster_id = "desk",
-                             .epoch = 7,
+                             .epoch = d->epoch ? d->epoch : 7,
                              .sequence = ++d->sequence,
                              .sent_wall_ms = d->wall_ms,
                              .boot_ms = d->now_ms,
