@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import subprocess
 import sys
 import time
 
@@ -53,6 +54,7 @@ class Demo:
         self.start = 0.0  # monotonic time at which the day begins
         self.end: dict = {}  # the meter's last reading of the day
         self.own_meter = OwnMeter()
+        self.own_j: float | None = None  # its joules of the day
 
     # --- before the day ---
 
@@ -152,6 +154,7 @@ class Demo:
                 self.own_meter.read()
             time.sleep(max(0.05, 1 - time.monotonic() % 1))
         self.end = dict(rack.readings)
+        self.own_j = self.own_meter.read()
         return self.load.result()
 
 
@@ -166,28 +169,58 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=120, help="length of the day")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--strategy", choices=("predictive", "demand"), default="predictive")
+    parser.add_argument(
+        "--compare", action="store_true", help="then the same day with strategy demand"
+    )
     parser.add_argument("--plain", action="store_true", help="lines instead of a panel")
     return parser.parse_args()
 
 
 def main() -> int:
     args = arguments()
+    if args.compare:
+        return two_days(args)
     enter.enter([sys.executable, "-m", "tests.lab.demo", *sys.argv[1:]])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
-    view = View(args.plain)
-    demo = Demo(args, view)
+    demo = Demo(args, View(args.plain))
     OUT.mkdir(parents=True, exist_ok=True)
     with Rack(args.nodes, cpu_milli=NODE_CPU_MILLI, boot_s=2.0) as rack:
         try:
             demo.prepare(rack)
             load = demo.run(rack)
         finally:
-            rack.save_logs(OUT / "logs")
+            rack.save_logs(OUT / f"logs{suffix(args.strategy)}")
     return finish(demo, load)
 
 
+def two_days(args: argparse.Namespace) -> int:
+    """The day, and the same requests without a forecast, each on a rack of its own; the second one's
+    joules then stand in the first one's report."""
+    command = [sys.executable, "-m", "tests.lab.demo", f"--nodes={args.nodes}"]
+    command += [f"--seconds={args.seconds}", f"--seed={args.seed}", *(["--plain"] * args.plain)]
+    (OUT / "report-demand.json").unlink(missing_ok=True)
+    code = subprocess.call(command)
+    if code not in (0, 1):  # it did not come to a result
+        return code
+    print(
+        "  Now the same day with strategy demand, to compare; it takes as long. Ctrl-C leaves it out,"
+        " as COMPARE=no does.\n",
+        flush=True,
+    )
+    try:
+        subprocess.call([*command, "--strategy=demand"])
+    except KeyboardInterrupt:
+        return code
+    add_comparison()
+    return code
+
+
 # --- after the day ---
+
+
+def suffix(strategy: str) -> str:
+    return "-demand" if strategy == "demand" else ""
 
 
 def result_of(demo: Demo, load: dict) -> dict:
@@ -203,7 +236,7 @@ def result_of(demo: Demo, load: dict) -> dict:
         "energy_j": round(sum(n["joules"] for n in end["nodes"].values()), 1),
         "always_on_j": round(end["always_on_j"], 1),
         "bound_j": round(end["bound_j"], 1),
-        "demand_j": demand_joules(demo),
+        "demand_j": None,  # see add_comparison
         "moves": demo.moments[-1]["moves"],
         "sleeps": demo.moments[-1]["sleeps"],
         "wakes": demo.moments[-1]["wakes"],
@@ -215,20 +248,10 @@ def result_of(demo: Demo, load: dict) -> dict:
         "seed": demo.args.seed,
         "nodes": {name: round(n["joules"], 1) for name, n in end["nodes"].items()},
         "models": load["models"],
-        "own_meter_j": demo.own_meter.read(),
+        "own_meter_j": demo.own_j,
         "emulated_meter": True,
         "source": demo.source,
     }
-
-
-def demand_joules(demo: Demo) -> float | None:
-    """The joules of `make demo STRATEGY=demand` with the same seed and length, if it was run."""
-    try:
-        other = json.loads((OUT / "report-demand.json").read_text())
-    except (OSError, ValueError):
-        return None
-    same = other["seed"] == demo.args.seed and abs(other["seconds"] - demo.args.seconds) < 5
-    return other["energy_j"] if same else None
 
 
 def expectations(r: dict) -> list[tuple[str, bool]]:
@@ -275,12 +298,10 @@ def rows_of(r: dict) -> list[tuple[str, str, str]]:
         ("nodes awake", f"{r['min_awake']} to {r['max_awake']}", f"of {len(r['nodes'])}"),
         ("moves, sleeps, wakes", f"{r['moves']}, {r['sleeps']}, {r['wakes']}", "lead-in included"),
     ]
-    by_demand = r["demand_j"]
-    rows.append(
-        ("strategy demand", f"{by_demand:.0f} J", "a run of its own with the same requests")
-        if by_demand
-        else ("strategy demand", "not run", "make demo STRATEGY=demand")
-    )
+    if r["demand_j"] is not None:
+        rows.append(
+            ("strategy demand", f"{r['demand_j']:.0f} J", "a run of its own with the same requests")
+        )
     own = r["own_meter_j"]
     rows.append(
         ("this machine's meter", f"{own:.0f} J", "all of this machine, RAPL packages")
@@ -301,9 +322,9 @@ NOTES = (
 )
 
 
-def plots(demo: Demo, load: dict) -> list[str]:
-    seconds = demo.args.seconds
-    day = [m for m in demo.moments if -LEAD_S <= m["at_s"] <= seconds]
+def plots(record: dict) -> list[str]:
+    seconds = record["seconds"]
+    day = [m for m in record["moments"] if -LEAD_S <= m["at_s"] <= seconds]
 
     def line(name: str, of) -> report.Line:
         return name, [(m["at_s"] + LEAD_S, of(m)) for m in day]
@@ -347,9 +368,9 @@ def plots(demo: Demo, load: dict) -> list[str]:
                 label,
             )
         )
-    p99 = [(float(s["t"]), s["p99_ms"]) for s in load["seconds"]]
+    p99 = [(float(s["t"]), s["p99_ms"]) for s in record["latency"]]
     slo = [(0.0, SLO_MS), (end, SLO_MS)]
-    p50 = [(float(s["t"]), s["p50_ms"]) for s in load["seconds"]]
+    p50 = [(float(s["t"]), s["p50_ms"]) for s in record["latency"]]
     lines: list[report.Line] = [("p99", p99), ("SLO", slo), ("p50", p50)]
     return out + [report.plot("Latency by second", "ms", lines, end, label)]
 
@@ -361,19 +382,44 @@ def quantile(m: Moment, model: str, index: int) -> float | None:
 
 def finish(demo: Demo, load: dict) -> int:
     r = result_of(demo, load)
-    rows = rows_of(r)
-    print("\n" + report.text_table(rows))
+    print("\n" + report.text_table(rows_of(r)))
     print("\n  " + NOTES[0] + "\n")
     met = expectations(r)
     for text, good in met:
         print(f"  {'ok    ' if good else 'MISSED'}  {text}")
-    suffix = "-demand" if demo.args.strategy == "demand" else ""
-    report.write_json(OUT / f"report{suffix}.json", r)
-    notes = [*NOTES, f"Demand: {r['source']}; {demo.args.seconds:g} s stand for a day."]
-    report.write_json(OUT / f"moments{suffix}.json", demo.moments)
-    report.write_html(OUT / f"report{suffix}.html", rows, notes, plots(demo, load))
-    print(f"\n  {OUT}/report{suffix}.html  {OUT}/report{suffix}.json\n")
+    publish(r, {"seconds": demo.args.seconds, "moments": demo.moments, "latency": load["seconds"]})
+    end = suffix(demo.args.strategy)
+    print(f"\n  {OUT}/report{end}.html  {OUT}/report{end}.json\n")
     return 0 if all(good for _, good in met) else 1
+
+
+def publish(r: dict, record: dict) -> None:
+    """Writes the day's figures, what was so in each second, and a page of both."""
+    end = suffix(r["strategy"])
+    notes = [*NOTES, f"Demand: {r['source']}; {record['seconds']:g} s stand for a day."]
+    report.write_json(OUT / f"report{end}.json", r)
+    report.write_json(OUT / f"moments{end}.json", record)
+    report.write_html(OUT / f"report{end}.html", rows_of(r), notes, plots(record))
+
+
+def add_comparison() -> None:
+    """Of the second day to the report of the first."""
+    try:
+        r, record, other = (
+            json.loads((OUT / f"{name}.json").read_text())
+            for name in ("report", "moments", "report-demand")
+        )
+    except (OSError, ValueError) as error:
+        print(f"  strategy demand: no result ({error})")
+        return
+    r["demand_j"] = other["energy_j"]
+    publish(r, record)
+    more = other["energy_j"] / r["energy_j"] - 1
+    print(
+        f"  strategy demand took {abs(more):.1%} {'more' if more > 0 else 'less'} joules than"
+        f" predictive: {other['energy_j']:.0f} and {r['energy_j']:.0f} J;"
+        f" p99 {other['p99_ms']:.0f} and {r['p99_ms']:.0f} ms."
+    )
 
 
 if __name__ == "__main__":

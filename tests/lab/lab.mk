@@ -20,10 +20,12 @@ $(BUILD)/lab-load: $(addprefix $(LAB_OBJ)/,load.o load_model.o load_table.o load
 	$(call say,LINK,$@)
 	$(call link,$(LIB_JANSSON) -lm)
 
-# make demo [STRATEGY=demand] [SECONDS=120]
+# make demo [STRATEGY=demand] [SECONDS=120] [COMPARE=no]: then, to compare, the same day with strategy demand.
 STRATEGY ?= predictive
+COMPARE ?= yes
 SECONDS ?= 120
 .PHONY: demo
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all lab
-	$(Q)HUDDLE_BUILD=$(abspath $(BUILD)) python3 -m tests.lab.demo --strategy $(STRATEGY) --seconds $(SECONDS)
+	$(Q)HUDDLE_BUILD=$(abspath $(BUILD)) python3 -m tests.lab.demo --strategy $(STRATEGY) --seconds $(SECONDS) \
+		$(if $(filter yes,$(COMPARE)),--compare)
