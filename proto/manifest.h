@@ -133,6 +133,8 @@ struct policy_window { /* when acting is allowed or denied, local time of `zone`
     char *zone;               /* IANA */
 };
 
+enum policy_objective { OBJECTIVE_ENERGY, OBJECTIVE_CARBON, OBJECTIVE_COST };
+
 enum rate_source { RATE_NONE, RATE_FIXED, RATE_PROFILE, RATE_FILE };
 
 struct energy_rate { /* what a kWh carries: grams of CO2, or money */
@@ -155,6 +157,7 @@ struct power_policy {
     } budget;
     struct policy_window *windows;
     size_t n_windows;
+    enum policy_objective objective;  /* what joules are weighed by in decisions */
     struct energy_rate price, carbon; /* currency per kWh (fixed 0: no price), gCO2/kWh */
     char *currency;
     bool dry_run, paused;

@@ -173,6 +173,11 @@ static bool rate_contradicts(const struct energy_rate *r, const char *profile, c
     return false;
 }
 
+static bool has_price(const struct energy_rate *r)
+{
+    return r->source == RATE_FIXED ? r->value > 0 : r->source != RATE_NONE;
+}
+
 static bool policy_contradicts(const struct power_policy *p, struct contradiction *ret)
 {
     if (p->horizon_ms < p->interval_ms)
@@ -183,6 +188,8 @@ static bool policy_contradicts(const struct power_policy *p, struct contradictio
         WRONG("carbon.value", "is missing; expected gCO2/kWh, for source fixed");
     if (p->carbon.source != RATE_FIXED && !isnan(p->carbon.value))
         WRONG("carbon.value", "is for source fixed; expected that source, or no value");
+    if (p->objective == OBJECTIVE_COST && !has_price(&p->price))
+        WRONG("objective", "cost needs a price; set spec.pricePerKwh or spec.price.source");
     return rate_contradicts(&p->price, "price.profile", "price.path", ret) ||
            rate_contradicts(&p->carbon, "carbon.profile", "carbon.path", ret);
 }

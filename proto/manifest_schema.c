@@ -190,6 +190,10 @@ static const struct field POLICY[] = {
     { "windows", FIELD_CUSTOM, Y(windows), NULL, 0, 0, NULL,
       "when moves and sleeps are allowed or denied: {deny, days, start, end, zone}",
       manifest_read_windows },
+    { "objective", FIELD_WORD, Y(objective), "carbon", 0, 0, "energy carbon cost",
+      "what joules are weighed by when sleeping and waiting are decided; while that is not known, "
+      "they count as they are",
+      NULL },
     { "pricePerKwh", FIELD_NUMBER, Y(price.value), "0", 0, 0, NULL,
       "currency per kWh, for price.source fixed; 0: no price", NULL },
     { "currency", FIELD_TEXT, Y(currency), "EUR", 0, 0, NULL, "of all prices", NULL },

@@ -6,6 +6,7 @@
 
 #include "controller/placement/policy.h"
 #include "controller/placement/survival.h"
+#include "controller/placement/weighing.h"
 #include "proto/base/array.h"
 
 #define HYSTERESIS 1.2 /* by which the gain must exceed the cost: no flapping at the edge */
@@ -121,6 +122,25 @@ static void reopen(struct job *j, uint32_t node)
     j->sleeps_left[n->pool]++;
 }
 
+/* The same gain by what its joules weigh: to sleep now and boot in a worse hour may cost more. */
+static bool pays_by_weight(const struct job *j, uint32_t node)
+{
+    const struct snapshot *s = j->p->s;
+    const struct snap_node *n = &s->nodes[node];
+    double move_j = policy_of_pool(s, n->pool)->budget.move_joules * j->p->held[node];
+    struct weighed w = weighing_sleep(policy_weight(s, n->pool), &n->curve, s->wall_ms,
+                                      j->nodes[node].off_s, move_j);
+
+    if (!w.known || w.saved > w.cost * HYSTERESIS)
+        return true;
+    (void)snprintf(j->nodes[node].why, sizeof(j->nodes[node].why),
+                   "awake: off for %.0f s it would save %.3g %s, and cost %.3g to wake then",
+                   j->nodes[node].off_s, w.saved,
+                   policy_of_pool(s, n->pool)->objective == OBJECTIVE_CARBON ? "gCO2" : "in money",
+                   w.cost);
+    return false;
+}
+
 static void try_node(struct job *j, uint32_t node)
 {
     struct packing *p = j->p;
@@ -145,6 +165,8 @@ static void try_node(struct job *j, uint32_t node)
             out->off_s, break_even_s * HYSTERESIS, out->joules_at_stake);
         return;
     }
+    if (!pays_by_weight(j, node))
+        return;
     if (p->steps > p->max_steps || !empty_node(j, node)) {
         note(j, node,
              p->steps > p->max_steps ? "awake: the search budget was used up"

@@ -17,6 +17,13 @@ const struct power_policy *policy_of_pool(const struct snapshot *s, uint32_t poo
     return s->policies[s->pools[pool].policy].spec;
 }
 
+const struct intensity *policy_weight(const struct snapshot *s, uint32_t pool)
+{
+    if (pool >= s->n_pools || s->pools[pool].policy >= s->n_policies)
+        return NULL;
+    return s->policies[s->pools[pool].policy].weight;
+}
+
 bool policy_window_open(const struct snapshot *s, uint32_t pool)
 {
     if (pool >= s->n_pools)

@@ -6,6 +6,9 @@
 
 /* Never NULL: the defaults where a pool names no policy. */
 const struct power_policy *policy_of_pool(const struct snapshot *s, uint32_t pool);
+/* What a joule weighs there over time; NULL: the same always. */
+const struct intensity *policy_weight(const struct snapshot *s, uint32_t pool);
+
 bool policy_window_open(const struct snapshot *s, uint32_t pool);
 
 /* The policy of the first pool that has a node on which the model may run. */

@@ -35,7 +35,8 @@ struct planned *planned_new(const struct rack_hardware *hw, const struct rack_lo
                                           .spare = 1,
                                           .cycles_per_day = CYCLES_PER_DAY,
                                           .max_awake = -1 };
-    p->snap_policy = (struct snap_policy){ "default", &p->policy, true };
+    p->snap_policy =
+        (struct snap_policy){ .name = "default", .spec = &p->policy, .window_open = true };
     p->snap_pool = (struct snap_pool){ "pool", &p->pool, 0, (int64_t)(1000 * hw->boot_hi_s) };
     planned_describe(p, hw, load);
     return p;

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "controller/energy/intensity.h"
 #include "controller/energy/node_curve.h"
 #include "proto/base/cleanup.h"
 #include "proto/manifest.h"
@@ -113,6 +114,8 @@ struct snap_policy {
     const char *name;
     const struct power_policy *spec;
     bool window_open; /* moves and sleeps are allowed now */
+    const struct intensity
+        *weight; /* of joules, by its objective; NULL: they weigh the same always */
 };
 
 /* One step of a model's demand series, for the forecasters. Step k covers wall time

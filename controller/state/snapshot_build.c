@@ -92,6 +92,18 @@ struct builder {
 /* --- pools and policies -------------------------------------------------------------------------
  */
 
+static struct intensity *policy_weight(const struct policy *p)
+{
+    switch (policy_spec(p)->objective) {
+    case OBJECTIVE_CARBON:
+        return p->carbon.series;
+    case OBJECTIVE_COST:
+        return p->price.series;
+    default:
+        return NULL;
+    }
+}
+
 static void build_policies(struct builder *b)
 {
     size_t n = b->c->policies.n_items;
@@ -105,6 +117,7 @@ static void build_policies(struct builder *b)
             .name = snapshot_text(b->memory, p->name),
             .spec = &snapshot_object(b->memory, p->revision)->policy,
             .window_open = p->window_open,
+            .weight = snapshot_intensity(b->memory, policy_weight(p)),
         };
     }
     b->s->policies = out;

@@ -18,6 +18,8 @@ struct snapshot_memory {
     struct block *blocks;
     struct revision **revisions;
     size_t n_revisions, cap_revisions;
+    struct intensity **intensities;
+    size_t n_intensities, cap_intensities;
 };
 
 struct snapshot_memory *snapshot_memory_new(void)
@@ -36,6 +38,9 @@ void snapshot_memory_free(struct snapshot_memory *m)
     for (size_t i = 0; i < m->n_revisions; i++)
         revision_unref(m->revisions[i]);
     free(m->revisions);
+    for (size_t i = 0; i < m->n_intensities; i++)
+        intensity_unref(m->intensities[i]);
+    free(m->intensities);
     free(m);
 }
 
@@ -76,4 +81,11 @@ const struct manifest *snapshot_object(struct snapshot_memory *m, struct revisio
 {
     *ARRAY_ADD(m, revisions) = revision_ref(r);
     return r->object;
+}
+
+const struct intensity *snapshot_intensity(struct snapshot_memory *m, struct intensity *i)
+{
+    if (i)
+        *ARRAY_ADD(m, intensities) = intensity_ref(i);
+    return i;
 }

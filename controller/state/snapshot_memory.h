@@ -1,4 +1,5 @@
-/* What a snapshot owns: an arena, and references on the declared objects it points to. */
+/* What a snapshot owns: an arena, and references on the declared objects and
+ * intensities it points to. */
 #ifndef HUDDLE_SNAPSHOT_MEMORY_H
 #define HUDDLE_SNAPSHOT_MEMORY_H
 
@@ -15,5 +16,6 @@ void snapshot_memory_free(struct snapshot_memory *m); /* accepts NULL */
 void *snapshot_alloc(struct snapshot_memory *m, size_t n, size_t size);
 const char *snapshot_text(struct snapshot_memory *m, const char *text); /* NULL gives "" */
 const struct manifest *snapshot_object(struct snapshot_memory *m, struct revision *r);
+const struct intensity *snapshot_intensity(struct snapshot_memory *m, struct intensity *i);
 
 #endif

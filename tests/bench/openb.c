@@ -68,7 +68,8 @@ static void arena_init(struct arena *a, const struct trace *t)
                          .policy = { .strategy = STRATEGY_DEMAND,
                                      .quantile = 0.95,
                                      .budget = { .moves = -1, .sleeps = -1, .wakes = -1 } } };
-    a->snap_policy = (struct snap_policy){ "policy", &a->policy, true };
+    a->snap_policy =
+        (struct snap_policy){ .name = "policy", .spec = &a->policy, .window_open = true };
     a->snap_pool = (struct snap_pool){ "pool", &a->pool, 0, 0 };
     for (size_t k = 0; k < t->n_pods; k++) {
         a->specs[k] = (struct served_model){

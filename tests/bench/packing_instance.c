@@ -254,7 +254,8 @@ int instance_cluster_init(struct instance_cluster *c, const struct instance *i, 
         .device = { .model = "" },
         .pool = { .max_awake = -1 },
     };
-    c->snap_policy = (struct snap_policy){ "policy", &c->policy, true };
+    c->snap_policy =
+        (struct snap_policy){ .name = "policy", .spec = &c->policy, .window_open = true };
     c->snap_pool = (struct snap_pool){ "pool", &c->pool, 0, 0 };
     for (uint32_t d = 0; d < i->n_dimensions; d++)
         if (kind[d] == DEVICE_MEMORY)

@@ -49,7 +49,8 @@ static inline void world_init(struct world *w, uint32_t nodes, uint32_t models)
     };
     w->pool_spec =
         (struct power_pool){ .min_awake = 1, .max_awake = -1, .spare = 1, .cycles_per_day = -1 };
-    w->policy = (struct snap_policy){ "policy", &w->policy_spec, true };
+    w->policy =
+        (struct snap_policy){ .name = "policy", .spec = &w->policy_spec, .window_open = true };
     w->pool = (struct snap_pool){ "pool", &w->pool_spec, 0, 3000 };
     for (uint32_t i = 0; i < nodes; i++) {
         snprintf(w->node_names[i], sizeof(w->node_names[i]), "n%03u", i);
