@@ -254,9 +254,13 @@ int64_t series_begin(const struct series *s)
 
 double series_sum(const struct series *s, int64_t from_ms, int64_t to_ms)
 {
+    int64_t begin_ms = series_begin(s);
     double sum = 0;
     bool known = false;
 
+    /* A coarse cell says as much of the time before the first amount as of that after it. */
+    if (from_ms < begin_ms)
+        from_ms = begin_ms;
     for (size_t i = 0; i < SERIES_LEVELS && to_ms > from_ms; i++) {
         const struct series_level *l = &s->level[i];
         int64_t first, begin;

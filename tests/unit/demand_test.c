@@ -205,6 +205,21 @@ static void series_is_exact_when_fresh(void **unused)
     series_done(&s);
 }
 
+/* The first amount comes in the middle of a coarse cell; the window begins before. */
+static void a_window_from_before_the_first_amount(void **unused)
+{
+    struct series s;
+
+    (void)unused;
+    series_init(&s);
+    series_add(&s, 900000 + 420000, 900000 + 480000, 1000);
+    assert_near(series_sum(&s, 900000, 900000 + 480000), 1000, 1);
+    assert_near(series_sum(&s, 0, 900000 + 480000), 1000, 1);
+    assert_near(series_sum(&s, 0, 900000 + 450000), 500, 1);
+    assert_true(isnan(series_sum(&s, 0, 900000 + 400000)));
+    series_done(&s);
+}
+
 /* Ten thousand nodes of 300 W: a quarter of an hour of them, and one node among them. */
 static void wide_series_take_a_fleet(void **unused)
 {
@@ -298,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_clock_set_back_is_no_burst),
         cmocka_unit_test(series_keeps_joules),
         cmocka_unit_test(series_is_exact_when_fresh),
+        cmocka_unit_test(a_window_from_before_the_first_amount),
         cmocka_unit_test(wide_series_take_a_fleet),
         cmocka_unit_test(late_amounts_find_their_cells),
         cmocka_unit_test(recent_cells_over_the_weeks),
