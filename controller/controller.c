@@ -72,6 +72,7 @@ static void begin_term(struct controller *c)
 {
     c->cluster->term++;
     c->cluster->instance = c->options.instance;
+    c->cluster->queue_ms = c->options.front_door ? c->options.queue_ms : 0;
     if (!c->cluster->id[0])
         (void)snprintf(c->cluster->id, sizeof(c->cluster->id), "%s", c->options.cluster_id);
     c->meta_due = c->doors_now = true;

@@ -230,6 +230,7 @@ struct controller_options {
     int64_t tick_ms;             /* shortest time between reconciliations; default 500 */
     int64_t report_interval_ms;  /* told to agents; default 5000 */
     bool front_door;             /* a front door is configured: moves wait for its word */
+    int64_t queue_ms;            /* longest wait of a request there; 0: not known */
     int64_t port_low, port_high; /* for replicas that name no port; default 20000-29999 */
     /* Reads a file that an object names: what "zone": the TZif bytes of an IANA zone. Called when
      * such an object is put or restored, never later; the bytes are freed by the core. NULL: only

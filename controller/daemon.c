@@ -17,6 +17,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/notify.h"
+#include "proto/quantity.h"
 
 #define REPORTS_A_TURN 256 /* then timers and calls have their turn */
 #define DAY_MS 86400000
@@ -82,12 +83,32 @@ static void answer_in_turn(void *data, uint64_t ticket, int status, json_t *obje
     end_turn_soon(d);
 }
 
+/* Nobody may be told to wait for longer than the front door lets him. */
+static int admit_model(const struct daemon *d, const struct served_model *model, struct err *e)
+{
+    char wants[QUANTITY_TEXT_MAX], is[QUANTITY_TEXT_MAX];
+
+    if (model->deferrable.deadline_ms < 0 || model->demand.source != DEMAND_FRONT_DOOR ||
+        !config_has_front_door(d->config) ||
+        model->deferrable.deadline_ms <= d->config->front_door.queue_ms)
+        return 0;
+    quantity_format_duration(model->deferrable.deadline_ms, wants);
+    quantity_format_duration(d->config->front_door.queue_ms, is);
+    return err_set(e, -EINVAL,
+                   "spec.deferrable.deadline: %s is longer than requests may wait at the front "
+                   "door, %s; raise frontDoor.queueTimeout in the controller's configuration, or "
+                   "shorten it",
+                   wants, is);
+}
+
 static int admit_object(void *data, const struct manifest *object, struct err *e)
 {
     struct daemon *d = data;
 
     if (object->kind == KIND_POWER_POOL)
         return power_folders_admit(&d->folders, &object->pool, e);
+    if (object->kind == KIND_SERVED_MODEL)
+        return admit_model(d, &object->model, e);
     if (object->kind == KIND_POWER_POLICY)
         return grid_files_admit(&d->config->grid_files, &object->policy, e);
     return 0;
@@ -249,6 +270,7 @@ static int restore_core(struct daemon *d, struct err *e)
         .tick_ms = d->config->tick_ms,
         .report_interval_ms = d->config->report_interval_ms,
         .front_door = config_has_front_door(d->config),
+        .queue_ms = config_has_front_door(d->config) ? d->config->front_door.queue_ms : 0,
         .port_low = d->config->ports.low,
         .port_high = d->config->ports.high,
         .load = zoneinfo_load,

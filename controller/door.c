@@ -5,6 +5,8 @@
 
 #include "controller/core.h"
 #include "controller/state/model_requests.h"
+#include "controller/state/snapshot_build.h"
+#include "controller/state/waiting.h"
 
 #define FADE_MS 60000.0 /* of the error share */
 
@@ -70,13 +72,41 @@ static void judge_slo(struct controller *c, struct model *m, double latency_leas
     }
 }
 
+/* What a kWh carries now where the model may run. */
+static double grams_of(const struct controller *c, const struct model *m)
+{
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
+        const struct node *n = cluster_node(c->cluster, i);
+        const struct policy *p = pool_policy(c->cluster, n->pool);
+        int64_t until_ms;
+
+        if (p && node_eligible(n, model_spec(m)))
+            return intensity_at(p->carbon.series, c->wall_ms, &until_ms);
+    }
+    return NAN;
+}
+
+static void see_queue(struct controller *c, struct model *m, double queue, uint64_t arrived)
+{
+    struct waiting_look look = { .queue = queue,
+                                 .arrived = arrived,
+                                 .seen_ms = m->door.known ? m->door.at_ms : c->now_ms,
+                                 .now_ms = c->now_ms,
+                                 .wall_ms = c->wall_ms,
+                                 .grams = NAN };
+
+    look.from_wall_ms = c->wall_ms - (c->now_ms - look.seen_ms);
+    if (model_spec(m)->deferrable.deadline_ms > 0)
+        look.grams = grams_of(c, m);
+    model_see_queue(m, &look);
+}
+
 static void take_model(struct controller *c, struct model *m, const struct door_facts *door,
                        const struct door_model *d)
 {
-    uint64_t requests, errors;
+    uint64_t requests = 0, errors;
     double keep;
 
-    m->queue = d->queue;
     m->latency_ms = d->latency_ms;
     m->latency_at_ms = c->now_ms;
     if (m->door.known && m->door.epoch == door->epoch && d->requests >= m->door.requests &&
@@ -95,6 +125,7 @@ static void take_model(struct controller *c, struct model *m, const struct door_
             model_count_requests(c->cluster, m, from_ms, c->wall_ms, requests, errors);
         }
     }
+    see_queue(c, m, d->queue, requests);
     m->door.known = true;
     m->door.epoch = door->epoch;
     m->door.requests = d->requests;

@@ -55,6 +55,7 @@ static void take_models(struct controller *c, const struct plan *p)
         m->plan_target = p->models[i].target;
         m->plan_placed = p->models[i].placed;
         m->frozen = p->models[i].frozen;
+        m->plan_holds = p->models[i].holds;
         m->rollout.waits = p->models[i].renewal_waits;
     }
 }
@@ -194,8 +195,8 @@ static bool demand_presses(const struct controller *c)
 
         if (m->deleting)
             continue;
-        if (!isnan(room) && m->demand.fast > 0.9 * room && m->serving < m->plan_target + 1 &&
-            m->serving < (uint32_t)model_spec(m)->replicas.max)
+        if (!isnan(room) && !m->plan_holds && m->demand.fast > 0.9 * room &&
+            m->serving < m->plan_target + 1 && m->serving < (uint32_t)model_spec(m)->replicas.max)
             return true;
         if (m->alive < model_floor(c, m, &known))
             return true;

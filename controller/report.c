@@ -36,16 +36,30 @@ static json_t *report_node(const struct node *n, struct window w)
                      "wakes", count_or_null(marks_count(m, MARK_WOKEN, w.from_ms, w.to_ms)));
 }
 
+/* By waiting for greener hours: each request at the joules of a mean one of this window, at the
+ * difference of the intensities. */
+static double avoided_kg(const struct model *m, struct window w)
+{
+    double used_j =
+        series_sum(&m->idle_j, w.from_ms, w.to_ms) + series_sum(&m->dynamic_j, w.from_ms, w.to_ms);
+    double requests = series_sum(&m->request_count, w.from_ms, w.to_ms);
+    double relief = series_sum(&m->relief, w.from_ms, w.to_ms);
+
+    return requests > 0 ? used_j / requests / 3.6e6 * relief / 1000 : NAN;
+}
+
 static json_t *report_model(const struct model *m, struct window w)
 {
     double idle_j = series_sum(&m->idle_j, w.from_ms, w.to_ms);
     double dynamic_j = series_sum(&m->dynamic_j, w.from_ms, w.to_ms);
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", view_text(m->name), "usedJ",
-                     view_number(idle_j + dynamic_j), "idleJ", view_number(idle_j), "dynamicJ",
-                     view_number(dynamic_j), "requests",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", view_text(m->name),
+                     "usedJ", view_number(idle_j + dynamic_j), "idleJ", view_number(idle_j),
+                     "dynamicJ", view_number(dynamic_j), "requests",
                      whole_or_null(series_sum(&m->request_count, w.from_ms, w.to_ms)), "errors",
-                     whole_or_null(series_sum(&m->error_count, w.from_ms, w.to_ms)));
+                     whole_or_null(series_sum(&m->error_count, w.from_ms, w.to_ms)), "deferred",
+                     whole_or_null(series_sum(&m->deferred_count, w.from_ms, w.to_ms)), "avoidedKg",
+                     view_number(avoided_kg(m, w)));
 }
 
 static json_t *report_nodes(const struct cluster *k, struct window w)
@@ -201,17 +215,33 @@ static json_t *report_cost(const struct energy_history *h, const struct energy_t
                      "currency", h->currency);
 }
 
-static json_t *report_carbon(const struct energy_totals *t)
+/* Of all models that have waited; NAN: none has. */
+static double all_avoided_kg(const struct cluster *k, struct window w)
+{
+    double sum = NAN;
+
+    for (size_t i = 0; i < k->models.n_items; i++) {
+        double kg = avoided_kg(cluster_model(k, i), w);
+
+        if (!isnan(kg))
+            sum = (isnan(sum) ? 0 : sum) + kg;
+    }
+    return sum;
+}
+
+static json_t *report_carbon(const struct cluster *k, const struct energy_totals *t,
+                             struct window w)
 {
     if (!isfinite(t->carbon.used_g))
         return json_null();
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:{s:f, s:f, s:f, s:o}}", "usedKg",
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:{s:f, s:f, s:f, s:o}}", "usedKg",
                      t->carbon.used_g / 1000, "measuredKg", t->carbon.measured_g / 1000,
                      "estimatedKg", t->carbon.estimated_g / 1000, "counterfactualKg",
                      t->carbon.always_g / 1000, "savedKg", t->carbon.saved_g / 1000, "savedLowKg",
                      t->carbon.saved_low_g / 1000, "savedHighKg", t->carbon.saved_high_g / 1000,
-                     "weighed", "fixedJ", t->carbon.fixed_j, "profileJ", t->carbon.profile_j,
-                     "fileJ", t->carbon.file_j, "unknownJ",
+                     "avoidedKg", view_number(all_avoided_kg(k, w)), "weighed", "fixedJ",
+                     t->carbon.fixed_j, "profileJ", t->carbon.profile_j, "fileJ", t->carbon.file_j,
+                     "unknownJ",
                      view_number(fmax(0, t->used_j - t->carbon.fixed_j - t->carbon.profile_j -
                                              t->carbon.file_j)));
 }
@@ -234,7 +264,7 @@ json_t *controller_report(struct controller *c, int64_t from_wall_ms, int64_t to
     view_set(o, "recordedS",
              recorded ? json_real((double)(w.to_ms - w.from_ms) / 1000) : json_null());
     view_set(o, "cost", report_cost(&k->energy, &t));
-    view_set(o, "carbon", report_carbon(&t));
+    view_set(o, "carbon", report_carbon(k, &t, asked));
     view_set(o, "sleeps", count_or_null(count_marks(k, MARK_ASLEEP, asked)));
     view_set(o, "wakes", count_or_null(count_marks(k, MARK_WOKEN, asked)));
     view_set(o, "moves", count_or_null(marks_count(&k->move_marks, 0, from_wall_ms, to_wall_ms)));

@@ -4,6 +4,7 @@
 
 #include "controller/core.h"
 #include "controller/state/snapshot_build.h"
+#include "controller/state/waiting.h"
 
 #define DOOR_FRESH_MS 5000
 
@@ -25,6 +26,14 @@ bool replica_serves(const struct controller *c, const struct replica *r)
     return r->door == DOOR_READY && (ready || (unreachable && r->was_ready));
 }
 
+/* Its requests are to wait, by the plan in force, and may, by what is known now. */
+static bool waits(const struct controller *c, const struct model *m)
+{
+    int64_t waited_ms = model_waited_ms(m, c->now_ms);
+
+    return m->plan_holds && waited_ms >= 0 && waited_ms < model_spec(m)->deferrable.deadline_ms;
+}
+
 uint32_t model_floor(const struct controller *c, const struct model *m, bool *ret_known)
 {
     const struct served_model *spec = model_spec(m);
@@ -37,7 +46,7 @@ uint32_t model_floor(const struct controller *c, const struct model *m, bool *re
         c->wall_ms - m->demand.fast_at_ms < c->cluster->step_ms && m->demand.fast > demand)
         demand = m->demand.fast;
     *ret_known = !isnan(demand) && !isnan(capacity) && capacity > 0;
-    if (*ret_known) {
+    if (*ret_known && !waits(c, m)) {
         double need = ceil(demand / capacity - 1e-9);
 
         if (need > floor)

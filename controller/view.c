@@ -336,7 +336,9 @@ static void set_model_plan(const struct controller *c, const struct model *m, js
     view_set(s, "placed", p ? json_integer(p->placed) : json_null());
     view_set(s, "demandNeed", p ? view_number(p->demand_need) : json_null());
     view_set(s, "predictive", json_boolean(p && p->predictive));
+    view_set(s, "waiting", view_number(m->queue));
     view_set(s, "frozen", json_boolean(p && p->frozen));
+    view_set(s, "heldUntil", p && p->holds ? view_time(p->holds_until_ms) : json_null());
     view_set(s, "why", view_text(p ? p->why : "no plan yet"));
     view_set(s, "forecast",
              p ? view_forecast(&p->forecast, c->plan->snapshot->step_ms) : json_null());

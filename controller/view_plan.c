@@ -14,13 +14,15 @@ static json_t *plan_models(const struct plan *p)
     for (uint32_t i = 0; i < p->snapshot->n_models; i++) {
         const struct plan_model *m = &p->models[i];
 
-        json_array_append_new(a, json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:b, s:b, s:o}", "name",
-                                           view_text(p->snapshot->models[i].name), "target",
+        json_array_append_new(a, json_pack("{s:o, s:I, s:I, s:I, s:o, s:o, s:b, s:b, s:o, s:o}",
+                                           "name", view_text(p->snapshot->models[i].name), "target",
                                            (json_int_t)m->target, "floor", (json_int_t)m->floor,
                                            "placed", (json_int_t)m->placed, "demandNow",
                                            view_number(m->demand_now), "demandNeed",
                                            view_number(m->demand_need), "predictive", m->predictive,
-                                           "frozen", m->frozen, "why", view_text(m->why)));
+                                           "frozen", m->frozen, "heldUntil",
+                                           m->holds ? view_time(m->holds_until_ms) : json_null(),
+                                           "why", view_text(m->why)));
     }
     return a;
 }

@@ -78,6 +78,9 @@ struct served_model {
         char *preset; /* generic, vllm, tgi, triton, llamacpp, torchserve */
         char *path;   /* metrics page of a replica, "" : not scraped */
     } demand;
+    struct {
+        int64_t deadline_ms; /* longest wait for greener hours; -1: served at once */
+    } deferrable;
     int64_t startup_ms; /* process start to ready; -1: learned */
     bool exclusive; /* never two at once (not restarted by an agent on its own after power loss) */
     int64_t priority; /* higher is placed first when room is short */

@@ -130,6 +130,9 @@ static bool model_contradicts(const struct served_model *s, struct contradiction
 {
     if (s->replicas.min > s->replicas.max)
         WRONG("replicas.min", "is larger than spec.replicas.max; expected at most that");
+    if (s->deferrable.deadline_ms >= 0 && s->slo.latency_ms >= 0)
+        WRONG("slo.latency", "is for requests that are served at once; expected that, or "
+                             "spec.deferrable");
     if (s->disruption.min_available > s->replicas.max)
         WRONG("disruption.minAvailable", "is larger than spec.replicas.max; expected at most that");
     if (s->runtime[0] && s->process.command.n)

@@ -52,6 +52,11 @@ static const struct field MODEL[] = {
       "replicas above the target while some are moved or replaced", NULL },
     { "disruption.minAvailable", FIELD_INT, M(disruption.min_available), "1", 0, 4096, NULL,
       "ready replicas below which no act of huddle goes", NULL },
+    { "deferrable.deadline", FIELD_DURATION, M(deferrable.deadline_ms), NULL, 1000, DAY_MS, NULL,
+      "requests may wait so long for an hour that is better by the policy's `objective`; until "
+      "then "
+      "no more than `replicas.min` and `disruption.minAvailable` run; served at once when absent",
+      NULL },
     { "demand.source", FIELD_WORD, M(demand.source), "front-door", 0, 0, "front-door metrics",
       "where requests are counted", NULL },
     { "demand.preset", FIELD_TEXT, M(demand.preset), "generic", 0, 0,

@@ -116,13 +116,10 @@ static const struct column NODE[] = {
 };
 
 static const struct column MODEL[] = {
-    { "MODEL", "name", show_text, false },
-    { "USED", "usedJ", show_joules, false },
-    { "WORK", "dynamicJ", show_joules, false },
-    { "IDLE", "idleJ", show_joules, false },
-    { "REQUESTS", "requests", show_number, false },
-    { "ERRORS", "errors", show_number, false },
-    END,
+    { "MODEL", "name", show_text, false },          { "USED", "usedJ", show_joules, false },
+    { "WORK", "dynamicJ", show_joules, false },     { "IDLE", "idleJ", show_joules, false },
+    { "REQUESTS", "requests", show_number, false }, { "DEFERRED", "deferred", show_number, false },
+    { "ERRORS", "errors", show_number, false },     END,
 };
 
 static void add_row(struct table *t, const char *title, const char *value, const char *kwh,
@@ -179,6 +176,9 @@ static void add_carbon(struct table *t, const json_t *report)
     report_saved_carbon(&remark, report);
     add_row(t, "CO2 saved", human_grams(look_number(report, "carbon.savedKg") * 1000, text), "",
             strbuf_text(&remark));
+    if (isfinite(look_number(report, "carbon.avoidedKg")))
+        add_row(t, "CO2 avoided", human_grams(look_number(report, "carbon.avoidedKg") * 1000, text),
+                "", "by waiting for greener hours; computed");
 }
 
 static void add_figures(struct table *t, const json_t *report)
@@ -348,15 +348,14 @@ void report_csv(struct strbuf *out, const json_t *report)
     static const struct metric CARBON[] = { { "usedKg", "kg" },      { "measuredKg", "kg" },
                                             { "estimatedKg", "kg" }, { "counterfactualKg", "kg" },
                                             { "savedKg", "kg" },     { "savedLowKg", "kg" },
-                                            { "savedHighKg", "kg" } };
+                                            { "savedHighKg", "kg" }, { "avoidedKg", "kg" } };
     static const struct metric OF_NODE[] = {
         { "usedJ", "J" }, { "asleepS", "s" }, { "sleeps", "" }, { "wakes", "" }
     };
-    static const struct metric OF_MODEL[] = { { "usedJ", "J" },
-                                              { "idleJ", "J" },
-                                              { "dynamicJ", "J" },
-                                              { "requests", "" },
-                                              { "errors", "" } };
+    static const struct metric OF_MODEL[] = { { "usedJ", "J" },     { "idleJ", "J" },
+                                              { "dynamicJ", "J" },  { "requests", "" },
+                                              { "errors", "" },     { "deferred", "" },
+                                              { "avoidedKg", "kg" } };
     const json_t *energy = look(report, "energy");
     const char *name;
     json_t *values;

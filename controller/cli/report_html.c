@@ -85,6 +85,9 @@ static void carbon_rows(struct strbuf *out, const json_t *report)
     report_saved_carbon(&remark, report);
     row(out, "CO2 saved", human_grams(look_number(report, "carbon.savedKg") * 1000, text),
         strbuf_text(&remark));
+    if (isfinite(look_number(report, "carbon.avoidedKg")))
+        row(out, "CO2 avoided", human_grams(look_number(report, "carbon.avoidedKg") * 1000, text),
+            "by waiting for greener hours; computed");
 }
 
 static const char *known(const char *text)
@@ -166,11 +169,13 @@ static void list(struct strbuf *out, const char *what, const json_t *items,
 
 static void lists(struct strbuf *out, const json_t *report)
 {
-    static const struct html_column MODEL[] = {
-        { "used", "usedJ", human_joules },    { "work", "dynamicJ", human_joules },
-        { "idle", "idleJ", human_joules },    { "requests", "requests", human_number },
-        { "errors", "errors", human_number }, { NULL, NULL, NULL }
-    };
+    static const struct html_column MODEL[] = { { "used", "usedJ", human_joules },
+                                                { "work", "dynamicJ", human_joules },
+                                                { "idle", "idleJ", human_joules },
+                                                { "requests", "requests", human_number },
+                                                { "errors", "errors", human_number },
+                                                { "deferred", "deferred", human_number },
+                                                { NULL, NULL, NULL } };
     static const struct html_column NODE[] = { { "used", "usedJ", human_joules },
                                                { "asleep", "asleepS", human_seconds },
                                                { "sleeps", "sleeps", human_number },

@@ -31,18 +31,24 @@ static void add_ahead(struct outlook *o, const struct snapshot *s, uint32_t mode
                        ? forecast_at(&m->forecast, level, k)
                        : NAN;
 
+        if (m->holds) { /* nothing, then what its queue needs */
+            bool then = s->wall_ms + (int64_t)k * s->step_ms >= m->holds_until_ms;
+
+            add(&o->ahead[k], &s->models[model], then ? m->then : m->target);
+            continue;
+        }
         add(&o->ahead[k], &s->models[model],
             isnan(q) ? m->target : sizing_replicas(&s->models[model], q));
     }
 }
 
 static void add_past(struct outlook *o, const struct snap_model *m, const struct series *past,
-                     uint32_t target)
+                     uint32_t target, bool holds)
 {
     for (uint32_t k = 0; k < OUTLOOK_PAST; k++) {
         double x = past ? (double)series_at(past, past->last - k) : NAN;
 
-        add(&o->past[k], m, isnan(x) || !is_sized(m) ? target : sizing_replicas(m, x));
+        add(&o->past[k], m, isnan(x) || !is_sized(m) || holds ? target : sizing_replicas(m, x));
     }
 }
 
@@ -63,7 +69,7 @@ void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan
         if (past[i] && past[i]->n > o->n_past)
             o->n_past = past[i]->n < OUTLOOK_PAST ? past[i]->n : OUTLOOK_PAST;
         add_ahead(o, s, i, m);
-        add_past(o, &s->models[i], past[i], m->target);
+        add_past(o, &s->models[i], past[i], m->target, m->holds);
     }
 }
 

@@ -16,14 +16,17 @@
 
 #define PLAN_TEXT 160
 
-struct plan_model {     /* parallel to snapshot->models */
-    bool predictive;    /* a forecast was used; else the demand of now */
-    double demand_now;  /* req/s; NAN: unknown */
-    double demand_need; /* req/s that must be servable: quantile over the lead time */
-    uint32_t floor;     /* ready replicas below which no act may go (G2) */
-    uint32_t target;    /* replicas wanted */
-    uint32_t placed;    /* < target: no room, even after the wakes of this plan */
-    bool frozen;        /* G7: SLO broken: nothing is consolidated */
+struct plan_model {         /* parallel to snapshot->models */
+    bool predictive;        /* a forecast was used; else the demand of now */
+    double demand_now;      /* req/s; NAN: unknown */
+    double demand_need;     /* req/s that must be servable: quantile over the lead time */
+    uint32_t floor;         /* ready replicas below which no act may go (G2) */
+    uint32_t target;        /* replicas wanted */
+    uint32_t placed;        /* < target: no room, even after the wakes of this plan */
+    bool holds;             /* demand that may wait is to wait, until: */
+    int64_t holds_until_ms; /* wall time: then replicas are started for it */
+    uint32_t then;          /* so many */
+    bool frozen;            /* G7: SLO broken: nothing is consolidated */
     struct forecast forecast;
     const char *renewal_waits; /* why no outdated replica of it is replaced; static, or NULL */
     char why[PLAN_TEXT];

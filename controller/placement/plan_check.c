@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "controller/placement/deferral.h"
 #include "controller/placement/plan_check_room.h"
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
@@ -144,7 +145,8 @@ static int check_floors(const struct plan *p, const struct named *named, struct 
                           : ceil(model->demand / model->capacity - 1e-9);
         double floor = fmax(p->models[m].floor, (double)model->spec->disruption.min_available);
 
-        floor = fmax(floor, fmin(load, (double)model->spec->replicas.max));
+        if (!(p->models[m].holds && deferral_may_wait(model)))
+            floor = fmax(floor, fmin(load, (double)model->spec->replicas.max));
         if (renewed[m] == 1 && stopped[m] == 1 && !s->paused && !s->warming_up) {
             grows_only = false;
             floor = (double)model->spec->disruption.min_available;

@@ -4,7 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "controller/placement/deferral.h"
 #include "controller/placement/policy.h"
+#include "proto/base/clock.h"
 
 #define MARGIN 1.15         /* without a forecast: growth within the lead time */
 #define SHRINK_STEPS_MIN 3u /* look so far back or ahead before shrinking */
@@ -126,6 +128,51 @@ static void size_known(const struct snapshot *s, const struct snap_model *m, uin
     explain_size(m, policy, out);
 }
 
+/* "07:30", in UTC. */
+static void clock_of(int64_t wall_ms, char text[6])
+{
+    char whole[CLOCK_TEXT_MAX];
+
+    clock_format(wall_ms, whole);
+    (void)snprintf(text, 6, "%.5s", whole + 11);
+}
+
+static void hold(const struct snap_model *m, const struct deferral *d, struct plan_model *out)
+{
+    char at[6];
+
+    clock_of(d->begin_ms, at);
+    out->holds = true;
+    out->holds_until_ms = d->begin_ms;
+    out->then = d->replicas;
+    out->target = out->floor = sizing_replicas(m, 0);
+    (void)snprintf(out->why, sizeof(out->why),
+                   "it may wait: from %s UTC on a kWh weighs %.3g, not %.3g; %.0f requests wait, "
+                   "the oldest for %lld of %lld min; then %u replicas",
+                   at, d->then, d->now, m->queue, (long long)m->waited_ms / 60000,
+                   (long long)m->deadline_ms / 60000, d->replicas);
+}
+
+/* Of demand that may wait. What was started for a queue stays until it is empty. */
+static void defer(const struct snapshot *s, uint32_t model, uint32_t alive, struct plan_model *out)
+{
+    const struct snap_model *m = &s->models[model];
+    struct deferral d = deferral_of(s, model, out->demand_need, alive);
+    uint32_t most = (uint32_t)fmin((double)m->spec->replicas.max, REPLICAS_MOST);
+
+    if (d.holds) {
+        hold(m, &d, out);
+        return;
+    }
+    if (m->queue > 0.5 && d.replicas > out->target)
+        out->target = d.replicas;
+    if (m->queue > 0.5 && alive > out->target)
+        out->target = alive < most ? alive : most;
+    (void)snprintf(out->why, sizeof(out->why),
+                   "served now, %.60s: %.0f requests wait, %.3g req/s come", d.at_once, m->queue,
+                   out->demand_need);
+}
+
 void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const struct series *past,
             struct plan_model *out)
 {
@@ -146,6 +193,8 @@ void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const stru
                    "demand.path): what runs goes on");
     else
         size_known(s, m, alive, policy, past, out);
+    if (m->deadline_ms > 0 && !isnan(out->demand_need))
+        defer(s, model, alive, out);
     if ((int64_t)out->floor < m->spec->disruption.min_available)
         out->floor = (uint32_t)m->spec->disruption.min_available;
     if (m->slo_broken) {

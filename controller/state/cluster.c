@@ -237,6 +237,9 @@ struct model *model_put(struct cluster *c, const struct manifest *object)
         series_init_wide(&m->dynamic_j);
         series_init_wide(&m->request_count);
         series_init_wide(&m->error_count);
+        series_init_wide(&m->deferred_count);
+        series_init_wide(&m->relief);
+        m->waiting.since_ms = NEVER_MS;
         named_add(&c->models, m);
     }
     m->deleting = false;
@@ -254,6 +257,8 @@ static void model_free(struct model *m)
     series_done(&m->dynamic_j);
     series_done(&m->request_count);
     series_done(&m->error_count);
+    series_done(&m->deferred_count);
+    series_done(&m->relief);
     free(m->replicas);
     free(m->name);
     free(m);

@@ -60,7 +60,12 @@ struct model {
         uint64_t epoch, requests, errors;
         int64_t at_ms, at_wall_ms;
     } door;
-    double queue, latency_ms;              /* NAN: unknown */
+    double queue, latency_ms; /* NAN: unknown */
+    struct {                  /* of the queue */
+        bool known;           /* it was seen empty since this controller started */
+        int64_t since_ms;     /* the oldest has not waited for longer; NEVER_MS: empty */
+        double weight_sum;    /* of what waits: g/kWh of the time when it came, added up */
+    } waiting;
     double error_share;                    /* over about the last minute; NAN: unknown */
     double window_requests, window_errors; /* behind error_share, fading */
     int64_t latency_at_ms;
@@ -74,13 +79,16 @@ struct model {
     size_t n_replicas, cap_replicas;
     struct series idle_j, dynamic_j;          /* per cell */
     struct series request_count, error_count; /* per cell */
-    uint32_t index;                           /* in the snapshot being built, or NO_INDEX */
-    bool dirty;                               /* in dirty_models */
-    double pending_requests;                  /* told by replicas, not yet in `demand` */
-    int64_t pending_wall_ms;                  /* since when; 0: nothing yet */
-    int64_t handed;                           /* steps before this one were given to the planner */
-    uint32_t serving, alive;                  /* replicas, counted by each reconciliation */
+    struct series deferred_count;             /* of these, served after they had waited */
+    struct series relief;    /* of these: g/kWh when they came less g/kWh when served, added up */
+    uint32_t index;          /* in the snapshot being built, or NO_INDEX */
+    bool dirty;              /* in dirty_models */
+    double pending_requests; /* told by replicas, not yet in `demand` */
+    int64_t pending_wall_ms; /* since when; 0: nothing yet */
+    int64_t handed;          /* steps before this one were given to the planner */
+    uint32_t serving, alive; /* replicas, counted by each reconciliation */
     uint32_t plan_floor, plan_target, plan_placed;
+    bool plan_holds;  /* its demand is to wait */
     uint32_t counter; /* scratch of one pass, and the next two */
     uint32_t floor;
     size_t refuge;
@@ -285,7 +293,8 @@ struct cluster {
     int64_t start_ms; /* of this controller */
     struct named_set models, pools, policies, nodes, replicas;
     struct energy_history energy;
-    struct series awake;         /* seconds of awake nodes */
+    int64_t queue_ms;    /* longest wait at the front door; 0: there is none, or it is not known */
+    struct series awake; /* seconds of awake nodes */
     struct series request_count; /* of all models, the deleted ones too */
     struct marks move_marks;     /* kind 0: a move was completed */
     bool moved;                  /* move_marks are to be stored */

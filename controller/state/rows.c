@@ -434,6 +434,8 @@ static const struct {
     { "dynamicJ", offsetof(struct model, dynamic_j) },
     { "requestCount", offsetof(struct model, request_count) },
     { "errorCount", offsetof(struct model, error_count) },
+    { "deferredCount", offsetof(struct model, deferred_count) },
+    { "relief", offsetof(struct model, relief) },
 };
 
 static void set_model_series(json_t *o, const struct model *m, bool recent)

@@ -81,6 +81,9 @@ struct snap_model {
     double capacity;       /* req/s per replica: declared or learned; NAN: unknown */
     double latency_ms;     /* at slo.quantile over the last interval; NAN: unknown */
     double error_share;    /* NAN: unknown */
+    int64_t deadline_ms;   /* how long a request may wait, at the front door too; -1: not at all */
+    double queue;          /* requests that wait; NAN: unknown */
+    int64_t waited_ms;     /* the oldest of them, at most; 0: none waits; -1: unknown */
     bool slo_broken;       /* G7: measured worse than the target for two intervals */
     int64_t load_p99_ms;   /* start to ready: declared or learned */
     uint32_t ready, total; /* replicas */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/state/snapshot_memory.h"
+#include "controller/state/waiting.h"
 #include "proto/base/array.h"
 
 #define BOOT_UNKNOWN_MS 600000
@@ -294,6 +295,16 @@ static const uint64_t *build_eligible(struct builder *b, const struct served_mod
     return all ? NULL : bits;
 }
 
+/* What waits for longer at the front door is turned away. */
+static int64_t deadline_of(const struct cluster *c, const struct served_model *spec)
+{
+    int64_t deadline_ms = spec->deferrable.deadline_ms;
+
+    if (spec->demand.source == DEMAND_FRONT_DOOR && c->queue_ms > 0 && deadline_ms > c->queue_ms)
+        return c->queue_ms;
+    return deadline_ms;
+}
+
 static void build_model(struct builder *b, struct model *m, struct snap_model *out)
 {
     bool latency_known = b->at->now_ms - m->latency_at_ms <= LATENCY_KEEPS_MS;
@@ -307,6 +318,9 @@ static void build_model(struct builder *b, struct model *m, struct snap_model *o
         .capacity = model_capacity(m),
         .latency_ms = latency_known ? m->latency_ms : NAN,
         .error_share = m->error_share,
+        .deadline_ms = deadline_of(b->c, spec),
+        .queue = b->at->doubt ? NAN : m->queue,
+        .waited_ms = model_waited_ms(m, b->at->now_ms),
         .slo_broken =
             m->slo_bad_since_ms != NEVER_MS && b->at->now_ms - m->slo_bad_since_ms >= b->c->step_ms,
         .load_p99_ms = model_load_ms(m),

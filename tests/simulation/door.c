@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/base/array.h"
 #include "tests/simulation/world.h"
 
 #define APPLY_MS 300
 #define SERVICE_MS 700
 #define CAPACITY 4.0
+#define SLOTS 3 /* requests that a replica of a batch model serves at once */
 
 struct server *door_server_named(struct world *w, const char *uid)
 {
@@ -71,7 +73,9 @@ static void check_floor(struct world *w, const struct server *gone)
         left += s->used && s != gone && s->wanted == DOOR_READY && s->state == DOOR_READY &&
                 strcmp(s->model, gone->model) == 0 && alive(w, s->uid);
     }
-    if (need < 1)
+    if (w->options.deadline_ms > 0)
+        need = 0;
+    else if (need < 1)
         need = 1; /* minAvailable */
     w->drains++;
     if (left < need && !w->options.faults)
@@ -157,6 +161,40 @@ static void server_tick(struct world *w, struct server *s)
         s->used = s->in_flight > 0;
 }
 
+static struct server *least_busy(struct world *w, const char *model, int most)
+{
+    struct server *best = NULL;
+
+    for (int i = 0; i < w->n_servers; i++) {
+        struct server *s = &w->servers[i];
+
+        if (s->used && strcmp(s->model, model) == 0 && s->state == DOOR_READY && alive(w, s->uid) &&
+            s->in_flight < most && (!best || s->in_flight < best->in_flight))
+            best = s;
+    }
+    return best;
+}
+
+/* Requests of a model that may wait: whoever came first is served first. */
+static void serve_waiting(struct world *w, struct door_group *g)
+{
+    size_t served = 0;
+    struct server *s;
+
+    for (; served < g->n_came_ms && (s = least_busy(w, g->model, SLOTS)); served++) {
+        int64_t waited_ms = w->now_ms - g->came_ms[served];
+
+        s->ends_ms[s->in_flight++] = w->now_ms + SERVICE_MS;
+        w->late += waited_ms > w->options.deadline_ms;
+        if (waited_ms > w->longest_wait_ms)
+            w->longest_wait_ms = waited_ms;
+    }
+    if (served == 0)
+        return;
+    g->n_came_ms -= served;
+    memmove(g->came_ms, g->came_ms + served, g->n_came_ms * sizeof(*g->came_ms));
+}
+
 static void send_request(struct world *w, struct door_group *g)
 {
     struct server *best = NULL;
@@ -164,6 +202,10 @@ static void send_request(struct world *w, struct door_group *g)
 
     w->requests++;
     g->requests++;
+    if (w->options.deadline_ms > 0) {
+        *ARRAY_ADD(g, came_ms) = w->now_ms;
+        return;
+    }
     for (int i = 0; i < w->n_servers; i++) {
         struct server *s = &w->servers[i];
 
@@ -199,6 +241,7 @@ void door_tick(struct world *w, int64_t step_ms)
             g->owed -= 1;
             send_request(w, g);
         }
+        serve_waiting(w, g);
     }
 }
 
@@ -225,6 +268,7 @@ void door_report(struct world *w)
         models[facts.n_models++] = (struct door_model){ .model = w->groups[i].model,
                                                         .requests = w->groups[i].requests,
                                                         .errors = w->groups[i].errors,
+                                                        .queue = (double)w->groups[i].n_came_ms,
                                                         .latency_ms = 50 };
     world_door_event(w, &facts);
 }

@@ -50,24 +50,45 @@ struct manifest *world_model(int i, const char *version, int64_t min, int64_t ma
     return parse(text);
 }
 
-struct manifest *world_pool(int hosts)
+struct manifest *world_batch_model(int i, int64_t deadline_ms)
 {
-    (void)hosts;
-    return parse(HEAD("PowerPool", "rack") "{\"policy\":\"save\",\"minAwake\":1,\"spare\":1,"
-                                           "\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\""
-                                           "},\"boot\":{\"time\":\"50s\"},\"cyclesPerDay\":6,"
-                                           "\"wakeProven\":true}}");
+    char text[1024];
+
+    snprintf(
+        text, sizeof(text),
+        HEAD("ServedModel", "m%d") "{\"replicas\":{\"min\":0,\"max\":6},\"capacity\":{"
+                                   "\"requestsPerSecond\":4},\"resources\":{\"cpu\":\"2\","
+                                   "\"memory\":\"1Gi\"},\"deferrable\":{\"deadline\":\"%llds\"},"
+                                   "\"disruption\":{\"minAvailable\":0},\"process\":{"
+                                   "\"command\":[\"/bin/true\"]},\"drain\":{\"timeout\":\"30s\"}"
+                                   "}}",
+        i, (long long)deadline_ms / 1000);
+    return parse(text);
 }
 
-#define POLICY(strategy)                                                                         \
+#define POOL(least, cycles)                                                                  \
+    HEAD("PowerPool", "rack")                                                                \
+    "{\"policy\":\"save\",\"minAwake\":" least ",\"spare\":" least                           \
+    ",\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"},\"boot\":{\"time\":\"50s\"}," \
+    "\"cyclesPerDay\":" cycles ",\"wakeProven\":true}}"
+
+struct manifest *world_pool(bool all_may_sleep)
+{
+    return parse(all_may_sleep ? POOL("0", "100") : POOL("1", "6"));
+}
+
+#define POLICY(strategy, more)                                                                   \
     HEAD("PowerPolicy", "save")                                                                  \
     "{\"strategy\":\"" strategy "\",\"interval\":\"15s\",\"timing\":{\"settle\":\"10s\","        \
     "\"cooldown\":\"60s\",\"drain\":\"5m\",\"prepare\":\"30s\",\"bye\":\"90s\",\"wake\":\"3m\"," \
-    "\"warmUp\":\"30s\"}}}"
+    "\"warmUp\":\"30s\"}" more "}}"
+#define GRID ",\"carbon\":{\"source\":\"file\",\"path\":\"/grid.csv\"}"
 
-struct manifest *world_policy(bool by_demand)
+struct manifest *world_policy(bool by_demand, bool grid)
 {
-    return parse(by_demand ? POLICY("demand") : POLICY("predictive"));
+    if (grid)
+        return parse(by_demand ? POLICY("demand", GRID) : POLICY("predictive", GRID));
+    return parse(by_demand ? POLICY("demand", "") : POLICY("predictive", ""));
 }
 
 /* A quiet minute to begin with, then days of 40 minutes, each model with its own phase. */

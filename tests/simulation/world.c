@@ -95,6 +95,7 @@ static void start_controller(struct world *w)
         .seed = w->options.seed,
         .report_interval_ms = REPORT_MS,
         .front_door = true,
+        .queue_ms = w->options.deadline_ms,
     };
     struct disk_cursor cursor = { w, 0 };
     struct effects fx = { 0 };
@@ -294,6 +295,27 @@ static void check_asleep_is_off(struct world *w)
             world_break(w, "asleep_is_off: %s", w->hosts[i].name);
 }
 
+static void tell_grid(struct world *w)
+{
+    struct controller_event event = { .kind = CE_FILE };
+
+    if (!w->options.grid || w->options.grid_hidden)
+        return;
+    event.file.path = "/grid.csv";
+    event.file.text = w->options.grid;
+    event.file.n = strlen(w->options.grid);
+    step(w, &event);
+}
+
+static double all_joules(const struct world *w)
+{
+    double uj = 0;
+
+    for (int i = 0; i < w->n_hosts; i++)
+        uj += w->hosts[i].true_uj;
+    return uj / 1e6;
+}
+
 static void put_objects(struct world *w)
 {
     for (int i = 0; i < w->n_objects; i++) {
@@ -321,14 +343,20 @@ struct world *world_new(const struct world_options *options)
         snprintf(w->hosts[i].name, sizeof(w->hosts[i].name), "n%02d", i);
         host_boot(w, &w->hosts[i]);
     }
-    w->objects[w->n_objects++] = world_policy(options->by_demand);
-    w->objects[w->n_objects++] = world_pool(options->hosts);
+    w->objects[w->n_objects++] = world_policy(options->by_demand, options->grid != NULL);
+    w->objects[w->n_objects++] = world_pool(options->deadline_ms > 0);
     for (int i = 0; i < options->models; i++) {
-        w->objects[w->n_objects++] = world_model(i, "v1", 1, 12);
+        w->objects[w->n_objects++] = options->deadline_ms > 0
+                                         ? world_batch_model(i, options->deadline_ms)
+                                         : world_model(i, "v1", 1, 12);
         snprintf(w->groups[w->n_groups++].model, TEXT, "m%d", i);
     }
+    if (options->grid &&
+        intensity_parse("grid", options->grid, strlen(options->grid), 0, &w->grid, NULL) < 0)
+        abort();
     start_controller(w);
     put_objects(w);
+    tell_grid(w);
     return w;
 }
 
@@ -356,6 +384,7 @@ void world_run(struct world *w)
 {
     int64_t end_ms = w->now_ms + w->options.length_ms, begin_ms = w->now_ms;
     int64_t looked_ms = 0;
+    double before_j;
 
     while (w->now_ms < end_ms && !w->broken[0]) {
         struct controller_event tick = { .kind = CE_TICK };
@@ -367,12 +396,16 @@ void world_run(struct world *w)
                                     ? w->options.steady
                                     : world_rate(i, w->now_ms - begin_ms);
         change(w, w->now_ms - begin_ms);
+        before_j = all_joules(w);
         for (int i = 0; i < w->n_hosts; i++) {
             host_tick(w, i);
             /* the last quarter is free of faults: it must end well */
             if (w->options.faults && w->now_ms < begin_ms + w->options.length_ms * 3 / 4)
                 host_faults(w, i);
         }
+        if (w->grid)
+            w->grams += (all_joules(w) - before_j) / 3.6e6 *
+                        intensity_over(w->grid, w->wall_ms - STEP_MS, w->wall_ms).value;
         door_tick(w, STEP_MS);
         deliver(w);
         if (w->now_ms - looked_ms >= 1000) {
@@ -380,8 +413,10 @@ void world_run(struct world *w)
             door_report(w);
         }
         step(w, &tick);
-        if (w->now_ms - begin_ms == w->options.die_at_ms)
+        if (w->now_ms - begin_ms == w->options.die_at_ms) {
             restart_controller(w);
+            tell_grid(w);
+        }
         if (w->changed < w->options.n_changes || door_ready(w, "m0") < w->fewest)
             w->fewest = door_ready(w, "m0");
         check_asleep_is_off(w);
@@ -409,6 +444,9 @@ void world_free(struct world *w)
         free(w->rows[i].value);
     }
     free(w->rows);
+    for (int i = 0; i < w->n_groups; i++)
+        free(w->groups[i].came_ms);
+    intensity_unref(w->grid);
     for (int i = 0; i < w->n_hosts; i++)
         free(w->replies[i].bytes);
     for (int i = 0; i < w->n_objects; i++)

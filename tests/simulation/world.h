@@ -8,6 +8,7 @@
 #define HUDDLE_TEST_WORLD_H
 
 #include "controller/controller.h"
+#include "controller/energy/intensity.h"
 #include "controller/placement/brain.h"
 #include "proto/base/random.h"
 
@@ -65,8 +66,10 @@ struct server { /* at the front door */
 struct door_group {
     char model[TEXT];
     uint64_t requests, errors;
-    double owed; /* fraction of a request */
-    double rate; /* now, req/s */
+    double owed;      /* fraction of a request */
+    double rate;      /* now, req/s */
+    int64_t *came_ms; /* of requests that wait, the oldest first */
+    size_t n_came_ms, cap_came_ms;
 };
 
 struct row_image {
@@ -109,9 +112,12 @@ struct world_options {
     int64_t die_at_commit;              /* > 0: exactly there, and nowhere else */
     const struct world_change *changes; /* in the order of time */
     int n_changes;
-    int64_t die_at_ms; /* > 0: the controller is killed then, once */
-    double steady;     /* > 0: from minute two on so many requests a second of each model */
-    bool by_demand;    /* the policy does not forecast: targets are above floors */
+    int64_t die_at_ms;   /* > 0: the controller is killed then, once */
+    double steady;       /* > 0: from minute two on so many requests a second of each model */
+    bool by_demand;      /* the policy does not forecast: targets are above floors */
+    int64_t deadline_ms; /* > 0: requests may wait so long, and nothing need run meanwhile */
+    const char *grid;    /* carbon intensity as CSV; NULL: none */
+    bool grid_hidden;    /* the controller is not told of it */
 };
 
 struct world {
@@ -142,6 +148,10 @@ struct world {
     uint64_t sleeps, wakes, drains, starts, plans;
     uint64_t moves; /* begun, by the journal */
     int64_t asleep_node_ms;
+    struct intensity *grid;
+    double grams; /* of CO2, of all joules of the hosts */
+    int64_t longest_wait_ms;
+    uint64_t late; /* served after their deadline */
     int changed;
     int fewest; /* of m0 that were ready at the front door at once, since the last change */
     uint64_t term;
@@ -160,12 +170,13 @@ void world_free(struct world *w);
 void world_break(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct plan *world_plan(struct world *w, struct snapshot *s);
 struct manifest *world_model(int i, const char *version, int64_t min, int64_t max);
+struct manifest *world_batch_model(int i, int64_t deadline_ms);
 
 /* Processes of the model on hosts that are on, not told to stop, of a version (NULL: any). */
 int world_count(const struct world *w, const char *model, const char *version, bool ready);
 
-struct manifest *world_pool(int hosts);
-struct manifest *world_policy(bool by_demand);
+struct manifest *world_pool(bool all_may_sleep);
+struct manifest *world_policy(bool by_demand, bool grid);
 double world_rate(int model, int64_t now_ms);
 
 /* An empty one, to arrive after `delay_ms`; stands until the next call. */

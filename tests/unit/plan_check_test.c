@@ -270,6 +270,28 @@ static void g2_each_floor(void **state)
     assert_refused(b, "G2");
 }
 
+/* The demand of now may wait where its requests may, whatever the plan believes of them. */
+static void g2_demand_that_may_wait(void **state)
+{
+    struct bench *b = *state;
+
+    by_hand(b, 2);
+    b->w.models[0].demand = 25; /* of 10 each */
+    b->plan->models[0].holds = true;
+    assert_refused(b, "G2"); /* they may not */
+    b->w.models[0].deadline_ms = 60000;
+    b->w.models[0].waited_ms = 59999;
+    assert_accepted(b);
+    b->w.models[0].waited_ms = 60000;
+    assert_refused(b, "G2");
+    b->w.models[0].waited_ms = -1; /* nobody knows for how long they have */
+    assert_refused(b, "G2");
+    b->w.models[0].waited_ms = 0;
+    assert_accepted(b);
+    b->plan->models[0].holds = false;
+    assert_refused(b, "G2");
+}
+
 static void g2_what_is_not_sure_only_grows(void **state)
 {
     struct bench *b = *state;
@@ -476,6 +498,7 @@ int main(void)
         CASE(a_replica_named_twice),
         CASE(g1_nothing_sleeps_now),
         CASE(g2_each_floor),
+        CASE(g2_demand_that_may_wait),
         CASE(g2_what_is_not_sure_only_grows),
         CASE(g5_what_a_pool_must_keep),
         CASE(g5_what_is_under_way_counts),

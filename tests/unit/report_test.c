@@ -29,6 +29,7 @@ struct rig {
     struct controller *core;
     struct image image;
     int64_t now_ms;
+    int64_t queue_until_ms; /* until then all requests wait */
     uint64_t sequence;
 };
 
@@ -97,7 +98,10 @@ static void step(struct rig *g, struct controller_event e)
 static void report(struct rig *g)
 {
     uint64_t s = (uint64_t)g->now_ms / 1000;
-    const struct wire_inventory inventory = { .cpus = 8, .cpu_milli = 8000, .memory_bytes = 1 };
+    static const char *runtimes[] = { "r" };
+    const struct wire_inventory inventory = {
+        .cpus = 8, .cpu_milli = 8000, .memory_bytes = 1, .runtimes = runtimes, .n_runtimes = 1
+    };
     struct wire_replica replica = { .uid = "r1",
                                     .model = "m",
                                     .reason = "",
@@ -126,9 +130,11 @@ static void report(struct rig *g)
 static void tell_door(struct rig *g)
 {
     uint64_t s = (uint64_t)g->now_ms / 1000;
-    const struct door_model model = {
-        .model = "m", .requests = 100 + s * 10, .errors = s, .latency_ms = NAN
-    };
+    const struct door_model model = { .queue = g->now_ms < g->queue_until_ms ? (double)s * 10 : 0,
+                                      .model = "m",
+                                      .requests = 100 + s * 10,
+                                      .errors = s,
+                                      .latency_ms = NAN };
     const struct door_facts facts = {
         .reachable = true, .epoch = 1, .models = &model, .n_models = 1
     };
@@ -149,7 +155,8 @@ static void setup_rig_without_policy(struct rig *g)
 {
     keep(&g->image, TABLE_OBJECT, "servedmodels/m",
          "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"m\"},"
-         "\"spec\":{\"replicas\":{\"min\":1,\"max\":2},\"runtime\":\"r\"}}");
+         "\"spec\":{\"replicas\":{\"min\":1,\"max\":2},\"runtime\":\"r\",\"deferrable\":"
+         "{\"deadline\":\"1h\"}}}");
     keep(&g->image, TABLE_OBJECT, "powerpools/p",
          "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},"
          "\"spec\":{\"policy\":\"p\",\"minAwake\":1,\"standby\":\"5W\"}}");
@@ -297,6 +304,7 @@ static void what_was_not_recorded_is_null(void **state)
     r = ask(&g, -7200, 60);
     near(r, "seconds", 7260, 0);
     near(r, "recordedS", 60, 0);
+    near(r, "energy.measuredJ", 116 * 60, 0.005);
     near(r, "nodes.1.asleepS", 3660, 0);
     near(r, "nodes.1.sleeps", 1, 0);
     near(r, "sleeps", 1, 0);
@@ -386,13 +394,41 @@ static void an_hour_keeps_its_carbon(void **state)
     done_rig(&g);
 }
 
+/* Ten a second wait for five minutes at 500 g/kWh, and are served at 100: 3 J each. */
+static void what_waited_is_counted(void **state)
+{
+    char text[200];
+    struct rig g = { .queue_until_ms = 300000 };
+    json_t *r;
+
+    (void)state;
+    keep(&g.image, TABLE_OBJECT, "powerpolicies/p",
+         "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"p\"},"
+         "\"spec\":{\"carbon\":{\"source\":\"file\",\"path\":\"/grid/x.csv\"}}}");
+    setup_rig_without_policy(&g);
+    (void)snprintf(text, sizeof(text), "%lld,500\n%lld,100\n%lld,100\n", (long long)T / 1000 - 60,
+                   (long long)T / 1000 + 300, (long long)T / 1000 + 1200);
+    tell_file(&g, text);
+    run_until(&g, 720000);
+    r = ask(&g, 0, 600);
+    near(r, "models.0.deferred", 3000, 0.01);
+    near(r, "models.0.avoidedKg", 3000 * 3 * 400 / 3.6e9, 0.01);
+    near(r, "carbon.avoidedKg", 3000 * 3 * 400 / 3.6e9, 0.01);
+    json_decref(r);
+    controller_free(g.core);
+    start(&g);
+    r = ask(&g, 0, 600);
+    near(r, "carbon.avoidedKg", 3000 * 3 * 400 / 3.6e9, 0.01);
+    json_decref(r);
+    done_rig(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ten_minutes_by_hand),
-        cmocka_unit_test(what_was_not_recorded_is_null),
-        cmocka_unit_test(a_restart_loses_nothing),
-        cmocka_unit_test(an_hour_keeps_its_carbon),
+        cmocka_unit_test(ten_minutes_by_hand),     cmocka_unit_test(what_was_not_recorded_is_null),
+        cmocka_unit_test(a_restart_loses_nothing), cmocka_unit_test(an_hour_keeps_its_carbon),
+        cmocka_unit_test(what_waited_is_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,157 @@
+/* Candidates are the moment at which serving could begin now, and each later change of the weight
+ * that the deadline still allows. Each is judged by the mean over as long as serving the queue
+ * takes, with all replicas that the model may have. */
+#include "controller/placement/deferral.h"
+
+#include <math.h>
+
+#include "controller/placement/policy.h"
+
+#define RESERVE 1.25       /* serving the queue takes so much longer than by capacity */
+#define MARGIN 0.05        /* by which a later window must be better */
+#define MARGIN_RUNNING 0.2 /* the same to stop what serves, which has to be started again */
+#define CANDIDATES_MOST 4000
+#define WINDOW_LEAST_MS 60000
+
+struct job {
+    const struct snapshot *s;
+    const struct snap_model *m;
+    const struct intensity *weight;
+    double arrivals, most_rate; /* req/s: that come, and that all replicas serve */
+    int64_t lead_ms;            /* from a decision to serving */
+    int64_t first_ms, last_ms;  /* wall time: serving may begin from, and until */
+};
+
+static const struct intensity *weight_of(const struct snapshot *s, const struct snap_model *m)
+{
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        if (s->nodes[i].pool != NO_INDEX && snapshot_eligible(m, i))
+            return policy_weight(s, s->nodes[i].pool);
+    return NULL;
+}
+
+static double backlog_at(const struct job *j, int64_t serve_ms)
+{
+    return j->m->queue + j->arrivals * (double)(serve_ms - j->s->wall_ms) / 1000;
+}
+
+/* How long all replicas take for what waits at that moment. */
+static int64_t drain_ms(const struct job *j, int64_t serve_ms)
+{
+    return (int64_t)(RESERVE * backlog_at(j, serve_ms) / j->most_rate * 1000);
+}
+
+/* The last moment to begin: x + drain(x) <= left, where x counts from now. */
+static int64_t last_ms(const struct job *j)
+{
+    double left_ms = (double)(j->m->deadline_ms - j->m->waited_ms);
+    double queue_ms = RESERVE * j->m->queue / j->most_rate * 1000;
+    double grows = RESERVE * j->arrivals / j->most_rate;
+
+    return j->s->wall_ms + (int64_t)((left_ms - queue_ms) / (1 + grows));
+}
+
+static struct intensity_mean worth(const struct job *j, int64_t serve_ms)
+{
+    int64_t length_ms = drain_ms(j, serve_ms);
+
+    return intensity_over(j->weight, serve_ms,
+                          serve_ms + (length_ms > WINDOW_LEAST_MS ? length_ms : WINDOW_LEAST_MS));
+}
+
+/* The best moment after first_ms; `now` is the value to beat. */
+static void look_ahead(const struct job *j, struct deferral *d)
+{
+    int64_t at_ms = j->first_ms, next_ms;
+
+    for (int i = 0; i < CANDIDATES_MOST; i++) {
+        struct intensity_mean mean;
+
+        (void)intensity_at(j->weight, at_ms, &next_ms);
+        if (next_ms > j->last_ms)
+            return;
+        at_ms = next_ms;
+        mean = worth(j, at_ms);
+        if (mean.known < 1 || mean.value >= d->then - 1e-9 * fabs(d->then))
+            continue;
+        d->then = mean.value;
+        d->serve_ms = at_ms;
+    }
+}
+
+/* As many as empty the queue while the weight stays as it is, and meet the deadline. */
+static uint32_t replicas_at(const struct job *j, int64_t serve_ms)
+{
+    int64_t same_ms, late_ms = j->last_ms + drain_ms(j, j->last_ms);
+    double window_s, wanted;
+
+    (void)intensity_at(j->weight, serve_ms, &same_ms);
+    if (same_ms > late_ms)
+        same_ms = late_ms;
+    window_s = fmax((double)(same_ms - serve_ms), WINDOW_LEAST_MS) / 1000;
+    wanted = (RESERVE * backlog_at(j, serve_ms) / window_s + j->arrivals) / j->m->capacity;
+    wanted = fmin(ceil(wanted - 1e-9), (double)j->m->spec->replicas.max);
+    return (uint32_t)fmax(wanted, (double)j->m->spec->replicas.min);
+}
+
+static const char *why_at_once(const struct job *j)
+{
+    int64_t until_ms;
+
+    if (isnan(j->m->queue))
+        return "how many requests wait is not known";
+    if (j->m->waited_ms < 0)
+        return "how long the oldest request has waited is not known";
+    if (!j->weight)
+        return "its policy names no source for its objective";
+    if (isnan(intensity_at(j->weight, j->s->wall_ms, &until_ms)))
+        return "what joules weigh now is not known";
+    return NULL;
+}
+
+static void decide(const struct job *j, uint32_t alive, struct deferral *d)
+{
+    bool running = (int64_t)alive > j->m->spec->replicas.min;
+    double margin = running ? MARGIN_RUNNING : MARGIN;
+    struct intensity_mean now = worth(j, j->first_ms);
+
+    d->now = d->then = now.known < 1 ? NAN : now.value;
+    d->urgent = j->last_ms <= j->first_ms;
+    if (d->urgent)
+        d->at_once = "its deadline leaves no time to wait";
+    else if (isnan(d->now))
+        d->at_once = "what joules weigh in the time that it takes is not known";
+    else if (running && j->m->queue > fmax(0.5, j->arrivals))
+        d->at_once = "serving has begun, and goes on until nobody waits";
+    if (d->at_once)
+        return;
+    look_ahead(j, d);
+    d->holds = d->serve_ms > j->first_ms && d->then < d->now - margin * fabs(d->now) &&
+               (!running || d->serve_ms - j->first_ms > 2 * j->lead_ms);
+    if (d->holds)
+        return;
+    d->at_once = "no better hour is within its deadline";
+    d->serve_ms = j->first_ms;
+    d->then = d->now;
+}
+
+struct deferral deferral_of(const struct snapshot *s, uint32_t model, double arrivals,
+                            uint32_t alive)
+{
+    const struct snap_model *m = &s->models[model];
+    struct job j = { .s = s, .m = m, .weight = weight_of(s, m), .arrivals = arrivals };
+    struct deferral d = { .now = NAN, .then = NAN, .begin_ms = s->wall_ms };
+
+    d.at_once = why_at_once(&j);
+    j.lead_ms = policy_boot_ms(s, m) + (m->load_p99_ms > 0 ? m->load_p99_ms : 0) + 2 * s->step_ms;
+    j.first_ms = d.serve_ms = s->wall_ms + j.lead_ms;
+    j.most_rate = m->capacity * (double)m->spec->replicas.max;
+    if (isnan(m->queue) || m->waited_ms < 0)
+        return d; /* the demand of now is all that is known */
+    j.last_ms = last_ms(&j);
+    if (!d.at_once)
+        decide(&j, alive, &d);
+    d.begin_ms = d.serve_ms - j.lead_ms;
+    d.replicas = replicas_at(&j, d.serve_ms);
+    return d;
+}
