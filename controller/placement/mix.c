@@ -13,12 +13,13 @@
 /* Weights in devices, of one device's worth. They trade kinds of loss against each other: what is
  * lost for certain (a rest that nothing wants) counts more than what may be (CPU). */
 #define W_REST 3.0     /* of a device's worth that is lost by cutting a share off it */
-#define W_FRESH 0.03   /* for the first share of a device */
-#define W_STRANDED 1.4 /* of devices that will lack CPU */
-#define W_EMPTY 0.2    /* for an empty node */
+#define W_FRESH 0.1    /* for the first share of a device */
+#define W_STRANDED 2.0 /* of devices that will lack CPU */
+#define W_EMPTY 0.1    /* for an empty node */
+#define W_LEFT 0.018   /* for an empty node, for each device of use on those in use */
 #define W_FREE 0.005   /* for each free device of the node: the fuller one first */
-#define W_SCARCE 0.3   /* for a device of a model that others are bound to */
-#define SPREAD 0.4     /* of what users of one device want of CPU, over the mean */
+#define W_SCARCE 0.2   /* for a device of a model that others are bound to */
+#define SPREAD 0.5     /* of CPU between users of devices, before any is known */
 #define LEARN_WORK 20000000u
 #define DEVICES_MAX 64u
 
@@ -27,7 +28,7 @@
 
 static void learn_cpu(struct mix *m, const struct snapshot *s, const uint32_t *replicas)
 {
-    double cpu = 0, devices = 0, node_cpu = 0, node_devices = 0;
+    double cpu = 0, devices = 0, node_cpu = 0, node_devices = 0, squares = 0;
 
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct served_model *spec = s->models[i].spec;
@@ -37,6 +38,15 @@ static void learn_cpu(struct mix *m, const struct snapshot *s, const uint32_t *r
         cpu += (double)replicas[i] * (double)spec->resources.cpu_milli;
         devices += (double)replicas[i] * (double)spec->resources.gpu_milli / MIX_WHOLE;
     }
+    for (uint32_t i = 0; i < s->n_models && devices > 0; i++) {
+        const struct served_model *spec = s->models[i].spec;
+        double more = (double)spec->resources.cpu_milli -
+                      cpu / devices * (double)spec->resources.gpu_milli / MIX_WHOLE;
+
+        if (spec->resources.gpu_milli > 0)
+            squares += replicas[i] * more * more;
+    }
+    m->cpu_spread = cpu > 0 ? sqrt(squares / devices) / (cpu / devices) : SPREAD;
     for (uint32_t n = 0; n < s->n_nodes; n++)
         if (s->nodes[n].n_gpus > 0) {
             node_cpu += (double)s->nodes[n].cpu_milli;
@@ -154,7 +164,7 @@ void mix_done(struct mix *m)
 static double stranded(const struct mix *m, double devices, double cpu_milli)
 {
     double mean = m->cpu_milli * devices - cpu_milli;
-    double sd = SPREAD * m->cpu_milli * sqrt(devices), z;
+    double sd = m->cpu_spread * m->cpu_milli * sqrt(devices), z;
 
     if (m->cpu_milli <= 0)
         return 0;
@@ -172,6 +182,15 @@ static double stranded(const struct mix *m, double devices, double cpu_milli)
 static double worth_of(const struct mix *m, const struct room_gpu *g)
 {
     return g->milli <= 0 ? 0 : m->worth[g->milli < MIX_WHOLE ? g->milli : MIX_WHOLE];
+}
+
+double mix_left(const struct mix *m, const struct room *r, const struct snap_node *n)
+{
+    double worth = 0;
+
+    for (uint32_t g = 0; g < n->n_gpus; g++)
+        worth += worth_of(m, &r->gpus[g]);
+    return fmax(0, worth - stranded(m, worth, (double)r->cpu_milli));
 }
 
 /* The device on which a share costs least. */
@@ -228,7 +247,7 @@ bool mix_cost(const struct mix *m, const struct room *r, const struct snap_node 
     cost += W_STRANDED * (stranded(m, fmax(0, worth - lost),
                                    (double)(r->cpu_milli - spec->resources.cpu_milli)) -
                           stranded(m, worth, (double)r->cpu_milli));
-    cost += W_FREE * free_devices + (empty ? W_EMPTY : 0);
+    cost += W_FREE * free_devices + (empty ? W_EMPTY + W_LEFT * m->left : 0);
     cost += W_SCARCE * scarcity(m, n, mask) * (double)milli / MIX_WHOLE;
     *ret_cost = cost;
     *ret_mask = mask;

@@ -5,7 +5,9 @@
  * its dual prices say what a share of each size is worth, and a knapsack at those prices what a
  * device's rest is worth. CPU: a device without CPU beside it is stranded; how many will be is the
  * expectation of max(0, CPU that its users will want - CPU that is left), normal in the sum over
- * devices. Models of devices: one that others cannot do without is left to them. Pure. */
+ * devices. Models of devices: one that others cannot do without is left to them. An empty node
+ * costs the more, the more is still of use on the nodes in use: so much longer would it stand
+ * unused. Some choice among nodes in use is worth having, however many they are. Pure. */
 #ifndef HUDDLE_MIX_H
 #define HUDDLE_MIX_H
 
@@ -22,6 +24,8 @@ struct mix {
     double worth[MIX_WHOLE + 1]; /* of a device with so much free; 0..1 */
     double price[MIX_WHOLE + 1]; /* of a share */
     double cpu_milli;            /* wanted beside one device */
+    double cpu_spread;           /* of that between users: standard deviation over mean, a device */
+    double left;                 /* devices still of use on nodes in use; the caller's to keep */
     struct mix_scarcity *scarcities;
     size_t n_scarcities, cap_scarcities;
 };
@@ -29,6 +33,9 @@ struct mix {
 /* From replicas wanted per model; without any demand for devices: in proportion. */
 void mix_learn(struct mix *m, const struct snapshot *s, const uint32_t *replicas);
 void mix_done(struct mix *m);
+
+/* Devices of the node that are still of use: what they are worth less what lacks CPU. */
+double mix_left(const struct mix *m, const struct room *r, const struct snap_node *n);
 
 /* What the best devices of the node cost, in devices (may be below 0: it fills a gap). `empty`: it
  * has nothing yet. False: no room. */

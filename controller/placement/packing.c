@@ -132,6 +132,18 @@ static void count_seat(struct packing *p, uint32_t model, uint32_t node, int sig
         p->spread_over[model]--;
 }
 
+/* After each change of what stands on a node. */
+static void recount_left(struct packing *p, uint32_t node)
+{
+    bool in_use = p->held[node] > 0 && p->host[node] <= HOST_COMING;
+    double left = in_use && p->s->nodes[node].n_gpus > 0
+                      ? mix_left(&p->mix, &p->peak[node], &p->s->nodes[node])
+                      : 0;
+
+    p->mix.left += left - p->left[node];
+    p->left[node] = left;
+}
+
 void packing_learn(struct packing *p)
 {
     AUTO(mem) uint32_t *wanted = xcalloc(p->s->n_models + 1, sizeof(*wanted));
@@ -139,6 +151,11 @@ void packing_learn(struct packing *p)
     for (uint32_t m = 0; m < p->s->n_models; m++)
         wanted[m] = p->models[m].target;
     mix_learn(&p->mix, p->s, wanted);
+    p->mix.left = 0;
+    for (uint32_t n = 0; n < p->s->n_nodes; n++) {
+        p->left[n] = 0;
+        recount_left(p, n);
+    }
 }
 
 void packing_init(struct packing *p, const struct snapshot *s, const struct plan_model *models,
@@ -157,6 +174,7 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
     p->held = xcalloc(n + 1, sizeof(*p->held));
     p->received = xcalloc(n + 1, sizeof(*p->received));
     p->closed = xcalloc(n + 1, sizeof(*p->closed));
+    p->left = xcalloc(n + 1, sizeof(*p->left));
     p->placed = xcalloc(s->n_models + 1, sizeof(*p->placed));
     p->spread_over = xcalloc(s->n_models + 1, sizeof(*p->spread_over));
     p->renewal_waits = xcalloc(s->n_models + 1, sizeof(*p->renewal_waits));
@@ -166,7 +184,6 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
     init_rooms(p);
     index_replicas(p);
     init_budgets(p);
-    packing_learn(p);
     for (uint32_t i = 0; i < s->n_replicas; i++) {
         const struct snap_replica *r = &s->replicas[i];
         const struct served_model *spec = snapshot_replica_spec(s, i);
@@ -179,14 +196,15 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
         room_take(&p->after[r->node], &s->nodes[r->node], spec, r->gpu_mask);
         count_seat(p, r->model, r->node, 1);
     }
+    packing_learn(p);
 }
 
 void packing_done(struct packing *p)
 {
-    void *owned[] = { p->host,       p->peak,         p->after,       p->gpus,       p->first,
-                      p->by_node,    p->seats,        p->fresh,       p->held,       p->received,
-                      p->placed,     p->closed,       p->spread_over, p->wakes_left, p->moves_left,
-                      p->awake_left, p->renewal_waits };
+    void *owned[] = { p->host,       p->peak,          p->after,       p->gpus,       p->first,
+                      p->by_node,    p->seats,         p->fresh,       p->held,       p->received,
+                      p->placed,     p->closed,        p->spread_over, p->wakes_left, p->moves_left,
+                      p->awake_left, p->renewal_waits, p->left };
 
     for (size_t i = 0; i < ARRAY_LEN(owned); i++)
         free(owned[i]);
@@ -240,6 +258,7 @@ void packing_leave(struct packing *p, uint32_t replica)
         p->received[seat->node]--;
         p->moves_left[p->s->nodes[p->s->replicas[replica].node].pool]++;
     }
+    recount_left(p, seat->node);
     seat->node = NO_INDEX;
     seat->renewed = false;
 }
@@ -262,6 +281,7 @@ static void take_seat(struct packing *p, uint32_t replica, uint32_t node, uint64
         p->received[node]++;
         p->moves_left[p->s->nodes[p->s->replicas[replica].node].pool]--;
     }
+    recount_left(p, node);
 }
 
 /* An outdated one is renewed by the way, where its model may be renewed. */
@@ -287,4 +307,5 @@ void packing_start_on(struct packing *p, uint32_t model, uint32_t node, uint64_t
     room_take(&p->after[node], n, packing_spec(p, model), mask);
     count_seat(p, model, node, 1);
     p->received[node]++;
+    recount_left(p, node);
 }

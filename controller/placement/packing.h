@@ -43,6 +43,7 @@ struct packing {
         *renewal_waits; /* per model: why no outdated replica gets a new one; NULL: it does */
     struct tally on_node, on_domain;
     struct mix mix;                   /* of the models' targets */
+    double *left;                     /* per node in use: its devices that are still of use */
     bool plain_hosts;                 /* some host has no device */
     int64_t *wakes_left, *moves_left; /* per pool; of its policy's budget */
     int64_t *awake_left;              /* per pool: how many more may be on (maxAwake) */

@@ -28,7 +28,7 @@ static bool device_score(const struct packing *p, uint32_t model, uint32_t node,
     if (!mix_cost(&p->mix, &p->peak[node], &p->s->nodes[node], spec, p->held[node] == 0, &cost,
                   ret_mask))
         return false;
-    *ret_score = 40 * cost; /* an empty node costs 8, as one without devices does */
+    *ret_score = 40 * cost; /* an empty node about 8, as one without devices */
     if (spec->resources.gpu_milli <= 0 && p->plain_hosts)
         *ret_score += 16; /* devices are left to those that need them */
     return true;

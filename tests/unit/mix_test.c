@@ -162,6 +162,56 @@ static void cpu_is_left_to_free_devices(void **state)
     free(w);
 }
 
+/* One core or three beside a device, as often: two, give or take one. All alike: none. */
+static void how_much_users_differ_is_learned(void **state)
+{
+    struct world *w = xmalloc(sizeof(*w));
+    const uint32_t replicas[] = { 10, 10, 0 }, alike[] = { 10, 0, 0 };
+    struct snapshot *s;
+    struct mix m = { 0 };
+
+    (void)state;
+    world_with_devices(w);
+    w->specs[0].resources.gpu_milli = w->specs[1].resources.gpu_milli = 1000;
+    w->specs[1].resources.cpu_milli = 3000;
+    s = world_snapshot(w);
+    mix_learn(&m, s, replicas);
+    assert_true(fabs(m.cpu_spread - 0.5) < 1e-9);
+    mix_learn(&m, s, alike);
+    assert_true(m.cpu_spread == 0);
+    mix_done(&m);
+    snapshot_unref(s);
+    free(w);
+}
+
+/* Shares of .4, two a device: the second half of a device in use is of use, the rest of .2 is not.
+ * The more is left there, the dearer an empty node. */
+static void what_is_left_in_use_makes_an_empty_node_dear(void **state)
+{
+    struct world *w = xmalloc(sizeof(*w));
+    struct plan_model models[3] = { { .target = 4 } };
+    double cost[3];
+    struct snapshot *s;
+    struct packing p;
+    uint64_t mask;
+
+    (void)state;
+    world_with_devices(w);
+    s = world_snapshot(w);
+    packing_init(&p, s, models, 1000);
+    assert_true(p.mix.left == 0);
+    for (int k = 0; k < 3; k++) {
+        assert_true(
+            mix_cost(&p.mix, &p.peak[3], &w->nodes[3], &w->specs[0], true, &cost[k], &mask));
+        assert_true(fabs(p.mix.left - (k == 1 ? 0.5 : 0)) < 1e-9);
+        assert_int_equal(packing_start(&p, 0, 0), k < 2);
+    }
+    assert_true(cost[1] > cost[0] && fabs(cost[2] - cost[0]) < 1e-9);
+    packing_done(&p);
+    snapshot_unref(s);
+    free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +220,8 @@ int main(void)
         cmocka_unit_test(a_device_that_others_are_bound_to_is_left_to_them),
         cmocka_unit_test(a_share_goes_where_nothing_is_lost),
         cmocka_unit_test(cpu_is_left_to_free_devices),
+        cmocka_unit_test(how_much_users_differ_is_learned),
+        cmocka_unit_test(what_is_left_in_use_makes_an_empty_node_dear),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
