@@ -7,8 +7,8 @@
  * by packing_place(), which knows of the arrivals so far and nothing else: its mix is learned again
  * every 20 arrivals up to 400, then every 200. Printed: share of GPU capacity allocated after all
  * arrivals and at 90 %, and waste at every tenth (GPUs of active nodes over those allocated, less
- * one). Best fit runs beside on the same arrivals and is the gate: within .3 of what FGD's authors
- * published for it. Nothing is overfilled: each seed is counted again. */
+ * one). Best fit and FGD run beside on the same arrivals and are the gate: within .3 of what FGD's
+ * authors published. Nothing is overfilled: each seed is counted again. */
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -20,6 +20,7 @@
 
 #include "controller/placement/packing.h"
 #include "proto/base/array.h"
+#include "tests/bench/openb_fgd.h"
 #include "tests/bench/openb_peers.h"
 #include "tests/bench/openb_trace.h"
 
@@ -118,16 +119,20 @@ static double cpu_us(void)
 /* --- one run ------------------------------------------------------------------------------------
  */
 
+enum policy { POLICY_HUDDLE, POLICY_BEST_FIT, POLICY_FGD, POLICIES };
+static const char *const policy_names[POLICIES] = { "huddle", "BestFit", "FGD" };
+
 struct run {
     const struct arena *a;
     struct packing packing; /* huddle's */
-    struct room *rooms;     /* the peer's */
+    struct room *rooms;     /* a peer's */
+    struct fgd *fgd;        /* FGD's */
     struct room_gpu *gpus;
     bool *active;
     double allocated, asked, active_gpus;
 };
 
-static void run_init(struct run *r, const struct arena *a, bool peer)
+static void run_init(struct run *r, const struct arena *a, enum policy policy)
 {
     const struct trace *t = a->trace;
     size_t devices = (size_t)t->gpu_milli / 1000, at = 0;
@@ -135,7 +140,7 @@ static void run_init(struct run *r, const struct arena *a, bool peer)
     *r = (struct run){ .a = a, .active = xcalloc(t->n_nodes + 1, sizeof(*r->active)) };
     for (size_t k = 0; k < t->n_pods; k++)
         a->models[k].target = 0;
-    if (!peer) {
+    if (policy == POLICY_HUDDLE) {
         packing_init(&r->packing, &a->snapshot, a->models, UINT64_MAX);
         return;
     }
@@ -145,12 +150,14 @@ static void run_init(struct run *r, const struct arena *a, bool peer)
         room_init(&r->rooms[i], &t->nodes[i], r->gpus + at);
         at += t->nodes[i].n_gpus;
     }
+    r->fgd = policy == POLICY_FGD ? fgd_new(t, a->specs) : NULL;
 }
 
 static void run_done(struct run *r)
 {
     if (!r->rooms)
         packing_done(&r->packing);
+    fgd_free(r->fgd);
     free(r->rooms);
     free(r->gpus);
     free(r->active);
@@ -163,9 +170,12 @@ static uint32_t arrive(struct run *r, uint32_t kind, size_t so_far)
     uint64_t mask;
 
     if (r->rooms) {
-        node = best_fit(r->a->trace, r->rooms, &r->a->specs[kind], &mask);
+        node = r->fgd ? fgd_pick(r->fgd, r->rooms, kind, &mask)
+                      : best_fit(r->a->trace, r->rooms, &r->a->specs[kind], &mask);
         if (node != NO_INDEX)
             room_take(&r->rooms[node], &r->a->trace->nodes[node], &r->a->specs[kind], mask);
+        if (node != NO_INDEX && r->fgd)
+            fgd_changed(r->fgd, node);
         return node;
     }
     r->a->models[kind].target++;
@@ -213,7 +223,7 @@ static bool overfilled(const struct run *r)
     return false;
 }
 
-static int run_seed(const struct arena *a, uint64_t seed, bool peer, struct course *c,
+static int run_seed(const struct arena *a, uint64_t seed, enum policy policy, struct course *c,
                     struct err *e)
 {
     const struct trace *t = a->trace;
@@ -223,7 +233,7 @@ static int run_seed(const struct arena *a, uint64_t seed, bool peer, struct cour
     struct run r;
     int tenth = 1, result = 0;
 
-    run_init(&r, a, peer);
+    run_init(&r, a, policy);
     for (size_t i = 0; i < n; i++) {
         const struct pod *pod = &t->pods[kinds[i]];
         uint32_t node = arrive(&r, kinds[i], i);
@@ -239,7 +249,7 @@ static int run_seed(const struct arena *a, uint64_t seed, bool peer, struct cour
     }
     c->final += r.allocated / (double)t->gpu_milli;
     c->us += (cpu_us() - begin) / (double)n;
-    if (!peer && overfilled(&r))
+    if (policy == POLICY_HUDDLE && overfilled(&r))
         result = err_set(e, -EPROTO, "a node is overfull at seed %llu", (unsigned long long)seed);
     run_done(&r);
     free(kinds);
@@ -267,39 +277,44 @@ static void print_cell(double value)
         (void)printf(" %7.2f", value);
 }
 
-static void print_table(const char *pods, const struct trace *t, const struct course *huddle,
-                        const struct course *peer, const struct published *p)
+static bool as_published(const struct course *c, const struct published *p)
 {
-    const struct course *both[] = { huddle, peer };
-    double cells[] = { 100 * huddle->final, 100 * peer->final, p->best_fit, p->dot_product,
-                       p->packing,          p->random,         p->fgd };
+    return fabs(100 * c[POLICY_BEST_FIT].final - p->best_fit) <= 0.3 &&
+           fabs(100 * c[POLICY_FGD].final - p->fgd) <= 0.3;
+}
+
+static void print_table(const char *pods, const struct trace *t, const struct course *c,
+                        const struct published *p)
+{
+    double cells[] = { p->best_fit, p->dot_product, p->packing, p->random, p->fgd };
 
     (void)printf(
         "\n%s: %zu pods of %zu kinds, %zu nodes (%u without devices left out), %.0f GPUs\n", pods,
         t->n_list, t->n_pods, t->n_nodes, t->left_out, (double)t->gpu_milli / 1000);
-    (void)printf("%-18s %7s %7s | %7s %7s %7s %7s %7s\n", "allocated, %", "huddle", "BestFit",
-                 "BestFit", "DotProd", "Packing", "Random", "FGD");
+    (void)printf("%-18s %7s %7s %7s | %7s %7s %7s %7s %7s\n", "allocated, %", "huddle", "BestFit",
+                 "FGD", "BestFit", "DotProd", "Packing", "Random", "FGD");
     (void)printf("%-18s", "after 130 %");
-    for (size_t i = 0; i < ARRAY_LEN(cells); i++) {
-        if (i == 2)
-            (void)fputs(" |", stdout);
+    for (int i = 0; i < POLICIES; i++)
+        print_cell(100 * c[i].final);
+    (void)fputs(" |", stdout);
+    for (size_t i = 0; i < ARRAY_LEN(cells); i++)
         print_cell(cells[i]);
-    }
     (void)printf("  (right of the bar: published)\n%-18s", "at 90 %");
-    print_cell(100 * huddle->allocated[9]);
-    print_cell(100 * peer->allocated[9]);
+    for (int i = 0; i < POLICIES; i++)
+        print_cell(100 * c[i].allocated[9]);
     (void)printf("\n%-18s", "waste, % at");
     for (int k = 1; k <= 9; k++)
         (void)printf(" %4d %%", 10 * k);
-    for (int i = 0; i < 2; i++) {
-        (void)printf("\n  %-16s", i ? "BestFit" : "huddle");
+    for (int i = 0; i < POLICIES; i++) {
+        (void)printf("\n  %-16s", policy_names[i]);
         for (int k = 1; k <= 9; k++)
-            (void)printf(" %6.2f", 100 * both[i]->waste[k]);
+            (void)printf(" %6.2f", 100 * c[i].waste[k]);
     }
-    (void)printf("\nCPU per arrival: huddle %.0f us, BestFit %.0f us\n", huddle->us, peer->us);
+    (void)printf("\nCPU per arrival: huddle %.0f us, BestFit %.0f us, FGD %.0f us\n",
+                 c[POLICY_HUDDLE].us, c[POLICY_BEST_FIT].us, c[POLICY_FGD].us);
     if (!isnan(p->best_fit))
-        (void)printf("gate: BestFit within .3 of published: %s\n",
-                     fabs(100 * peer->final - p->best_fit) <= 0.3 ? "passed" : "FAILED");
+        (void)printf("gate: BestFit and FGD within .3 of published: %s\n",
+                     as_published(c, p) ? "passed" : "FAILED");
 }
 
 static json_t *course_json(const struct course *c)
@@ -320,11 +335,11 @@ static json_t *number_or_null(double value)
     return isnan(value) ? json_null() : json_real(value);
 }
 
-static json_t *list_json(const char *pods, const struct course *huddle, const struct course *peer,
-                         const struct published *p)
+static json_t *list_json(const char *pods, const struct course *c, const struct published *p)
 {
-    return json_pack("{s:s, s:o, s:o, s:{s:o, s:o}}", "pods", pods, "huddle", course_json(huddle),
-                     "bestFit", course_json(peer), "published", "bestFit",
+    return json_pack("{s:s, s:o, s:o, s:o, s:{s:o, s:o}}", "pods", pods, "huddle",
+                     course_json(&c[POLICY_HUDDLE]), "bestFit", course_json(&c[POLICY_BEST_FIT]),
+                     "fgd", course_json(&c[POLICY_FGD]), "published", "bestFit",
                      number_or_null(p->best_fit), "fgd", number_or_null(p->fgd));
 }
 
@@ -340,7 +355,7 @@ static int run_list(const struct options *o, const char *nodes, const char *pods
                     struct err *e)
 {
     struct published p = published_of(pods);
-    struct course huddle = { 0 }, peer = { 0 };
+    struct course courses[POLICIES] = { 0 };
     struct trace t;
     struct arena a;
     int r = trace_read(&t, nodes, pods, o->all_nodes, e);
@@ -348,16 +363,15 @@ static int run_list(const struct options *o, const char *nodes, const char *pods
     if (r < 0)
         return r;
     arena_init(&a, &t);
-    for (unsigned long k = 0; k < o->seeds && r == 0; k++) {
-        r = run_seed(&a, o->first + k, false, &huddle, e);
-        r = r < 0 ? r : run_seed(&a, o->first + k, true, &peer, e);
+    for (int i = 0; i < POLICIES; i++) {
+        for (unsigned long k = 0; k < o->seeds && r == 0; k++)
+            r = run_seed(&a, o->first + k, (enum policy)i, &courses[i], e);
+        divide(&courses[i], (double)o->seeds);
     }
-    divide(&huddle, (double)o->seeds);
-    divide(&peer, (double)o->seeds);
     if (r == 0 && out)
-        json_array_append_new(out, list_json(pods, &huddle, &peer, &p));
+        json_array_append_new(out, list_json(pods, courses, &p));
     else if (r == 0)
-        print_table(pods, &t, &huddle, &peer, &p);
+        print_table(pods, &t, courses, &p);
     (void)fflush(stdout);
     arena_done(&a);
     trace_done(&t);
