@@ -333,8 +333,7 @@ static void of_what_comes_in(void **state)
 
         assert_int_equal(encode(p, SPOILT[i].reply, &bytes, &e), 0);
         at = memmem(bytes.data, bytes.length, SPOILT[i].from, 4);
-        if (!at)
-            fail_msg("%s is not in the message", SPOILT[i].from);
+        assert_non_null(at);
         memcpy(at, SPOILT[i].to, 4);
         assert_int_equal(decode(&bytes, SPOILT[i].reply, &e), -EBADMSG);
         if (strncmp(e.text, SPOILT[i].expect, strlen(SPOILT[i].expect)) != 0)
