@@ -9,6 +9,8 @@
 
 #include "proto/base/clock.h"
 
+#define SECONDS_MOST 253402300799.0 /* further on, steps of 15 s would be lost in rounding */
+
 struct csv csv_begin(const char *file, const char *text)
 {
     return (struct csv){ .file = file, .text = text };
@@ -83,11 +85,17 @@ int csv_time(const struct csv *c, const char *cell, double *ret_s, struct err *e
         *ret_s = (double)wall_ms / 1000;
         return 0;
     }
-    if (read_plain(cell, ret_s))
-        return 0;
-    *ret_s = strtod(cell, &end);
-    if (!*cell || *end || !isfinite(*ret_s))
-        return err_set(e, -EINVAL, "%s:%u: \"%.60s\" is no time (seconds, or 2026-11-01T00:00:00Z)",
+    if (!read_plain(cell, ret_s)) {
+        *ret_s = strtod(cell, &end);
+        if (!*cell || *end || !isfinite(*ret_s))
+            return err_set(e, -EINVAL,
+                           "%s:%u: \"%.60s\" is no time (seconds, or 2026-11-01T00:00:00Z)",
+                           c->file, c->line, cell);
+    }
+    if (fabs(*ret_s) > SECONDS_MOST)
+        return err_set(e, -EINVAL,
+                       "%s:%u: %.60s s are beyond the year 9999: times are told in seconds, not in "
+                       "milliseconds or nanoseconds",
                        c->file, c->line, cell);
     return 0;
 }

@@ -72,8 +72,8 @@ static const char *name_of(const char *file, char out[TRACE_NAME_MAX])
     return out;
 }
 
-int trace_read(const char *file, const char *text, const char *model, const char *label,
-               struct traces *t, struct err *e)
+static int read_any(const char *file, const char *text, const char *model, const char *label,
+                    struct traces *t, struct err *e)
 {
     struct csv c = csv_begin(file, text);
     const char *named = model;
@@ -103,4 +103,20 @@ int trace_read(const char *file, const char *text, const char *model, const char
         return err_set(e, -EINVAL, "%s:%u: its columns name the models: leave \"%.60s=\" out", file,
                        c.line, model);
     return trace_read_table(&c, NULL, t, e);
+}
+
+int trace_read(const char *file, const char *text, const char *model, const char *label,
+               struct traces *t, struct err *e)
+{
+    size_t first = t->n_traces;
+    int r = read_any(file, text, model, label, t, e);
+
+    for (size_t i = first; r == 0 && i < t->n_traces; i++)
+        if (!t->traces[i].model[0])
+            r = err_set(
+                e, -EINVAL,
+                "%s: a model's name there has no letter and no digit (ASCII): rename it, or "
+                "say MODEL=%s where the file is of one model",
+                file, file);
+    return r;
 }
