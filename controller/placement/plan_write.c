@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "controller/placement/bound.h"
 #include "proto/base/array.h"
@@ -156,33 +157,57 @@ static bool draws_awake(enum node_state s)
 /* --- watts --------------------------------------------------------------------------------------
  */
 
-/* Share of the requested CPU that is really used, over all nodes that tell. */
-static double used_share(const struct snapshot *s)
+/* CPU that the replicas on each node ask for, now and after the plan. */
+struct asked {
+    double *now, *after;
+};
+
+static struct asked asked_of(const struct plan *plan)
 {
-    AUTO(mem) double *asked = xcalloc(s->n_nodes + 1, sizeof(*asked));
-    double used = 0, sum = 0;
+    const struct snapshot *s = plan->snapshot;
+    struct asked a = { xcalloc(s->n_nodes + 1, sizeof(*a.now)),
+                       xcalloc(s->n_nodes + 1, sizeof(*a.after)) };
 
     for (uint32_t i = 0; i < s->n_replicas; i++)
-        asked[s->replicas[i].node] += (double)snapshot_replica_spec(s, i)->resources.cpu_milli;
+        a.now[s->replicas[i].node] += (double)snapshot_replica_spec(s, i)->resources.cpu_milli;
+    for (size_t i = 0; i < plan->n_placements; i++)
+        a.after[plan->placements[i].node] +=
+            (double)s->models[plan->placements[i].model].spec->resources.cpu_milli;
+    return a;
+}
+
+/* Share of the requested CPU that is really used, over all nodes that tell. */
+static double used_share(const struct snapshot *s, const struct asked *a)
+{
+    double used = 0, sum = 0;
+
     for (uint32_t n = 0; n < s->n_nodes; n++) {
-        if (isnan(s->nodes[n].utilization) || asked[n] <= 0)
+        if (isnan(s->nodes[n].utilization) || a->now[n] <= 0)
             continue;
         used += s->nodes[n].utilization * (double)s->nodes[n].cpu_milli;
-        sum += asked[n];
+        sum += a->now[n];
     }
     return sum > 0 ? fmin(fmax(used / sum, 0), 2) : 0.5;
+}
+
+/* What comes and goes changes how busy it is; what else runs there stays. */
+static double busy_after(const struct snap_node *node, double share, double asked_now,
+                         double asked_after)
+{
+    if (node->cpu_milli <= 0)
+        return 0;
+    if (isnan(node->utilization) || !draws_awake(node->state))
+        return share * asked_after / (double)node->cpu_milli;
+    return fmax(0, node->utilization + share * (asked_after - asked_now) / (double)node->cpu_milli);
 }
 
 static void count_watts(struct plan *plan)
 {
     const struct snapshot *s = plan->snapshot;
-    AUTO(mem) double *asked = xcalloc(s->n_nodes + 1, sizeof(*asked));
-    double share = used_share(s);
+    struct asked asked = asked_of(plan);
+    double share = used_share(s, &asked);
 
     plan->watts_now = plan->watts_after = 0;
-    for (size_t i = 0; i < plan->n_placements; i++)
-        asked[plan->placements[i].node] +=
-            (double)s->models[plan->placements[i].model].spec->resources.cpu_milli;
     for (uint32_t n = 0; n < s->n_nodes; n++) {
         const struct snap_node *node = &s->nodes[n];
         struct plan_node *out = &plan->nodes[n];
@@ -190,7 +215,6 @@ static void count_watts(struct plan *plan)
         bool after = (awake && out->verdict != PLAN_SLEEP &&
                       !(node->state >= NODE_DRAINING && node->state <= NODE_SLEEPING)) ||
                      out->verdict == PLAN_WAKE;
-        double u = node->cpu_milli > 0 ? share * asked[n] / (double)node->cpu_milli : 0;
 
         plan->awake_now += awake;
         plan->awake_target += after;
@@ -198,9 +222,14 @@ static void count_watts(struct plan *plan)
             awake ? (isnan(node->watts) ? node_curve_watts(&node->curve, node->utilization)
                                         : node->watts)
                   : node->curve.standby_w;
-        out->watts_after = after ? node_curve_watts(&node->curve, u) : node->curve.standby_w;
+        out->watts_after =
+            after ? node_curve_watts(&node->curve,
+                                     busy_after(node, share, asked.now[n], asked.after[n]))
+                  : node->curve.standby_w;
         plan->watts_after += out->watts_after;
     }
+    free(asked.now);
+    free(asked.after);
 }
 
 /* --- counts -------------------------------------------------------------------------------------

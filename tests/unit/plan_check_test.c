@@ -5,7 +5,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 
+#include "controller/placement/plan_write.h"
 #include "tests/unit/brain_world.h"
 
 struct bench {
@@ -79,6 +81,34 @@ static void the_good_plan_is_accepted(void **state)
     assert_int_equal(b->plan->awake_target, 2);
     assert_int_equal(b->plan->bound_nodes, 2);
     assert_true(b->plan->watts_after < b->plan->watts_now);
+}
+
+/* Also of work that is not ours: what else runs on a node goes on after the plan. */
+static void where_nothing_changes_the_watts_do_not(void **state)
+{
+    struct bench *b = *state;
+    struct plan *p = b->plan;
+    double watts = 0, moved = 0;
+
+    for (uint32_t n = 0; n < p->snapshot->n_nodes; n++) {
+        b->w.nodes[n].utilization = 0.6;
+        p->nodes[n].verdict = PLAN_STAY;
+        watts += node_curve_watts(&p->snapshot->nodes[n].curve, 0.6);
+    }
+    for (size_t i = 0; i < p->n_placements; i++) {
+        struct plan_placement *pp = &p->placements[i];
+
+        if (pp->replaces == NO_INDEX)
+            continue;
+        moved++;
+        pp->replica = pp->replaces;
+        pp->node = p->snapshot->replicas[pp->replica].node;
+        pp->replaces = NO_INDEX;
+    }
+    assert_true(moved > 0);
+    plan_count(p);
+    assert_int_equal(p->moves + p->starts + p->sleeps + p->wakes, 0);
+    assert_true(fabs(p->watts_after - watts) < 1e-6);
 }
 
 static void g1_a_node_that_may_not_sleep(void **state)
@@ -483,6 +513,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(the_good_plan_is_accepted),
+        CASE(where_nothing_changes_the_watts_do_not),
         CASE(g1_a_node_that_may_not_sleep),
         CASE(g1_a_sleeper_that_keeps_a_replica),
         CASE(g2_break_before_make),
