@@ -197,6 +197,13 @@ static void take_report(struct controller *c, const struct wire_report *w)
         node_reply_due(c->cluster, n);
     }
     take_twin(c, n, o.twin, w->boot_id);
+    if (o.wild && !n->wild)
+        core_event(
+            c, true, "node", n->name, "WildEnergy",
+            "its joules since the last report are more than 100 kW: not counted; look at its "
+            "meter (huddle-agent --once)");
+    if (o.verdict == REPORT_COUNTED)
+        n->wild = o.wild;
     if (o.verdict != REPORT_COUNTED)
         return;
     if (!n->inventory.known)

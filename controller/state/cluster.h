@@ -175,6 +175,7 @@ struct node {
     char boot_id[BOOT_ID_MAX];
     struct report_base base[2]; /* [0]: the epoch in force, [1]: the one before */
     uint64_t old_epochs[4];
+    bool wild;               /* its newest joules could not be; people know */
     struct twin twin;        /* another agent that reports under its name */
     uint64_t accepted;       /* reports that were counted, since start */
     int64_t clock_offset_ms; /* agent wall - ours */

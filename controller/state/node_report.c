@@ -14,6 +14,8 @@
 #include "proto/base/random.h"
 
 #define RATE_GAP_MAX_MS 600000 /* longer: the node may have slept in between; no rate */
+#define NODE_W_MOST 100e3      /* no node draws more */
+#define SLACK_S 10.0
 
 static uint64_t grown(uint64_t now, uint64_t before)
 {
@@ -62,15 +64,27 @@ static bool spans_one_run(const struct node *n, const struct report_base *b,
            length_ms <= RATE_GAP_MAX_MS;
 }
 
-static void count_node(struct cluster *c, struct node *n, struct report_base *b,
+/* More than any machine can have drawn since: a broken meter, or an agent that lies. */
+static bool is_wild(const struct report_base *b, const struct wire_report *w, double joules)
+{
+    int64_t length_ms = w->boot_ms >= b->boot_ms ? w->boot_ms - b->boot_ms : w->boot_ms;
+
+    return joules > NODE_W_MOST * ((double)length_ms / 1000 + SLACK_S);
+}
+
+/* Returns whether its joules can be. */
+static bool count_node(struct cluster *c, struct node *n, struct report_base *b,
                        const struct wire_report *w, bool facts, int64_t wall_ms)
 {
     uint64_t measured = grown(w->energy_measured_uj, b->measured_uj);
     uint64_t estimated = grown(w->energy_estimated_uj, b->estimated_uj);
     int64_t taken_ms = wall_ms - (int64_t)w->age_ms, from_ms = b->wall_ms, up_ms;
-    double joules = (double)(measured + estimated) / 1e6;
+    double joules = ((double)measured + (double)estimated) / 1e6;
+    bool wild = !n->baseline && is_wild(b, w, joules);
 
-    if (!n->baseline) {
+    if (wild)
+        n->energy_gaps++;
+    if (!n->baseline && !wild) {
         n->energy_measured_uj += measured;
         n->energy_estimated_uj += estimated;
         n->energy_unattributed_uj += grown(w->energy_unattributed_uj, b->unattributed_uj);
@@ -87,13 +101,17 @@ static void count_node(struct cluster *c, struct node *n, struct report_base *b,
                                                      .measured_j = (double)measured / 1e6,
                                                      .estimated_j = (double)estimated / 1e6 });
     }
-    if (facts && spans_one_run(n, b, w))
+    if (facts && !wild && spans_one_run(n, b, w))
         take_rates(n, b, w, joules, estimated > measured);
     else if (facts)
         n->watts = n->utilization = NAN;
     if (facts && !has_energy(w)) {
         n->watts = NAN;
         n->watts_provenance = PROVENANCE_UNAVAILABLE;
+    }
+    if (wild) {
+        n->watts = NAN;
+        n->watts_provenance = PROVENANCE_AMBIGUOUS;
     }
     n->baseline = false;
     *b = (struct report_base){ .epoch = w->epoch,
@@ -107,6 +125,7 @@ static void count_node(struct cluster *c, struct node *n, struct report_base *b,
                                .idle_ns = w->cpu.idle_ns + w->cpu.iowait_ns,
                                .boot_ms = w->boot_ms,
                                .wall_ms = taken_ms };
+    return !wild;
 }
 
 /* --- replicas -----------------------------------------------------------------------------------
@@ -117,6 +136,7 @@ struct piece { /* how the increments of one report are to be taken */
     const struct wire_report *w;
     int64_t from_wall_ms, taken_wall_ms, now_ms;
     bool facts;
+    bool wild; /* its joules cannot be */
 };
 
 static int64_t piece_from_ms(const struct piece *p)
@@ -166,7 +186,7 @@ static void count_replica(const struct piece *p, struct replica *r, const struct
     b->idle_uj = w->energy_idle_uj;
     b->dynamic_uj = w->energy_dynamic_uj;
     r->baseline = false;
-    if (counts) {
+    if (counts && !p->wild) {
         r->energy_idle_uj += idle;
         r->energy_dynamic_uj += dynamic;
         m->energy_idle_uj += idle;
@@ -389,7 +409,7 @@ struct node *node_report_take(struct cluster *c, const struct wire_report *w, in
     piece.facts = facts = o.verdict == REPORT_COUNTED;
     if (b) {
         piece.from_wall_ms = b->wall_ms > piece.taken_wall_ms ? piece.taken_wall_ms : b->wall_ms;
-        count_node(c, n, b, w, facts, wall_ms);
+        piece.wild = o.wild = !count_node(c, n, b, w, facts, wall_ms);
         if (facts)
             take_facts(c, n, w, now_ms, wall_ms, &o);
         take_replicas(&piece, n, &o);

@@ -8,6 +8,7 @@
  *   - the same (epoch, sequence) with other content is a restored snapshot or a clone: neither is
  *     counted, and the agent is told to begin a new epoch.
  * A life that is over and speaks on belongs to a second agent (twin.h).
+ * Joules that no machine could have drawn in the time are not counted either.
  * A node never seen before starts its totals now: what its agent counted earlier is not ours. */
 #ifndef HUDDLE_NODE_REPORT_H
 #define HUDDLE_NODE_REPORT_H
@@ -26,6 +27,7 @@ struct report_outcome {
     bool rebooted;          /* another boot than before */
     bool inventory_changed; /* labels, capacity, ... were taken over */
     bool new_node;
+    bool wild;              /* its joules cannot be, and were not counted: a gap */
     uint32_t adopted;       /* replicas taken over that the controller did not know */
     enum twin_finding twin; /* of a report of another life than the one in force */
 };

@@ -138,6 +138,32 @@ static void a_gap_tells_no_watts(void **state)
     desk_done(&d);
 }
 
+/* A broken meter or a lying agent: a gap, and not a number in everybody's sums. */
+static void joules_that_cannot_be_are_not_counted(void **state)
+{
+    const struct node *n;
+    struct desk d;
+    uint64_t before_uj;
+
+    (void)state;
+    desk_init(&d);
+    desk_report(&d, "a", NULL, 0);
+    for (int64_t s = 0; s < 60; s += 5) {
+        energy_report(&d, s, 100);
+        desk_pass(&d, 5000);
+    }
+    n = named_find(&d.core->cluster->nodes, "a");
+    before_uj = n->energy_measured_uj;
+    energy_report(&d, 60, 10000000); /* 600 MJ in five seconds */
+    assert_true(d.fx.n_items > 0 && n->wild);
+    assert_true(n->energy_measured_uj == before_uj && isnan(n->watts));
+    assert_int_equal(n->energy_gaps, 1);
+    desk_pass(&d, 5000);
+    energy_report(&d, 60, 10000050); /* goes on from there: 3 kJ, 600 W */
+    assert_true(n->energy_measured_uj == before_uj + UINT64_C(3000000000) && !n->wild);
+    desk_done(&d);
+}
+
 static json_t *curve_of(struct desk *d, const char *node)
 {
     json_t *o = controller_get(d->core, "nodes", node, d->now_ms, d->wall_ms);
@@ -191,6 +217,7 @@ int main(void)
         cmocka_unit_test(the_pools_curve_is_supposed),
         cmocka_unit_test(the_agents_model_is_supposed),
         cmocka_unit_test(a_gap_tells_no_watts),
+        cmocka_unit_test(joules_that_cannot_be_are_not_counted),
         cmocka_unit_test(what_a_boot_draws_is_not_called_measured),
     };
 
