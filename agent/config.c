@@ -209,6 +209,12 @@ int agent_config_load(const char *file, struct agent_config **ret_config, struct
     AUTO(agent_config) struct agent_config *c = xcalloc(1, sizeof(*c));
     int r = fields_read_file(c, FIELDS, file, check, e);
 
+    if (r == -ENOENT)
+        return err_set(
+            e, r,
+            "%s is not there: copy share/doc/huddle/examples/agent.yaml, where every key "
+            "is explained, or say --config FILE (--once needs none)",
+            file);
     if (r < 0)
         return r;
     *ret_config = TAKE(c);

@@ -200,6 +200,12 @@ int config_load(const char *file, struct config **ret_config, struct err *e)
     AUTO(config) struct config *c = xcalloc(1, sizeof(*c));
     int r = fields_read_file(c, FIELDS, file, check, e);
 
+    if (r == -ENOENT)
+        return err_set(
+            e, r,
+            "%s is not there: copy share/doc/huddle/examples/controller.yaml, where every "
+            "key is explained, or say --config FILE",
+            file);
     if (r < 0)
         return r;
     *ret_config = TAKE(c);

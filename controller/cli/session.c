@@ -243,6 +243,18 @@ static int fetch(const struct http_request *rq, char **ret_text, size_t *ret_n, 
     }
 }
 
+/* Nobody listens: most often nothing was started yet, or it is on another machine. */
+static int unreached(int r, struct err *e)
+{
+    struct err what = *e;
+
+    if (r != -ECONNREFUSED)
+        return r;
+    return err_set(
+        e, r, "%s; is huddle-controller running there? --server or HUDDLE_SERVER names another",
+        what.text);
+}
+
 int session_call(const struct session *s, const char *method, const char *path, const json_t *body,
                  json_t **ret_answer, struct err *e)
 {
@@ -264,7 +276,7 @@ int session_call(const struct session *s, const char *method, const char *path, 
     }
     status = fetch(&rq, &answer_text, &n, e);
     if (status < 0)
-        return status;
+        return unreached(status, e);
     answer = answer_text ? json_loadb(answer_text, n, 0, NULL) : NULL;
     if (status / 100 != 2) {
         int r = refused(status, answer, e);
@@ -297,7 +309,7 @@ int session_stream(const struct session *s, const char *path, http_chunk_fn *chu
     rq.total_ms = -1;
     status = http_fetch(&rq, chunk, data, &text, &n, e);
     if (status < 0 || status / 100 == 2)
-        return status < 0 ? status : 0;
+        return status < 0 ? unreached(status, e) : 0;
     answer = text ? json_loadb(text, n, 0, NULL) : NULL;
     status = refused(status, answer, e);
     json_decref(answer);

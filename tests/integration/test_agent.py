@@ -114,6 +114,9 @@ def test_configuration_is_refused_with_its_place(tmp_path):
         assert f"{file}:3:" in done.stderr and "url" in done.stderr
     file.write_text("node: n1\ncontroller: {url: 'http://127.0.0.1:1'}\n")
     assert run("--config", str(file), "--check-config").returncode == 0
+    done = run("--config", str(tmp_path / "none.yaml"))
+    assert done.returncode == 78
+    assert "none.yaml is not there: copy share/doc/huddle/examples/agent.yaml" in done.stderr
 
 
 def test_runtimes_are_checked_with_the_configuration(tmp_path):

@@ -150,6 +150,8 @@ def test_no_server_is_told(ctl: Ctl) -> None:
     done = ctl("get", "nodes", env={"HUDDLE_SERVER": NOBODY})
     assert done.returncode == 1
     assert "cannot connect" in done.stderr and NOBODY in done.stderr
+    assert "is huddle-controller running there? --server or HUDDLE_SERVER" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_full_disk_is_told(ctl: Ctl) -> None:

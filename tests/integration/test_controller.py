@@ -107,6 +107,12 @@ def test_an_open_address_needs_tls_and_tokens(tmp_path):
     assert not (tmp_path / "state").exists()
 
 
+def test_a_missing_configuration_says_where_one_is(tmp_path):
+    done = run("--config", str(tmp_path / "none.yaml"))
+    assert done.returncode == 78
+    assert "none.yaml is not there: copy share/doc/huddle/examples/controller.yaml" in done.stderr
+
+
 def test_front_door_config(tmp_path):
     state = f"stateDir: {tmp_path}/state\n"
     code, said = run_config(tmp_path, state, "front-door-config")
