@@ -174,7 +174,8 @@ json_t *view_node(struct controller *c, const struct node *n)
     json_t *s;
 
     view_set(o, "spec",
-             json_pack("{s:b, s:b}", "cordoned", n->record.cordoned, "held", n->record.held));
+             json_pack("{s:b, s:b, s:b}", "cordoned", n->record.cordoned, "drained",
+                       n->record.drained, "held", n->record.held));
     s = json_pack("{s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:s, s:b, s:I, s:I}", "state",
                   node_state_name(n->record.state), "reason", view_text(n->record.reason), "since",
                   view_time(entered_wall(c, n)), "pool",

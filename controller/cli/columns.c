@@ -227,7 +227,9 @@ void show_node_flags(struct table *t, const json_t *o, int64_t now_ms)
 
     (void)now_ms;
     strbuf_puts(&text, state ? state : "-");
-    if (look_true(o, "spec.cordoned"))
+    if (look_true(o, "spec.drained"))
+        strbuf_puts(&text, look_number(o, "status.replicas") > 0 ? ",draining" : ",drained");
+    else if (look_true(o, "spec.cordoned"))
         strbuf_puts(&text, ",cordoned");
     if (look_true(o, "spec.held") && (!state || strcmp(state, "held") != 0))
         strbuf_puts(&text, ",held");

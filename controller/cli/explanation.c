@@ -183,7 +183,10 @@ json_t *explanation_of_node(const json_t *node, const json_t *replicas, int64_t 
     say(sentences, "Node %s is %s for %s%s%s: %s.", look_name(node), state,
         age_of(node, "status.since", now_ms, age), pool ? ", in pool " : ", in no pool",
         pool ? pool : "", text_or(node, "status.reason", "no reason given"));
-    if (look_true(node, "spec.cordoned"))
+    if (look_true(node, "spec.drained"))
+        say(sentences,
+            "A person drains it: nothing new is placed on it, and what runs moves away.");
+    else if (look_true(node, "spec.cordoned"))
         say(sentences, "A person cordoned it: nothing new is placed on it.");
     if (look_true(node, "spec.held"))
         say(sentences, "A person holds it: huddle does not touch it until it is released.");

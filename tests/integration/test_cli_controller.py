@@ -150,6 +150,8 @@ def test_steering(ctl: Ctl, controller: Controller) -> None:
     assert refused.returncode == 1 and "cannot sleep node n1: " in refused.stderr
     assert ctl("wake", "nobody").returncode == 1
     assert ctl.ok("drain", "n1", "--wait") == "node/n1 drained\n"  # nothing is on it
+    assert "awake,drained" in ctl.ok("get", "nodes")
+    assert "A person drains it" in ctl.ok("explain", "node", "n1")
     ctl.ok("pause", "--reason", "try")
     assert "paused" in ctl.ok("get", "clusters")
     ctl.ok("resume")
