@@ -115,7 +115,8 @@ static int take_option(struct options *o, int code)
         puts("huddle-agent " HUDDLE_VERSION);
         return 1;
     default:
-        return EXIT_USAGE + 1; /* getopt has said what */
+        (void)fputs("try: huddle-agent --help\n", stderr); /* getopt has said what */
+        return EXIT_USAGE + 1;
     }
 }
 

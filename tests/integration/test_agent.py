@@ -96,7 +96,7 @@ def test_record_to_a_full_disk():
 )
 def test_usage(words):
     done = run(*words)
-    assert done.returncode == 2 and "huddle-agent" in done.stderr and not done.stdout
+    assert done.returncode == 2 and "huddle-agent --help" in done.stderr and not done.stdout
 
 
 def test_help_and_version():
