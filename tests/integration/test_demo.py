@@ -4,8 +4,10 @@ that it sees where it does not, a page that stands for itself. The day itself ta
 import argparse
 import html.parser
 import json
+import os
 import pathlib
 import re
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -72,7 +74,7 @@ def test_the_report_has_its_keys(end: End, tmp_path: pathlib.Path) -> None:
     assert (report["min_awake"], report["max_awake"], report["slo_ms"]) == (3, 8, 500)
     assert (report["moves"], report["sleeps"], report["wakes"]) == (11, 4, 3)
     assert report["emulated_meter"] is True
-    assert len(json.loads((tmp_path / "moments.json").read_text())) == 2
+    assert len(json.loads((tmp_path / "moments.json").read_text())["moments"]) == 2
 
 
 def test_the_page_stands_for_itself(end: End, tmp_path: pathlib.Path) -> None:
@@ -138,12 +140,39 @@ def test_what_is_not_shown_fails_the_demo(
     assert capsys.readouterr().out.count("MISSED") == 1
 
 
-def test_the_run_by_demand_stands_beside_it(end: End, tmp_path: pathlib.Path) -> None:
+def test_the_run_by_demand_stands_beside_it(
+    end: End, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     demo, load = end
-    assert day.demand_joules(demo) is None
-    demo.args.strategy = "demand"
     day.finish(demo, load)
-    demo.args.strategy = "predictive"
-    assert day.result_of(demo, load)["demand_j"] == sum(4000 + i for i in range(8))
-    demo.args.seed = 2  # other requests: no comparison
-    assert day.demand_joules(demo) is None
+    day.add_comparison()
+    assert "strategy demand: no result" in capsys.readouterr().out
+    demo.args.strategy = "demand"
+    demo.end["nodes"]["n0"]["joules"] += 1000
+    day.finish(demo, load)
+    day.add_comparison()
+    assert "strategy demand took 3.1% more joules" in capsys.readouterr().out
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["demand_j"] == report["energy_j"] + 1000
+    assert "33028 J" in (tmp_path / "report.html").read_text()
+
+
+def test_a_day_that_cannot_be_played_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (31.8, 0, 0))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    said = day.no_result(TimeoutError("waited 30 s for all nodes awake"), pathlib.Path("logs"))
+    assert "waited 30 s" in said and "logs" in said and "load 32 on 2 CPUs" in said
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.0, 0, 0))
+    assert "busy" not in day.no_result(TimeoutError("waited"), pathlib.Path("logs"))
+
+
+def test_no_second_day_after_one_without_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    played: list[list[str]] = []
+
+    def play(command: list[str]) -> int:
+        played.append(command)
+        return day.NO_RESULT
+
+    monkeypatch.setattr(subprocess, "call", play)
+    args = argparse.Namespace(nodes=8, seconds=120.0, seed=1, plain=True)
+    assert day.two_days(args) == day.NO_RESULT and len(played) == 1

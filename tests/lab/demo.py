@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -29,6 +31,7 @@ LEAD_S = 30.0  # the end of yesterday, in which the forecast sees its first dema
 FIXED_S = 6.0  # of them with as many replicas as the peak needs, as without huddle
 REPLICAS_FIXED = {"small": 10, "medium": 8, "large": 8}  # peak / capacity
 NODE_CPU_MILLI = 100
+NO_RESULT = 3  # exit code of a day that could not be played; 0 and 1: shown, or not
 
 
 class Moment(dict):
@@ -185,13 +188,28 @@ def main() -> int:
         signal.signal(number, lambda *_: sys.exit(130))
     demo = Demo(args, View(args.plain))
     OUT.mkdir(parents=True, exist_ok=True)
-    with Rack(args.nodes, cpu_milli=NODE_CPU_MILLI, boot_s=2.0) as rack:
-        try:
-            demo.prepare(rack)
-            load = demo.run(rack)
-        finally:
-            rack.save_logs(OUT / f"logs{suffix(args.strategy)}")
+    logs = OUT / f"logs{suffix(args.strategy)}"
+    try:
+        with Rack(args.nodes, cpu_milli=NODE_CPU_MILLI, boot_s=2.0) as rack:
+            try:
+                demo.prepare(rack)
+                load = demo.run(rack)
+            finally:
+                rack.save_logs(logs)
+    except TimeoutError as error:
+        print(no_result(error, logs), file=sys.stderr)
+        return NO_RESULT
     return finish(demo, load)
+
+
+def no_result(error: TimeoutError, logs: pathlib.Path) -> str:
+    text = f"demo: {error}.\n  What the programs said: {logs}"
+    load, cpus = os.getloadavg()[0], os.cpu_count() or 1
+    if load > 1.5 * cpus:
+        text += (
+            f"\n  This machine is busy (load {load:.0f} on {cpus} CPUs): try again when it is not."
+        )
+    return text
 
 
 def two_days(args: argparse.Namespace) -> int:
