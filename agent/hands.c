@@ -187,23 +187,11 @@ static void count_connections(struct service *s, const char *uid)
 
 /* --- processes -------------------------------------------------------------------------------- */
 
-void hands_add_running(struct service *s, const char *uid)
-{
-    *ARRAY_ADD(s, running) = xstrdup(uid);
-}
-
 void hands_exited(void *data, const char *uid, const struct process_exit *exit)
 {
     struct service *s = data;
     struct agent_event event = { .kind = AE_EXIT, .uid = uid };
 
-    for (size_t i = 0; i < s->n_running; i++) {
-        if (strcmp(s->running[i], uid) != 0)
-            continue;
-        free(s->running[i]);
-        ARRAY_REMOVE_SWAP(s, running, i);
-        break;
-    }
     hands_drop_errands(s, uid);
     event.exit.never_ran = exit->never_ran;
     event.exit.how = exit->text;
@@ -234,7 +222,6 @@ static void start_process(struct service *s, const char *uid)
     } else {
         event.kind = AE_STARTED;
         event.started.pid = pid;
-        hands_add_running(s, uid);
     }
     hands_step(s, &event);
 }
@@ -259,17 +246,20 @@ static void add_self(struct sample *out)
 void hands_look(struct service *s)
 {
     const char *problem = processes_problem(s->processes);
+    size_t n = processes_count(s->processes);
 
-    if (s->cap_groups < s->n_running) {
-        s->cap_groups = s->n_running;
+    if (s->cap_groups < n) {
+        s->cap_groups = n;
         s->groups = xrealloc(s->groups, s->cap_groups * sizeof(*s->groups));
     }
-    for (size_t i = 0; i < s->n_running; i++)
-        s->groups[i] =
-            (struct sensor_group){ .id = agent_group_id(s->running[i]),
-                                   .folders = process_cgroups(s->processes, s->running[i]),
-                                   .pgid = process_pid(s->processes, s->running[i]) };
-    sensors_read(s->sensors, s->groups, s->n_running, &s->sample);
+    for (size_t i = 0; i < n; i++) {
+        struct process_use use = processes_use(s->processes, i);
+
+        s->groups[i] = (struct sensor_group){ .id = agent_group_id(use.uid),
+                                              .folders = use.cgroups,
+                                              .pgid = use.pid };
+    }
+    sensors_read(s->sensors, s->groups, n, &s->sample);
     add_self(&s->sample);
     if (problem[0])
         sample_problem(&s->sample, problem, "");

@@ -57,8 +57,6 @@ struct service {
 
     struct sample sample;
     struct cpu_counters cpus; /* for the page */
-    char **running;           /* uids with a process */
-    size_t n_running, cap_running;
     struct sensor_group *groups;
     size_t cap_groups;
     unsigned looks;
@@ -67,8 +65,6 @@ struct service {
 /* Steps the core and carries out what comes of it. May be called from anywhere on the loop. */
 void hands_step(struct service *s, struct agent_event *event);
 
-/* What runs: for the sensors. */
-void hands_add_running(struct service *s, const char *uid);
 void hands_exited(void *data, const char *uid, const struct process_exit *exit);
 
 /* Reads the sensors into s->sample. */

@@ -52,7 +52,6 @@ static void found(void *data, const struct process_found *f)
                  f->why, NULL);
         return;
     }
-    hands_add_running(s, f->uid);
     event.adopted.desired = f->desired;
     event.adopted.pid = f->pid;
     event.adopted.started_ms = f->started_boot_ms;
@@ -350,9 +349,6 @@ void service_free(struct service *s)
     loop_free(s->loop);
     sample_done(&s->sample);
     cpu_counters_done(&s->cpus);
-    for (size_t i = 0; i < s->n_running; i++)
-        free(s->running[i]);
-    free(s->running);
     free(s->groups);
     ledger_slots_close(&s->ledger);
     if (s->state_fd >= 0)

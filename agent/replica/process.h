@@ -94,10 +94,18 @@ int process_start(struct processes *p, const struct wire_desired *desired,
  * when it has ended (its exit is told soon, or was). */
 int process_signal(struct processes *p, const char *uid, int signal);
 
-/* For the sensors: the pid (also that of the group), 0 when unknown; and the absolute folders of
- * its cgroup, one for each hierarchy, NULL when unknown. Borrowed until its exit is told. */
+/* Its pid (also that of the group); 0 when unknown. */
 int64_t process_pid(const struct processes *p, const char *uid);
-const struct string_list *process_cgroups(const struct processes *p, const char *uid);
+
+/* What runs, for the sensors: one after the other, in no order that means anything. Borrowed until
+ * the next start or exit. */
+struct process_use {
+    const char *uid;
+    int64_t pid;                       /* as process_pid() */
+    const struct string_list *cgroups; /* absolute folders, one for each hierarchy; may be empty */
+};
+size_t processes_count(const struct processes *p);
+struct process_use processes_use(const struct processes *p, size_t i);
 
 /* Whose a port is. A socket is the replica's when its leader, a member of its cgroup or one of its
  * session holds it. Where this agent may not look into another user's processes (CAP_SYS_PTRACE),
