@@ -45,6 +45,7 @@ struct replica {
     struct wire_reply *owner; /* holds `spec` */
     const struct wire_desired *spec;
     bool wanted;
+    bool named;       /* by the reply that is being taken */
     bool unconfirmed; /* exclusive, and wanted by what was stored alone: not started */
     enum stage stage;
     int64_t stage_ms; /* since when */

@@ -146,6 +146,27 @@ static void encode(const struct wire_reply *reply, struct strbuf *out)
         abort(); /* it came out of a decoder */
 }
 
+/* Does the reply want what is wanted already, and nothing else? */
+static bool is_in_force(struct agent *a, const struct wire_reply *reply)
+{
+    size_t wanted = 0;
+
+    for (size_t i = 0; i < a->n_replicas; i++) {
+        wanted += a->replicas[i]->wanted;
+        a->replicas[i]->named = false;
+    }
+    if (!a->desired_known || a->generation != reply->generation || wanted != reply->n_replicas)
+        return false;
+    for (size_t i = 0; i < reply->n_replicas; i++) {
+        struct replica *r = replica_find(a, reply->replicas[i].uid);
+
+        if (!r || !r->wanted || r->named || !wire_desired_equal(r->spec, &reply->replicas[i]))
+            return false;
+        r->named = true;
+    }
+    return true;
+}
+
 void desired_take(struct agent *a, const struct wire_reply *reply)
 {
     struct strbuf bytes = STRBUF_INIT;
@@ -153,13 +174,10 @@ void desired_take(struct agent *a, const struct wire_reply *reply)
     if (!reply->desired_present)
         return;
     confirm(a, reply);
-    encode(reply, &bytes);
-    if (a->desired_known && bytes.length == a->desired_n &&
-        memcmp(bytes.data, a->desired_bytes, a->desired_n) == 0) {
-        strbuf_done(&bytes);
+    if (is_in_force(a, reply))
         return;
-    }
     apply(a, reply);
+    encode(reply, &bytes);
     free(a->desired_bytes);
     a->desired_n = bytes.length;
     a->desired_bytes = strbuf_take(&bytes);

@@ -216,6 +216,9 @@ struct wire_desired {
     bool exclusive; /* it may run elsewhere by now: a stored desired state does not start it */
 };
 
+/* Every field is the same, lists and maps in the same order. */
+bool wire_desired_equal(const struct wire_desired *a, const struct wire_desired *b);
+
 struct wire_reply {
     uint64_t epoch, sequence;
     const char *cluster_id;

@@ -1,6 +1,7 @@
 /* Reply: plain struct <-> bytes. One check serves both directions. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/base/array.h"
 #include "proto/wire_private.h"
@@ -70,6 +71,56 @@ static int check_reply(const struct wire_reply *p, struct err *e)
             return check_below(e, r, "replicas[%zu]", i);
     }
     return 0;
+}
+
+/* --- comparing ---------------------------------------------------------------------------------
+ */
+
+static bool text_equal(const char *a, const char *b)
+{
+    return strcmp(text_or_empty(a), text_or_empty(b)) == 0;
+}
+
+static bool texts_equal(const char *const *a, size_t n, const char *const *b, size_t m)
+{
+    bool equal = n == m;
+
+    for (size_t i = 0; equal && i < n; i++)
+        equal = text_equal(a[i], b[i]);
+    return equal;
+}
+
+static bool pairs_equal(const struct wire_pair *a, size_t n, const struct wire_pair *b, size_t m)
+{
+    bool equal = n == m;
+
+    for (size_t i = 0; equal && i < n; i++)
+        equal = text_equal(a[i].key, b[i].key) && text_equal(a[i].value, b[i].value);
+    return equal;
+}
+
+static bool probes_equal(const struct wire_probe *a, const struct wire_probe *b)
+{
+    return a->kind == b->kind && a->port == b->port && a->period_ms == b->period_ms &&
+           a->timeout_ms == b->timeout_ms && a->failures == b->failures &&
+           a->startup_ms == b->startup_ms && text_equal(a->path, b->path) &&
+           texts_equal(a->command, a->n_command, b->command, b->n_command);
+}
+
+bool wire_desired_equal(const struct wire_desired *a, const struct wire_desired *b)
+{
+    return a->port == b->port && a->cpu_milli == b->cpu_milli &&
+           a->memory_bytes == b->memory_bytes && a->drain_ms == b->drain_ms &&
+           a->grace_ms == b->grace_ms && a->generation == b->generation &&
+           a->exclusive == b->exclusive && a->n_gpus == b->n_gpus &&
+           (a->n_gpus == 0 || memcmp(a->gpus, b->gpus, a->n_gpus * sizeof(*a->gpus)) == 0) &&
+           text_equal(a->uid, b->uid) && text_equal(a->model, b->model) &&
+           text_equal(a->runtime, b->runtime) && text_equal(a->metrics_path, b->metrics_path) &&
+           text_equal(a->metrics_preset, b->metrics_preset) &&
+           texts_equal(a->command, a->n_command, b->command, b->n_command) &&
+           pairs_equal(a->arguments, a->n_arguments, b->arguments, b->n_arguments) &&
+           pairs_equal(a->environment, a->n_environment, b->environment, b->n_environment) &&
+           probes_equal(&a->readiness, &b->readiness);
 }
 
 /* --- plain -> generated ------------------------------------------------------------------------

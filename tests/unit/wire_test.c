@@ -229,6 +229,90 @@ static void two_replies_in_a_row_are_their_merge(void **state)
     assert_int_equal(got->power.kind, POWER_ORDER_PREPARE);
 }
 
+static struct wire_pair PAIR_A[] = { { "k", "a" } }, PAIR_B[] = { { "k", "b" } };
+static struct wire_pair PAIR_C[] = { { "l", "a" } };
+static const char *WORD_A[] = { "a" }, *WORD_B[] = { "b" };
+static uint32_t GPU_0[] = { 0 }, GPU_1[] = { 1 };
+
+/* Changes field i; false when there is no such field. Whoever adds one to the struct adds it here:
+ * the size tells. */
+static bool change_field(struct wire_desired *d, unsigned i)
+{
+    _Static_assert(sizeof(void *) != 8 || sizeof(struct wire_desired) == 208, "a new field?");
+    _Static_assert(sizeof(void *) != 8 || sizeof(struct wire_probe) == 56, "a new field?");
+    switch (i) {
+#define CHANGE(n, assignment) \
+    case n:                   \
+        d->assignment;        \
+        return true
+        CHANGE(0, uid = "v");
+        CHANGE(1, model = "n");
+        CHANGE(2, runtime = "other");
+        CHANGE(3, arguments = PAIR_B);
+        CHANGE(4, arguments = PAIR_C);
+        CHANGE(5, n_arguments = 0);
+        CHANGE(6, command = WORD_B);
+        CHANGE(7, n_command = 0);
+        CHANGE(8, environment = PAIR_B);
+        CHANGE(9, n_environment = 0);
+        CHANGE(10, port = 1);
+        CHANGE(11, cpu_milli = 1);
+        CHANGE(12, memory_bytes = 1);
+        CHANGE(13, gpus = GPU_1);
+        CHANGE(14, n_gpus = 0);
+        CHANGE(15, readiness.kind = PROBE_TCP);
+        CHANGE(16, readiness.path = "/other");
+        CHANGE(17, readiness.port = 1);
+        CHANGE(18, readiness.command = WORD_B);
+        CHANGE(19, readiness.n_command = 0);
+        CHANGE(20, readiness.period_ms = 1);
+        CHANGE(21, readiness.timeout_ms = 1);
+        CHANGE(22, readiness.failures = 1);
+        CHANGE(23, readiness.startup_ms = 1);
+        CHANGE(24, drain_ms = 1);
+        CHANGE(25, grace_ms = 1);
+        CHANGE(26, metrics_path = "/m");
+        CHANGE(27, metrics_preset = "vllm");
+        CHANGE(28, generation = 1);
+        CHANGE(29, exclusive = true);
+#undef CHANGE
+    default:
+        return false;
+    }
+}
+
+static struct wire_desired a_desired(void)
+{
+    return (struct wire_desired){
+        .uid = "u",
+        .model = "m",
+        .runtime = "serve",
+        .arguments = PAIR_A,
+        .n_arguments = 1,
+        .command = WORD_A,
+        .n_command = 1,
+        .environment = PAIR_A,
+        .n_environment = 1,
+        .gpus = GPU_0,
+        .n_gpus = 1,
+        .readiness = { .kind = PROBE_HTTP, .path = "/h", .command = WORD_A, .n_command = 1 }
+    };
+}
+
+static void each_field_of_a_desired_replica_counts(void **state)
+{
+    const struct wire_desired before = a_desired();
+    struct wire_desired after = a_desired();
+
+    (void)state;
+    assert_true(wire_desired_equal(&before, &after));
+    for (unsigned i = 0; change_field(&after, i); i++) {
+        if (wire_desired_equal(&before, &after) || wire_desired_equal(&after, &before))
+            fail_msg("field %u", i);
+        after = a_desired();
+    }
+}
+
 static void unknown_fields_and_enums_of_a_newer_peer_are_passed_over(void **state)
 {
     AUTO(strbuf) struct strbuf bytes = STRBUF_INIT;
@@ -342,6 +426,7 @@ int main(void)
         cmocka_unit_test(hostile_bytes_do_no_harm),
         cmocka_unit_test(a_small_message_cannot_cost_much),
         cmocka_unit_test(two_replies_in_a_row_are_their_merge),
+        cmocka_unit_test(each_field_of_a_desired_replica_counts),
         cmocka_unit_test(unknown_fields_and_enums_of_a_newer_peer_are_passed_over),
         cmocka_unit_test(recorded_messages_still_decode),
         cmocka_unit_test(a_newer_peer_may_know_more_of_everything),
