@@ -122,7 +122,7 @@ static int check_string(const char *text, const char *field, size_t most, bool l
     size_t n = 0;
 
     while (s[n]) {
-        size_t k = utf8_length(s + n);
+        size_t k = s[n] < 0x80 ? 1 : utf8_length(s + n); /* most bytes by far */
 
         if (!k)
             return err_set(e, -EBADMSG, "%s: not valid UTF-8 at byte %zu", field, n);
