@@ -73,7 +73,7 @@ static int read_file(struct host *h, struct host_file *f)
             return r;
         f->fd = r;
     }
-    r = text_file_pread_all(f->fd, PROC_FILE_MAX, &h->text, &h->size);
+    r = text_file_glance_all(f->fd, PROC_FILE_MAX, &h->text, &h->size);
     if (r < 0)
         file_close(f);
     return r < 0 ? r : 0;

@@ -93,39 +93,49 @@ int text_file_read(const char *path, char *buf, size_t size)
     return fd < 0 ? fd : text_file_pread(fd, buf, size);
 }
 
-int text_file_pread_all(int fd, size_t limit, char **text, size_t *size)
+/* Doubles the buffer. */
+static int grow(size_t limit, char **text, size_t *size)
 {
-    size_t n = 0;
+    size_t more = *text ? *size * 2 : FIRST_CHUNK;
 
-    /* On and not again: the kernel makes up the text of such a file at its first byte. */
-    for (;;) {
-        if (!*text || n + 1 == *size) {
-            size_t more = *text ? *size * 2 : FIRST_CHUNK;
-            if (more > limit)
-                return -EFBIG;
-            *text = xrealloc(*text, more);
-            *size = more;
-        }
-        int r = read_on(fd, *text, *size, &n);
-        if (r < 0)
+    if (more > limit)
+        return -EFBIG;
+    *text = xrealloc(*text, more);
+    *size = more;
+    return 0;
+}
+
+int text_file_glance_all(int fd, size_t limit, char **text, size_t *size)
+{
+    int r = *text ? 0 : grow(limit, text, size);
+
+    while (r == 0) {
+        r = text_file_glance(fd, *text, *size);
+        if (r != -EFBIG)
             return r;
-        if (n + 1 < *size)
-            return (int)n;
+        r = grow(limit, text, size);
     }
+    return r;
 }
 
 int text_file_read_all(const char *path, size_t limit, char **ret_text)
 {
     AUTO(fd) int fd = text_file_open(path);
     AUTO(mem) char *text = NULL;
-    size_t size = 0;
+    size_t size = 0, n = 0;
 
     if (fd < 0)
         return fd;
-    int r = text_file_pread_all(fd, limit, &text, &size);
-    if (r >= 0)
-        *ret_text = TAKE(text);
-    return r;
+    do {
+        int r = grow(limit, &text, &size);
+
+        if (r == 0)
+            r = read_on(fd, text, size, &n);
+        if (r < 0)
+            return r;
+    } while (n + 1 == size);
+    *ret_text = TAKE(text);
+    return (int)n;
 }
 
 int text_u64(const char *text, uint64_t *ret_value)

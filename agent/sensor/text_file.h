@@ -23,9 +23,9 @@ int text_file_read(const char *path, char *buf, size_t size);
 /* As text_file_read, into a heap string that grows to at most `limit` bytes; the caller frees
  * *ret_text. */
 int text_file_read_all(const char *path, size_t limit, char **ret_text);
-/* The same of an open file, into a buffer that the caller keeps for the next time; *text is NULL at
- * first. */
-int text_file_pread_all(int fd, size_t limit, char **text, size_t *size);
+/* text_file_glance() into a buffer that the caller keeps for the next time, and that grows to at
+ * most `limit` bytes; *text is NULL at first. */
+int text_file_glance_all(int fd, size_t limit, char **text, size_t *size);
 
 /* One decimal number with nothing but white space behind it. 0, or -EINVAL; -ERANGE. */
 int text_u64(const char *text, uint64_t *ret_value);
