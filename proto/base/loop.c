@@ -105,6 +105,11 @@ static void heap_down(struct loop *l, size_t i)
     heap_put(l, i, t);
 }
 
+static bool timer_is_due(const struct loop *l)
+{
+    return l->n_timers && l->timers[0]->at_ms <= l->now_ms;
+}
+
 /* Sets the timerfd to the first timer, before the loop waits: not at each of the many changes of
  * one turn, and not when that time is set already. One that was disarmed only wakes the loop in
  * vain. */
@@ -115,7 +120,7 @@ static void timer_set(struct loop *l)
 
     if (l->n_timers == 0)
         return;
-    ms = l->timers[0]->at_ms > 0 ? l->timers[0]->at_ms : 0;
+    ms = l->timers[0]->at_ms;
     if (ms >= l->set_ms)
         return;
     l->set_ms = ms;
@@ -174,17 +179,24 @@ void loop_timer_remove(struct loop_timer *t)
     free(t);
 }
 
-static void timers_fire(void *data, int fd, unsigned events)
+static void timer_read(void *data, int fd, unsigned events)
 {
     struct loop *l = data;
-    uint64_t expirations, before = l->next_order;
+    uint64_t expirations;
 
     (void)events;
-    if (read(fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
-        return;
-    l->set_ms = INT64_MAX;
+    if (read(fd, &expirations, sizeof(expirations)) == (ssize_t)sizeof(expirations))
+        l->set_ms = INT64_MAX;
+}
+
+/* At the end of each turn: what a descriptor has to say of a call is heard before its time is up.
+ */
+static void timers_fire(struct loop *l)
+{
+    uint64_t before = l->next_order;
+
     /* What is armed from a callback for now or earlier waits for the next turn: no starvation. */
-    while (l->n_timers && l->timers[0]->at_ms <= l->now_ms && l->timers[0]->order < before) {
+    while (timer_is_due(l) && l->timers[0]->order < before) {
         struct loop_timer *t = l->timers[0];
 
         timer_take_out(t);
@@ -341,7 +353,7 @@ static int loop_open(struct loop *l)
         (l->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC)) < 0 ||
         (l->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
         return -errno;
-    r = loop_io_add(l, l->timer_fd, LOOP_READ, timers_fire, l, &l->timer_io);
+    r = loop_io_add(l, l->timer_fd, LOOP_READ, timer_read, l, &l->timer_io);
     return r < 0 ? r : loop_io_add(l, l->event_fd, LOOP_READ, event_read, l, &l->event_io);
 }
 
@@ -410,10 +422,12 @@ int loop_run(struct loop *l)
     int code;
 
     while (!stop_wanted(l, &code)) {
+        bool due = timer_is_due(l); /* no need of the timerfd to come to it */
         int n;
 
-        timer_set(l);
-        n = epoll_wait(l->epoll_fd, events, BATCH, -1);
+        if (!due)
+            timer_set(l);
+        n = epoll_wait(l->epoll_fd, events, BATCH, due ? 0 : -1);
         if (n < 0 && errno != EINTR)
             return -errno;
         l->now_ms = clock_boot_ms();
@@ -423,6 +437,7 @@ int loop_run(struct loop *l)
             if (!io->dead)
                 io->fn(io->data, io->fd, loop_events(events[i].events));
         }
+        timers_fire(l);
         bury(l);
     }
     return code;

@@ -123,6 +123,72 @@ static void a_removed_source_is_not_called(void **state)
     (void)close(w.fds[1]);
 }
 
+static void on_read(void *data, int fd, unsigned events)
+{
+    char c;
+
+    (void)events;
+    assert_int_equal(read(fd, &c, 1), 1);
+    mark(data, 'r');
+}
+
+/* Of an answer and its time-out in one turn, the answer is heard first. */
+static void descriptors_come_before_timers(void **state)
+{
+    struct world w = { 0 };
+    struct loop_timer *a, *end;
+
+    (void)state;
+    assert_int_equal(loop_new(&w.l, NULL), 0);
+    assert_int_equal(pipe(w.fds), 0);
+    assert_int_equal(write(w.fds[1], "x", 1), 1);
+    a = loop_timer_add(w.l, on_a, &w);
+    end = loop_timer_add(w.l, on_end, &w);
+    loop_timer_arm(a, loop_now_ms(w.l) - 1);
+    loop_timer_arm(end, loop_now_ms(w.l));
+    assert_int_equal(loop_io_add(w.l, w.fds[0], LOOP_READ, on_read, &w, &w.first), 0);
+    assert_int_equal(loop_run(w.l), 7);
+    assert_string_equal(w.trace, "ra.");
+    loop_timer_remove(a);
+    loop_timer_remove(end);
+    loop_io_remove(w.first);
+    loop_free(w.l);
+    (void)close(w.fds[0]);
+    (void)close(w.fds[1]);
+}
+
+static void on_again(void *data, int64_t now_ms)
+{
+    struct world *w = data;
+
+    mark(w, 'b');
+    if (strlen(w->trace) < sizeof(w->trace) - 2)
+        loop_timer_arm(w->victim, now_ms - 1);
+    else
+        loop_stop(w->l, 0);
+}
+
+/* One that is always due leaves the descriptors their turns. */
+static void a_due_timer_starves_nobody(void **state)
+{
+    struct world w = { 0 };
+
+    (void)state;
+    assert_int_equal(loop_new(&w.l, NULL), 0);
+    assert_int_equal(pipe(w.fds), 0);
+    assert_int_equal(write(w.fds[1], "xyz", 3), 3);
+    w.victim = loop_timer_add(w.l, on_again, &w);
+    loop_timer_arm(w.victim, loop_now_ms(w.l));
+    assert_int_equal(loop_io_add(w.l, w.fds[0], LOOP_READ, on_read, &w, &w.first), 0);
+    assert_int_equal(loop_run(w.l), 0);
+    assert_memory_equal(w.trace, "rbrbrbb", 7);
+    loop_timer_remove(w.victim);
+    loop_io_remove(w.first);
+    loop_free(w.l);
+    (void)close(w.fds[0]);
+    (void)close(w.fds[1]);
+}
+
 static void count_post(void *data)
 {
     struct world *w = data;
@@ -184,6 +250,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers_fire_in_order_and_may_be_removed),
         cmocka_unit_test(a_removed_source_is_not_called),
+        cmocka_unit_test(descriptors_come_before_timers),
+        cmocka_unit_test(a_due_timer_starves_nobody),
         cmocka_unit_test(posts_of_threads_all_arrive),
         cmocka_unit_test(signals_are_callbacks),
     };
