@@ -1,5 +1,7 @@
-/* The ledger: see ledger.h. Numbers are 64 bits, lowest byte first; texts and arrays have their
- * length in front. One description serves both directions, so that they cannot differ. */
+/* The ledger: see ledger.h. Numbers are those of protobuf (7 bits a byte, the lowest first): most
+ * are small, and all of them are written with each report. Texts and arrays have their length in
+ * front. One description serves both directions, so that they cannot differ; names alone
+ * have two, for the writer copies none. */
 #include "agent/ledger.h"
 
 #include <errno.h>
@@ -11,8 +13,12 @@
 #include "agent/report.h"
 #include "proto/base/array.h"
 
-#define VERSION 2u
+#define VERSION 3u
 #define ITEMS_MAX 65536u
+#define ITEM_BYTES 2u      /* at least */
+#define WORD_BYTES 10u     /* at most */
+#define NODE_BYTES 2048u   /* about what is written of a node, */
+#define REPLICA_BYTES 128u /* and of a replica: room is made once */
 
 struct codec {
     struct strbuf *out;      /* writing; NULL: reading */
@@ -23,28 +29,35 @@ struct codec {
 
 /* --- words ------------------------------------------------------------------------------------ */
 
+/* strbuf_add() would cost more than all else. */
 static void put_u64(struct codec *c, uint64_t v)
 {
-    unsigned char bytes[8];
+    struct strbuf *out = c->out;
 
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (unsigned char)(v >> (8 * i));
-    strbuf_add(c->out, bytes, sizeof(bytes));
+    if (out->capacity - out->length <= WORD_BYTES)
+        strbuf_reserve(out, WORD_BYTES);
+    for (; v > 0x7f; v >>= 7)
+        out->data[out->length++] = (char)(v | 0x80);
+    out->data[out->length++] = (char)v;
 }
 
 static uint64_t get_u64(struct codec *c)
 {
     uint64_t v = 0;
 
-    if (c->left < 8)
-        c->failed = true;
-    if (c->failed)
-        return 0;
-    for (int i = 0; i < 8; i++)
-        v |= (uint64_t)c->in[i] << (8 * i);
-    c->in += 8;
-    c->left -= 8;
-    return v;
+    for (unsigned shift = 0; !c->failed; shift += 7) {
+        uint64_t byte = c->left > 0 ? *c->in : 0;
+
+        if (c->left == 0 || shift > 63 || (shift == 63 && byte > 1))
+            break;
+        c->in++;
+        c->left--;
+        v |= (byte & 0x7f) << shift;
+        if (byte <= 0x7f)
+            return v;
+    }
+    c->failed = true;
+    return 0;
 }
 
 static void u64(struct codec *c, uint64_t *v)
@@ -97,26 +110,28 @@ static void finite_number(struct codec *c, double *v)
     c->failed |= !c->out && (!isfinite(*v) || *v < 0);
 }
 
-/* A number of items of which each takes at least 8 bytes. */
 static void count(struct codec *c, size_t *n)
 {
     uint64_t wide = *n;
 
     u64(c, &wide);
-    if (!c->out && (wide > ITEMS_MAX || wide > c->left / 8))
+    if (!c->out && (wide > ITEMS_MAX || wide > c->left / ITEM_BYTES))
         c->failed = true;
     *n = c->failed ? 0 : (size_t)wide;
 }
 
-static void text(struct codec *c, char *buf, size_t size)
+static void put_text(struct codec *c, const char *value)
 {
-    uint64_t n = c->out ? strlen(buf) : 0;
+    size_t n = strlen(value);
 
-    u64(c, &n);
-    if (c->out) {
-        strbuf_add(c->out, buf, n);
-        return;
-    }
+    put_u64(c, n);
+    strbuf_add(c->out, value, n);
+}
+
+static void get_text(struct codec *c, char *buf, size_t size)
+{
+    uint64_t n = get_u64(c);
+
     if (n >= size || n > c->left)
         c->failed = true;
     if (c->failed)
@@ -126,6 +141,14 @@ static void text(struct codec *c, char *buf, size_t size)
     c->failed |= strlen(buf) != n;
     c->in += n;
     c->left -= n;
+}
+
+static void text(struct codec *c, char *buf, size_t size)
+{
+    if (c->out)
+        put_text(c, buf);
+    else
+        get_text(c, buf, size);
 }
 
 /* --- the node --------------------------------------------------------------------------------- */
@@ -260,25 +283,29 @@ static struct replica *recalled(struct agent *a, const char *uid, const char *mo
     return r;
 }
 
-static void one_replica(struct codec *c, struct agent *a, struct replica *r)
+static void put_replica(struct codec *c, struct replica *r)
+{
+    put_text(c, r->spec->uid);
+    put_text(c, r->spec->model);
+    put_u64(c, r->spec->port);
+    r->recalled = true;
+    counters(c, r);
+}
+
+static void get_replica(struct codec *c, struct agent *a)
 {
     char uid[WIRE_NAME_MAX + 1] = "", model[WIRE_NAME_MAX + 1] = "";
-    uint32_t port = r ? r->spec->port : 0;
+    uint32_t port = 0;
+    struct replica *r;
 
-    if (r) {
-        (void)snprintf(uid, sizeof(uid), "%s", r->spec->uid);
-        (void)snprintf(model, sizeof(model), "%s", r->spec->model);
-    }
-    text(c, uid, sizeof(uid));
-    text(c, model, sizeof(model));
+    get_text(c, uid, sizeof(uid));
+    get_text(c, model, sizeof(model));
     u32(c, &port);
-    if (!c->out)
-        c->failed |= !text_is_clean(uid) || !text_is_clean(model) || uid[0] == '\0' ||
-                     model[0] == '\0' || port > UINT16_MAX;
+    c->failed |= !text_is_clean(uid) || !text_is_clean(model) || uid[0] == '\0' ||
+                 model[0] == '\0' || port > UINT16_MAX;
     if (c->failed)
         return;
-    if (!r)
-        r = recalled(a, uid, model, port);
+    r = recalled(a, uid, model, port);
     r->recalled = true;
     counters(c, r);
 }
@@ -288,8 +315,12 @@ static void replicas(struct codec *c, struct agent *a)
     size_t n = a->n_replicas;
 
     count(c, &n);
-    for (size_t i = 0; i < n && !c->failed; i++)
-        one_replica(c, a, c->out ? a->replicas[i] : NULL);
+    for (size_t i = 0; i < n && !c->failed; i++) {
+        if (c->out)
+            put_replica(c, a->replicas[i]);
+        else
+            get_replica(c, a);
+    }
 }
 
 /* --- all -------------------------------------------------------------------------------------- */
@@ -314,8 +345,10 @@ void ledger_encode(struct agent *a, struct strbuf *out)
     struct codec c = { .out = out };
     char boot_id[64];
 
+    strbuf_reserve(out, NODE_BYTES + a->n_replicas * REPLICA_BYTES);
     (void)snprintf(boot_id, sizeof(boot_id), "%s", a->boot_id);
     all(&c, a, boot_id);
+    strbuf_add(out, "", 0); /* NUL-terminated again */
 }
 
 /* A report made of it would be one. */
