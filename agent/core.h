@@ -44,6 +44,8 @@ enum stage {
 struct replica {
     struct wire_reply *owner; /* holds `spec` */
     const struct wire_desired *spec;
+    uint64_t group_id;  /* agent_group_id() */
+    size_t group_place; /* where the last sample had it */
     bool wanted;
     bool named;       /* by the reply that is being taken */
     bool unconfirmed; /* exclusive, and wanted by what was stored alone: not started */

@@ -120,7 +120,11 @@ static void leave_unconfirmed(struct agent *a)
 
 static void confirm(struct agent *a, const struct wire_reply *reply)
 {
-    for (size_t i = 0; i < reply->n_replicas; i++) {
+    bool any = false;
+
+    for (size_t i = 0; i < a->n_replicas; i++)
+        any |= a->replicas[i]->unconfirmed;
+    for (size_t i = 0; any && i < reply->n_replicas; i++) {
         struct replica *r = replica_find(a, reply->replicas[i].uid);
 
         if (!r || !r->unconfirmed)

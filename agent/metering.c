@@ -39,6 +39,20 @@ static void take_cpu(struct replica *r, const struct sample_group *g)
     r->memory_bytes = g->memory_bytes;
 }
 
+/* They mostly stand where they stood last time. */
+static const struct sample_group *group_of(const struct sample *s, struct replica *r)
+{
+    if (r->group_place < s->n_groups && s->groups[r->group_place].id == r->group_id)
+        return &s->groups[r->group_place];
+    for (size_t i = 0; i < s->n_groups; i++) {
+        if (s->groups[i].id == r->group_id) {
+            r->group_place = i;
+            return &s->groups[i];
+        }
+    }
+    return NULL;
+}
+
 static uint64_t take_groups(struct agent *a, const struct sample *s, uint64_t *ret_self_ns)
 {
     uint64_t used_ns = 0;
@@ -46,15 +60,11 @@ static uint64_t take_groups(struct agent *a, const struct sample *s, uint64_t *r
     *ret_self_ns = 0;
     for (size_t i = 0; i < a->n_replicas; i++) {
         struct replica *r = a->replicas[i];
-        uint64_t id = agent_group_id(r->spec->uid);
+        const struct sample_group *g = replica_has_process(r) ? group_of(s, r) : NULL;
 
         r->cpu.step_ns = 0;
-        ARRAY_FOREACH(g, s, groups) {
-            if (g->id == id && g->valid && replica_has_process(r)) {
-                take_cpu(r, g);
-                break;
-            }
-        }
+        if (g && g->valid)
+            take_cpu(r, g);
         used_ns += r->cpu.step_ns;
     }
     ARRAY_FOREACH(g, s, groups) {

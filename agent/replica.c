@@ -46,6 +46,7 @@ struct replica *replica_new(const struct wire_desired *spec)
     struct replica *r = xcalloc(1, sizeof(*r));
 
     r->reason = xstrdup("");
+    r->group_id = agent_group_id(spec->uid);
     replica_set_spec(r, spec);
     return r;
 }

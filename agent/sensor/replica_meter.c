@@ -10,7 +10,7 @@
 
 #define OPEN_AGAIN_EVERY 30u /* looks between two attempts to open what is not there */
 #define OPEN_MOST 128u       /* replicas whose files are kept open */
-#define MEMORY_KEEPS_MS 4000 /* it moves slowly, and each reading costs */
+#define MEMORY_KEEPS_MS 8000 /* it moves slowly, and each reading costs */
 
 enum cpu_source { SOURCE_UNDECIDED, SOURCE_CGROUP, SOURCE_PROCESSES };
 
