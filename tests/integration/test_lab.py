@@ -51,7 +51,9 @@ def test_power_off_ends_everything_and_on_is_a_new_boot():
         log = node.folder / "agent.log"
         lab.switch("on", "n1")
         wait(lambda: log.exists() and log.read_text())
-        assert node.pids("sleep") and lab.switch("status", "n1") == "on"
+        wait(lambda: node.pids("sleep"))  # it follows the boot id, but not at once
+        processes = [pathlib.Path(f"/proc/{pid}") for pid in node.pids("sleep")]
+        assert lab.switch("status", "n1") == "on"
         driver = subprocess.run(
             [BUILD / "lab-power", "off", "n1"],
             input=f'{{"settings":{{"socket":"{lab.socket_path}"}}}}',
@@ -60,10 +62,12 @@ def test_power_off_ends_everything_and_on_is_a_new_boot():
         )
         assert driver.returncode == 0 and '"power":"off"' in driver.stdout
         wait(lambda: lab.switch("status", "n1") == "off")
-        assert not node.pids("sleep")
+        wait(lambda: not any(process.exists() for process in processes))
         assert not pathlib.Path("/sys/class/net/v1").exists()
-        at_rest = energy_uj(node)
+        # Only now has the meter heard of it: until then it goes on counting.
         wait(lambda: lab.readings["nodes"]["n1"]["watts"] == 12)
+        at_rest, joules = energy_uj(node), lab.readings["nodes"]["n1"]["joules"]
+        wait(lambda: lab.readings["nodes"]["n1"]["joules"] > joules)
         assert energy_uj(node) == at_rest
         lab.switch("on", "n1")
         wait(lambda: len(log.read_text().split()) == 2)

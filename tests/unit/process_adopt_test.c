@@ -68,6 +68,7 @@ static void replicas_outlive_a_killed_agent(void **state)
     assert_true(lives(pid));
     adopt(w);
     assert_true(w->found.alive);
+    wait_until(log_bytes(w, "m-1") > 0); /* so far, it may not have come to say anything */
     assert_int_equal(process_signal(w->p, "m-1", SIGKILL), 0);
     wait_for_exit(w);
     assert_false(w->told.exit.known);
