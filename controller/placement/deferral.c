@@ -1,6 +1,6 @@
-/* Candidates are the moment at which serving could begin now, and each later change of the weight
- * that the deadline still allows. Each is judged by the mean over as long as serving the queue
- * takes, with all replicas that the model may have. */
+/* Candidates are now, and each later change of the weight that the deadline still allows. Each is
+ * judged by the mean over as long as boot, load and serving the queue take as a rule, with all
+ * replicas that the model may have; the deadline is kept by what they take at worst. */
 #include "controller/placement/deferral.h"
 
 #include <math.h>
@@ -18,8 +18,9 @@ struct job {
     const struct snap_model *m;
     const struct intensity *weight;
     double arrivals, most_rate; /* req/s: that come, and that all replicas serve */
-    int64_t lead_ms;            /* from a decision to serving */
-    int64_t first_ms, last_ms;  /* wall time: serving may begin from, and until */
+    int64_t lead_ms;            /* from a decision to serving, at worst */
+    int64_t usual_ms;           /* the same as a rule */
+    int64_t last_ms;            /* wall time: until then serving must begin */
 };
 
 static const struct intensity *weight_of(const struct snapshot *s, const struct snap_model *m)
@@ -28,6 +29,22 @@ static const struct intensity *weight_of(const struct snapshot *s, const struct 
         if (s->nodes[i].pool != NO_INDEX && snapshot_eligible(m, i))
             return policy_weight(s, s->nodes[i].pool);
     return NULL;
+}
+
+/* A boot is not waited for where a node is awake already: whether there is room on it is not known
+ * here, but the deadline is kept by lead_ms. */
+static int64_t usual_boot_ms(const struct snapshot *s, const struct snap_model *m)
+{
+    double slowest_s = 0;
+
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        if (!snapshot_eligible(m, i) || s->nodes[i].pool == NO_INDEX)
+            continue;
+        if (s->nodes[i].schedulable)
+            return 0;
+        slowest_s = fmax(slowest_s, s->nodes[i].curve.boot_s);
+    }
+    return (int64_t)(slowest_s * 1000);
 }
 
 static double backlog_at(const struct job *j, int64_t serve_ms)
@@ -51,31 +68,32 @@ static int64_t last_ms(const struct job *j)
     return j->s->wall_ms + (int64_t)((left_ms - queue_ms) / (1 + grows));
 }
 
-static struct intensity_mean worth(const struct job *j, int64_t serve_ms)
+/* Of what is begun then: from the first boot to the last answer. */
+static struct intensity_mean worth(const struct job *j, int64_t begin_ms)
 {
-    int64_t length_ms = drain_ms(j, serve_ms);
+    int64_t length_ms = j->usual_ms + drain_ms(j, begin_ms + j->usual_ms);
 
-    return intensity_over(j->weight, serve_ms,
-                          serve_ms + (length_ms > WINDOW_LEAST_MS ? length_ms : WINDOW_LEAST_MS));
+    return intensity_over(j->weight, begin_ms,
+                          begin_ms + (length_ms > WINDOW_LEAST_MS ? length_ms : WINDOW_LEAST_MS));
 }
 
-/* The best moment after first_ms; `now` is the value to beat. */
+/* The best moment after now that leaves time for the worst. */
 static void look_ahead(const struct job *j, struct deferral *d)
 {
-    int64_t at_ms = j->first_ms, next_ms;
+    int64_t at_ms = j->s->wall_ms, next_ms;
 
     for (int i = 0; i < CANDIDATES_MOST; i++) {
         struct intensity_mean mean;
 
         (void)intensity_at(j->weight, at_ms, &next_ms);
-        if (next_ms > j->last_ms)
+        if (next_ms > j->last_ms - j->lead_ms)
             return;
         at_ms = next_ms;
         mean = worth(j, at_ms);
         if (mean.known < 1 || mean.value >= d->then - 1e-9 * fabs(d->then))
             continue;
         d->then = mean.value;
-        d->serve_ms = at_ms;
+        d->begin_ms = at_ms;
     }
 }
 
@@ -113,10 +131,10 @@ static void decide(const struct job *j, uint32_t alive, struct deferral *d)
 {
     bool running = (int64_t)alive > j->m->spec->replicas.min;
     double margin = running ? MARGIN_RUNNING : MARGIN;
-    struct intensity_mean now = worth(j, j->first_ms);
+    struct intensity_mean now = worth(j, j->s->wall_ms);
 
     d->now = d->then = now.known < 1 ? NAN : now.value;
-    d->urgent = j->last_ms <= j->first_ms;
+    d->urgent = j->s->wall_ms + j->lead_ms >= j->last_ms;
     if (d->urgent)
         d->at_once = "its deadline leaves no time to wait";
     else if (isnan(d->now))
@@ -126,12 +144,12 @@ static void decide(const struct job *j, uint32_t alive, struct deferral *d)
     if (d->at_once)
         return;
     look_ahead(j, d);
-    d->holds = d->serve_ms > j->first_ms && d->then < d->now - margin * fabs(d->now) &&
-               (!running || d->serve_ms - j->first_ms > 2 * j->lead_ms);
+    d->holds = d->begin_ms > j->s->wall_ms && d->then < d->now - margin * fabs(d->now) &&
+               (!running || d->begin_ms - j->s->wall_ms > 2 * j->lead_ms);
     if (d->holds)
         return;
     d->at_once = "no better hour is within its deadline";
-    d->serve_ms = j->first_ms;
+    d->begin_ms = j->s->wall_ms;
     d->then = d->now;
 }
 
@@ -141,17 +159,20 @@ struct deferral deferral_of(const struct snapshot *s, uint32_t model, double arr
     const struct snap_model *m = &s->models[model];
     struct job j = { .s = s, .m = m, .weight = weight_of(s, m), .arrivals = arrivals };
     struct deferral d = { .now = NAN, .then = NAN, .begin_ms = s->wall_ms };
+    int64_t load_ms;
 
     d.at_once = why_at_once(&j);
-    j.lead_ms = policy_boot_ms(s, m) + (m->load_p99_ms > 0 ? m->load_p99_ms : 0) + 2 * s->step_ms;
-    j.first_ms = d.serve_ms = s->wall_ms + j.lead_ms;
+    load_ms = m->load_p99_ms > 0 ? m->load_p99_ms : 0;
+    j.lead_ms = policy_boot_ms(s, m) + load_ms + 2 * s->step_ms;
+    j.usual_ms = usual_boot_ms(s, m) + load_ms + s->step_ms;
+    if (j.usual_ms > j.lead_ms)
+        j.usual_ms = j.lead_ms;
     j.most_rate = m->capacity * (double)m->spec->replicas.max;
     if (isnan(m->queue) || m->waited_ms < 0)
         return d; /* the demand of now is all that is known */
     j.last_ms = last_ms(&j);
     if (!d.at_once)
         decide(&j, alive, &d);
-    d.begin_ms = d.serve_ms - j.lead_ms;
-    d.replicas = replicas_at(&j, d.serve_ms);
+    d.replicas = replicas_at(&j, d.begin_ms + j.usual_ms);
     return d;
 }

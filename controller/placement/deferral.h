@@ -15,11 +15,10 @@
 struct deferral {
     bool holds;       /* nothing is started for the queue before begin_ms */
     bool urgent;      /* the deadline leaves no other choice than now */
-    int64_t begin_ms; /* wall time: replicas are started (holds), that serve from serve_ms on */
-    int64_t serve_ms; /* wall time */
+    int64_t begin_ms; /* wall time: replicas are started, and nodes woken for them */
     uint32_t
         replicas;     /* wanted then for the queue and what arrives until then, within the limits */
-    double now, then; /* weight of a kWh served at once, and served at serve_ms; NAN: unknown */
+    double now, then; /* weight of a kWh begun now, and begun then; NAN: unknown */
     const char *at_once; /* why nothing waits; static text; NULL: holds */
 };
 

@@ -36,6 +36,7 @@ class Rack(Lab):
     def __init__(self, n_nodes: int, report_interval_ms: int = 400, **lab: float) -> None:
         super().__init__(n_nodes, **lab)  # type: ignore[arg-type]
         self.report_interval_ms = report_interval_ms
+        self.queue_timeout = "60s"  # of the front door; before controller_start()
         self.bin = self.folder / "bin"
         self.bin.mkdir()
         for program in ("huddle-agent", "huddle-controller", "huddlectl", "lab-power"):
@@ -131,7 +132,11 @@ tls: {{certificate: {self.folder}/tls.pem, key: {self.folder}/tls.key}}
 tokens: {self.folder}/tokens
 reportInterval: {self.report_interval_ms}ms
 powerDrivers: {{programs: [{self.bin}]}}
-frontDoor: {{run: true, listen: "{CONTROLLER_ADDRESS}:{DOOR_PORT}"}}
+gridFiles: [{self.folder}/grid]
+frontDoor:
+  run: true
+  listen: "{CONTROLLER_ADDRESS}:{DOOR_PORT}"
+  queueTimeout: {self.queue_timeout}
 """,
         )
         self.controller = subprocess.Popen(
