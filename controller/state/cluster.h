@@ -10,6 +10,7 @@
 
 #include "controller/energy/intensity.h"
 #include "controller/energy/node_curve.h"
+#include "controller/state/cpu_use.h"
 #include "controller/state/demand.h"
 #include "controller/state/energy_history.h"
 #include "controller/state/marks.h"
@@ -260,6 +261,7 @@ struct replica {
     char *reason;
     uint32_t restarts;
     uint64_t memory_bytes, load_ms;
+    struct cpu_use cpu_use;
     int64_t ready_ms; /* since when it is ready; NEVER_MS: not */
     bool was_ready;   /* since it was created */
     bool port_taken;  /* failed because a stranger listens on its port */

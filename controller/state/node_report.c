@@ -230,6 +230,7 @@ static void take_phase(const struct piece *p, struct replica *r, const struct wi
     r->reported = true;
     r->stamp = r->node->accepted;
     r->memory_bytes = w->memory_bytes;
+    cpu_use_take(&r->cpu_use, p->w->epoch, p->w->boot_ms, w->cpu_ns);
     r->port_taken = w->port_taken;
     if (ready && r->ready_ms == NEVER_MS) {
         r->ready_ms = p->now_ms;

@@ -103,6 +103,8 @@ struct snap_replica {
     uint64_t gpu_mask; /* devices it holds */
     double load;       /* req/s; NAN: unknown */
     double in_flight;  /* at the front door; NAN: unknown */
+    bool cpu_use_known;
+    double cpu_use_milli, cpu_use_variance; /* of CPU, lately (cpu_use.h), if known */
     const char *reason;
 };
 

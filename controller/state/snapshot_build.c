@@ -397,6 +397,9 @@ static void build_replicas(struct builder *b)
             .gpu_mask = r->gpu_mask,
             .load = r->load,
             .in_flight = r->door_in_flight,
+            .cpu_use_known = cpu_use_known(&r->cpu_use),
+            .cpu_use_milli = r->cpu_use.mean_milli,
+            .cpu_use_variance = r->cpu_use.variance,
             .reason = snapshot_text(b->memory, r->reason),
         };
         if (replica_outdated(r))

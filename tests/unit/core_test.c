@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "controller/placement/brain.h"
+#include "controller/state/snapshot_build.h"
 #include "controller/substrate/standalone.h"
 #include "tests/unit/core_world.h"
 
@@ -316,6 +317,7 @@ static void run_rack(struct desk *d, struct brain *b, const char *silent, int se
             for (size_t r = 0; n && r < n->n_replicas && n_runs < ARRAY_LEN(runs); r++)
                 if (n->replicas[r]->leaving != LEAVING_STOP)
                     runs[n_runs++] = (struct wire_replica){ .uid = n->replicas[r]->name,
+                                                            .cpu_ns = (uint64_t)d->now_ms * 500000,
                                                             .model = "m",
                                                             .reason = "",
                                                             .phase = REPLICA_READY,
@@ -430,6 +432,30 @@ static void an_exclusive_model_is_renewed_one_after_the_other(void **state)
     }
 }
 
+/* Half a CPU, by its counter. */
+static void the_planner_is_told_what_each_replica_uses(void **state)
+{
+    struct brain *brain = brain_new(1);
+    AUTO(snapshot) struct snapshot *s = NULL;
+    struct snapshot_moment moment = { 0 };
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    desk_put(&d, DESK_POOL);
+    desk_put(&d, DESK_MODEL("m", ""));
+    run_rack(&d, brain, NULL, 200);
+    moment.now_ms = d.now_ms;
+    moment.wall_ms = d.wall_ms;
+    s = snapshot_build(d.core->cluster, &moment);
+    assert_int_equal(s->n_replicas, 1);
+    assert_true(s->replicas[0].cpu_use_known);
+    assert_true(fabs(s->replicas[0].cpu_use_milli - 500) < 1e-6);
+    assert_true(s->replicas[0].cpu_use_variance < 1e-6);
+    desk_done(&d);
+    brain_free(brain);
+}
+
 static bool slo_broken(const struct desk *d)
 {
     json_t *o = controller_get(d->core, "servedmodels", "m", d->now_ms, d->wall_ms);
@@ -471,6 +497,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_replica_is_replaced),
+        cmocka_unit_test(the_planner_is_told_what_each_replica_uses),
         cmocka_unit_test(an_exclusive_model_is_renewed_one_after_the_other),
         cmocka_unit_test(a_model_is_slow_when_that_is_sure),
         cmocka_unit_test(a_restart_forgets_no_generation),
