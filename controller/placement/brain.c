@@ -14,6 +14,7 @@
 #include "controller/placement/plan_check.h"
 #include "controller/placement/plan_write.h"
 #include "controller/placement/policy.h"
+#include "controller/placement/relocation.h"
 #include "controller/placement/sizing.h"
 #include "controller/placement/survival.h"
 #include "proto/base/array.h"
@@ -258,6 +259,15 @@ static void prove(struct plan *plan)
                    e.text);
 }
 
+/* Some replica that needs devices has no place. */
+static bool lacks_devices(const struct packing *p)
+{
+    for (uint32_t m = 0; m < p->s->n_models; m++)
+        if (p->s->models[m].spec->resources.gpu_milli > 0 && p->placed[m] < p->models[m].target)
+            return true;
+    return false;
+}
+
 static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
 {
     AUTO(mem) struct outlook *o = xcalloc(1, sizeof(*o));
@@ -268,7 +278,7 @@ static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
     filling(&p);
     wanted_add(&b->wanted, plan->snapshot, plan->models);
     look_out(b, plan, o);
-    evacuation(&p, o, plan->nodes);
+    (void)relocation(&p, evacuation(&p, o, plan->nodes), lacks_devices(&p));
     wake_spares(&p);
     plan_write(plan, &p);
     packing_done(&p);

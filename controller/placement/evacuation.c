@@ -26,6 +26,7 @@ struct job {
     size_t n_chosen, cap_chosen;
     struct step *steps;
     size_t n_steps, cap_steps;
+    double stay_s; /* no node that stays is expected to be let go before */
 };
 
 static void note(struct job *j, uint32_t node, const char *text)
@@ -88,12 +89,32 @@ static void take_back(struct job *j, uint32_t node)
     }
 }
 
-static bool empty_node(struct job *j, uint32_t node)
+static int hardest_first(const void *a, const void *b, void *packing)
+{
+    const struct packing *p = packing;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    const struct served_model *s = p->seats[x].spec, *t = p->seats[y].spec;
+
+    if (s->resources.gpu_milli != t->resources.gpu_milli)
+        return s->resources.gpu_milli > t->resources.gpu_milli ? -1 : 1;
+    if (s->resources.cpu_milli != t->resources.cpu_milli)
+        return s->resources.cpu_milli > t->resources.cpu_milli ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+/* *ret_overload_w: what more overloads cost on the nodes that take its replicas. */
+static bool empty_node(struct job *j, uint32_t node, double *ret_overload_w)
 {
     struct packing *p = j->p;
+    uint32_t n = p->first[node + 1] - p->first[node];
+    AUTO(mem) uint32_t *leaving = xcalloc(n + 1, sizeof(*leaving));
 
-    for (uint32_t k = p->first[node]; k < p->first[node + 1]; k++) {
-        uint32_t replica = p->by_node[k], to = NO_INDEX;
+    for (uint32_t k = 0; k < n; k++)
+        leaving[k] = p->by_node[p->first[node] + k];
+    qsort_r(leaving, n, sizeof(*leaving), hardest_first, p);
+    *ret_overload_w = 0;
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t replica = leaving[k], to = NO_INDEX;
         struct seat was = p->seats[replica];
         uint64_t mask;
 
@@ -105,6 +126,9 @@ static bool empty_node(struct job *j, uint32_t node)
             take_back(j, node);
             return false;
         }
+        *ret_overload_w +=
+            OVERLOAD_IDLES * p->s->nodes[to].curve.watts[0] *
+            load_added_chance(&p->load, &p->s->nodes[to], to, &p->load.replica[replica], 1);
         packing_move(p, replica, to, mask);
         *ARRAY_ADD(j, steps) = (struct step){ node, replica, was.node, was.mask };
     }
@@ -141,6 +165,13 @@ static bool pays_by_weight(const struct job *j, uint32_t node)
     return false;
 }
 
+/* How long a node that is needed by what is to come stays awake. Not needed, yet not let go: it may
+ * be any moment. */
+static void stays_until_unneeded(struct job *j, const struct outlook_need *rest)
+{
+    j->stay_s = fmin(j->stay_s, outlook_needed_s(j->o, rest));
+}
+
 static void try_node(struct job *j, uint32_t node)
 {
     struct packing *p = j->p;
@@ -148,11 +179,13 @@ static void try_node(struct job *j, uint32_t node)
     struct plan_node *out = &j->nodes[node];
     const char *against = why_not(j, node);
     struct outlook_need rest = without(&j->room, n);
-    double break_even_s = node_curve_break_even_s(&n->curve);
+    double break_even_s = node_curve_break_even_s(&n->curve), overload_w;
     uint32_t moved = p->held[node];
 
     if (against) {
         note(j, node, against);
+        if (j->awake_left[n->pool] > 0)
+            stays_until_unneeded(j, &rest);
         return;
     }
     out->off_s = outlook_off_s(j->o, &rest);
@@ -163,14 +196,27 @@ static void try_node(struct job *j, uint32_t node)
             "awake: expected to be needed within %.0f s, sleep pays from %.0f s (%.0f J at "
             "stake)",
             out->off_s, break_even_s * HYSTERESIS, out->joules_at_stake);
+        stays_until_unneeded(j, &rest);
         return;
     }
-    if (!pays_by_weight(j, node))
+    if (!pays_by_weight(j, node)) {
+        stays_until_unneeded(j, &rest);
         return;
-    if (p->steps > p->max_steps || !empty_node(j, node)) {
+    }
+    if (p->steps > p->max_steps || !empty_node(j, node, &overload_w)) {
         note(j, node,
              p->steps > p->max_steps ? "awake: the search budget was used up"
                                      : "awake: its replicas find no room elsewhere");
+        stays_until_unneeded(j, &rest);
+        return;
+    }
+    out->joules_at_stake -= overload_w * out->off_s;
+    if (out->joules_at_stake <= 0) {
+        take_back(j, node);
+        (void)snprintf(out->why, sizeof(out->why),
+                       "awake: without it the others would be short of CPU too often (%.0f J at "
+                       "stake)",
+                       out->joules_at_stake);
         return;
     }
     p->closed[node] = true;
@@ -191,15 +237,15 @@ static void try_node(struct job *j, uint32_t node)
 
 struct candidate {
     uint32_t node, moves;
-    double saved_w;
+    double saved_w; /* a move; in all where there are none */
 };
 
 static int compare_candidates(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
 
-    if (x->moves != y->moves)
-        return x->moves < y->moves ? -1 : 1;
+    if ((x->moves == 0) != (y->moves == 0))
+        return x->moves == 0 ? -1 : 1;
     if (x->saved_w != y->saved_w)
         return x->saved_w > y->saved_w ? -1 : 1;
     return x->node > y->node ? -1 : x->node < y->node;
@@ -246,8 +292,9 @@ static uint32_t list_candidates(struct job *j, struct candidate *out)
             (void)snprintf(j->nodes[n].why, sizeof(j->nodes[n].why), "awake: %.120s",
                            node->why_not_asleep);
         else
-            out[n_out++] =
-                (struct candidate){ n, p->held[n], node->curve.watts[0] - node->curve.standby_w };
+            out[n_out++] = (struct candidate){ n, p->held[n],
+                                               (node->curve.watts[0] - node->curve.standby_w) /
+                                                   (p->held[n] > 0 ? p->held[n] : 1) };
     }
     return n_out;
 }
@@ -268,9 +315,9 @@ static void keep_survivable(struct job *j)
     }
 }
 
-void evacuation(struct packing *p, const struct outlook *o, struct plan_node *nodes)
+double evacuation(struct packing *p, const struct outlook *o, struct plan_node *nodes)
 {
-    struct job j = { .p = p, .o = o, .nodes = nodes };
+    struct job j = { .p = p, .o = o, .nodes = nodes, .stay_s = INFINITY };
     AUTO(mem) struct candidate *list = xcalloc(p->s->n_nodes + 1, sizeof(*list));
     uint32_t n;
 
@@ -286,4 +333,5 @@ void evacuation(struct packing *p, const struct outlook *o, struct plan_node *no
     free(j.sleeps_left);
     free(j.chosen);
     free(j.steps);
+    return j.stay_s;
 }

@@ -218,6 +218,24 @@ static bool pick_share(const struct mix *m, const struct room *r, const struct s
     return best < INFINITY;
 }
 
+double mix_lost(const struct mix *m, const struct room *r, const struct snap_node *n,
+                const struct served_model *spec, uint64_t mask)
+{
+    int64_t milli = spec->resources.gpu_milli > 0 ? spec->resources.gpu_milli : 0;
+    double worth = 0, after = 0;
+
+    for (uint32_t g = 0; g < n->n_gpus && g < DEVICES_MAX; g++) {
+        struct room_gpu left = r->gpus[g];
+
+        worth += worth_of(m, &left);
+        if (mask >> g & 1)
+            left.milli -= milli < MIX_WHOLE ? milli : MIX_WHOLE;
+        after += worth_of(m, &left);
+    }
+    return worth - after + stranded(m, after, (double)(r->cpu_milli - spec->resources.cpu_milli)) -
+           stranded(m, worth, (double)r->cpu_milli);
+}
+
 static double scarcity(const struct mix *m, const struct snap_node *n, uint64_t mask)
 {
     const struct mix_scarcity *k =

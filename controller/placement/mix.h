@@ -37,6 +37,11 @@ void mix_done(struct mix *m);
 /* Devices of the node that are still of use: what they are worth less what lacks CPU. */
 double mix_left(const struct mix *m, const struct room *r, const struct snap_node *n);
 
+/* Devices of the node that are lost to the others when a replica takes those of the mask: what they
+ * were worth, and what will lack CPU. `r` is the room without it. */
+double mix_lost(const struct mix *m, const struct room *r, const struct snap_node *n,
+                const struct served_model *spec, uint64_t mask);
+
 /* What the best devices of the node cost, in devices (may be below 0: it fills a gap). `empty`: it
  * has nothing yet. False: no room. */
 bool mix_cost(const struct mix *m, const struct room *r, const struct snap_node *n,

@@ -122,3 +122,18 @@ double outlook_off_s(const struct outlook *o, const struct outlook_need *room)
         ahead_s = fmax(ahead_s, past_s);
     return fmin(ahead_s, unwanted_s(o, room));
 }
+
+double outlook_needed_s(const struct outlook *o, const struct outlook_need *room)
+{
+    uint32_t ahead = 0, past = 0;
+
+    while (ahead < o->n_ahead && !suffices(room, &o->ahead[ahead]))
+        ahead++;
+    if (ahead < o->n_ahead)
+        return ahead * o->step_s;
+    if (o->forecast)
+        return o->n_ahead > 0 ? INFINITY : 0;
+    while (past < o->n_past && !suffices(room, &o->past[past]))
+        past++;
+    return past * o->step_s;
+}

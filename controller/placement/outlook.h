@@ -47,4 +47,8 @@ void wanted_add(struct wanted *w, const struct snapshot *s, const struct plan_mo
  * twice what is least, whatever comes (rent or buy: Karlin, Manasse, McGeoch and Owicki 1994). */
 double outlook_off_s(const struct outlook *o, const struct outlook_need *room);
 
+/* Seconds for which `room` will not do: by the forecast; without one as long as it has not done
+ * until now. 0: it does already. INFINITY: as far as the forecast reaches. */
+double outlook_needed_s(const struct outlook *o, const struct outlook_need *room);
+
 #endif

@@ -196,6 +196,10 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
         room_take(&p->after[r->node], &s->nodes[r->node], spec, r->gpu_mask);
         count_seat(p, r->model, r->node, 1);
     }
+    load_init(&p->load, s);
+    for (uint32_t i = 0; i < s->n_replicas; i++)
+        if (p->seats[i].node != NO_INDEX)
+            load_shift(&p->load, p->seats[i].node, &p->load.replica[i], 1);
     packing_learn(p);
 }
 
@@ -208,6 +212,7 @@ void packing_done(struct packing *p)
 
     for (size_t i = 0; i < ARRAY_LEN(owned); i++)
         free(owned[i]);
+    load_done(&p->load);
     mix_done(&p->mix);
     tally_done(&p->on_node);
     tally_done(&p->on_domain);
@@ -252,6 +257,7 @@ void packing_leave(struct packing *p, uint32_t replica)
     const struct snap_node *n = &p->s->nodes[seat->node];
 
     room_give(&p->after[seat->node], n, seat->spec, seat->mask);
+    load_shift(&p->load, seat->node, &p->load.replica[replica], -1);
     count_seat(p, seat->model, seat->node, -1);
     if (came(p, replica)) {
         room_give(&p->peak[seat->node], n, seat->spec, seat->mask);
@@ -275,6 +281,7 @@ static void take_seat(struct packing *p, uint32_t replica, uint32_t node, uint64
                        renew ? packing_spec(p, seat->model) : snapshot_replica_spec(p->s, replica),
                        renew };
     room_take(&p->after[node], n, seat->spec, mask);
+    load_shift(&p->load, node, &p->load.replica[replica], 1);
     count_seat(p, seat->model, node, 1);
     if (came(p, replica)) {
         room_take(&p->peak[node], n, seat->spec, mask);
@@ -298,14 +305,38 @@ void packing_renew(struct packing *p, uint32_t replica, uint32_t node, uint64_t 
     take_seat(p, replica, node, mask, true);
 }
 
+static void take_fresh(struct packing *p, const struct seat *seat)
+{
+    const struct snap_node *n = &p->s->nodes[seat->node];
+
+    room_take(&p->peak[seat->node], n, seat->spec, seat->mask);
+    room_take(&p->after[seat->node], n, seat->spec, seat->mask);
+    load_shift(&p->load, seat->node, &p->load.model[seat->model], 1);
+    count_seat(p, seat->model, seat->node, 1);
+    p->received[seat->node]++;
+    recount_left(p, seat->node);
+}
+
 void packing_start_on(struct packing *p, uint32_t model, uint32_t node, uint64_t mask)
 {
-    const struct snap_node *n = &p->s->nodes[node];
+    struct seat *seat = ARRAY_ADD(p, fresh);
 
-    *ARRAY_ADD(p, fresh) = (struct seat){ model, node, mask, packing_spec(p, model), false };
-    room_take(&p->peak[node], n, packing_spec(p, model), mask);
-    room_take(&p->after[node], n, packing_spec(p, model), mask);
-    count_seat(p, model, node, 1);
-    p->received[node]++;
-    recount_left(p, node);
+    *seat = (struct seat){ model, node, mask, packing_spec(p, model), false };
+    take_fresh(p, seat);
+}
+
+void packing_restart(struct packing *p, size_t fresh, uint32_t node, uint64_t mask)
+{
+    struct seat *seat = &p->fresh[fresh];
+    const struct snap_node *n = &p->s->nodes[seat->node];
+
+    room_give(&p->peak[seat->node], n, seat->spec, seat->mask);
+    room_give(&p->after[seat->node], n, seat->spec, seat->mask);
+    load_shift(&p->load, seat->node, &p->load.model[seat->model], -1);
+    count_seat(p, seat->model, seat->node, -1);
+    p->received[seat->node]--;
+    recount_left(p, seat->node);
+    seat->node = node;
+    seat->mask = mask;
+    take_fresh(p, seat);
 }

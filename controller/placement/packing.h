@@ -6,6 +6,7 @@
 #ifndef HUDDLE_PACKING_H
 #define HUDDLE_PACKING_H
 
+#include "controller/placement/load.h"
 #include "controller/placement/mix.h"
 #include "controller/placement/plan.h"
 #include "controller/placement/room.h"
@@ -42,6 +43,7 @@ struct packing {
     const char *
         *renewal_waits; /* per model: why no outdated replica gets a new one; NULL: it does */
     struct tally on_node, on_domain;
+    struct load load;                 /* what is really used: of all seats after */
     struct mix mix;                   /* of the models' targets */
     double *left;                     /* per node in use: its devices that are still of use */
     bool plain_hosts;                 /* some host has no device */
@@ -64,6 +66,11 @@ bool packing_counts(const struct snap_replica *r);
 uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_t but,
                       bool busy_only, uint64_t *ret_mask);
 
+/* How bad the node would be for one more replica of the model, less is better: about 8 for an empty
+ * node. False: no room, or not allowed there. */
+bool packing_score(const struct packing *p, uint32_t model, uint32_t node, double *ret_score,
+                   uint64_t *ret_mask);
+
 /* Starts one more replica of the model on the best node, opened if need be; false: no room. */
 bool packing_place(struct packing *p, uint32_t model);
 
@@ -72,6 +79,9 @@ void packing_learn(struct packing *p);
 
 /* Starts a new replica of the model on that node; false: no room or not allowed there. */
 bool packing_start(struct packing *p, uint32_t model, uint32_t node);
+
+/* Starts a new replica elsewhere than was found before. The room must be there. */
+void packing_restart(struct packing *p, size_t fresh, uint32_t node, uint64_t mask);
 
 /* Moves a present replica to another node, or back (to its own node). The room must be there. */
 void packing_move(struct packing *p, uint32_t replica, uint32_t node, uint64_t mask);

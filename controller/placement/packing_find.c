@@ -3,6 +3,8 @@
 
 #include "controller/placement/packing_private.h"
 
+#define EMPTY_NODE 8 /* what an empty one scores: the unit of what else is priced */
+
 static bool admits(const struct packing *p, uint32_t model, uint32_t node)
 {
     const struct served_model *spec = packing_spec(p, model);
@@ -28,7 +30,7 @@ static bool device_score(const struct packing *p, uint32_t model, uint32_t node,
     if (!mix_cost(&p->mix, &p->peak[node], &p->s->nodes[node], spec, p->held[node] == 0, &cost,
                   ret_mask))
         return false;
-    *ret_score = 40 * cost; /* an empty node about 8, as one without devices */
+    *ret_score = 5 * EMPTY_NODE * cost; /* an empty node costs about a fifth of a device */
     if (spec->resources.gpu_milli <= 0 && p->plain_hosts)
         *ret_score += 16; /* devices are left to those that need them */
     return true;
@@ -50,18 +52,20 @@ static bool plain_score(const struct packing *p, uint32_t model, uint32_t node, 
     if (n->memory_bytes > 0)
         sum += (double)(r->memory_bytes - spec->resources.memory_bytes) / (double)n->memory_bytes;
     if (p->held[node] == 0)
-        sum += 8;
+        sum += EMPTY_NODE;
     *ret_score = sum;
     return true;
 }
 
-/* Lower is better: fitting, few of the model in the domain, frugal, soon there. False: no room. */
-static bool score(const struct packing *p, uint32_t model, uint32_t node, double *ret_score,
-                  uint64_t *ret_mask)
+/* Fitting, few of the model in the domain, frugal, soon there, not likely to be overloaded. */
+bool packing_score(const struct packing *p, uint32_t model, uint32_t node, double *ret_score,
+                   uint64_t *ret_mask)
 {
     const struct snap_node *n = &p->s->nodes[node];
     double sum;
 
+    if (!admits(p, model, node))
+        return false;
     if (n->n_gpus > 0 ? !device_score(p, model, node, &sum, ret_mask)
                       : !plain_score(p, model, node, &sum, ret_mask))
         return false;
@@ -71,6 +75,8 @@ static bool score(const struct packing *p, uint32_t model, uint32_t node, double
         sum += n->curve.boot_p99_s / 60;
     if (packing_spreads(p, model))
         sum += 64 * (double)tally_get(&p->on_domain, model, packing_domain(p, model, node));
+    sum += EMPTY_NODE * OVERLOAD_IDLES *
+           load_added_chance(&p->load, n, node, &p->load.model[model], 1);
     *ret_score = sum;
     return true;
 }
@@ -88,7 +94,7 @@ uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_
         if (p->host[i] != kind || p->closed[i] || i == but || (busy_only && p->held[i] == 0))
             continue;
         p->steps++;
-        if (!admits(p, model, i) || !score(p, model, i, &here, &mask))
+        if (!packing_score(p, model, i, &here, &mask))
             continue;
         if (here < best_score) {
             best_score = here;
@@ -115,7 +121,7 @@ bool packing_start(struct packing *p, uint32_t model, uint32_t node)
     double unused;
     uint64_t mask;
 
-    if (!admits(p, model, node) || !score(p, model, node, &unused, &mask))
+    if (!packing_score(p, model, node, &unused, &mask))
         return false;
     packing_start_on(p, model, node, mask);
     return true;

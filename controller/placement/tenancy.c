@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "controller/placement/overload.h"
 #include "controller/placement/tenancy_private.h"
 #include "proto/base/array.h"
 
@@ -11,10 +12,8 @@
 #define AGGREGATE_GAIN 0.24 /* the sum of all is smooth, and followed */
 #define SQUARES_DECAY 0.98
 #define PRIOR_WEIGHT 10.0
-#define FIRST_SPREAD 0.05   /* of variance over size^2, by share of the size: before it is seen */
-#define FIRST_SHARE 0.1     /* of its size that one may use of which little is known */
-#define SHARED_SPREAD 0.009 /* of the mean: what all tenants have in common */
-#define TAIL 2.1            /* of the logistic that stands for the normal's upper tail */
+#define FIRST_SPREAD 0.05 /* of variance over size^2, by share of the size: before it is seen */
+#define FIRST_SHARE 0.1   /* of its size that one may use of which little is known */
 
 const struct tenancy_prices tenancy_prices_default = {
     .move_j = 10000,
@@ -139,10 +138,5 @@ void tenancy_observe(struct tenancy *t, const struct tenant *tenants)
 
 double tenancy_risk_j(const struct tenancy *t, uint32_t host, double mean, double variance)
 {
-    double shared = SHARED_SPREAD * mean, spread = sqrt(fmax(0, variance) + shared * shared), z;
-
-    if (mean <= 0)
-        return 0;
-    z = (t->hosts[host].capacity - mean) / fmax(spread, 1e-9);
-    return t->prices.overload_j / (1 + exp(fmin(TAIL * z, 700)));
+    return t->prices.overload_j * overload_chance(t->hosts[host].capacity, mean, variance);
 }

@@ -54,6 +54,19 @@ static void random_world(struct world *w, uint64_t seed)
     }
 }
 
+/* What it uses, up to half more than it declares, more or less steadily; some are not measured. */
+static void measure(struct world *w, uint32_t replica)
+{
+    struct random r = random_stream(w->version, replica, 5, 6);
+    struct snap_replica *x = &w->replicas[replica];
+    double declared = (double)w->specs[x->model].resources.cpu_milli;
+    double spread = 0.3 * declared * random_unit(&r);
+
+    x->cpu_use_known = random_below(&r, 4) > 0;
+    x->cpu_use_milli = 1.5 * declared * random_unit(&r);
+    x->cpu_use_variance = spread * spread;
+}
+
 /* Lets the world do at once what the plan says. */
 static void obey(struct world *w, const struct plan *p)
 {
@@ -88,6 +101,7 @@ static void obey(struct world *w, const struct plan *p)
     w->n_replicas = 0;
     for (uint32_t i = 0; i < n; i++) {
         world_run(w, kept[i].model, kept[i].node, kept[i].gpu_mask, REPLICA_READY);
+        measure(w, i);
     }
 }
 
@@ -141,6 +155,12 @@ static void plans_of_random_clusters_are_proven(void **state)
 struct loop_result {
     int breaches, night_least, day_most;
     double joules;
+    uint32_t moves;
+};
+
+struct variant {
+    bool measured; /* agents tell what replicas use */
+    double bend;   /* of the curves: u to this power; 0: straight, and joules by the state alone */
 };
 
 struct life { /* what the world remembers beside the snapshot */
@@ -233,7 +253,43 @@ static void advance(struct world *w, struct life *life)
     }
 }
 
-static struct loop_result run_days(enum policy_strategy strategy, int days)
+/* A replica uses one CPU of the two that it declares, more or less. */
+static double use_milli(const struct world *w, const struct life *life, uint32_t replica)
+{
+    struct random r = random_stream((uint64_t)w->step - (uint64_t)life->age[replica],
+                                    w->replicas[replica].model, (uint64_t)w->step, 1);
+
+    return 1000 + 200 * (random_unit(&r) - 0.5);
+}
+
+static void tell_use(struct world *w, const struct life *life)
+{
+    for (uint32_t i = 0; i < w->n_replicas; i++) {
+        struct snap_replica *x = &w->replicas[i];
+
+        x->since_ms = (w->step - life->age[i]) * 1000;
+        x->cpu_use_known = x->phase == REPLICA_READY;
+        x->cpu_use_milli = use_milli(w, life, i);
+        x->cpu_use_variance = 60 * 60;
+    }
+}
+
+static double joules_of_step(const struct world *w, const struct life *life, uint32_t node,
+                             double bend)
+{
+    double used = 0;
+
+    if (w->nodes[node].state == NODE_ASLEEP)
+        return 5;
+    if (bend <= 0)
+        return 120;
+    for (uint32_t i = 0; i < w->n_replicas; i++)
+        used += w->replicas[i].node == node ? use_milli(w, life, i) : 0;
+    return node_curve_watts(&w->nodes[node].curve, used / (double)w->nodes[node].cpu_milli);
+}
+
+static struct loop_result run_days(enum policy_strategy strategy, int days,
+                                   const struct variant *variant)
 {
     struct world *w = xmalloc(sizeof(*w));
     struct life *life = xcalloc(1, sizeof(*life));
@@ -242,6 +298,10 @@ static struct loop_result run_days(enum policy_strategy strategy, int days)
 
     world_init(w, 8, 3);
     w->policy_spec.strategy = strategy;
+    for (uint32_t n = 0; n < w->n_nodes && variant->bend > 0; n++)
+        for (uint32_t k = 0; k < CURVE_POINTS; k++)
+            w->nodes[n].curve.watts[k] =
+                100 + 100 * pow((double)k / (CURVE_POINTS - 1), variant->bend);
     w->models[0].demand = w->models[1].demand = w->models[2].demand = 4;
     for (; w->step < days * DAY;) {
         struct plan *p;
@@ -254,12 +314,15 @@ static struct loop_result run_days(enum policy_strategy strategy, int days)
         }
         w->step++;
         advance(w, life);
+        if (variant->measured)
+            tell_use(w, life);
         p = world_plan(w, b);
+        result.moves += p->moves;
         for (uint32_t m = 0; w->step > (days - 1) * DAY && m < w->n_models; m++)
             result.breaches += w->models[m].ready * w->models[m].capacity < w->models[m].demand;
         for (uint32_t n = 0; n < w->n_nodes; n++) {
             awake += w->nodes[n].state != NODE_ASLEEP;
-            result.joules += w->nodes[n].state == NODE_ASLEEP ? 5 : 120;
+            result.joules += joules_of_step(w, life, n, variant->bend);
         }
         if (w->step > (days - 1) * DAY) {
             result.night_least = awake < result.night_least ? awake : result.night_least;
@@ -276,8 +339,9 @@ static struct loop_result run_days(enum policy_strategy strategy, int days)
 
 static void a_day_is_followed(void **state)
 {
-    struct loop_result predictive = run_days(STRATEGY_PREDICTIVE, 4);
-    struct loop_result demand = run_days(STRATEGY_DEMAND, 4);
+    const struct variant plain = { 0 };
+    struct loop_result predictive = run_days(STRATEGY_PREDICTIVE, 4, &plain);
+    struct loop_result demand = run_days(STRATEGY_DEMAND, 4, &plain);
     struct loop_result *both[] = { &predictive, &demand };
 
     (void)state;
@@ -289,6 +353,27 @@ static void a_day_is_followed(void **state)
     assert_int_equal(predictive.breaches, 0);
     assert_true(predictive.breaches <= demand.breaches);
     assert_true(predictive.night_least <= 4 && predictive.day_most >= 7);
+}
+
+/* What replicas use is told, and it fluctuates: whatever the curve, no model falls short, and
+ * energy with all moves paid for is no more than without knowing. */
+static void measured_use_costs_nothing_in_a_day(void **state)
+{
+    static const double bends[] = { 2.5, 1, 0.5 };
+    const double move_j = 10; /* the world's */
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bends); i++) {
+        const struct variant unknown = { false, bends[i] }, told = { true, bends[i] };
+        struct loop_result without = run_days(STRATEGY_PREDICTIVE, 4, &unknown);
+        struct loop_result with = run_days(STRATEGY_PREDICTIVE, 4, &told);
+
+        print_message("bend %.1f: %.0f J and %u moves without, %.0f J and %u moves with\n",
+                      bends[i], without.joules, without.moves, with.joules, with.moves);
+        assert_int_equal(with.breaches, 0);
+        assert_true(with.joules + move_j * with.moves <= without.joules + move_j * without.moves);
+        assert_true(with.moves <= without.moves + 3);
+    }
 }
 
 static void equal_input_gives_equal_plans(void **state)
@@ -450,6 +535,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans_of_random_clusters_are_proven),
         cmocka_unit_test(a_day_is_followed),
+        cmocka_unit_test(measured_use_costs_nothing_in_a_day),
         cmocka_unit_test(equal_input_gives_equal_plans),
         cmocka_unit_test(paused_or_warming_up_takes_nothing_away),
         cmocka_unit_test(no_more_are_woken_than_may_be_awake),
