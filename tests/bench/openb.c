@@ -7,8 +7,10 @@
  * by packing_place(), which knows of the arrivals so far and nothing else: its mix is learned again
  * every 20 arrivals up to 400, then every 200. Printed: share of GPU capacity allocated after all
  * arrivals and at 90 %, and waste at every tenth (GPUs of active nodes over those allocated, less
- * one). Best fit and FGD run beside on the same arrivals and are the gate: within .3 of what FGD's
- * authors published. Nothing is overfilled: each seed is counted again. */
+ * one), beside a bound that no placement of the same pods can be below. "With moves" is the same
+ * with the planner's improvement at each tenth (openb_moves.h). Best fit and FGD run beside on the
+ * same arrivals and are the gate: within .3 of what FGD's authors published. Nothing is overfilled:
+ * each seed is counted again. */
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -21,6 +23,7 @@
 #include "controller/placement/packing.h"
 #include "proto/base/array.h"
 #include "tests/bench/openb_fgd.h"
+#include "tests/bench/openb_moves.h"
 #include "tests/bench/openb_peers.h"
 #include "tests/bench/openb_trace.h"
 
@@ -29,6 +32,8 @@
 
 struct course { /* of one policy; means over seeds once divided */
     double allocated[TENTHS + 1], waste[TENTHS + 1]; /* share of capacity at k tenths of arrivals */
+    double bound[TENTHS + 1];                        /* of the waste, of what was allocated */
+    double moves[TENTHS + 1];
     double final, us;
 };
 
@@ -119,8 +124,8 @@ static double cpu_us(void)
 /* --- one run ------------------------------------------------------------------------------------
  */
 
-enum policy { POLICY_HUDDLE, POLICY_BEST_FIT, POLICY_FGD, POLICIES };
-static const char *const policy_names[POLICIES] = { "huddle", "BestFit", "FGD" };
+enum policy { POLICY_HUDDLE, POLICY_MOVES, POLICY_BEST_FIT, POLICY_FGD, POLICIES };
+static const char *const policy_names[POLICIES] = { "huddle", "with moves", "BestFit", "FGD" };
 
 struct run {
     const struct arena *a;
@@ -129,6 +134,8 @@ struct run {
     struct fgd *fgd;        /* FGD's */
     struct room_gpu *gpus;
     bool *active;
+    struct moved *moved; /* huddle with moves */
+    size_t pods, passed; /* arrived; and at the last pass */
     double allocated, asked, active_gpus;
 };
 
@@ -140,8 +147,10 @@ static void run_init(struct run *r, const struct arena *a, enum policy policy)
     *r = (struct run){ .a = a, .active = xcalloc(t->n_nodes + 1, sizeof(*r->active)) };
     for (size_t k = 0; k < t->n_pods; k++)
         a->models[k].target = 0;
-    if (policy == POLICY_HUDDLE) {
+    if (policy == POLICY_HUDDLE || policy == POLICY_MOVES) {
         packing_init(&r->packing, &a->snapshot, a->models, UINT64_MAX);
+        if (policy == POLICY_MOVES)
+            r->moved = moved_new(&a->snapshot);
         return;
     }
     r->rooms = xcalloc(t->n_nodes + 1, sizeof(*r->rooms));
@@ -157,6 +166,7 @@ static void run_done(struct run *r)
 {
     if (!r->rooms)
         packing_done(&r->packing);
+    moved_free(r->moved);
     fgd_free(r->fgd);
     free(r->rooms);
     free(r->gpus);
@@ -184,10 +194,28 @@ static uint32_t arrive(struct run *r, uint32_t kind, size_t so_far)
     return packing_place(p, kind) ? p->fresh[p->n_fresh - 1].node : NO_INDEX;
 }
 
-static void note(const struct run *r, struct course *c, int tenth)
+/* The planner's own pass over what stands, moving at most a twentieth of what arrived since. */
+static uint32_t improve(struct run *r)
+{
+    uint32_t moves = moved_improve(r->moved, &r->packing, (int64_t)(r->pods - r->passed) / 20);
+
+    r->passed = r->pods;
+    r->active_gpus = 0;
+    for (size_t n = 0; n < r->a->trace->n_nodes; n++) {
+        r->active[n] = r->packing.held[n] > 0;
+        r->active_gpus += r->active[n] ? 1000.0 * r->a->trace->nodes[n].n_gpus : 0;
+    }
+    return moves;
+}
+
+static void note(struct run *r, struct course *c, int tenth)
 {
     double capacity = (double)r->a->trace->gpu_milli;
 
+    if (r->moved)
+        c->moves[tenth] += improve(r);
+    if (!r->rooms)
+        c->bound[tenth] += 1000 * openb_bound(&r->packing) / r->allocated - 1;
     c->allocated[tenth] += r->allocated / capacity;
     c->waste[tenth] += r->allocated > 0 ? r->active_gpus / r->allocated - 1 : 0;
 }
@@ -201,7 +229,9 @@ static bool overfilled(const struct run *r)
     AUTO(mem) int64_t *memory = xcalloc(t->n_nodes + 1, sizeof(*memory));
     AUTO(mem) int64_t *gpu = xcalloc(64 * t->n_nodes + 1, sizeof(*gpu));
 
-    ARRAY_FOREACH(seat, p, fresh) {
+    for (size_t i = 0; i < p->s->n_replicas + p->n_fresh; i++) {
+        const struct seat *seat =
+            i < p->s->n_replicas ? &p->seats[i] : &p->fresh[i - p->s->n_replicas];
         const struct pod *pod = &t->pods[seat->model];
         uint32_t devices = (uint32_t)__builtin_popcountll(seat->mask);
 
@@ -238,6 +268,7 @@ static int run_seed(const struct arena *a, uint64_t seed, enum policy policy, st
         const struct pod *pod = &t->pods[kinds[i]];
         uint32_t node = arrive(&r, kinds[i], i);
 
+        r.pods++;
         r.asked += (double)pod->gpu_milli;
         if (node != NO_INDEX) {
             r.allocated += (double)pod->gpu_milli;
@@ -249,7 +280,7 @@ static int run_seed(const struct arena *a, uint64_t seed, enum policy policy, st
     }
     c->final += r.allocated / (double)t->gpu_milli;
     c->us += (cpu_us() - begin) / (double)n;
-    if (policy == POLICY_HUDDLE && overfilled(&r))
+    if (!r.rooms && overfilled(&r))
         result = err_set(e, -EPROTO, "a node is overfull at seed %llu", (unsigned long long)seed);
     run_done(&r);
     free(kinds);
@@ -261,6 +292,8 @@ static void divide(struct course *c, double n)
     for (int k = 0; k <= TENTHS; k++) {
         c->allocated[k] /= n;
         c->waste[k] /= n;
+        c->bound[k] /= n;
+        c->moves[k] /= n;
     }
     c->final /= n;
     c->us /= n;
@@ -277,6 +310,13 @@ static void print_cell(double value)
         (void)printf(" %7.2f", value);
 }
 
+static void print_tenths(const char *name, const double *values, double factor)
+{
+    (void)printf("\n  %-16s", name);
+    for (int k = 1; k <= 9; k++)
+        (void)printf(" %6.2f", factor * values[k]);
+}
+
 static bool as_published(const struct course *c, const struct published *p)
 {
     return fabs(100 * c[POLICY_BEST_FIT].final - p->best_fit) <= 0.3 &&
@@ -291,27 +331,29 @@ static void print_table(const char *pods, const struct trace *t, const struct co
     (void)printf(
         "\n%s: %zu pods of %zu kinds, %zu nodes (%u without devices left out), %.0f GPUs\n", pods,
         t->n_list, t->n_pods, t->n_nodes, t->left_out, (double)t->gpu_milli / 1000);
-    (void)printf("%-18s %7s %7s %7s | %7s %7s %7s %7s %7s\n", "allocated, %", "huddle", "BestFit",
-                 "FGD", "BestFit", "DotProd", "Packing", "Random", "FGD");
-    (void)printf("%-18s", "after 130 %");
+    (void)printf("%-14s", "allocated, %");
     for (int i = 0; i < POLICIES; i++)
-        print_cell(100 * c[i].final);
+        (void)printf(" %10s", policy_names[i]);
+    (void)printf(" | %7s %7s %7s %7s %7s\n", "BestFit", "DotProd", "Packing", "Random", "FGD");
+    (void)printf("%-14s", "after 130 %");
+    for (int i = 0; i < POLICIES; i++)
+        (void)printf(" %10.2f", 100 * c[i].final);
     (void)fputs(" |", stdout);
     for (size_t i = 0; i < ARRAY_LEN(cells); i++)
         print_cell(cells[i]);
-    (void)printf("  (right of the bar: published)\n%-18s", "at 90 %");
+    (void)printf("  (right of the bar: published)\n%-14s", "at 90 %");
     for (int i = 0; i < POLICIES; i++)
-        print_cell(100 * c[i].allocated[9]);
+        (void)printf(" %10.2f", 100 * c[i].allocated[9]);
     (void)printf("\n%-18s", "waste, % at");
     for (int k = 1; k <= 9; k++)
         (void)printf(" %4d %%", 10 * k);
-    for (int i = 0; i < POLICIES; i++) {
-        (void)printf("\n  %-16s", policy_names[i]);
-        for (int k = 1; k <= 9; k++)
-            (void)printf(" %6.2f", 100 * c[i].waste[k]);
-    }
-    (void)printf("\nCPU per arrival: huddle %.0f us, BestFit %.0f us, FGD %.0f us\n",
-                 c[POLICY_HUDDLE].us, c[POLICY_BEST_FIT].us, c[POLICY_FGD].us);
+    for (int i = 0; i < POLICIES; i++)
+        print_tenths(policy_names[i], c[i].waste, 100);
+    print_tenths("bound", c[POLICY_HUDDLE].bound, 100);
+    print_tenths("moves", c[POLICY_MOVES].moves, 1);
+    (void)printf("\nCPU per arrival, us:");
+    for (int i = 0; i < POLICIES; i++)
+        (void)printf(" %s %.0f%s", policy_names[i], c[i].us, i + 1 < POLICIES ? "," : "\n");
     if (!isnan(p->best_fit))
         (void)printf("gate: BestFit and FGD within .3 of published: %s\n",
                      as_published(c, p) ? "passed" : "FAILED");
@@ -319,14 +361,18 @@ static void print_table(const char *pods, const struct trace *t, const struct co
 
 static json_t *course_json(const struct course *c)
 {
-    json_t *allocated = json_array(), *waste = json_array();
+    json_t *allocated = json_array(), *waste = json_array(), *bound = json_array(),
+           *moves = json_array();
 
     for (int k = 1; k <= TENTHS; k++) {
         json_array_append_new(allocated, json_real(100 * c->allocated[k]));
         json_array_append_new(waste, json_real(100 * c->waste[k]));
+        json_array_append_new(bound, json_real(100 * c->bound[k]));
+        json_array_append_new(moves, json_real(c->moves[k]));
     }
-    return json_pack("{s:f, s:o, s:o, s:f}", "allocatedPercent", 100 * c->final,
+    return json_pack("{s:f, s:o, s:o, s:o, s:o, s:f}", "allocatedPercent", 100 * c->final,
                      "allocatedPercentByTenth", allocated, "wastePercentByTenth", waste,
+                     "wasteBoundPercentByTenth", bound, "movesByTenth", moves,
                      "cpuMicrosecondsPerArrival", c->us);
 }
 
@@ -337,8 +383,9 @@ static json_t *number_or_null(double value)
 
 static json_t *list_json(const char *pods, const struct course *c, const struct published *p)
 {
-    return json_pack("{s:s, s:o, s:o, s:o, s:{s:o, s:o}}", "pods", pods, "huddle",
-                     course_json(&c[POLICY_HUDDLE]), "bestFit", course_json(&c[POLICY_BEST_FIT]),
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:{s:o, s:o}}", "pods", pods, "huddle",
+                     course_json(&c[POLICY_HUDDLE]), "huddleWithMoves",
+                     course_json(&c[POLICY_MOVES]), "bestFit", course_json(&c[POLICY_BEST_FIT]),
                      "fgd", course_json(&c[POLICY_FGD]), "published", "bestFit",
                      number_or_null(p->best_fit), "fgd", number_or_null(p->fgd));
 }
