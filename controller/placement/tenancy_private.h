@@ -39,6 +39,42 @@ struct tenancy {
     uint64_t steps;
 };
 
+#define TENANCY_TOGETHER 3u /* tenants that leave an overloaded host together */
+
+struct tenancy_group { /* tenants that would go together */
+    uint32_t tenant[TENANCY_TOGETHER], n;
+    double mean, variance, use, move_s;
+};
+
+/* In the plan: without a trace (to be taken back), or for good: the target is in violation while it
+ * comes. */
+void tenancy_move_to(struct tenancy *t, uint32_t i, uint32_t host);
+void tenancy_commit(struct tenancy *t, uint32_t i, uint32_t host);
+bool tenancy_may_move(const struct tenancy *t, uint32_t i);
+
+/* Those of a host that may move are written to t->list; returns how many. */
+uint32_t tenancy_tenants_of(struct tenancy *t, uint32_t host);
+int tenancy_larger_first(const void *a, const void *b, void *tenancy); /* for qsort_r */
+
+void tenancy_group_add(const struct tenancy *t, struct tenancy_group *g, uint32_t i);
+
+/* Of the moves and of the target over so many steps; INFINITY: no room there. */
+double tenancy_target_j(const struct tenancy *t, const struct tenancy_group *g, uint32_t to,
+                        double steps);
+
+/* Of the host that they leave: below 0. */
+double tenancy_source_j(const struct tenancy *t, const struct tenancy_group *g, uint32_t from,
+                        double steps);
+
+/* The cheapest target; of empty hosts only the first is looked at. */
+double tenancy_best_target(const struct tenancy *t, const struct tenancy_group *g, uint32_t from,
+                           double steps, bool empty_too, uint32_t *ret_to);
+
+/* Of the host as it is in the plan: its expected overloads, a step; its idling, for as long as an
+ * emptied one stays empty. */
+double tenancy_host_risk_j(const struct tenancy *t, uint32_t host);
+double tenancy_idle_j(const struct tenancy *t, uint32_t host);
+
 /* Expected cost of overloads of a host with these sums, a step. */
 double tenancy_risk_j(const struct tenancy *t, uint32_t host, double mean, double variance);
 
