@@ -1,7 +1,9 @@
 /* bench/planetlab: consolidation of machines whose demand fluctuates, in the field's arena.
  *
  *     planetlab [-o table|json] [--keep-idle] [--references] FOLDER ...
+ *     planetlab --choose [--keep-idle] FOLDER ...
  *
+ * --choose judges the prices on days on which they were not chosen (planetlab_choice.h).
  * --keep-idle is the variant in which machines that ask for nothing live on. huddle is its planner
  * of tenants whose use fluctuates (tenancy.h), with its default prices.
  *
@@ -20,6 +22,7 @@
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 #include "tests/bench/planetlab_arena.h"
+#include "tests/bench/planetlab_choice.h"
 #include "tests/bench/planetlab_huddle.h"
 
 struct row {
@@ -30,7 +33,7 @@ struct row {
 };
 
 struct bench {
-    bool json, keep_idle, references;
+    bool json, keep_idle, references, choose;
     struct row *rows;
     size_t n_rows, cap_rows;
 };
@@ -263,6 +266,7 @@ int main(int argc, char **argv)
 {
     static const struct option long_options[] = { { "keep-idle", no_argument, NULL, 'k' },
                                                   { "references", no_argument, NULL, 'r' },
+                                                  { "choose", no_argument, NULL, 'c' },
                                                   { 0 } };
     struct bench b = { 0 };
     struct err e = ERR_INIT;
@@ -272,13 +276,15 @@ int main(int argc, char **argv)
     while ((c = getopt_long(argc, argv, "o:", long_options, NULL)) != -1) {
         b.keep_idle = b.keep_idle || c == 'k';
         b.references = b.references || c == 'r';
+        b.choose = b.choose || c == 'c';
         if (c == 'o' && strcmp(optarg, "json") == 0)
             b.json = true;
         else if (c == '?' || (c == 'o' && strcmp(optarg, "table") != 0))
             usage = true;
     }
-    if (usage || optind >= argc) {
-        (void)fputs("usage: planetlab [-o table|json] [--keep-idle] [--references] FOLDER ...\n",
+    if (usage || optind >= argc || (b.choose && (b.json || b.references))) {
+        (void)fputs("usage: planetlab [-o table|json] [--keep-idle] [--references | --choose] "
+                    "FOLDER ...\n",
                     stderr);
         return 2;
     }
@@ -287,13 +293,15 @@ int main(int argc, char **argv)
 
         while (length > 1 && argv[i][length - 1] == '/')
             argv[i][--length] = 0;
-        r = run_day(&b, argv[i], &e);
+        r = b.choose ? 0 : run_day(&b, argv[i], &e);
     }
+    if (r == 0 && b.choose)
+        r = planetlab_choice(argv + optind, (size_t)(argc - optind), b.keep_idle, &e);
     if (r < 0)
         (void)fprintf(stderr, "planetlab: %s\n", e.text);
     else if (b.json)
         print_json(&b);
-    else
+    else if (!b.choose)
         print_table(&b);
     for (size_t i = 0; i < b.n_rows; i++)
         r = b.rows[i].gate < 0 ? -1 : r;

@@ -62,7 +62,8 @@ static bool start(void *state, struct pl_arena *a, uint32_t *ret_host)
     for (uint32_t h = 0; h < PL_HOSTS; h++)
         p->hosts[h] = (struct tenancy_host){ a->hosts[h].total_mips, a->hosts[h].watts[0], h % 2 };
     p->tenants = xcalloc(a->n_vms + 1, sizeof(*p->tenants));
-    p->tenancy = tenancy_new(p->hosts, PL_HOSTS, a->n_vms, PL_STEP_S, &tenancy_prices_default);
+    p->tenancy = tenancy_new(p->hosts, PL_HOSTS, a->n_vms, PL_STEP_S,
+                             p->prices ? p->prices : &tenancy_prices_default);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "tests/bench/planetlab_arena.h"
 
 struct pl_huddle {
+    const struct tenancy_prices *prices; /* NULL: the default ones */
     struct tenancy *tenancy;
     struct tenancy_host hosts[PL_HOSTS];
     struct tenant *tenants;
