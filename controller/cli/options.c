@@ -142,8 +142,9 @@ static const struct option OPTIONS[N_OPTIONS] = {
                       "-f (a PowerPolicy takes the place of the pool's), side by side",
                       NULL },
     [OPT_FORMAT_PAGE] = { 'o', "format", "FORMAT", false,
-                          "table, json or yaml; default by the ending of --output, or table",
-                          "table json yaml" },
+                          "table, json, yaml or html (one page with plots); default by the ending "
+                          "of --output, or table",
+                          "table json yaml html" },
 };
 
 const struct option *option_of(enum option_id id)

@@ -86,18 +86,18 @@ static void time_label(struct strbuf *out, int64_t wall_ms, int64_t step_ms)
  */
 
 /* Means of `n` values in at most POINTS_MAX buckets; a bucket of unknown values is unknown. */
-static size_t reduce(const struct plot_line *l, double *out)
+static size_t reduce(const double *y, size_t of, double *out)
 {
-    size_t n = l->n < POINTS_MAX ? l->n : POINTS_MAX;
+    size_t n = of < POINTS_MAX ? of : POINTS_MAX;
 
     for (size_t i = 0; i < n; i++) {
-        size_t from = i * l->n / n, to = (i + 1) * l->n / n, known = 0;
+        size_t from = i * of / n, to = (i + 1) * of / n, known = 0;
         double sum = 0;
 
         for (size_t k = from; k < to; k++) {
-            if (!isfinite(l->y[k]))
+            if (!isfinite(y[k]))
                 continue;
-            sum += l->y[k];
+            sum += y[k];
             known++;
         }
         out[i] = known ? sum / (double)known : NAN;
@@ -187,12 +187,40 @@ static void draw_runs(struct strbuf *out, const struct frame *f, const double *y
     }
 }
 
+/* Between two lines, where both are known. */
+static void draw_band(struct strbuf *out, const struct plot_line *l, const struct frame *f,
+                      size_t colour)
+{
+    double high[POINTS_MAX], low[POINTS_MAX];
+    size_t n = reduce(l->y, l->n, high);
+    double scale = f->columns / (double)n;
+
+    (void)reduce(l->low, l->n, low);
+    strbuf_printf(out, "<path class=\"area c%zu\" d=\"", colour % PLOT_COLOURS);
+    for (size_t from = 0, to; from < n; from = to) {
+        while (from < n && !isfinite(high[from] + low[from]))
+            from++;
+        for (to = from; to < n && isfinite(high[to] + low[to]); to++)
+            strbuf_printf(out, "%s%.1f %.1f", to == from ? "M" : "L",
+                          x_of(f, ((double)to + 0.5) * scale), y_of(f, high[to]));
+        for (size_t i = to; i-- > from;)
+            strbuf_printf(out, "L%.1f %.1f", x_of(f, ((double)i + 0.5) * scale), y_of(f, low[i]));
+        if (to > from)
+            strbuf_puts(out, "Z");
+    }
+    strbuf_puts(out, "\"/>");
+}
+
 static void draw_line(struct strbuf *out, const struct plot_line *l, const struct frame *f,
                       size_t colour)
 {
     double y[POINTS_MAX];
-    size_t n = reduce(l, y);
+    size_t n = reduce(l->y, l->n, y);
 
+    if (l->low) {
+        draw_band(out, l, f, colour);
+        return;
+    }
     if (l->filled) {
         strbuf_printf(out, "<path class=\"area c%zu\" d=\"", colour % PLOT_COLOURS);
         draw_runs(out, f, y, n, true);
@@ -207,17 +235,19 @@ static void begin(struct strbuf *out, const char *title, double height)
 {
     strbuf_puts(out, "<h2>");
     xml_text(out, title);
-    strbuf_printf(out, "</h2>\n<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"", WIDTH,
-                  height);
+    strbuf_printf(
+        out, "</h2>\n<div class=\"plot\"><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"",
+        WIDTH, height);
     xml_text(out, title);
     strbuf_puts(out, "\">");
 }
 
 static void legend(struct strbuf *out, const char *name, size_t colour)
 {
-    strbuf_printf(out, "<span class=\"key c%zu\">&#9632;</span> ", colour % PLOT_COLOURS);
+    strbuf_printf(out, "<span class=\"item\"><span class=\"key c%zu\">&#9632;</span> ",
+                  colour % PLOT_COLOURS);
     xml_text(out, name);
-    strbuf_puts(out, " &nbsp; ");
+    strbuf_puts(out, "</span> &nbsp; ");
 }
 
 static void end(struct strbuf *out, const char *unit)
@@ -235,7 +265,7 @@ void plot_lines(struct strbuf *out, const struct plot *p)
     draw_grid(out, p, &f);
     for (size_t i = 0; i < p->n_lines; i++)
         draw_line(out, &p->lines[i], &f, i);
-    strbuf_puts(out, "</svg>\n<p class=\"legend\">");
+    strbuf_puts(out, "</svg></div>\n<p class=\"legend\">");
     for (size_t i = 0; i < p->n_lines; i++)
         legend(out, p->lines[i].name, i);
     end(out, p->unit);
@@ -312,7 +342,7 @@ void plot_bars(struct strbuf *out, const char *title, const char *unit,
     begin(out, title, BAR_HEIGHT * (double)n + 4);
     for (size_t i = 0; i < n; i++)
         draw_bar(out, &bars[i], BAR_HEIGHT * (double)i, top, unit);
-    strbuf_puts(out, "</svg>\n");
+    strbuf_puts(out, "</svg></div>\n");
     if (!part_names) /* each bar has its unit */
         return;
     strbuf_puts(out, "<p class=\"legend\">");

@@ -16,7 +16,8 @@ struct plot_line {
     const char *name;
     const double *y;
     size_t n;
-    bool filled; /* the area below */
+    bool filled;       /* the area below */
+    const double *low; /* no line, but a band from here up to y; NULL: a line */
 };
 
 struct plot {

@@ -5,6 +5,7 @@
 
 #include "controller/cli/human.h"
 #include "controller/cli/look.h"
+#include "controller/cli/page.h"
 #include "controller/cli/plot.h"
 #include "controller/cli/report.h"
 #include "proto/base/array.h"
@@ -12,27 +13,6 @@
 #define BARS_MAX 40
 #define ROWS_MAX 1000
 #define MODELS_MAX 6 /* lines that an eye can tell apart */
-
-static const char STYLE[] =
-    ":root{--ink:#1d2733;--soft:#5b6875;--grid:#dde3ea;--back:#fff;--note:#f4f6f8}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#dfe6ee;--soft:#93a1b0;--grid:#2c3743;"
-    "--back:#141b22;--note:#1c252e}}"
-    "body{font:15px/1.45 system-ui,sans-serif;max-width:900px;margin:2em auto;padding:0 1em;"
-    "color:var(--ink);background:var(--back)}h1{font-size:1.5em;margin-bottom:0}"
-    "h2{font-size:1.05em;margin:1.6em 0 .3em}svg{width:100%;font:11px system-ui,sans-serif}"
-    ".grid{stroke:var(--grid);fill:none}.line{fill:none;stroke-width:1.6}.area{opacity:.15;"
-    "stroke:none}text{fill:var(--soft)}table{border-collapse:collapse;width:100%}"
-    "td,th{padding:.25em .6em;border-bottom:1px solid var(--grid);text-align:left}"
-    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.legend,.when{color:var(--soft);"
-    "margin:.1em 0}summary{font-weight:600;margin:1.4em 0 .3em;"
-    "cursor:pointer}"
-    ".note{background:var(--note);padding:.6em .9em}.key{font-size:1.2em}"
-    ".line.c0{stroke:#0b6e99}.line.c1{stroke:#d1495b}.line.c2{stroke:#66a182}.line.c3{stroke:#"
-    "edae49}"
-    ".line.c4{stroke:#8a6fc9}.line.c5{stroke:#7a8793}.fill.c0,.area.c0{fill:#0b6e99}"
-    ".fill.c1,.area.c1{fill:#d1495b}.area.c2{fill:#66a182}.key.c0{color:#0b6e99}"
-    ".key.c1{color:#d1495b}.key.c2{color:#66a182}.key.c3{color:#edae49}.key.c4{color:#8a6fc9}"
-    ".key.c5{color:#7a8793}";
 
 /* --- tables ------------------------------------------------------------------------------------
  */
@@ -189,20 +169,6 @@ static void lists(struct strbuf *out, const json_t *report)
 /* --- plots -------------------------------------------------------------------------------------
  */
 
-/* The values of a series; null is NAN. The caller frees. */
-static double *values_of(const json_t *array)
-{
-    size_t n = json_array_size(array);
-    double *y = xcalloc(n + 1, sizeof(*y));
-
-    for (size_t i = 0; i < n; i++) {
-        const json_t *v = json_array_get(array, i);
-
-        y[i] = json_is_number(v) ? json_number_value(v) : NAN;
-    }
-    return y;
-}
-
 struct curves { /* what one plot shows */
     struct plot_line lines[MODELS_MAX];
     size_t n;
@@ -212,7 +178,7 @@ static void add_curve(struct curves *c, const char *name, const json_t *array, b
 {
     if (c->n < MODELS_MAX && json_array_size(array))
         c->lines[c->n++] =
-            (struct plot_line){ name, values_of(array), json_array_size(array), filled };
+            (struct plot_line){ name, page_values(array), json_array_size(array), filled, NULL };
 }
 
 static void draw_curves(struct strbuf *out, const json_t *report, const char *title,
@@ -296,12 +262,8 @@ void report_html(struct strbuf *out, const json_t *report, const char *made)
     const char *from = look_text(report, "from"), *to = look_text(report, "to");
     json_t *notes = report_notes(report);
 
-    strbuf_printf(out,
-                  "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                  "<meta name=\"viewport\" content=\"width=device-width\">\n"
-                  "<title>huddle: energy report</title>\n<style>%s</style>\n<h1>Energy "
-                  "report</h1>\n<p class=\"when\">",
-                  STYLE);
+    page_begin(out, "Energy report");
+    strbuf_puts(out, "<p class=\"when\">");
     xml_text(out, from ? from : "?");
     strbuf_puts(out, " to ");
     xml_text(out, to ? to : "?");
@@ -316,8 +278,6 @@ void report_html(struct strbuf *out, const json_t *report, const char *made)
     bars(out, look(report, "models"), "Energy by model", "dynamicJ", "idleJ", PARTS);
     bars(out, look(report, "nodes"), "Energy by node", "usedJ", NULL, NULL);
     lists(out, report);
-    strbuf_puts(out, "<p class=\"when\">Made ");
-    xml_text(out, made);
-    strbuf_puts(out, " by huddlectl " HUDDLE_VERSION ".</p>\n</html>\n");
+    page_end(out, made);
     json_decref(notes);
 }

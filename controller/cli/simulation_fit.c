@@ -95,6 +95,27 @@ static int fit_model(struct manifest *const *list, size_t n_list, const struct s
     return 0;
 }
 
+/* What no policy may serve would count for all of them, and for the bound against it. */
+static int check_most(const struct rack_load *load, uint32_t m, struct err *e)
+{
+    const struct rack_model *model = &load->model[m];
+    double peak = 0;
+    int64_t needed;
+
+    for (size_t t = 0; t < load->n_steps; t++)
+        peak = fmax(peak, load->rate[m * load->n_steps + t]);
+    needed = (int64_t)rack_ceil(peak / model->capacity);
+    if (needed <= model->spec->replicas.max)
+        return 0;
+    return err_set(
+        e, -EINVAL,
+        "ServedModel \"%.60s\": its demand needs %lld replicas at its peak (%.3g of %.3g "
+        "each), replicas.max is %lld: raise it, as with --set "
+        "model/%.60s.replicas.max=%lld",
+        model->name, (long long)needed, peak, model->capacity, (long long)model->spec->replicas.max,
+        model->name, (long long)(2 * needed));
+}
+
 static int fit_watts(const struct power_pool *pool, const struct simulation_node *n,
                      struct rack_hardware *hw, struct err *e)
 {
@@ -182,7 +203,8 @@ int simulation_fit(struct manifest *const *list, size_t n_list, const struct sim
                                      .pool = &pool->pool,
                                      .policy = policy ? &policy->policy : NULL };
     for (uint32_t m = 0; m < ret->load.n_models; m++)
-        if (fit_model(list, n_list, n, history->unit[m], &ret->load.model[m], &shares[m], e) < 0)
+        if (fit_model(list, n_list, n, history->unit[m], &ret->load.model[m], &shares[m], e) < 0 ||
+            check_most(&ret->load, m, e) < 0)
             return -EINVAL;
     while (slots < SLOTS_MOST && !all_whole(shares, ret->load.n_models, slots))
         slots++;

@@ -17,7 +17,7 @@
 #define RANGE_USUAL_MS INT64_C(604800000)
 #define QUERY_STEP_MS INT64_C(60000)
 
-static const char *const FORMATS[] = { "table", "json", "yaml" };
+static const char *const FORMATS[] = { "table", "json", "yaml", "html" };
 
 /* --- values -------------------------------------------------------------------------------------
  */
@@ -205,7 +205,7 @@ static int choose_format(const struct cli *c, struct simulation_request *q, stru
         if (strcmp(FORMATS[i], asked ? asked : dot ? dot + 1 : "") == 0)
             q->format = FORMATS[i];
     if (asked && strcmp(asked, q->format) != 0)
-        return err_set(e, -EINVAL, "unknown format \"%.40s\"; there are table, json, yaml", asked);
+        return err_set(e, -EINVAL, "unknown format \"%.40s\"; there are table, json, yaml, html", asked);
     return 0;
 }
 

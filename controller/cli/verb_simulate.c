@@ -210,6 +210,8 @@ static int show(const struct cli *c, const struct simulation_request *q, const j
 
     if (*q->format == 't')
         simulation_table(&out, result, c->colour && !q->file);
+    else if (*q->format == 'h')
+        simulation_html(&out, result, NULL); /* the same seed, the same bytes */
     else
         (*q->format == 'j' ? write_json : write_yaml)(&out, result);
     if (q->file && write_file(q->file, &out, &e) < 0)

@@ -265,3 +265,29 @@ def test_public_traces_are_read(run: Run) -> None:
     )
     assert log.returncode == 0, log.stderr
     assert json.loads(log.stdout)["from"].startswith("2023-11-16T18:1")
+
+
+def test_the_page_stands_for_itself(run: Run, tmp_path: pathlib.Path) -> None:
+    words = [*FILES[:-2], "--carbon", "380", "--boot-failures", "20%"]
+    for name in ("a.html", "b.html"):
+        done = run(*words, "--output", name)
+        assert done.returncode == 0 and done.stdout == "", done.stderr
+    page = (tmp_path / "a.html").read_text()
+    assert page == (tmp_path / "b.html").read_text()  # the same seed, the same bytes
+    assert page.startswith("<!doctype html>") and page.endswith("</html>\n")
+    assert not re.search(r"<script|<link|<img|@import|url\(|https?:", page)
+    titles = re.findall(r"<h2>(.*?)</h2>", page)
+    assert titles[:4] == [
+        "Awake nodes, against the least possible",
+        "Power",
+        "Forecast and demand: embed",
+        "Forecast and demand: chat",
+    ]
+    assert titles[4] == "huddle's worst hour, and the one before"
+    assert len(re.findall(r'<path class="line c', page)) >= 4 + 4 + 2 + 2 + 4
+    assert len(re.findall(r'<path class="area c0" d="M[^"]+Z"', page)) >= 5  # fans are closed
+    assert "nan" not in page and "inf" not in page
+    assert ">EUR<" in page and ">kgCO2<" in page and ">failed boots<" in page
+    result = rows(run(*words, "-o", "json"))
+    saved = f"{100 * result['predictive']['saved']:.1f}%"
+    assert f"<b>{saved}</b>" in page

@@ -47,7 +47,7 @@ static void marks_are_round(void **state)
 static void a_missing_value_is_a_gap(void **state)
 {
     static const double Y[] = { 1, 2, NAN, 4, 5, NAN, 7 };
-    const struct plot_line line = { "a<b", Y, 7, true };
+    const struct plot_line line = { "a<b", Y, 7, true, NULL };
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
     const char *path;
 
@@ -67,7 +67,7 @@ static void a_missing_value_is_a_gap(void **state)
 static void long_lines_are_reduced_to_means(void **state)
 {
     static double y[86000];
-    const struct plot_line line = { "x", y, 86000, false };
+    const struct plot_line line = { "x", y, 86000, false, NULL };
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
 
     (void)state;
@@ -82,7 +82,7 @@ static void long_lines_are_reduced_to_means(void **state)
 static void nothing_known_is_an_empty_plot(void **state)
 {
     static const double Y[] = { NAN, INFINITY, NAN };
-    const struct plot_line line = { "x", Y, 3, true };
+    const struct plot_line line = { "x", Y, 3, true, NULL };
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
 
     (void)state;
