@@ -9,7 +9,7 @@
 #include "proto/base/strbuf.h"
 #include "proto/base/yaml.h"
 
-#define NAME_DEFAULT "default"
+#define NAME_DEFAULT "huddle-default"
 #define EXPECTED "expected KIND.FIELD=VALUE or KIND/NAME.FIELD=VALUE, like policy.quantile=0.99"
 
 struct setting {
@@ -153,6 +153,17 @@ static int make_policy(struct manifest_files *f, struct err *e)
         }
     *ARRAY_ADD(f, manifests) = m; /* NOLINT(bugprone-sizeof-expression): an array of pointers */
     return 0;
+}
+
+int setting_need_policy(struct manifest_files *f, struct err *e)
+{
+    for (size_t i = 0; i < f->n_manifests; i++)
+        for (size_t k = 0; k < f->n_manifests; k++)
+            if (f->manifests[i]->kind == KIND_POWER_POOL &&
+                f->manifests[k]->kind == KIND_POWER_POLICY &&
+                strcmp(f->manifests[i]->pool.policy, f->manifests[k]->meta.name) == 0)
+                return 0;
+    return make_policy(f, e);
 }
 
 int setting_apply(const char *text, struct manifest_files *f, struct err *e)

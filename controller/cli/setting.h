@@ -9,6 +9,9 @@
  * refusals. A policy that no file declares is made, and is the pool's from then on. */
 int setting_apply(const char *text, struct manifest_files *f, struct err *e);
 
+/* A policy with all defaults is made, and is the pools', unless one that a pool names is there. */
+int setting_need_policy(struct manifest_files *f, struct err *e);
+
 /* The objects of `with` take the place of those of the same kind and name, or stand beside them;
  * the only PowerPolicy of `with` takes that of all PowerPolicies, whatever its name is. Empties
  * `with`. */

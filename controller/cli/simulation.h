@@ -15,7 +15,7 @@ struct simulation_rack { /* as fitted; lent to a comparison */
     double load_s[SIMULATION_SAMPLES]; /* lent to hw */
     struct rack_load load;             /* the history's, complete */
     const struct power_pool *pool;
-    const struct power_policy *policy; /* NULL: the defaults */
+    const struct power_policy *policy;
 };
 
 /* Fits the history's models to nodes: a replica takes the share of a node of the resource of which
@@ -27,6 +27,9 @@ struct simulation_rack { /* as fitted; lent to a comparison */
 int simulation_fit(struct manifest *const *list, size_t n_list, const struct simulation_node *n,
                    const struct simulation_chance *chance, uint32_t nodes,
                    const struct history *history, struct simulation_rack *ret, struct err *e);
+
+/* Times before are no dates, but seconds since some beginning: windows have no meaning then. */
+#define SIMULATION_DATES_S 31536000.0
 
 struct simulation_rates {
     double price_per_kwh, carbon_g_per_kwh; /* NAN: not given */

@@ -205,7 +205,8 @@ static int choose_format(const struct cli *c, struct simulation_request *q, stru
         if (strcmp(FORMATS[i], asked ? asked : dot ? dot + 1 : "") == 0)
             q->format = FORMATS[i];
     if (asked && strcmp(asked, q->format) != 0)
-        return err_set(e, -EINVAL, "unknown format \"%.40s\"; there are table, json, yaml, html", asked);
+        return err_set(e, -EINVAL, "unknown format \"%.40s\"; there are table, json, yaml, html",
+                       asked);
     return 0;
 }
 

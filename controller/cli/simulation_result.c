@@ -9,7 +9,6 @@
 #include "proto/base/clock.h"
 
 #define JOULES_PER_KWH 3.6e6
-#define DATES_S 31536000.0 /* times before are no dates, but seconds since some beginning */
 
 /* --- JSON ---------------------------------------------------------------------------------------
  */
@@ -138,7 +137,7 @@ json_t *simulation_json(const struct simulation_variant *v, size_t n, double sta
     json_t *out = n == 1 ? variant_json(v) : json_object(), *all;
     char from[CLOCK_TEXT_MAX];
 
-    if (start_s >= DATES_S) { /* else they count from nothing */
+    if (start_s >= SIMULATION_DATES_S) { /* else they count from nothing */
         clock_format((int64_t)(start_s * 1000), from);
         json_object_set_new(out, "from", json_string(from));
     }

@@ -12,6 +12,7 @@
 #include "controller/cli/setting.h"
 #include "controller/cli/simulation_request.h"
 #include "controller/cli/writer.h"
+#include "controller/cli/zones.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 
@@ -75,6 +76,7 @@ struct variant {
     const char *file; /* of --compare; NULL: what -f says alone */
     struct manifest_files files;
     struct simulation_rack rack;
+    struct zones zones; /* of its policy's windows */
     struct comparison result;
     const struct comparison *shared;
 };
@@ -97,7 +99,7 @@ static int declare(const struct cli *c, struct variant *v, struct err *e)
         setting_replace(&v->files, &own);
     for (size_t i = 0; r == 0 && i < c->options.given[OPT_SET].n_values; i++)
         r = setting_apply(settings[i], &v->files, e);
-    return r;
+    return r < 0 ? r : setting_need_policy(&v->files, e);
 }
 
 struct telling { /* how far all variants are */
@@ -118,7 +120,8 @@ static void tell_run(void *data, size_t done, size_t all, const char *what)
 }
 
 /* The other policies know of no PowerPolicy: where racks are alike, one run of them is enough. */
-static void run(const struct simulation_request *q, struct variant *v, const struct variant *first)
+static void run(const struct simulation_request *q, const struct history *h, struct variant *v,
+                const struct variant *first)
 {
     struct telling telling = { .name = v->file ? base_of(v->file) : NULL };
     struct comparison_of of = { .hw = &v->rack.hw,
@@ -126,6 +129,8 @@ static void run(const struct simulation_request *q, struct variant *v, const str
                                 .pool = v->rack.pool,
                                 .policy = v->rack.policy,
                                 .seed = (uint64_t)q->seed,
+                                .start_s = h->start_s,
+                                .zones = h->start_s >= SIMULATION_DATES_S ? v->zones.zones : NULL,
                                 .told = tell_run,
                                 .data = &telling };
 
@@ -164,11 +169,13 @@ static int run_all(const struct cli *c, const struct simulation_request *q, cons
         if (r == 0)
             r = simulation_fit(v[i].files.manifests, v[i].files.n_manifests, &q->node, &q->chance,
                                (uint32_t)q->nodes, h, &v[i].rack, e);
+        if (r == 0)
+            r = zones_read(v[i].rack.policy, &v[i].zones, e);
         if (r < 0)
             return v[i].file ? err_prefix(e, r, "%s", v[i].file) : r;
     }
     for (size_t i = 0; i < n; i++)
-        run(q, &v[i], &v[0]);
+        run(q, h, &v[i], &v[0]);
     return 0;
 }
 
@@ -251,6 +258,7 @@ int verb_simulate(struct cli *c)
     json_decref(result);
     for (size_t i = 0; i < n; i++) {
         comparison_done(&v[i].result);
+        zones_done(&v[i].zones);
         manifest_files_done(&v[i].files);
     }
     return code;

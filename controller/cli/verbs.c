@@ -92,7 +92,11 @@ static const struct verb VERBS[] = {
       "model), \"time_ms,cpus,...\" (huddle-agent --record: busy CPUs, a replica's capacity is its "
       "cpu), \"TIMESTAMP,...\" (a line a request), numbers alone (a client of ServeGen), or { "
       "(what "
-      "Prometheus' /api/v1/query_range answers). Needs no server of huddle's; the same seed gives "
+      "Prometheus' /api/v1/query_range answers). huddle's own forecasts, sizing, packing, checks "
+      "and "
+      "life cycle of nodes run on virtual time, within the policy's budgets and, where times are "
+      "dates, windows; its dryRun and paused are not looked at. Needs no server of huddle's; the "
+      "same seed gives "
       "the same bytes.",
       "# a table of one's own: requests/s of each model\n"
       "huddlectl simulate --history november.csv -f rack.yaml --nodes 20 \\\n"

@@ -42,8 +42,13 @@ static void run(const struct comparison_of *of, enum compared c, rack_policy *ac
 
 static void run_planned(const struct comparison_of *of, struct comparison *out)
 {
-    struct planned *p = planned_new(of->hw, of->load, of->policy, of->pool, of->seed,
-                                    &out->chronicle[COMPARED_PREDICTIVE]);
+    struct planned_setting set = { .policy = of->policy,
+                                   .pool = of->pool,
+                                   .seed = of->seed,
+                                   .start_s = of->start_s,
+                                   .zones = of->zones,
+                                   .chronicle = &out->chronicle[COMPARED_PREDICTIVE] };
+    struct planned *p = planned_new(of->hw, of->load, &set);
 
     run(of, COMPARED_PREDICTIVE, planned_act, p, out);
     planned_free(p);

@@ -18,7 +18,9 @@ struct comparison_of { /* borrowed */
     const struct power_policy *policy; /* NULL: the defaults */
     const struct power_pool *pool;     /* NULL: one awake and one spare */
     uint64_t seed;
-    bool planned_only; /* the rest is as in a comparison that was made before */
+    double start_s;            /* wall time of the first step */
+    struct zone *const *zones; /* of the policy's windows; NULL: they are always open */
+    bool planned_only;         /* the rest is as in a comparison that was made before */
     /* Told now and then how far it is; may be NULL. */
     void (*told)(void *data, size_t done, size_t all, const char *what);
     void *data;

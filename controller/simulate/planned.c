@@ -4,6 +4,7 @@
 
 #include "controller/placement/packing.h"
 #include "controller/placement/policy.h"
+#include "controller/reconcile/window.h"
 #include "controller/simulate/planned_private.h"
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
@@ -18,27 +19,31 @@
  */
 
 struct planned *planned_new(const struct rack_hardware *hw, const struct rack_load *load,
-                            const struct power_policy *policy, const struct power_pool *pool,
-                            uint64_t seed, struct chronicle *chronicle)
+                            const struct planned_setting *set)
 {
     struct planned *p = xcalloc(1, sizeof(*p));
 
     p->brain = brain_new(1);
-    p->seed = seed;
-    p->chronicle = chronicle;
-    p->policy = policy ? *policy : *policy_of_pool(&(struct snapshot){ 0 }, NO_INDEX);
+    p->seed = set->seed;
+    p->chronicle = set->chronicle;
+    p->start_s = set->start_s;
+    p->zones = set->zones;
+    p->policy = set->policy ? *set->policy : *policy_of_pool(&(struct snapshot){ 0 }, NO_INDEX);
     p->policy.strategy = STRATEGY_PREDICTIVE;
+    p->policy.paused = p->policy.dry_run = false; /* asked is what it would do */
     if (p->policy.interval_ms < (int64_t)(1000 * load->step_s)) /* no plan between steps */
         p->policy.interval_ms = (int64_t)(1000 * load->step_s);
-    p->pool = pool ? *pool
-                   : (struct power_pool){ .min_awake = 1,
-                                          .spare = 1,
-                                          .cycles_per_day = CYCLES_PER_DAY,
-                                          .max_awake = -1 };
+    p->pool = set->pool ? *set->pool
+                        : (struct power_pool){ .min_awake = 1,
+                                               .spare = 1,
+                                               .cycles_per_day = CYCLES_PER_DAY,
+                                               .max_awake = -1 };
     p->snap_policy =
         (struct snap_policy){ .name = "default", .spec = &p->policy, .window_open = true };
     p->snap_pool = (struct snap_pool){ "pool", &p->pool, 0, (int64_t)(1000 * hw->boot_hi_s) };
     planned_describe(p, hw, load);
+    if (set->policy)
+        p->life = virtual_nodes_new(hw, &p->policy, &p->pool);
     return p;
 }
 
@@ -47,6 +52,7 @@ void planned_free(struct planned *p)
     if (!p)
         return;
     brain_free(p->brain);
+    virtual_nodes_free(p->life);
     free(p->specs);
     free(p->devices);
     free(p->nodes);
@@ -78,16 +84,37 @@ static void steer_nodes(struct rack *r, const struct plan *plan)
     }
 }
 
+static bool takes(const struct planned *p, const struct rack *r, uint32_t node)
+{
+    return r->node[node].power == RACK_READY && (!p->life || virtual_nodes_takes(p->life, node));
+}
+
+/* Copies that are on their way. */
+static int64_t moves_in_hand(const struct rack *r)
+{
+    int64_t n = 0;
+
+    for (uint32_t i = 0; i < r->n_replica; i++)
+        n += r->replica[i].phase == RACK_LOADING && r->replica[i].replaces != RACK_NO;
+    return n;
+}
+
 static void start_missing(struct planned *p, struct rack *r, const struct plan *plan)
 {
+    int64_t most = p->life && p->policy.budget.moves >= 0 ? p->policy.budget.moves : INT64_MAX;
+    int64_t moves = moves_in_hand(r);
+
     for (size_t k = 0; k < plan->n_placements; k++) {
         const struct plan_placement *pp = &plan->placements[k];
         uint32_t old = pp->replaces == NO_INDEX ? RACK_NO : p->number[pp->replaces], i;
 
-        if (pp->replica != NO_INDEX || r->node[pp->node].power != RACK_READY ||
+        if (pp->replica != NO_INDEX || !takes(p, r, pp->node) ||
             r->node[pp->node].free < r->load->model[pp->model].slots ||
-            (old != RACK_NO && (r->replica[old].replaced || r->replica[old].phase != RACK_SERVING)))
+            (old != RACK_NO &&
+             (r->replica[old].replaced || r->replica[old].phase != RACK_SERVING)) ||
+            (old != RACK_NO && moves >= most))
             continue;
+        moves += old != RACK_NO;
         i = rack_start(r, pp->model, pp->node, old);
         planned_make_room(p, r->n_replica);
         p->mask[i] = 0; /* what the node has free: other starts may have been put off */
@@ -148,16 +175,26 @@ void planned_act(void *policy, struct rack *r)
     AUTO(plan) struct plan *plan = NULL;
     struct err e = ERR_INIT;
 
-    planned_turn_hour(p, r);
-    shut_empty(p, r);
+    if (p->life) {
+        virtual_nodes_step(p->life, r, planned_wall_ms(p, r));
+    } else {
+        planned_turn_hour(p, r);
+        shut_empty(p, r);
+    }
     if (r->step % steps != 0)
         return;
+    p->snap_policy.window_open =
+        !p->zones ||
+        windows_open(p->policy.windows, p->zones, p->policy.n_windows, planned_wall_ms(p, r));
     s = planned_see(p, r, steps);
     if (brain_plan(p->brain, s, SEARCH_STEPS, &plan, &e) < 0)
         return; /* only for a snapshot that contradicts itself */
     brain_study(p->brain);
     tell_forecasts(p, r, plan, steps);
-    steer_nodes(r, plan);
+    if (p->life)
+        virtual_nodes_plan(p->life, plan, p->snap_policy.window_open);
+    else
+        steer_nodes(r, plan);
     start_missing(p, r, plan);
     drain_surplus(p, r, plan);
 }

@@ -1,7 +1,8 @@
 /* huddle itself on the virtual cluster: once a minute a snapshot of the rack goes to the brain (the
  * controller's own: forecasts, sizing, packing, evacuation, plan_check) and its plan is carried out
- * as reconcile does: wakes and starts at once, moves by make before break, nodes shut when empty.
- * Slots are devices. */
+ * as reconcile does: moves by make before break within the policy's budget, nodes under the
+ * controller's life cycle (virtual_nodes.h), nothing but wakes outside the policy's windows. Slots
+ * are devices. */
 #ifndef HUDDLE_SIMULATE_PLANNED_H
 #define HUDDLE_SIMULATE_PLANNED_H
 
@@ -11,11 +12,18 @@
 
 struct planned;
 
-/* `policy` NULL: the defaults; `pool` NULL: one awake node and one spare. Both are copied. `seed`:
- * of what meters err by. `chronicle` is told of forecasts; may be NULL. */
+struct planned_setting {               /* borrowed; zero is the default of each */
+    const struct power_policy *policy; /* NULL: the defaults, and nodes do at once what a plan says:
+                                          for arenas that have rules of their own */
+    const struct power_pool *pool;     /* NULL: one awake node and one spare */
+    uint64_t seed;                     /* of what meters err by */
+    double start_s;                    /* wall time of the first step */
+    struct zone *const *zones;         /* of the policy's windows, one each */
+    struct chronicle *chronicle;       /* told of forecasts */
+};
+
 struct planned *planned_new(const struct rack_hardware *hw, const struct rack_load *load,
-                            const struct power_policy *policy, const struct power_pool *pool,
-                            uint64_t seed, struct chronicle *chronicle);
+                            const struct planned_setting *set);
 void planned_free(struct planned *p);
 void planned_act(void *p, struct rack *r); /* a rack_policy */
 

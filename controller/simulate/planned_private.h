@@ -5,6 +5,7 @@
 #include "controller/placement/brain.h"
 #include "controller/simulate/chronicle.h"
 #include "controller/simulate/planned.h"
+#include "controller/simulate/virtual_nodes.h"
 
 #define NAME 16
 #define HOURS 24
@@ -31,8 +32,14 @@ struct planned {
     uint16_t (*slept)[HOURS]; /* sleeps by node and hour of the last day */
     int64_t hour;
     uint64_t version, seed;
+    struct virtual_nodes *life;  /* NULL: nodes do at once what a plan says */
+    double start_s;              /* wall time of the first step */
+    struct zone *const *zones;   /* of the policy's windows; or NULL */
     struct chronicle *chronicle; /* told of forecasts; or NULL */
 };
+
+/* Wall time of the step in hand, ms. */
+int64_t planned_wall_ms(const struct planned *p, const struct rack *r);
 
 /* What does not change: nodes, models and their specs. */
 void planned_describe(struct planned *p, const struct rack_hardware *hw,

@@ -150,6 +150,10 @@ static void see_nodes(struct planned *p, const struct rack *r)
         struct snap_node *s = &p->nodes[n];
 
         s->pool = 0;
+        if (p->life) {
+            virtual_nodes_see(p->life, r, n, planned_wall_ms(p, r), s);
+            continue;
+        }
         s->state = state_of(&r->node[n]);
         s->schedulable = s->state == NODE_AWAKE;
         s->cycles_today = slept_lately(p, n);
@@ -191,6 +195,11 @@ void planned_make_room(struct planned *p, size_t numbers)
         p->mask[i] = 0;
         (void)snprintf(p->uids[i], NAME, "r%07u", (uint32_t)i);
     }
+}
+
+int64_t planned_wall_ms(const struct planned *p, const struct rack *r)
+{
+    return (int64_t)(1000 * (p->start_s + r->load->step_s * (double)r->step));
 }
 
 /* The devices that the replicas of a node hold. */
@@ -298,7 +307,7 @@ struct snapshot *planned_see(struct planned *p, const struct rack *r, int64_t st
     *s = (struct snapshot){
         .version = ++p->version,
         .now_ms = (int64_t)(1000 * r->load->step_s * (double)r->step),
-        .wall_ms = (int64_t)(1000 * r->load->step_s * (double)r->step),
+        .wall_ms = planned_wall_ms(p, r),
         .step_ms = (int64_t)(1000 * r->load->step_s * (double)steps),
         .nodes = p->nodes,
         .models = p->models,

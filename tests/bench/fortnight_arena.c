@@ -206,7 +206,7 @@ static struct entry best_sketch(const struct rack_hardware *hw, const struct for
 static struct entry run_huddle(const struct rack_hardware *hw, const struct fortnight *f,
                                uint64_t seed)
 {
-    struct planned *p = planned_new(hw, &f->load, NULL, NULL, 0, NULL);
+    struct planned *p = planned_new(hw, &f->load, &(struct planned_setting){ 0 });
     struct entry e = run(hw, f, seed, false, planned_act, p);
 
     planned_free(p);

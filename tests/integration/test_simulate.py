@@ -291,3 +291,27 @@ def test_the_page_stands_for_itself(run: Run, tmp_path: pathlib.Path) -> None:
     result = rows(run(*words, "-o", "json"))
     saved = f"{100 * result['predictive']['saved']:.1f}%"
     assert f"<b>{saved}</b>" in page
+
+
+def test_budgets_and_windows_hold_in_virtual_time(run: Run, tmp_path: pathlib.Path) -> None:
+    base = rows(run(*FILES))["predictive"]
+    assert base["sleeps"] > 2
+    none = rows(run(*FILES, "--set", "policy.budget.sleeps=0"))["predictive"]
+    assert none["sleeps"] == 0 and none["meanAwake"] == 12
+    once = rows(run(*FILES, "--set", "pool.cyclesPerDay=0"))["predictive"]
+    assert once["sleeps"] == 0
+    dated = (tmp_path / "history.csv").read_text().splitlines()
+    start = 1_790_035_200  # 2026-09-22T00:00:00Z
+    lines = [dated[0]] + [
+        f"{start + int(line.split(',')[0])},{line.split(',', 1)[1]}" for line in dated[1:]
+    ]
+    (tmp_path / "history.csv").write_text("\n".join(lines) + "\n")
+    closed = "policy.windows=[{deny: true, days: '*', zone: Europe/Berlin}]"
+    never = rows(run(*FILES, "--set", closed))["predictive"]
+    assert never["sleeps"] == 0
+    night = "policy.windows=[{start: '22:00', end: '04:00', zone: Europe/Berlin}]"
+    some = rows(run(*FILES, "--set", night))["predictive"]
+    assert some["sleeps"] > 0 and base["meanAwake"] < some["meanAwake"] < never["meanAwake"]
+    lost = run(*FILES, "--set", "policy.windows=[{zone: Europe/Atlantis}]")
+    assert lost.returncode == 1
+    assert 'windows[0].zone: time zone "Europe/Atlantis" is not known here' in lost.stderr
