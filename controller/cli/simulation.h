@@ -14,6 +14,7 @@ struct simulation_rack { /* as fitted; lent to a comparison */
     struct rack_hardware hw;
     double load_s[SIMULATION_SAMPLES]; /* lent to hw */
     struct rack_load load;             /* the history's, complete */
+    bool plain;                        /* no model asks for GPUs */
     const struct power_pool *pool;
     const struct power_policy *policy;
 };

@@ -206,6 +206,9 @@ int simulation_fit(struct manifest *const *list, size_t n_list, const struct sim
         if (fit_model(list, n_list, n, history->unit[m], &ret->load.model[m], &shares[m], e) < 0 ||
             check_most(&ret->load, m, e) < 0)
             return -EINVAL;
+    ret->plain = true;
+    for (uint32_t m = 0; m < ret->load.n_models; m++)
+        ret->plain &= ret->load.model[m].spec->resources.gpu_milli <= 0;
     while (slots < SLOTS_MOST && !all_whole(shares, ret->load.n_models, slots))
         slots++;
     for (uint32_t m = 0; m < ret->load.n_models; m++)

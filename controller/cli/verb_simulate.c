@@ -128,6 +128,7 @@ static void run(const struct simulation_request *q, const struct history *h, str
                                 .load = &v->rack.load,
                                 .pool = v->rack.pool,
                                 .policy = v->rack.policy,
+                                .plain = v->rack.plain,
                                 .seed = (uint64_t)q->seed,
                                 .start_s = h->start_s,
                                 .zones = h->start_s >= SIMULATION_DATES_S ? v->zones.zones : NULL,

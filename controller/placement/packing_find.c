@@ -8,16 +8,19 @@
 static bool admits(const struct packing *p, uint32_t model, uint32_t node)
 {
     const struct served_model *spec = packing_spec(p, model);
+    bool crowds = p->crowd || (int64_t)p->spread_over[model] >= spec->placement.min_nodes;
     int64_t there;
 
     if (!snapshot_eligible(&p->s->models[model], node))
         return false;
+    if (crowds && spec->placement.max_per_node < 0 && spec->port <= 0)
+        return true; /* whatever is there */
     there = tally_get(&p->on_node, model, node);
     if (spec->placement.max_per_node >= 0 && there >= spec->placement.max_per_node)
         return false;
     if (spec->port > 0 && there > 0)
         return false; /* a fixed port is free once per node */
-    return there == 0 || p->crowd || (int64_t)p->spread_over[model] >= spec->placement.min_nodes;
+    return there == 0 || crowds;
 }
 
 /* On a node with devices: what the replica makes useless for the others. */

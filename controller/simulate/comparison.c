@@ -44,6 +44,7 @@ static void run_planned(const struct comparison_of *of, struct comparison *out)
 {
     struct planned_setting set = { .policy = of->policy,
                                    .pool = of->pool,
+                                   .plain = of->plain,
                                    .seed = of->seed,
                                    .start_s = of->start_s,
                                    .zones = of->zones,

@@ -18,6 +18,7 @@ struct comparison_of { /* borrowed */
     const struct power_policy *policy; /* NULL: the defaults */
     const struct power_pool *pool;     /* NULL: one awake and one spare */
     uint64_t seed;
+    bool plain;                /* no model asks for devices */
     double start_s;            /* wall time of the first step */
     struct zone *const *zones; /* of the policy's windows; NULL: they are always open */
     bool planned_only;         /* the rest is as in a comparison that was made before */

@@ -25,12 +25,13 @@ struct planned *planned_new(const struct rack_hardware *hw, const struct rack_lo
 
     p->brain = brain_new(1);
     p->seed = set->seed;
+    p->plain = set->plain;
     p->chronicle = set->chronicle;
     p->start_s = set->start_s;
     p->zones = set->zones;
     p->policy = set->policy ? *set->policy : *policy_of_pool(&(struct snapshot){ 0 }, NO_INDEX);
     p->policy.strategy = STRATEGY_PREDICTIVE;
-    p->policy.paused = p->policy.dry_run = false; /* asked is what it would do */
+    p->policy.paused = p->policy.dry_run = false;               /* asked is what it would do */
     if (p->policy.interval_ms < (int64_t)(1000 * load->step_s)) /* no plan between steps */
         p->policy.interval_ms = (int64_t)(1000 * load->step_s);
     p->pool = set->pool ? *set->pool

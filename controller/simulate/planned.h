@@ -2,7 +2,7 @@
  * controller's own: forecasts, sizing, packing, evacuation, plan_check) and its plan is carried out
  * as reconcile does: moves by make before break within the policy's budget, nodes under the
  * controller's life cycle (virtual_nodes.h), nothing but wakes outside the policy's windows. Slots
- * are devices. */
+ * are devices, or CPUs. */
 #ifndef HUDDLE_SIMULATE_PLANNED_H
 #define HUDDLE_SIMULATE_PLANNED_H
 
@@ -16,6 +16,7 @@ struct planned_setting {               /* borrowed; zero is the default of each 
     const struct power_policy *policy; /* NULL: the defaults, and nodes do at once what a plan says:
                                           for arenas that have rules of their own */
     const struct power_pool *pool;     /* NULL: one awake node and one spare */
+    bool plain;                        /* slots are CPUs: no model asks for devices */
     uint64_t seed;                     /* of what meters err by */
     double start_s;                    /* wall time of the first step */
     struct zone *const *zones;         /* of the policy's windows, one each */

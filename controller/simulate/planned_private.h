@@ -32,6 +32,7 @@ struct planned {
     uint16_t (*slept)[HOURS]; /* sleeps by node and hour of the last day */
     int64_t hour;
     uint64_t version, seed;
+    bool plain;                  /* slots are CPUs, not devices */
     struct virtual_nodes *life;  /* NULL: nodes do at once what a plan says */
     double start_s;              /* wall time of the first step */
     struct zone *const *zones;   /* of the policy's windows; or NULL */

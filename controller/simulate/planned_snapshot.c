@@ -8,6 +8,7 @@
 #include "proto/base/array.h"
 
 #define REPLICAS_MOST 100000
+#define SLOT_MILLI INT64_C(1000)
 #define HOUR_S 3600.0
 #define SLOW_INTERVALS 2 /* in a row, as the controller wants it */
 #define STREAM_METERS 4
@@ -44,33 +45,38 @@ static void describe_nodes(struct planned *p, const struct rack_hardware *hw)
                                           .state_reason = "",
                                           .why_not_asleep = "",
                                           .wake_proven = true, /* asked is what comes after */
+                                          .cpu_milli = p->plain ? SLOT_MILLI * hw->slots : 0,
                                           .gpus = p->devices,
-                                          .n_gpus = hw->slots,
+                                          .n_gpus = p->plain ? 0 : hw->slots,
                                           .curve = curve_of(hw),
                                           .watts = NAN,
                                           .utilization = NAN };
     }
 }
 
-static struct served_model usual_spec(uint32_t least, uint32_t slots)
+/* Whole devices, or CPUs. */
+static void ask_for(struct served_model *spec, bool plain, uint32_t slots)
+{
+    spec->resources.cpu_milli = plain ? SLOT_MILLI * slots : 0;
+    spec->resources.gpu_milli = plain ? 0 : SLOT_MILLI * slots;
+    spec->resources.memory_bytes = spec->resources.gpu_memory_bytes = 0;
+    spec->resources.gpu_models = (struct string_list){ 0 };
+}
+
+static struct served_model usual_spec(uint32_t least)
 {
     return (struct served_model){
         .replicas = { least, REPLICAS_MOST },
-        .resources = { .gpu_milli = 1000 * (int64_t)slots, .gpu_memory_bytes = 0 },
         .placement = { .max_per_node = -1, .min_nodes = 1 },
         .disruption = { .surge = 1, .min_available = 1 },
     };
 }
 
 /* As declared, but that all nodes are alike and a replica takes slots of them. */
-static struct served_model spec_of(const struct served_model *declared, uint32_t slots)
+static struct served_model spec_of(const struct served_model *declared)
 {
     struct served_model spec = *declared;
 
-    spec.resources.cpu_milli = spec.resources.memory_bytes = 0;
-    spec.resources.gpu_milli = 1000 * (int64_t)slots;
-    spec.resources.gpu_memory_bytes = 0;
-    spec.resources.gpu_models = (struct string_list){ 0 };
     spec.placement.node_selector = (struct string_map){ 0 };
     spec.placement.spread = NULL;
     return spec;
@@ -86,10 +92,9 @@ static void describe_models(struct planned *p, const struct rack_hardware *hw,
     p->slow = xcalloc(load->n_models, sizeof(*p->slow));
     p->observations = xcalloc(load->n_models, sizeof(*p->observations));
     for (uint32_t m = 0; m < load->n_models; m++) {
-        uint32_t slots = load->model[m].slots;
-
-        p->specs[m] = load->model[m].spec ? spec_of(load->model[m].spec, slots)
-                                          : usual_spec(load->model[m].least, slots);
+        p->specs[m] =
+            load->model[m].spec ? spec_of(load->model[m].spec) : usual_spec(load->model[m].least);
+        ask_for(&p->specs[m], p->plain, load->model[m].slots);
         p->models[m] = (struct snap_model){ .name = load->model[m].name,
                                             .spec = &p->specs[m],
                                             .demand = NAN,
@@ -215,8 +220,8 @@ static uint64_t taken(const struct planned *p, const struct rack *r, uint32_t no
 
 void planned_seat(struct planned *p, const struct rack *r, uint32_t i)
 {
-    uint64_t busy = taken(p, r, r->replica[i].node, i);
-    uint32_t left = r->load->model[r->replica[i].model].slots;
+    uint64_t busy = p->plain ? 0 : taken(p, r, r->replica[i].node, i);
+    uint32_t left = p->plain ? 0 : r->load->model[r->replica[i].model].slots;
 
     for (uint32_t g = 0; g < r->hw->slots && left > 0; g++)
         if (!(busy >> g & 1)) {
