@@ -170,6 +170,13 @@ def test_a_setting_is_refused_as_in_a_file(run: Run, setting: str, message: str)
     assert f"--set {setting}: " in done.stderr and message in done.stderr
 
 
+def test_a_model_that_may_not_grow_enough_is_named(run: Run) -> None:
+    done = run(*FILES, "--set", "model/chat.replicas.max=3")
+    assert done.returncode == 1
+    assert '"chat": its demand needs 14 replicas at its peak' in done.stderr
+    assert "--set model/chat.replicas.max=28" in done.stderr
+
+
 def test_a_policy_that_no_file_declares_is_made(run: Run, tmp_path: pathlib.Path) -> None:
     base = rows(run(*FILES, "--set", "policy.quantile=0.5"))
     parts = [part for part in NODES.split("---\n") if "PowerPolicy" not in part]
@@ -253,7 +260,7 @@ def test_public_traces_are_read(run: Run) -> None:
     if not data.is_dir():
         pytest.skip("no data")
     words = ["-f", "rack.yaml", *RACK, "--resolution", "10m", "-o", "json"]
-    capacity = ["--set", "model/chat.capacity.requestsPerSecond=50"]
+    capacity = ["--set", "model/chat.capacity.requestsPerSecond=400"]
     service = run("--history", f"chat={data}/servegen/m-small", *words, *capacity)
     assert service.returncode == 0, service.stderr
     assert json.loads(service.stdout)["days"] == pytest.approx(14, abs=0.01)
