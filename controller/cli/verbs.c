@@ -98,9 +98,9 @@ static const struct verb VERBS[] = {
       "dates, windows; its dryRun and paused are not looked at. Needs no server of huddle's; the "
       "same seed gives "
       "the same bytes.",
-      "# a table of one's own: requests/s of each model\n"
+      "# a table of one's own, requests/s of each model; what comes of it as one page with plots\n"
       "huddlectl simulate --history november.csv -f rack.yaml --nodes 20 \\\n"
-      "    --size cpu=32,memory=128Gi --watts 90,310 --price 0.28 --carbon 380\n"
+      "    --size cpu=32,memory=128Gi --watts 90,310 --price 0.28 --carbon 380 --output page.html\n"
       "# a month of vLLM from Prometheus\n"
       "huddlectl simulate --prometheus https://prometheus.example:9090 --preset vllm --start 30d "
       "\\\n"
