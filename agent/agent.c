@@ -355,10 +355,10 @@ static void to_replica(struct agent *a, const struct agent_event *e)
         replica_exited(a, r, e->exit.never_ran, e->exit.how, e->exit.tail);
         break;
     case AE_PROBE:
-        replica_probed(a, r, e->probe.ok, e->probe.why, e->probe.port_taken);
+        readiness_probed(a, r, e->probe.ok, e->probe.why, e->probe.port_taken);
         break;
     case AE_METRICS:
-        replica_scraped(a, r, e->metrics.metrics);
+        scraping_done(a, r, e->metrics.metrics);
         break;
     case AE_CONNECTIONS:
         drain_counted(a, r, e->connections.known, e->connections.n);

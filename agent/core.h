@@ -243,14 +243,27 @@ void replica_started(struct agent *a, struct replica *r, int64_t pid);
 void replica_start_failed(struct agent *a, struct replica *r, const char *why, bool port_taken);
 void replica_exited(struct agent *a, struct replica *r, bool never_ran, const char *how,
                     const char *tail);
-void replica_probed(struct agent *a, struct replica *r, bool ok, const char *why, bool port_taken);
-void replica_scraped(struct agent *a, struct replica *r, const struct metrics *m);
 void replica_run(struct agent *a, struct replica *r); /* what is due now */
 int64_t replica_next_ms(const struct agent *a, const struct replica *r);
 bool replica_has_process(const struct replica *r);
 enum replica_phase replica_phase(const struct replica *r);
+/* With its name, its model and the reason that it has. */
+void replica_log(struct agent *a, enum log_level level, const char *what, const struct replica *r);
+
+/* readiness.c: only of a replica in STAGE_UP */
+void readiness_look_if_due(struct agent *a, struct replica *r);
+int64_t readiness_look_ms(const struct replica *r); /* when that is due */
+void readiness_probed(struct agent *a, struct replica *r, bool ok, const char *why,
+                      bool port_taken);
+int64_t readiness_limit_ms(const struct replica *r); /* how long it may take to become ready, */
+int64_t readiness_due_ms(const struct replica *r);   /* and when that is over */
+
+/* scraping.c */
+void scraping_begin_if_due(struct agent *a, struct replica *r);
+int64_t scraping_due_ms(const struct agent *a, const struct replica *r);
+void scraping_done(struct agent *a, struct replica *r, const struct metrics *m); /* NULL: failed */
 /* Whether what its page says is of now; absent is not zero. */
-bool replica_metrics_known(const struct agent *a, const struct replica *r);
+bool scraping_metrics_known(const struct agent *a, const struct replica *r);
 
 /* drain.c: only of a replica in STAGE_DRAINING, since `stage_ms` */
 void drain_begin(struct replica *r);

@@ -9,12 +9,6 @@
 #include "agent/core.h"
 #include "proto/base/array.h"
 
-#define STARTUP_MS 300000
-#define PERIOD_MS 2000
-#define EAGER_PERIOD_MS 500 /* before it is ready: every moment counts */
-#define SETTLE_MS 1000      /* without a probe: alive for this long is ready */
-#define DRAIN_LOOK_MS 250
-#define SCRAPE_LEAD_MS ((int64_t)500)
 #define KILL_AGAIN_MS 5000
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS 60000
@@ -103,25 +97,6 @@ enum replica_phase replica_phase(const struct replica *r)
     return REPLICA_UNSPECIFIED;
 }
 
-static int64_t or_default(uint32_t value_ms, int64_t default_ms)
-{
-    return value_ms > 0 ? value_ms : default_ms;
-}
-
-static int64_t period_ms(const struct replica *r)
-{
-    int64_t period = or_default(r->spec->readiness.period_ms, PERIOD_MS);
-
-    return !r->ready && period > EAGER_PERIOD_MS ? EAGER_PERIOD_MS : period;
-}
-
-/* As long as it may take to become ready, it may take to become so again. */
-static int64_t readiness_due_ms(const struct replica *r)
-{
-    return (r->was_ready ? r->unready_ms : r->started_ms) +
-           or_default(r->spec->readiness.startup_ms, STARTUP_MS);
-}
-
 /* --- stages ----------------------------------------------------------------------------------- */
 
 static void enter(struct agent *a, struct replica *r, enum stage stage, int64_t due_ms)
@@ -132,8 +107,7 @@ static void enter(struct agent *a, struct replica *r, enum stage stage, int64_t 
     agent_hurry(a);
 }
 
-static void log_replica(struct agent *a, enum log_level level, const char *what,
-                        const struct replica *r)
+void replica_log(struct agent *a, enum log_level level, const char *what, const struct replica *r)
 {
     ax_log(a, level, what, "replica", r->spec->uid, "model", r->spec->model, "reason", r->reason,
            NULL);
@@ -173,14 +147,14 @@ static void begin_leaving(struct agent *a, struct replica *r)
     }
     enter(a, r, STAGE_DRAINING, a->now_ms + r->spec->drain_ms);
     drain_begin(r);
-    log_replica(a, LOG_LEVEL_INFO, "replica drains", r);
+    replica_log(a, LOG_LEVEL_INFO, "replica drains", r);
 }
 
 static void gone(struct agent *a, struct replica *r, const char *reason)
 {
     set_text(&r->reason, reason);
     enter(a, r, STAGE_GONE, NEVER_MS);
-    log_replica(a, LOG_LEVEL_INFO, "replica is gone", r);
+    replica_log(a, LOG_LEVEL_INFO, "replica is gone", r);
 }
 
 static void back_off(struct agent *a, struct replica *r)
@@ -191,13 +165,13 @@ static void back_off(struct agent *a, struct replica *r)
     r->crashes++;
     r->restarts++;
     enter(a, r, STAGE_BACKOFF, a->now_ms + (pause_ms < BACKOFF_MAX_MS ? pause_ms : BACKOFF_MAX_MS));
-    log_replica(a, LOG_LEVEL_WARN, "replica ended by itself", r);
+    replica_log(a, LOG_LEVEL_WARN, "replica ended by itself", r);
 }
 
 static void give_up(struct agent *a, struct replica *r)
 {
     enter(a, r, STAGE_FAILED, NEVER_MS);
-    log_replica(a, LOG_LEVEL_ERROR, "replica given up", r);
+    replica_log(a, LOG_LEVEL_ERROR, "replica given up", r);
 }
 
 /* --- what was told ---------------------------------------------------------------------------- */
@@ -225,7 +199,7 @@ void replica_adopted(struct agent *a, struct replica *r, int64_t pid, int64_t st
     r->unready_ms = a->now_ms;
     r->probe_ms = a->now_ms;
     enter(a, r, STAGE_UP, NEVER_MS);
-    log_replica(a, LOG_LEVEL_INFO, "replica adopted", r);
+    replica_log(a, LOG_LEVEL_INFO, "replica adopted", r);
 }
 
 void replica_started(struct agent *a, struct replica *r, int64_t pid)
@@ -238,7 +212,7 @@ void replica_started(struct agent *a, struct replica *r, int64_t pid)
     r->cpu.based = r->cpu.restarted = true;
     service_counters_started(&r->service);
     enter(a, r, STAGE_UP, NEVER_MS);
-    log_replica(a, LOG_LEVEL_INFO, "replica started", r);
+    replica_log(a, LOG_LEVEL_INFO, "replica started", r);
 }
 
 void replica_start_failed(struct agent *a, struct replica *r, const char *why, bool port_taken)
@@ -283,123 +257,7 @@ void replica_exited(struct agent *a, struct replica *r, bool never_ran, const ch
         back_off(a, r);
 }
 
-static void now_ready(struct agent *a, struct replica *r)
-{
-    if (!r->was_ready) {
-        r->load_ms = (uint64_t)(a->now_ms - r->started_ms);
-        a->save_state = true; /* the next agent must know that it has served */
-    }
-    r->ready = r->was_ready = true;
-    r->starts_failed = 0;
-    set_text(&r->reason, "");
-    agent_hurry(a);
-    log_replica(a, LOG_LEVEL_INFO, "replica is ready", r);
-}
-
-static void missed(struct agent *a, struct replica *r, const char *why)
-{
-    uint32_t allowed = r->spec->readiness.failures > 0 ? r->spec->readiness.failures : 1;
-
-    r->misses++;
-    if (!r->ready) {
-        set_text(&r->reason, why);
-        return;
-    }
-    if (r->misses < allowed)
-        return;
-    r->ready = false;
-    r->unready_ms = a->now_ms;
-    set_text(&r->reason, why);
-    agent_hurry(a);
-    log_replica(a, LOG_LEVEL_WARN, "replica is not ready any more", r);
-}
-
-void replica_probed(struct agent *a, struct replica *r, bool ok, const char *why, bool port_taken)
-{
-    r->probing = false;
-    if (r->stage != STAGE_UP)
-        return;
-    r->port_taken = port_taken;
-    r->unprobed = false;
-    if (!ok) {
-        missed(a, r, why);
-    } else {
-        r->misses = 0;
-        if (!r->ready)
-            now_ready(a, r);
-    }
-    r->probe_ms = a->now_ms + period_ms(r);
-}
-
-void replica_scraped(struct agent *a, struct replica *r, const struct metrics *m)
-{
-    r->scraping = false;
-    if (!replica_has_process(r))
-        return;
-    if (m) {
-        uint64_t served = r->service.requests.total;
-
-        service_counters_take(&r->service, m);
-        if (r->service.requests.total > served) /* overloaded, perhaps, but at work */
-            r->unready_ms = a->now_ms;
-        r->page_sequence = a->sequence + 1;
-    }
-    r->page_ms = m ? r->scraped_ms : 0;
-}
-
 /* --- what is due ------------------------------------------------------------------------------ */
-
-static void look_whether_ready(struct agent *a, struct replica *r)
-{
-    if (r->spec->readiness.kind == PROBE_NONE) {
-        r->unprobed = false;
-        if (!r->ready && a->now_ms - r->started_ms >= SETTLE_MS)
-            now_ready(a, r);
-    } else if (!r->probing && a->now_ms >= r->probe_ms) {
-        r->probing = true;
-        (void)ax_add(a, AX_PROBE, r->spec->uid);
-    }
-}
-
-/* A page for each report, shortly before it; while draining, often. */
-static int64_t scrape_due_ms(const struct agent *a, const struct replica *r)
-{
-    int64_t lead = a->interval_ms / 4 < SCRAPE_LEAD_MS ? a->interval_ms / 4 : SCRAPE_LEAD_MS;
-
-    if (r->spec->metrics_path[0] == '\0' || r->scraping || !r->was_ready)
-        return NEVER_MS;
-    if (r->stage == STAGE_DRAINING)
-        return r->scraped_ms + DRAIN_LOOK_MS;
-    if (r->stage != STAGE_UP)
-        return NEVER_MS;
-    if (r->scraped_ms > 0 && r->scraped_sequence == a->sequence)
-        return r->scraped_ms + a->interval_ms; /* the controller is away: go on counting */
-    return a->report_ms - lead;
-}
-
-/* Also while the newest page may not have arrived: should the reports that carried it be lost, what
- * it counted would be lost with a restart. */
-bool replica_metrics_known(const struct agent *a, const struct replica *r)
-{
-    int64_t keeps_ms = a->interval_ms + 2 * SCRAPE_LEAD_MS;
-    bool fresh = r->page_ms > 0 && a->now_ms - r->page_ms <= keeps_ms;
-
-    if (r->page_sequence == 0)
-        return false;
-    if (!replica_has_process(r)) /* what it served is final, and nothing is in flight */
-        return true;
-    return (fresh && r->service.requests_known) || r->page_sequence > a->acked_sequence;
-}
-
-static void scrape_if_due(struct agent *a, struct replica *r)
-{
-    if (a->now_ms < scrape_due_ms(a, r))
-        return;
-    r->scraping = true;
-    r->scraped_ms = a->now_ms;
-    r->scraped_sequence = a->sequence;
-    (void)ax_add(a, AX_SCRAPE, r->spec->uid);
-}
 
 /* A start that failed is given up: it would fail again. One that has served hangs, and is renewed.
  */
@@ -407,17 +265,16 @@ static void run_up(struct agent *a, struct replica *r)
 {
     char why[REASON_MAX];
 
-    look_whether_ready(a, r);
-    scrape_if_due(a, r);
+    readiness_look_if_due(a, r);
+    scraping_begin_if_due(a, r);
     if (r->ready || r->unprobed || a->now_ms < readiness_due_ms(r))
         return;
     (void)snprintf(why, sizeof(why), "not ready %s %lld ms%s%s", r->was_ready ? "for" : "within",
-                   (long long)or_default(r->spec->readiness.startup_ms, STARTUP_MS),
-                   r->reason[0] ? ": " : "", r->reason);
+                   (long long)readiness_limit_ms(r), r->reason[0] ? ": " : "", r->reason);
     set_text(&r->reason, why);
     r->given_up = !r->was_ready;
     r->renewed = r->was_ready;
-    log_replica(a, LOG_LEVEL_WARN, "replica is ended: it does not become ready", r);
+    replica_log(a, LOG_LEVEL_WARN, "replica is ended: it does not become ready", r);
     end_process(a, r);
 }
 
@@ -429,7 +286,7 @@ static void run_draining(struct agent *a, struct replica *r)
     } else if (drain_is_over(a, r) || a->now_ms >= r->due_ms) {
         end_process(a, r);
     } else {
-        scrape_if_due(a, r);
+        scraping_begin_if_due(a, r);
         drain_count_if_due(a, r);
     }
 }
@@ -486,13 +343,11 @@ int64_t replica_next_ms(const struct agent *a, const struct replica *r)
 
     if (r->stage == STAGE_WAITING || (r->stage == STAGE_GONE && r->wanted))
         return may_start(a, r) ? a->now_ms : NEVER_MS;
-    if (r->stage == STAGE_UP && r->spec->readiness.kind == PROBE_NONE)
-        next = r->ready ? NEVER_MS : r->started_ms + SETTLE_MS;
-    else if (r->stage == STAGE_UP)
-        next = r->probing ? NEVER_MS : r->probe_ms;
+    if (r->stage == STAGE_UP)
+        next = readiness_look_ms(r);
     if (r->stage == STAGE_UP && !r->ready && !r->unprobed)
         next = least(next, readiness_due_ms(r));
     if (r->stage == STAGE_BACKOFF && !may_start(a, r))
         return NEVER_MS;
-    return least(least(next, scrape_due_ms(a, r)), drain_count_due_ms(r));
+    return least(least(next, scraping_due_ms(a, r)), drain_count_due_ms(r));
 }

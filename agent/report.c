@@ -42,7 +42,7 @@ static void tell_service(const struct agent *a, struct replica *r, struct wire_r
     w->requests = s->requests.total;
     w->errors = s->errors.total;
     w->tokens = s->tokens.total;
-    w->metrics_known = replica_metrics_known(a, r);
+    w->metrics_known = scraping_metrics_known(a, r);
     if (!w->metrics_known)
         return;
     w->in_flight = s->in_flight;
