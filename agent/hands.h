@@ -1,5 +1,5 @@
-/* The inside of the service (service.h): what its two halves share. service.c is its life (start,
- * signals, reload), hands.c carries the core's effects out. */
+/* The inside of the service (service.h): what its parts share. service.c is its life (start,
+ * signals, reload), hands.c carries the core's effects out, errands.c those that take time. */
 #ifndef HUDDLE_HANDS_H
 #define HUDDLE_HANDS_H
 
@@ -70,7 +70,13 @@ void hands_exited(void *data, const char *uid, const struct process_exit *exit);
 /* Reads the sensors into s->sample. */
 void hands_look(struct service *s);
 
-/* Ends the errands of one replica, or all (NULL), without an answer. */
-void hands_drop_errands(struct service *s, const char *uid);
+/* errands.c: each is answered by an event */
+void errands_probe(struct service *s, const char *uid);
+void errands_scrape(struct service *s, const char *uid);
+void errands_count_connections(struct service *s, const char *uid);
+/* Ends those of one replica, or all (NULL), without an answer. */
+void errands_drop(struct service *s, const char *uid);
+/* May this replica listen on its ports, or does it there already? */
+bool errands_ports_are_own(struct service *s, const struct wire_desired *desired, struct err *e);
 
 #endif

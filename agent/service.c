@@ -332,7 +332,7 @@ void service_free(struct service *s)
         return;
     if (s->cap)
         (void)cap_keeper_set(s->cap, 0, &none, NULL);
-    hands_drop_errands(s, NULL);
+    errands_drop(s, NULL);
     metrics_page_free(s->page);
     power_off_free(s->power_off);
     uplink_free(s->uplink);
