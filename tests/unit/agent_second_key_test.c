@@ -57,12 +57,9 @@ static void test_replica_wanted_between_the_keys(void **state)
     quiet(&r);
     prepared(&r, "op-1");
     rig_await_report(&r);
-    reply = rig_reply(&r); /* wanted, and committed, in one breath */
+    reply = rig_order(&r, POWER_ORDER_COMMIT, "op-1", "boot-1"); /* in one breath: wanted, too */
     reply.replicas = &d;
     reply.n_replicas = 1;
-    reply.power.kind = POWER_ORDER_COMMIT;
-    reply.power.op = "op-1";
-    reply.power.boot_id = "boot-1";
     rig_answer(&r, &reply);
     assert_int_equal(rig_count(&r, AX_SLEEP_CHECK), 0);
     assert_int_equal(rig_count(&r, AX_START), 1);

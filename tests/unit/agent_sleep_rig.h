@@ -16,9 +16,9 @@ static inline void quiet(struct rig *r)
     rig_await_report(r);
 }
 
-/* Answers the newest report with an order. */
-static inline void order_at(struct rig *r, enum power_order_kind kind, const char *op,
-                            const char *boot)
+/* A reply to the newest report that gives an order. */
+static inline struct wire_reply rig_order(const struct rig *r, enum power_order_kind kind,
+                                          const char *op, const char *boot)
 {
     struct wire_reply reply = rig_reply(r);
 
@@ -26,6 +26,14 @@ static inline void order_at(struct rig *r, enum power_order_kind kind, const cha
     reply.power.op = op;
     reply.power.boot_id = boot;
     reply.power.wake_by_wall_ms = 123456;
+    return reply;
+}
+
+static inline void order_at(struct rig *r, enum power_order_kind kind, const char *op,
+                            const char *boot)
+{
+    struct wire_reply reply = rig_order(r, kind, op, boot);
+
     rig_answer(r, &reply);
 }
 

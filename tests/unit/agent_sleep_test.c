@@ -191,11 +191,8 @@ static void test_not_told_what_should_run(void **state)
     for (int i = 0; i < 4; i++)
         rig_agree(&r);
     rig_await_report(&r);
-    struct wire_reply reply = rig_reply(&r);
+    struct wire_reply reply = rig_order(&r, POWER_ORDER_PREPARE, "op-1", "boot-1");
     reply.desired_present = false;
-    reply.power.kind = POWER_ORDER_PREPARE;
-    reply.power.op = "op-1";
-    reply.power.boot_id = "boot-1";
     rig_answer(&r, &reply);
     assert_says(&r, POWER_STAGE_REFUSED, "op-1", "not told");
     rig_end(&r);
