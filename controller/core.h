@@ -138,6 +138,9 @@ void core_store_power_marks(struct controller *c, const struct node *n);
 void core_count_energy(struct controller *c);
 
 /* view.c: objects as the API shows them; new references */
+/* Why not all replicas that the plan wants find a place: a sentence, or "". */
+json_t *view_unplaced(const struct controller *c, const struct model *m,
+                      const struct plan_model *planned);
 json_t *view_node(struct controller *c, const struct node *n);
 json_t *view_node_power(struct controller *c, const struct node *n);
 json_t *view_replica(struct controller *c, const struct replica *r);

@@ -335,6 +335,7 @@ static void set_model_plan(const struct controller *c, const struct model *m, js
 
     view_set(s, "target", p ? json_integer(p->target) : json_null());
     view_set(s, "placed", p ? json_integer(p->placed) : json_null());
+    view_set(s, "unplaced", view_unplaced(c, m, p));
     view_set(s, "demandNeed", p ? view_number(p->demand_need) : json_null());
     view_set(s, "predictive", json_boolean(p && p->predictive));
     view_set(s, "waiting", view_number(m->queue));

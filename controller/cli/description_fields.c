@@ -112,6 +112,7 @@ static const struct column MODEL[] = {
     { "Roll-out says", "status.rollout.message", show_text, false },
     { "Next try", "status.rollout.retry", show_text, false },
     { "Placed by plan", "status.placed", show_count, false },
+    { "Not placed", "status.unplaced", show_text, false },
     { "Floor", "status.floor", show_count, false },
     { "Demand", "status.demand", show_rate, false },
     { "Waiting", "status.waiting", show_count, false },

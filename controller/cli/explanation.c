@@ -364,7 +364,8 @@ json_t *explanation_of_model(const json_t *model, const json_t *replicas, int64_
            floor_n = look_number(model, "status.floor");
     double idle = look_number(model, "status.energyIdleJ");
     double dynamic = look_number(model, "status.energyDynamicJ");
-    const char *why = look_text(model, "status.why");
+    const char *why = look_text(model, "status.why"),
+               *unplaced = look_text(model, "status.unplaced");
     json_t *sentences = json_array();
     char a[HUMAN_MAX], b[HUMAN_MAX], c[HUMAN_MAX];
 
@@ -376,6 +377,9 @@ json_t *explanation_of_model(const json_t *model, const json_t *replicas, int64_
             floor_n);
     if (why)
         say(sentences, "Why: %s.", why);
+    if (unplaced && unplaced[0])
+        say(sentences, "%.0f of them find no place: %s.",
+            target - look_number(model, "status.placed"), unplaced);
     say_rollout(sentences, model);
     say_demand(sentences, model);
     say_slo(sentences, model);

@@ -196,7 +196,7 @@ static double busy_after(const struct snap_node *node, double share, double aske
 {
     if (node->cpu_milli <= 0)
         return 0;
-    if (isnan(node->utilization) || !draws_awake(node->state))
+    if (isnan(node->utilization) || node->state == NODE_ASLEEP || node->state == NODE_QUARANTINED)
         return share * asked_after / (double)node->cpu_milli;
     return fmax(0, node->utilization + share * (asked_after - asked_now) / (double)node->cpu_milli);
 }
@@ -215,17 +215,20 @@ static void count_watts(struct plan *plan)
         bool after = (awake && out->verdict != PLAN_SLEEP &&
                       !(node->state >= NODE_DRAINING && node->state <= NODE_SLEEPING)) ||
                      out->verdict == PLAN_WAKE;
+        /* One that is in no pool, or not heard, is nobody's awake node, and yet it draws. */
+        bool beside = node->state == NODE_UNMANAGED || node->state == NODE_UNREACHABLE;
+        bool on = awake || beside, on_after = after || beside;
 
         plan->awake_now += awake;
         plan->awake_target += after;
         plan->watts_now +=
-            awake ? (isnan(node->watts) ? node_curve_watts(&node->curve, node->utilization)
-                                        : node->watts)
-                  : node->curve.standby_w;
+            on ? (isnan(node->watts) ? node_curve_watts(&node->curve, node->utilization)
+                                     : node->watts)
+               : node->curve.standby_w;
         out->watts_after =
-            after ? node_curve_watts(&node->curve,
-                                     busy_after(node, share, asked.now[n], asked.after[n]))
-                  : node->curve.standby_w;
+            on_after ? node_curve_watts(&node->curve,
+                                        busy_after(node, share, asked.now[n], asked.after[n]))
+                     : node->curve.standby_w;
         plan->watts_after += out->watts_after;
     }
     free(asked.now);

@@ -394,6 +394,53 @@ static void a_lost_replica_is_replaced(void **state)
     }
 }
 
+static void why_replicas_find_no_place(void **state)
+{
+    static const struct {
+        bool pool;
+        const char *model, *says;
+    } CASES[] = {
+        { true, DESK_MODEL("m", ""), "" },
+        { false, DESK_MODEL("m", ""), "no node that reports belongs to a PowerPool" },
+        { true, DESK_MODEL("m", ",\"placement\":{\"nodeSelector\":{\"rack\":\"z\"}}"),
+          "no node of a pool has the labels of placement.nodeSelector" },
+        { true, DESK_MODEL("m", ",\"resources\":{\"cpu\":64}"),
+          "of the 2 nodes that could run it" },
+        { true,
+          "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"m\"},"
+          "\"spec\":{\"runtime\":\"other\",\"capacity\":{\"requestsPerSecond\":5}}}",
+          "no node of a pool offers runtime other (runtimes.d)" },
+        { true,
+          "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"m\"},"
+          "\"spec\":{\"process\":{\"command\":[\"/bin/x\"]},"
+          "\"capacity\":{\"requestsPerSecond\":5}}}",
+          "no node of a pool allows free commands" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct brain *brain = brain_new(1);
+        const char *said;
+        struct desk d;
+        json_t *o;
+
+        desk_init(&d);
+        if (CASES[i].pool)
+            desk_put(&d, DESK_POOL);
+        assert_int_equal(desk_put(&d, CASES[i].model), 201);
+        run_rack(&d, brain, NULL, 200);
+        o = controller_get(d.core, "servedmodels", "m", d.now_ms, d.wall_ms);
+        said = json_string_value(json_object_get(json_object_get(o, "status"), "unplaced"));
+        assert_non_null(said);
+        if (strncmp(said, CASES[i].says, strlen(CASES[i].says)) != 0 ||
+            (!CASES[i].says[0] && said[0]))
+            fail_msg("case %zu: \"%s\"", i, said);
+        json_decref(o);
+        desk_done(&d);
+        brain_free(brain);
+    }
+}
+
 /* A changed exclusive model: where minAvailable lets it go the old one goes first, the new one
  * comes when it is gone, and never do two run; where it does not, nothing is done and it is said
  * why. */
@@ -498,6 +545,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_replica_is_replaced),
         cmocka_unit_test(the_planner_is_told_what_each_replica_uses),
+        cmocka_unit_test(why_replicas_find_no_place),
         cmocka_unit_test(an_exclusive_model_is_renewed_one_after_the_other),
         cmocka_unit_test(a_model_is_slow_when_that_is_sure),
         cmocka_unit_test(a_restart_forgets_no_generation),

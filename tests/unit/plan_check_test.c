@@ -106,6 +106,7 @@ static void where_nothing_changes_the_watts_do_not(void **state)
         pp->replaces = NO_INDEX;
     }
     assert_true(moved > 0);
+    b->w.nodes[3].state = NODE_UNMANAGED; /* in no pool, and yet it draws */
     plan_count(p);
     assert_int_equal(p->moves + p->starts + p->sleeps + p->wakes, 0);
     assert_true(fabs(p->watts_after - watts) < 1e-6);
