@@ -1104,7 +1104,7 @@ def test_report_as_a_table(served: Ctl, api: FakeApi) -> None:
     assert re.search(r"^Energy used +40MJ +11.1kWh$", text, re.M)
     assert re.search(r"^Saved +20MJ +5.56kWh +33.3%, between 15MJ and 24MJ$", text, re.M)
     assert re.search(r"^Mean power +463W$", text, re.M) and "were recorded" not in text
-    assert re.search(r"^<small>& +2MJ +1MJ +1MJ +5 +0$", text, re.M)
+    assert re.search(r"^<small>& +2MJ +1MJ +1MJ +5 +- +0$", text, re.M)
     assert "75% was measured" in " ".join(text.split())
     assert re.search(r"^Money saved +1.50 EUR$", text, re.M)
     api.report = REPORT | {"recordedS": 21600, "cost": {"saved": 0.00123, "currency": "EUR"}}
