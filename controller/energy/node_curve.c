@@ -113,8 +113,9 @@ static void rescale(struct node_curve *c, double factor)
         c->watts[i] *= factor;
         c->weight[i] = 0;
     }
+    c->standby_w *= factor;
     if (c->wakes == 0)
-        suppose_cycle(c);
+        c->cycle_j *= factor;
 }
 
 /* Pool adjacent violators: the nearest ascending curve in weighted squares. */

@@ -73,7 +73,8 @@ static void a_supposed_curve_is_no_judge(void **state)
         for (double u = 0; u <= 1; u += 0.1)
             assert_true(fabs(node_curve_watts(&c, u) / (size[k] * truth_w(u)) - 1) < 0.35);
         assert_int_equal(c.provenance, PROVENANCE_MEASURED);
-        assert_true(c.standby_w < c.watts[0]); /* sleep is worth something */
+        assert_true(c.standby_w < c.watts[0]);                    /* sleep is worth something */
+        assert_true(fabs(c.cycle_j / c.standby_w - 3120) < 1e-6); /* as supposed, to its scale */
     }
 }
 
