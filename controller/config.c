@@ -36,7 +36,7 @@ static const struct field FIELDS[] = {
       "shortest time between two rounds of reconciliation", NULL },
     { "seed", FIELD_INT, C(seed), "1", 0, INT64_MAX, NULL, "of the planner's random streams",
       NULL },
-    { "planSteps", FIELD_INT, C(plan_steps), "20000", 100, 100000000, NULL,
+    { "planSteps", FIELD_INT, C(plan_steps), "2000000", 100, 1000000000, NULL,
       "search steps of one plan", NULL },
     { "nodesMax", FIELD_INT, C(nodes_max), "16384", 1, 1000000, NULL,
       "reports of more nodes than these are refused", NULL },

@@ -38,8 +38,18 @@ static int64_t common_divisor(int64_t a, int64_t b)
     return a;
 }
 
-/* Exact where the grid allows; else rounded down (for a bound) or up (for a packing). Kinds without
- * a size are left out. */
+/* The item of that size; a new one where there is none or where kinds are to be told apart. */
+static uint32_t item_of(struct line *l, uint32_t size, bool apart)
+{
+    for (uint32_t i = 0; i < l->n_kinds && !apart; i++)
+        if (l->size[i] == size)
+            return i;
+    l->size[l->n_kinds] = size;
+    return l->n_kinds++;
+}
+
+/* Exact where the grid allows; else rounded down (for a bound, where kinds of one size are one
+ * item) or up (for a packing). Kinds without a size are left out. */
 static void line_init(struct line *l, const struct bins *b, uint32_t d, bool up)
 {
     int64_t unit = b->capacity[d], cells;
@@ -57,12 +67,13 @@ static void line_init(struct line *l, const struct bins *b, uint32_t d, bool up)
         double size = cells <= CUTTING_CAPACITY_MAX ? nearbyint(share)
                       : up                          ? ceil(share)
                                                     : floor(share);
+        uint32_t item;
 
         if (b->kinds[k].count == 0 || (size < 1 && !up))
             continue;
-        l->size[l->n_kinds] = size < 1 ? 1 : (uint32_t)size;
-        l->pieces[l->n_kinds] = b->kinds[k].count;
-        l->kind[l->n_kinds++] = k;
+        item = item_of(l, size < 1 ? 1 : (uint32_t)size, up);
+        l->pieces[item] += b->kinds[k].count;
+        l->kind[item] = k;
     }
 }
 

@@ -3,6 +3,7 @@
 #include "controller/placement/bound.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "controller/placement/bins.h"
 #include "proto/base/array.h"
@@ -104,11 +105,22 @@ static uint32_t per_model(const struct snapshot *s, const uint32_t *replicas)
     return most;
 }
 
+/* Another kind of pieces, or more of one that is there already. */
+static void add_pieces(struct bins *b, struct bins_kind *kinds, const struct bins_kind *more)
+{
+    for (uint32_t k = 0; k < b->n_kinds; k++)
+        if (memcmp(kinds[k].size, more->size, sizeof(more->size)) == 0) {
+            kinds[k].count += more->count;
+            return;
+        }
+    kinds[b->n_kinds++] = *more;
+}
+
 /* With every node as large as the largest in each dimension: all mixtures of the models. */
 static uint32_t mixtures(const struct snapshot *s, const uint32_t *replicas, uint32_t enough)
 {
     AUTO(mem) struct bins_kind *kinds = xcalloc(s->n_models + 1, sizeof(*kinds));
-    struct bins b = { .kinds = kinds, .n_kinds = s->n_models };
+    struct bins b = { .kinds = kinds };
     bool single = true; /* no node has several devices: the memory of one is the node's */
 
     for (uint32_t i = 0; i < s->n_nodes; i++) {
@@ -125,16 +137,18 @@ static uint32_t mixtures(const struct snapshot *s, const uint32_t *replicas, uin
         b.capacity[DIMENSIONS] = 0;
     for (uint32_t m = 0; m < s->n_models; m++) {
         const struct served_model *spec = s->models[m].spec;
+        struct bins_kind kind = { .count = replicas[m] };
 
-        kinds[m].count = replicas[m];
         for (uint32_t d = 0; d < DIMENSIONS; d++)
-            kinds[m].size[d] = b.capacity[d] > 0 ? (int64_t)size_of(spec, d) : 0;
+            kind.size[d] = b.capacity[d] > 0 ? (int64_t)size_of(spec, d) : 0;
         if (b.capacity[DIMENSIONS] > 0 && spec->resources.gpu_memory_bytes > 0 &&
             spec->resources.gpu_milli > 0)
-            kinds[m].size[DIMENSIONS] = spec->resources.gpu_memory_bytes;
+            kind.size[DIMENSIONS] = spec->resources.gpu_memory_bytes;
         for (uint32_t d = 0; d < BINS_DIMENSIONS; d++)
-            if (kinds[m].size[d] < 0 || kinds[m].size[d] > b.capacity[d])
-                kinds[m].count = 0; /* fits nowhere */
+            if (kind.size[d] < 0 || kind.size[d] > b.capacity[d])
+                kind.count = 0; /* fits nowhere */
+        if (kind.count > 0)
+            add_pieces(&b, kinds, &kind);
     }
     return bins_bound(&b, enough, RELAXATION_WORK);
 }

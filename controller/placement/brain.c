@@ -216,9 +216,10 @@ static void wake_spares(struct packing *p)
 {
     for (uint32_t i = 0; i < p->s->n_pools; i++)
         wake_for_pool(p, i);
-    for (;;) {
-        uint32_t weakest = survival_weakest(p), n;
+    for (uint32_t weakest = 0;;) {
+        uint32_t n;
 
+        weakest = survival_weakest(p, weakest);
         if (weakest == NO_INDEX)
             return;
         n = quickest_sleeper(p, p->s->nodes[weakest].pool);

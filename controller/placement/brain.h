@@ -7,6 +7,10 @@
 
 #include "controller/placement/plan.h"
 
+/* Search steps of a plan where nobody says otherwise (planSteps of controller.yaml): for 20,000
+ * nodes, some second. */
+#define BRAIN_STEPS 2000000
+
 struct brain;
 
 struct brain *brain_new(uint64_t seed);

@@ -27,6 +27,9 @@ struct job {
     struct step *steps;
     size_t n_steps, cap_steps;
     double stay_s; /* no node that stays is expected to be let go before */
+    bool *stuck;   /* per model: no host has room for one more; emptying others makes none */
+    struct leaver *leavers; /* of the candidate in hand */
+    size_t n_leavers, cap_leavers;
 };
 
 static void note(struct job *j, uint32_t node, const char *text)
@@ -89,40 +92,58 @@ static void take_back(struct job *j, uint32_t node)
     }
 }
 
-static int hardest_first(const void *a, const void *b, void *packing)
-{
-    const struct packing *p = packing;
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    const struct served_model *s = p->seats[x].spec, *t = p->seats[y].spec;
+struct leaver {
+    uint32_t replica;
+    double size;
+};
 
-    if (s->resources.gpu_milli != t->resources.gpu_milli)
-        return s->resources.gpu_milli > t->resources.gpu_milli ? -1 : 1;
-    if (s->resources.cpu_milli != t->resources.cpu_milli)
-        return s->resources.cpu_milli > t->resources.cpu_milli ? -1 : 1;
-    return x < y ? -1 : x > y;
+static int largest_first(const void *a, const void *b)
+{
+    const struct leaver *x = a, *y = b;
+
+    if (x->size != y->size)
+        return x->size > y->size ? -1 : 1;
+    return x->replica < y->replica ? -1 : x->replica > y->replica;
+}
+
+/* Who stands there and has to go, the one that is hardest to place first; false: one cannot. */
+static bool list_leavers(struct job *j, uint32_t node)
+{
+    const struct packing *p = j->p;
+
+    j->n_leavers = 0;
+    for (uint32_t k = p->first[node]; k < p->first[node + 1]; k++) {
+        uint32_t replica = p->by_node[k];
+
+        if (p->seats[replica].node != node)
+            continue;
+        if (j->stuck[p->seats[replica].model] || !packing_movable(p, replica))
+            return false;
+        *ARRAY_ADD(j, leavers) =
+            (struct leaver){ replica, packing_size(snapshot_replica_spec(p->s, replica)) };
+    }
+    if (j->n_leavers > 1)
+        qsort(j->leavers, j->n_leavers, sizeof(*j->leavers), largest_first);
+    return true;
 }
 
 /* *ret_overload_w: what more overloads cost on the nodes that take its replicas. */
 static bool empty_node(struct job *j, uint32_t node, double *ret_overload_w)
 {
     struct packing *p = j->p;
-    uint32_t n = p->first[node + 1] - p->first[node];
-    AUTO(mem) uint32_t *leaving = xcalloc(n + 1, sizeof(*leaving));
 
-    for (uint32_t k = 0; k < n; k++)
-        leaving[k] = p->by_node[p->first[node] + k];
-    qsort_r(leaving, n, sizeof(*leaving), hardest_first, p);
     *ret_overload_w = 0;
-    for (uint32_t k = 0; k < n; k++) {
-        uint32_t replica = leaving[k], to = NO_INDEX;
+    if (!list_leavers(j, node))
+        return false;
+    for (size_t k = 0; k < j->n_leavers; k++) {
+        uint32_t replica = j->leavers[k].replica, to = NO_INDEX;
         struct seat was = p->seats[replica];
-        uint64_t mask;
+        uint64_t mask, steps = p->steps;
 
-        if (was.node != node)
-            continue;
         if (packing_movable(p, replica))
             to = packing_find(p, was.model, HOST_AWAKE, node, true, &mask);
         if (to == NO_INDEX) {
+            j->stuck[was.model] = k == 0 && p->steps == steps;
             take_back(j, node);
             return false;
         }
@@ -140,7 +161,7 @@ static void reopen(struct job *j, uint32_t node)
     const struct snap_node *n = &j->p->s->nodes[node];
 
     take_back(j, node);
-    j->p->closed[node] = false;
+    packing_close(j->p, node, false);
     j->nodes[node] = (struct plan_node){ .verdict = PLAN_STAY };
     j->awake_left[n->pool]++;
     j->sleeps_left[n->pool]++;
@@ -219,7 +240,7 @@ static void try_node(struct job *j, uint32_t node)
                        out->joules_at_stake);
         return;
     }
-    p->closed[node] = true;
+    packing_close(p, node, true);
     j->room = rest;
     j->awake_left[n->pool]--;
     j->sleeps_left[n->pool]--;
@@ -303,7 +324,9 @@ static uint32_t list_candidates(struct job *j, struct candidate *out)
  * sleepers never leave less room. */
 static void keep_survivable(struct job *j)
 {
-    while (j->n_chosen > 0 && survival_weakest(j->p) != NO_INDEX) {
+    uint32_t weakest = 0;
+
+    while (j->n_chosen > 0 && (weakest = survival_weakest(j->p, weakest)) != NO_INDEX) {
         size_t drop = (j->n_chosen + 1) / 2;
 
         for (size_t i = 0; i < drop; i++) {
@@ -321,6 +344,7 @@ double evacuation(struct packing *p, const struct outlook *o, struct plan_node *
     AUTO(mem) struct candidate *list = xcalloc(p->s->n_nodes + 1, sizeof(*list));
     uint32_t n;
 
+    j.stuck = xcalloc(p->s->n_models + 1, sizeof(*j.stuck));
     j.awake_left = xcalloc(p->s->n_pools + 1, sizeof(*j.awake_left));
     j.sleeps_left = xcalloc(p->s->n_pools + 1, sizeof(*j.sleeps_left));
     budgets(&j);
@@ -333,5 +357,7 @@ double evacuation(struct packing *p, const struct outlook *o, struct plan_node *
     free(j.sleeps_left);
     free(j.chosen);
     free(j.steps);
+    free(j.leavers);
+    free(j.stuck);
     return j.stay_s;
 }

@@ -149,12 +149,6 @@ static int compare_orders(const void *a, const void *b)
     return x->model < y->model ? -1 : x->model > y->model;
 }
 
-static double size_of(const struct served_model *spec)
-{
-    return (double)spec->resources.gpu_milli * 100 + (double)spec->resources.cpu_milli +
-           (double)spec->resources.memory_bytes / (4 << 20);
-}
-
 static uint32_t *group_by_model(const struct packing *p, uint32_t *start)
 {
     const struct snapshot *s = p->s;
@@ -182,7 +176,8 @@ void filling(struct packing *p)
 
     renewal_settle(p);
     for (uint32_t m = 0; m < s->n_models; m++) {
-        orders[m] = (struct order){ m, packing_spec(p, m)->priority, size_of(packing_spec(p, m)) };
+        orders[m] =
+            (struct order){ m, packing_spec(p, m)->priority, packing_size(packing_spec(p, m)) };
         drop_surplus(p, m, mine + start[m], start[m + 1] - start[m]);
     }
     qsort(orders, s->n_models, sizeof(*orders), compare_orders);

@@ -148,6 +148,8 @@ void mix_learn(struct mix *m, const struct snapshot *s, const uint32_t *replicas
     learn_cpu(m, s, replicas);
     learn_shares(m, s, replicas);
     learn_scarcity(m, s, replicas);
+    for (uint32_t w = 0; w <= MIX_WHOLE; w++)
+        m->least_lost[w] = NAN;
 }
 
 void mix_done(struct mix *m)
@@ -244,11 +246,25 @@ static double scarcity(const struct mix *m, const struct snap_node *n, uint64_t 
     return k ? k->demand : 0;
 }
 
+/* Of all devices: what their rests are worth, and how much of them is free. */
+static double sum_devices(const struct mix *m, const struct room *r, const struct snap_node *n,
+                          double *ret_free)
+{
+    double worth = 0;
+
+    *ret_free = 0;
+    for (uint32_t g = 0; g < n->n_gpus; g++) {
+        worth += worth_of(m, &r->gpus[g]);
+        *ret_free += (double)(r->gpus[g].milli > 0 ? r->gpus[g].milli : 0) / MIX_WHOLE;
+    }
+    return worth;
+}
+
 bool mix_cost(const struct mix *m, const struct room *r, const struct snap_node *n,
               const struct served_model *spec, bool empty, double *ret_cost, uint64_t *ret_mask)
 {
     int64_t milli = spec->resources.gpu_milli > 0 ? spec->resources.gpu_milli : 0;
-    double cost = 0, lost = 0, worth = 0, free_devices = 0;
+    double cost = 0, lost = 0, worth, free_devices;
     uint64_t mask = 0;
 
     if (spec->resources.cpu_milli > r->cpu_milli || spec->resources.memory_bytes > r->memory_bytes)
@@ -258,10 +274,7 @@ bool mix_cost(const struct mix *m, const struct room *r, const struct snap_node 
         return false;
     if (milli >= MIX_WHOLE)
         lost = __builtin_popcountll(mask);
-    for (uint32_t g = 0; g < n->n_gpus; g++) {
-        worth += worth_of(m, &r->gpus[g]);
-        free_devices += (double)(r->gpus[g].milli > 0 ? r->gpus[g].milli : 0) / MIX_WHOLE;
-    }
+    worth = sum_devices(m, r, n, &free_devices);
     cost += W_STRANDED * (stranded(m, fmax(0, worth - lost),
                                    (double)(r->cpu_milli - spec->resources.cpu_milli)) -
                           stranded(m, worth, (double)r->cpu_milli));
@@ -270,4 +283,40 @@ bool mix_cost(const struct mix *m, const struct room *r, const struct snap_node 
     *ret_cost = cost;
     *ret_mask = mask;
     return true;
+}
+
+double mix_cost_of_node(const struct mix *m, const struct room *r, const struct snap_node *n)
+{
+    double free_devices, worth = sum_devices(m, r, n, &free_devices);
+
+    return W_FREE * free_devices - W_STRANDED * stranded(m, worth, (double)r->cpu_milli);
+}
+
+static double least_lost(struct mix *m, int64_t share)
+{
+    double *least = &m->least_lost[share];
+
+    if (isnan(*least)) {
+        *least = INFINITY;
+        for (int64_t w = share; w <= MIX_WHOLE; w++)
+            *least = fmin(*least, m->worth[w] - m->worth[w - share]);
+    }
+    return *least;
+}
+
+double mix_cost_of_replica(struct mix *m, const struct served_model *spec, const char *device,
+                           bool empty, bool untouched)
+{
+    int64_t milli = spec->resources.gpu_milli;
+    const struct mix_scarcity *k = device && milli > 0 ? scarcity_of(m, device) : NULL;
+    double cost = empty ? W_EMPTY + W_LEFT * m->left : 0;
+
+    if (k)
+        cost += W_SCARCE * k->demand * (double)milli / MIX_WHOLE;
+    if (milli <= 0 || milli >= MIX_WHOLE)
+        return cost;
+    if (untouched)
+        return cost + W_FRESH +
+               W_REST * (m->worth[MIX_WHOLE] - m->worth[MIX_WHOLE - milli] - m->price[milli]);
+    return cost + W_REST * (least_lost(m, milli) - m->price[milli]);
 }

@@ -26,6 +26,7 @@ struct mix {
     double cpu_milli;            /* wanted beside one device */
     double cpu_spread;           /* of that between users: standard deviation over mean, a device */
     double left;                 /* devices still of use on nodes in use; the caller's to keep */
+    double least_lost[MIX_WHOLE + 1]; /* of worth, by a share on any device; NAN: not asked yet */
     struct mix_scarcity *scarcities;
     size_t n_scarcities, cap_scarcities;
 };
@@ -46,5 +47,12 @@ double mix_lost(const struct mix *m, const struct room *r, const struct snap_nod
  * has nothing yet. False: no room. */
 bool mix_cost(const struct mix *m, const struct room *r, const struct snap_node *n,
               const struct served_model *spec, bool empty, double *ret_cost, uint64_t *ret_mask);
+
+/* The same in two parts, of which the sum never exceeds it: what lies in the node as it is, and
+ * what lies in the replica, whatever the room (`device`: of all devices of the node; NULL: they
+ * differ; `untouched`: nothing uses any of them). */
+double mix_cost_of_node(const struct mix *m, const struct room *r, const struct snap_node *n);
+double mix_cost_of_replica(struct mix *m, const struct served_model *spec, const char *device,
+                           bool empty, bool untouched);
 
 #endif

@@ -8,7 +8,7 @@
 #include "proto/base/array.h"
 
 #define WHOLE 1000
-#define WORK_A_STEP 80000u /* innermost operations of the search to one node looked at */
+#define WORK_A_STEP 800u /* innermost operations of the search to one node looked at */
 #define WORK_MOST 1600000000u
 
 struct opener {

@@ -1,16 +1,19 @@
 /* The packing's state and its elementary changes. */
 #include "controller/placement/packing_private.h"
 
-#include <string.h>
-
 #include "controller/placement/policy.h"
 #include "controller/state/replica_template.h"
 #include "proto/base/array.h"
-#include "proto/base/random.h"
 
 bool packing_counts(const struct snap_replica *r)
 {
     return !r->leaving && r->phase != REPLICA_FAILED && r->phase != REPLICA_EXITED;
+}
+
+double packing_size(const struct served_model *spec)
+{
+    return (double)spec->resources.gpu_milli * 100 + (double)spec->resources.cpu_milli +
+           (double)spec->resources.memory_bytes / (4 << 20);
 }
 
 /* --- set-up ------------------------------------------------------------------------------------
@@ -101,23 +104,6 @@ static void init_budgets(struct packing *p)
     }
 }
 
-/* The domain of a node under the model's spread label. */
-uint32_t packing_domain(const struct packing *p, uint32_t model, uint32_t node)
-{
-    const struct string_map *labels = p->s->nodes[node].labels;
-    const char *key = packing_spec(p, model)->placement.spread;
-
-    for (size_t i = 0; labels && i < labels->n; i++)
-        if (strcmp(labels->pair[i].key, key) == 0)
-            return (uint32_t)random_hash(labels->pair[i].value);
-    return 0;
-}
-
-bool packing_spreads(const struct packing *p, uint32_t model)
-{
-    return packing_spec(p, model)->placement.spread && packing_spec(p, model)->placement.spread[0];
-}
-
 static void count_seat(struct packing *p, uint32_t model, uint32_t node, int sign)
 {
     int64_t there = tally_add(&p->on_node, model, node, sign);
@@ -126,6 +112,7 @@ static void count_seat(struct packing *p, uint32_t model, uint32_t node, int sig
         tally_add(&p->on_domain, model, packing_domain(p, model, node), sign);
     p->held[node] += (uint32_t)sign;
     p->placed[model] += (uint32_t)sign;
+    packing_order_changed(p, node);
     if (sign > 0 && there == 1)
         p->spread_over[model]++;
     if (sign < 0 && there == 0)
@@ -156,6 +143,7 @@ void packing_learn(struct packing *p)
         p->left[n] = 0;
         recount_left(p, n);
     }
+    packing_order_all_changed(p);
 }
 
 void packing_init(struct packing *p, const struct snapshot *s, const struct plan_model *models,
@@ -184,6 +172,7 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
     init_rooms(p);
     index_replicas(p);
     init_budgets(p);
+    packing_order_init(p);
     for (uint32_t i = 0; i < s->n_replicas; i++) {
         const struct snap_replica *r = &s->replicas[i];
         const struct served_model *spec = snapshot_replica_spec(s, i);
@@ -214,6 +203,7 @@ void packing_done(struct packing *p)
         free(owned[i]);
     load_done(&p->load);
     mix_done(&p->mix);
+    packing_order_done(p);
     tally_done(&p->on_node);
     tally_done(&p->on_domain);
 }
@@ -232,7 +222,14 @@ bool packing_open(struct packing *p, uint32_t node)
         p->awake_left[pool]--;
     }
     p->host[node] = HOST_COMING;
+    packing_order_changed(p, node);
     return true;
+}
+
+void packing_close(struct packing *p, uint32_t node, bool closed)
+{
+    p->closed[node] = closed;
+    packing_order_changed(p, node);
 }
 
 bool packing_movable(const struct packing *p, uint32_t replica)

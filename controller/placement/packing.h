@@ -8,6 +8,7 @@
 
 #include "controller/placement/load.h"
 #include "controller/placement/mix.h"
+#include "controller/placement/packing_order.h"
 #include "controller/placement/plan.h"
 #include "controller/placement/room.h"
 #include "controller/placement/tally.h"
@@ -39,13 +40,14 @@ struct packing {
     size_t n_fresh, cap_fresh;
     uint32_t *held, *received;      /* per node: seats after; of them not there now */
     uint32_t *placed, *spread_over; /* per model: seats after, on so many nodes */
-    bool *closed;                   /* per node: chosen to sleep */
+    bool *closed;                   /* per node: chosen to sleep (packing_close) */
     const char *
         *renewal_waits; /* per model: why no outdated replica gets a new one; NULL: it does */
     struct tally on_node, on_domain;
     struct load load;                 /* what is really used: of all seats after */
     struct mix mix;                   /* of the models' targets */
     double *left;                     /* per node in use: its devices that are still of use */
+    struct packing_order order;       /* of the hosts */
     bool plain_hosts;                 /* some host has no device */
     int64_t *wakes_left, *moves_left; /* per pool; of its policy's budget */
     int64_t *awake_left;              /* per pool: how many more may be on (maxAwake) */
@@ -102,5 +104,11 @@ bool packing_movable(const struct packing *p, uint32_t replica);
 /* Makes a node that can be woken or turned back a host; false: no budget, or as many are awake as
  * may be. */
 bool packing_open(struct packing *p, uint32_t node);
+
+/* How hard it is to place: devices, CPU and memory in one number. */
+double packing_size(const struct served_model *spec);
+
+/* Takes a node out of the hosts, or back among them. */
+void packing_close(struct packing *p, uint32_t node, bool closed);
 
 #endif

@@ -3,8 +3,6 @@
 
 #include "controller/placement/packing_private.h"
 
-#define EMPTY_NODE 8 /* what an empty one scores: the unit of what else is priced */
-
 static bool admits(const struct packing *p, uint32_t model, uint32_t node)
 {
     const struct served_model *spec = packing_spec(p, model);
@@ -33,9 +31,9 @@ static bool device_score(const struct packing *p, uint32_t model, uint32_t node,
     if (!mix_cost(&p->mix, &p->peak[node], &p->s->nodes[node], spec, p->held[node] == 0, &cost,
                   ret_mask))
         return false;
-    *ret_score = 5 * EMPTY_NODE * cost; /* an empty node costs about a fifth of a device */
+    *ret_score = PACKING_DEVICES * cost;
     if (spec->resources.gpu_milli <= 0 && p->plain_hosts)
-        *ret_score += 16; /* devices are left to those that need them */
+        *ret_score += PACKING_NO_DEVICE;
     return true;
 }
 
@@ -55,9 +53,21 @@ static bool plain_score(const struct packing *p, uint32_t model, uint32_t node, 
     if (n->memory_bytes > 0)
         sum += (double)(r->memory_bytes - spec->resources.memory_bytes) / (double)n->memory_bytes;
     if (p->held[node] == 0)
-        sum += EMPTY_NODE;
+        sum += PACKING_EMPTY;
     *ret_score = sum;
     return true;
+}
+
+double packing_standing_cost(const struct packing *p, uint32_t node)
+{
+    const struct snap_node *n = &p->s->nodes[node];
+    double cost = 0;
+
+    if (n->cpu_milli > 0)
+        cost += 0.02 * node_curve_watts(&n->curve, 0.7) * 1000 / (double)n->cpu_milli;
+    if (p->host[node] == HOST_ASLEEP)
+        cost += n->curve.boot_p99_s / 60;
+    return cost;
 }
 
 /* Fitting, few of the model in the domain, frugal, soon there, not likely to be overloaded. */
@@ -72,40 +82,47 @@ bool packing_score(const struct packing *p, uint32_t model, uint32_t node, doubl
     if (n->n_gpus > 0 ? !device_score(p, model, node, &sum, ret_mask)
                       : !plain_score(p, model, node, &sum, ret_mask))
         return false;
-    if (n->cpu_milli > 0)
-        sum += 0.02 * node_curve_watts(&n->curve, 0.7) * 1000 / (double)n->cpu_milli;
-    if (p->host[node] == HOST_ASLEEP)
-        sum += n->curve.boot_p99_s / 60;
+    sum += packing_standing_cost(p, node);
     if (packing_spreads(p, model))
-        sum += 64 * (double)tally_get(&p->on_domain, model, packing_domain(p, model, node));
-    sum += EMPTY_NODE * OVERLOAD_IDLES *
+        sum += PACKING_SPREAD *
+               (double)tally_get(&p->on_domain, model, packing_domain(p, model, node));
+    sum += PACKING_EMPTY * OVERLOAD_IDLES *
            load_added_chance(&p->load, n, node, &p->load.model[model], 1);
     *ret_score = sum;
+    return true;
+}
+
+struct search {
+    struct packing *p;
+    uint32_t model, but, best;
+    uint64_t mask;
+};
+
+static bool look_at(void *data, uint32_t node, double *best_score)
+{
+    struct search *f = data;
+    uint64_t mask = 0;
+    double here;
+
+    f->p->steps++;
+    if (node == f->but || !packing_score(f->p, f->model, node, &here, &mask) ||
+        here > *best_score || (here == *best_score && node > f->best))
+        return false;
+    *best_score = here;
+    f->best = node;
+    f->mask = mask;
     return true;
 }
 
 uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_t but,
                       bool busy_only, uint64_t *ret_mask)
 {
-    uint32_t best = NO_INDEX;
-    double best_score = INFINITY;
-    uint64_t mask;
+    struct search f = { .p = p, .model = model, .but = but, .best = NO_INDEX };
 
-    for (uint32_t i = 0; i < p->s->n_nodes; i++) {
-        double here;
-
-        if (p->host[i] != kind || p->closed[i] || i == but || (busy_only && p->held[i] == 0))
-            continue;
-        p->steps++;
-        if (!packing_score(p, model, i, &here, &mask))
-            continue;
-        if (here < best_score) {
-            best_score = here;
-            best = i;
-            *ret_mask = mask;
-        }
-    }
-    return best;
+    packing_order_walk(p, model, kind, busy_only, look_at, &f);
+    if (f.best != NO_INDEX)
+        *ret_mask = f.mask;
+    return f.best;
 }
 
 uint32_t packing_find_anywhere(struct packing *p, uint32_t model, uint32_t but, uint64_t *ret_mask)

@@ -19,7 +19,9 @@ struct ledger {
     struct load *load;
     int64_t *devices;
     uint32_t *order;    /* placements by node, then model */
-    uint32_t *emptiest; /* nodes, most free CPU first */
+    uint32_t *emptiest; /* nodes that stay up, most free CPU first */
+    uint32_t n_emptiest;
+    uint32_t *full; /* per model: that many of them never have room for one more */
 };
 
 static void ledger_init(struct ledger *l, const struct plan *p)
@@ -44,6 +46,7 @@ static void ledger_done(struct ledger *l)
     free(l->devices);
     free(l->order);
     free(l->emptiest);
+    free(l->full);
 }
 
 static void add(struct ledger *l, const struct served_model *spec, uint32_t node, uint64_t mask,
@@ -206,22 +209,46 @@ struct refuge {
     uint64_t mask;
 };
 
-static bool find_refuge(struct ledger *l, uint32_t model, uint32_t lost, struct refuge *ret)
+static bool holds_one(const struct ledger *l, uint32_t model, uint32_t n, uint64_t *ret_mask)
 {
     const struct served_model *spec = l->s->models[model].spec;
 
-    for (uint32_t k = 0; k < l->s->n_nodes; k++) {
-        uint32_t n = l->emptiest[k];
-        const struct snap_node *node = &l->s->nodes[n];
+    return snapshot_eligible(&l->s->models[model], n) &&
+           l->load[n].cpu_milli + spec->resources.cpu_milli <= l->s->nodes[n].cpu_milli &&
+           l->load[n].memory_bytes + spec->resources.memory_bytes <= l->s->nodes[n].memory_bytes &&
+           device_room(l, model, n, ret_mask);
+}
 
-        if (n == lost || !stays_up(l->p, n) || !snapshot_eligible(&l->s->models[model], n) ||
-            l->load[n].cpu_milli + spec->resources.cpu_milli > node->cpu_milli ||
-            l->load[n].memory_bytes + spec->resources.memory_bytes > node->memory_bytes ||
-            !device_room(l, model, n, &ret->mask))
-            continue;
-        ret->model = model;
-        ret->node = n;
+/* Refuges [0, n_taken) are loaded more than the plan loads them; on all others, but for the lost
+ * node, what has no room now has none for any loss. */
+static bool is_as_planned(const struct ledger *l, uint32_t model, const struct refuge *taken,
+                          size_t n_taken, uint32_t node, uint32_t lost)
+{
+    if (l->s->models[model].spec->resources.gpu_milli > 1000 * (int64_t)l->s->nodes[node].n_gpus)
         return true;
+    for (size_t i = 0; i < n_taken; i++)
+        if (taken[i].node == node)
+            return false;
+    return node != lost;
+}
+
+static bool find_refuge(struct ledger *l, uint32_t model, uint32_t lost, struct refuge *taken,
+                        size_t n_taken)
+{
+    struct refuge *ret = &taken[n_taken];
+    bool as_planned = true;
+
+    for (uint32_t k = l->full[model]; k < l->n_emptiest; k++) {
+        uint32_t n = l->emptiest[k];
+
+        if (n != lost && holds_one(l, model, n, &ret->mask)) {
+            ret->model = model;
+            ret->node = n;
+            return true;
+        }
+        as_planned = as_planned && is_as_planned(l, model, taken, n_taken, n, lost);
+        if (as_planned)
+            l->full[model] = k + 1;
     }
     return false;
 }
@@ -242,7 +269,7 @@ static bool survives(struct ledger *l, uint32_t *placed, size_t from, size_t to)
 
         if (placed[model] >= (m->floor < m->target ? m->floor : m->target))
             continue;
-        room = find_refuge(l, model, lost, &refuges[n]);
+        room = find_refuge(l, model, lost, refuges, n);
         if (!room)
             break;
         add(l, l->s->models[model].spec, refuges[n].node, refuges[n].mask, 1);
@@ -274,8 +301,10 @@ static void sort_nodes(struct ledger *l)
 {
     l->emptiest = xcalloc(l->s->n_nodes + 1, sizeof(*l->emptiest));
     for (uint32_t n = 0; n < l->s->n_nodes; n++)
-        l->emptiest[n] = n;
-    qsort_r(l->emptiest, l->s->n_nodes, sizeof(*l->emptiest), compare_free, l);
+        if (stays_up(l->p, n))
+            l->emptiest[l->n_emptiest++] = n;
+    qsort_r(l->emptiest, l->n_emptiest, sizeof(*l->emptiest), compare_free, l);
+    l->full = xcalloc(l->s->n_models + 1, sizeof(*l->full));
 }
 
 static int check_losses(struct ledger *l, struct err *e)

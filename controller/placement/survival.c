@@ -1,5 +1,6 @@
 /* Each host is taken away in turn; what its models then lack for their floors is put elsewhere, and
- * everything is put back. */
+ * everything is put back. A host without room for a model before a trial has none in any: it is not
+ * asked again. */
 #include "controller/placement/survival.h"
 
 #include "proto/base/array.h"
@@ -8,6 +9,7 @@ struct trial {
     struct packing *p;
     uint32_t *order; /* hosts, emptiest first */
     uint32_t n_order;
+    uint32_t *from; /* per model: hosts in that order that have no room, even before the trial */
     uint32_t *start, *seated; /* models by node, after: seated[start[n] .. start[n + 1]) */
     struct seat *moved;
     size_t n_moved, cap_moved;
@@ -42,6 +44,7 @@ static void order_hosts(struct trial *t)
         if (stays_awake(p, n))
             hosts[t->n_order++] = (struct free_cpu){ n, p->after[n].cpu_milli };
     qsort(hosts, t->n_order, sizeof(*hosts), emptiest_first);
+    t->from = xcalloc(p->s->n_models + 1, sizeof(*t->from));
     for (uint32_t i = 0; i < t->n_order; i++)
         t->order[i] = hosts[i].node;
 }
@@ -51,55 +54,81 @@ static const struct seat *seat_at(const struct packing *p, size_t i)
     return i < p->s->n_replicas ? &p->seats[i] : &p->fresh[i - p->s->n_replicas];
 }
 
-static int by_number(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
+/* By node, and there by model: two passes of counting. */
 static void seat_models(struct trial *t)
 {
     const struct packing *p = t->p;
     size_t n = p->s->n_replicas + p->n_fresh;
+    AUTO(mem) uint32_t *by_model = xcalloc(n + 1, sizeof(*by_model));
+    AUTO(mem) uint32_t *of_model = xcalloc(p->s->n_models + 2, sizeof(*of_model));
     AUTO(mem) uint32_t *at = xcalloc(p->s->n_nodes + 1, sizeof(*at));
 
     t->start = xcalloc(p->s->n_nodes + 2, sizeof(*t->start));
     t->seated = xcalloc(n + 1, sizeof(*t->seated));
-    for (size_t i = 0; i < n; i++)
-        if (seat_at(p, i)->node != NO_INDEX)
-            t->start[seat_at(p, i)->node + 1]++;
+    for (size_t i = 0; i < n; i++) {
+        if (seat_at(p, i)->node == NO_INDEX)
+            continue;
+        t->start[seat_at(p, i)->node + 1]++;
+        of_model[seat_at(p, i)->model + 1]++;
+    }
+    for (uint32_t m = 0; m < p->s->n_models; m++)
+        of_model[m + 1] += of_model[m];
     for (uint32_t k = 0; k < p->s->n_nodes; k++) {
         t->start[k + 1] += t->start[k];
         at[k] = t->start[k];
     }
     for (size_t i = 0; i < n; i++)
         if (seat_at(p, i)->node != NO_INDEX)
-            t->seated[at[seat_at(p, i)->node]++] = seat_at(p, i)->model;
-    for (uint32_t k = 0; k < p->s->n_nodes; k++)
-        qsort(t->seated + t->start[k], t->start[k + 1] - t->start[k], sizeof(*t->seated),
-              by_number);
+            by_model[of_model[seat_at(p, i)->model]++] = (uint32_t)i;
+    for (uint32_t i = 0; i < t->start[p->s->n_nodes]; i++)
+        t->seated[at[seat_at(p, by_model[i])->node]++] = seat_at(p, by_model[i])->model;
+}
+
+static bool has_room(const struct packing *p, uint32_t model, uint32_t node, uint64_t *ret_mask)
+{
+    const struct served_model *spec = p->s->models[model].spec;
+
+    return snapshot_eligible(&p->s->models[model], node) &&
+           room_fits(&p->after[node], &p->s->nodes[node], spec, ret_mask) &&
+           (spec->placement.max_per_node < 0 ||
+            tally_get(&p->on_node, model, node) < spec->placement.max_per_node);
+}
+
+/* May it be the trial that leaves a node without room for the model? */
+static bool is_tried(const struct trial *t, uint32_t model, uint32_t node, uint32_t lost)
+{
+    const struct snapshot *s = t->p->s;
+
+    if (!snapshot_eligible(&s->models[model], node) ||
+        s->models[model].spec->resources.gpu_milli > 1000 * (int64_t)s->nodes[node].n_gpus)
+        return false;
+    if (node == lost)
+        return true;
+    ARRAY_FOREACH(m, t, moved)
+        if (m->node == node)
+            return true;
+    return false;
 }
 
 static bool put_elsewhere(struct trial *t, uint32_t model, uint32_t lost)
 {
     struct packing *p = t->p;
-    const struct served_model *spec = p->s->models[model].spec;
+    bool untried = true; /* all hosts so far */
     uint64_t mask;
 
-    for (uint32_t i = 0; i < t->n_order; i++) {
+    for (uint32_t i = t->from[model]; i < t->n_order; i++) {
         uint32_t n = t->order[i];
 
         p->steps++;
-        if (n == lost || !snapshot_eligible(&p->s->models[model], n) ||
-            !room_fits(&p->after[n], &p->s->nodes[n], spec, &mask))
+        if (n == lost || !has_room(p, model, n, &mask)) {
+            untried = untried && !is_tried(t, model, n, lost);
+            if (untried)
+                t->from[model] = i + 1;
             continue;
-        if (spec->placement.max_per_node >= 0 &&
-            tally_get(&p->on_node, model, n) >= spec->placement.max_per_node)
-            continue;
-        room_take(&p->after[n], &p->s->nodes[n], spec, mask);
+        }
+        room_take(&p->after[n], &p->s->nodes[n], p->s->models[model].spec, mask);
         tally_add(&p->on_node, model, n, 1);
-        *ARRAY_ADD(t, moved) = (struct seat){ model, n, mask, spec, false };
+        *ARRAY_ADD(t, moved) = (struct seat){ model, n, mask, p->s->models[model].spec, false };
         return true;
     }
     return false;
@@ -134,14 +163,14 @@ static bool survives(struct trial *t, uint32_t lost)
     return room;
 }
 
-uint32_t survival_weakest(struct packing *p)
+uint32_t survival_weakest(struct packing *p, uint32_t from)
 {
     struct trial t = { .p = p };
     uint32_t weakest = NO_INDEX;
 
     order_hosts(&t);
     seat_models(&t);
-    for (uint32_t n = 0; n < p->s->n_nodes && weakest == NO_INDEX; n++) {
+    for (uint32_t n = from; n < p->s->n_nodes && weakest == NO_INDEX; n++) {
         uint32_t pool = p->s->nodes[n].pool;
 
         if (stays_awake(p, n) && pool < p->s->n_pools && p->s->pools[pool].spec->spare > 0 &&
@@ -149,6 +178,7 @@ uint32_t survival_weakest(struct packing *p)
             weakest = n;
     }
     free(t.order);
+    free(t.from);
     free(t.start);
     free(t.seated);
     free(t.moved);

@@ -4,8 +4,10 @@
 
 #include "controller/placement/packing.h"
 
-/* NO_INDEX: every loss in a pool with a spare is survived; else the first node whose loss is not.
- * Room is looked for by first fit, emptiest node first: what it finds is there. */
-uint32_t survival_weakest(struct packing *p);
+/* The first node from `from` on, in a pool with a spare, whose loss is not survived; NO_INDEX:
+ * there is none. Room is looked for by first fit, emptiest node first: what it finds is there. Who
+ * makes room and asks again begins with the node that was named: more room never makes a loss
+ * worse. */
+uint32_t survival_weakest(struct packing *p, uint32_t from);
 
 #endif

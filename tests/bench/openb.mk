@@ -3,7 +3,7 @@
 OPENB_DATA = $(HUDDLE_DATA)/openb
 $(BUILD)/bench/openb: $(addprefix $(BUILD)/obj/tests/bench/,openb.o openb_trace.o openb_peers.o openb_fgd.o openb_moves.o) $(LIB_CONTROLLER) $(LIB_PROTO)
 	$(call say,LINK,$@)
-	$(call link,$(LIB_JANSSON) -lm)
+	$(call link,$(LIB_JANSSON) $(LIB_YAML) $(LIB_PROTOBUF_C) -lm)
 
 .PHONY: bench-openb
 bench-openb: $(BUILD)/bench/openb

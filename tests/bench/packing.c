@@ -20,12 +20,12 @@
 #include <time.h>
 
 #include "controller/placement/bound.h"
+#include "controller/placement/brain.h"
 #include "controller/placement/filling.h"
 #include "controller/placement/packing.h"
 #include "proto/base/array.h"
 #include "tests/bench/packing_instance.h"
 
-#define PLAN_STEPS 20000 /* the controller's default of planSteps */
 
 struct outcome {
     char name[64], family[32];
@@ -150,7 +150,7 @@ static int run(struct bench *b, const char *path, struct err *e)
     r = instance_cluster_init(&c, &i, o.first_fit + o.first_fit / 4 + 2, e);
     if (r == 0) {
         begin = cpu_s();
-        packing_init(&p, &c.snapshot, c.models, PLAN_STEPS);
+        packing_init(&p, &c.snapshot, c.models, BRAIN_STEPS);
         filling(&p);
         o.used = recount(&i, &p);
         replicas = xcalloc(i.n_kinds + 1, sizeof(*replicas));

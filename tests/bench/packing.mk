@@ -2,7 +2,7 @@
 # (files and folders). PACKING_ARGS: see tests/bench/packing.c.
 $(BUILD)/bench/packing: $(addprefix $(BUILD)/obj/tests/bench/,packing.o packing_instance.o) $(LIB_CONTROLLER) $(LIB_PROTO)
 	$(call say,LINK,$@)
-	$(call link,$(LIB_JANSSON) -lm)
+	$(call link,$(LIB_JANSSON) $(LIB_YAML) $(LIB_PROTOBUF_C) -lm)
 
 .PHONY: bench-packing
 bench-packing: $(BUILD)/bench/packing

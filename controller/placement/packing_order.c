@@ -1,0 +1,347 @@
+/* Costs are those of packing_find.c, taken apart. */
+#include "controller/placement/packing_order.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "controller/placement/packing_private.h"
+#include "proto/base/array.h"
+#include "proto/base/random.h"
+
+#define KINDS ((uint32_t)HOST_NONE)
+#define ROUNDING 1e-9 /* the parts are summed up in another order than the whole */
+#define DOMAINS_MOST 64u
+
+/* --- classes ------------------------------------------------------------------------------------
+ */
+
+static const char *only_device(const struct snap_node *n)
+{
+    for (uint32_t g = 1; g < n->n_gpus; g++)
+        if (strcmp(n->gpus[g].model, n->gpus[0].model) != 0)
+            return NULL;
+    return n->n_gpus > 0 ? n->gpus[0].model : NULL;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Of the last two classes, what they have in common is what the least one has. */
+static void widen(struct order_class *c, const struct snap_node *n)
+{
+    c->cpu = c->cpu > 0 ? fmin(c->cpu, (double)n->cpu_milli) : (double)n->cpu_milli;
+    c->memory = c->memory > 0 ? fmin(c->memory, (double)n->memory_bytes) : (double)n->memory_bytes;
+    c->device = NULL;
+    c->n_gpus = n->n_gpus > 0;
+}
+
+static uint32_t class_for(struct packing_order *o, const struct snap_node *n)
+{
+    const char *device = only_device(n);
+
+    for (uint32_t k = 0; k < o->n_classes; k++) {
+        const struct order_class *c = &o->classes[k];
+
+        if (c->cpu == (double)n->cpu_milli && c->memory == (double)n->memory_bytes &&
+            c->n_gpus == n->n_gpus && same_text(c->device, device))
+            return k;
+    }
+    if (o->n_classes < ORDER_CLASSES - 2) {
+        o->classes[o->n_classes] =
+            (struct order_class){ (double)n->cpu_milli, (double)n->memory_bytes, device,
+                                  n->n_gpus };
+        return o->n_classes++;
+    }
+    return ORDER_CLASSES - 2 + (n->n_gpus > 0);
+}
+
+static void init_classes(struct packing *p)
+{
+    struct packing_order *o = &p->order;
+
+    for (uint32_t i = 0; i < p->s->n_nodes; i++) {
+        o->class_of[i] = class_for(o, &p->s->nodes[i]);
+        if (o->class_of[i] >= ORDER_CLASSES - 2)
+            widen(&o->classes[o->class_of[i]], &p->s->nodes[i]);
+    }
+    if (o->n_classes == ORDER_CLASSES - 2)
+        o->n_classes = ORDER_CLASSES;
+}
+
+/* --- domains ------------------------------------------------------------------------------------
+ */
+
+static uint32_t add_key(struct packing *p, const char *key)
+{
+    struct packing_order *o = &p->order;
+    struct order_domains *d;
+    struct tally numbers = { 0 };
+
+    for (size_t i = 0; i < o->n_keys; i++)
+        if (strcmp(o->keys[i].key, key) == 0)
+            return (uint32_t)i;
+    d = ARRAY_ADD(o, keys);
+    d->key = key;
+    d->domain = xcalloc(p->s->n_nodes + 1, sizeof(*d->domain));
+    for (uint32_t n = 0; n < p->s->n_nodes; n++) {
+        const char *value =
+            p->s->nodes[n].labels ? string_map_get(p->s->nodes[n].labels, key) : NULL;
+        uint64_t hash = value ? random_hash(value) : 0;
+        uint32_t high = (uint32_t)(hash >> 32), low = (uint32_t)hash;
+        int64_t number = tally_get(&numbers, high, low);
+
+        if (number == 0)
+            number = tally_add(&numbers, high, low, ++d->n);
+        d->domain[n] = (uint32_t)number - 1;
+    }
+    tally_done(&numbers);
+    return (uint32_t)(d - o->keys);
+}
+
+static void init_domains(struct packing *p)
+{
+    for (uint32_t m = 0; m < p->s->n_models; m++) {
+        const char *key = packing_spec(p, m)->placement.spread;
+
+        p->order.key_of[m] = key && key[0] ? add_key(p, key) : NO_INDEX;
+    }
+}
+
+uint32_t packing_domain(const struct packing *p, uint32_t model, uint32_t node)
+{
+    return p->order.keys[p->order.key_of[model]].domain[node];
+}
+
+bool packing_spreads(const struct packing *p, uint32_t model)
+{
+    return p->order.key_of[model] != NO_INDEX;
+}
+
+/* Replicas of the model in the domain that has the fewest; 0 where there are many domains. */
+static double fewest_in_domain(const struct packing *p, uint32_t model)
+{
+    uint32_t n = packing_spreads(p, model) ? p->order.keys[p->order.key_of[model]].n : 0;
+    double fewest = INFINITY;
+
+    if (n == 0 || n > DOMAINS_MOST)
+        return 0;
+    for (uint32_t d = 0; d < n; d++)
+        fewest = fmin(fewest, (double)tally_get(&p->on_domain, model, d));
+    return fewest;
+}
+
+/* --- set-up -------------------------------------------------------------------------------------
+ */
+
+void packing_order_init(struct packing *p)
+{
+    struct packing_order *o = &p->order;
+    uint32_t n = p->s->n_nodes;
+
+    o->class_of = xcalloc(n + 1, sizeof(*o->class_of));
+    o->changed = xcalloc(n + 1, sizeof(*o->changed));
+    o->is_changed = xcalloc(n + 1, sizeof(*o->is_changed));
+    o->reach = xcalloc(p->s->n_models + 1, sizeof(*o->reach));
+    o->key_of = xcalloc(p->s->n_models + 1, sizeof(*o->key_of));
+    init_classes(p);
+    init_domains(p);
+    ranking_init(&o->ranking, n, KINDS * ORDER_USES * ORDER_CLASSES);
+    packing_order_all_changed(p);
+}
+
+void packing_order_done(struct packing *p)
+{
+    struct packing_order *o = &p->order;
+
+    ranking_done(&o->ranking);
+    free(o->class_of);
+    free(o->changed);
+    free(o->is_changed);
+    free(o->reach);
+    free(o->key_of);
+    ARRAY_FOREACH(d, o, keys)
+        free(d->domain);
+    free(o->keys);
+}
+
+void packing_order_changed(struct packing *p, uint32_t node)
+{
+    if (p->order.is_changed[node])
+        return;
+    p->order.is_changed[node] = true;
+    p->order.changed[p->order.n_changed++] = node;
+}
+
+void packing_order_all_changed(struct packing *p)
+{
+    for (uint32_t n = 0; n < p->s->n_nodes; n++)
+        packing_order_changed(p, n);
+}
+
+/* --- up to date ---------------------------------------------------------------------------------
+ */
+
+static enum order_use use_of(const struct packing *p, uint32_t node)
+{
+    if (p->held[node] > 0)
+        return ORDER_HELD;
+    return p->first[node] == p->first[node + 1] ? ORDER_EMPTY : ORDER_VACATED;
+}
+
+static uint32_t list_of(uint32_t kind, uint32_t use, uint32_t class_index)
+{
+    return (kind * ORDER_USES + use) * ORDER_CLASSES + class_index;
+}
+
+static double cost_of_node(const struct packing *p, uint32_t node)
+{
+    const struct snap_node *n = &p->s->nodes[node];
+    const struct room *r = &p->peak[node];
+
+    if (n->n_gpus > 0)
+        return PACKING_DEVICES * mix_cost_of_node(&p->mix, r, n);
+    return (n->cpu_milli > 0 ? (double)r->cpu_milli / (double)n->cpu_milli : 0) +
+           (n->memory_bytes > 0 ? (double)r->memory_bytes / (double)n->memory_bytes : 0) +
+           (p->held[node] == 0 ? PACKING_EMPTY : 0);
+}
+
+/* The smaller one of both shares. The same division on both sides: no rounding is in the way. */
+static double share_of(int64_t cpu_milli, int64_t memory_bytes, double of_cpu, double of_memory)
+{
+    double cpu = of_cpu > 0 ? (double)cpu_milli / of_cpu : INFINITY;
+    double memory = of_memory > 0 ? (double)memory_bytes / of_memory : INFINITY;
+
+    return fmin(cpu, memory);
+}
+
+static struct ranking_room room_of(const struct packing *p, uint32_t node)
+{
+    const struct room *r = &p->peak[node];
+    const struct snap_node *n = &p->s->nodes[node];
+    struct ranking_room room = {
+        .cpu_milli = r->cpu_milli,
+        .memory_bytes = r->memory_bytes,
+        .share =
+            share_of(r->cpu_milli, r->memory_bytes, (double)n->cpu_milli, (double)n->memory_bytes),
+    };
+
+    for (uint32_t g = 0; g < n->n_gpus; g++) {
+        if (r->gpus[g].milli > room.device_milli)
+            room.device_milli = r->gpus[g].milli;
+        room.whole += r->gpus[g].milli >= MIX_WHOLE;
+    }
+    return room;
+}
+
+static void bring_up_to_date(struct packing *p)
+{
+    struct packing_order *o = &p->order;
+
+    for (size_t i = 0; i < o->n_changed; i++) {
+        uint32_t node = o->changed[i];
+        bool is_host = p->host[node] != HOST_NONE && !p->closed[node];
+        uint32_t list =
+            is_host ? list_of(p->host[node], use_of(p, node), o->class_of[node]) : NO_INDEX;
+        struct ranking_room room = room_of(p, node);
+
+        ranking_put(&o->ranking, node, list,
+                    is_host ? cost_of_node(p, node) + packing_standing_cost(p, node) : 0, &room);
+        o->is_changed[node] = false;
+    }
+    o->n_changed = 0;
+}
+
+/* --- walking ------------------------------------------------------------------------------------
+ */
+
+/* What a replica of the model adds at the least, anywhere in the class. */
+static double cost_of_replica(struct packing *p, uint32_t model, uint32_t class_index, uint32_t use)
+{
+    const struct served_model *spec = packing_spec(p, model);
+    const struct order_class *c = &p->order.classes[class_index];
+    double cost = 0;
+
+    if (c->n_gpus > 0)
+        return PACKING_DEVICES * mix_cost_of_replica(&p->mix, spec, c->device, use != ORDER_HELD,
+                                                     use == ORDER_EMPTY) +
+               (spec->resources.gpu_milli <= 0 && p->plain_hosts ? PACKING_NO_DEVICE : 0);
+    if (c->cpu > 0)
+        cost -= (double)spec->resources.cpu_milli / c->cpu;
+    if (c->memory > 0)
+        cost -= (double)spec->resources.memory_bytes / c->memory;
+    return cost;
+}
+
+static double wanted_share(const struct order_class *c, uint32_t class_index,
+                           const struct served_model *spec)
+{
+    if (class_index >= ORDER_CLASSES - 2)
+        return -INFINITY; /* sizes differ */
+    return share_of(spec->resources.cpu_milli, spec->resources.memory_bytes, c->cpu, c->memory);
+}
+
+static uint64_t reach_of(struct packing *p, uint32_t model)
+{
+    uint64_t *reach = &p->order.reach[model];
+
+    if (!p->s->models[model].eligible)
+        return UINT64_MAX;
+    if (*reach == 0)
+        for (uint32_t n = 0; n < p->s->n_nodes; n++)
+            if (snapshot_eligible(&p->s->models[model], n))
+                *reach |= UINT64_C(1) << p->order.class_of[n];
+    return *reach;
+}
+
+struct walk {
+    const struct ranking *ranking;
+    double best, limit, least;
+    bool alike; /* the hosts of this list differ in nothing but their standing cost */
+    packing_order_visit_fn *visit;
+    void *data;
+};
+
+/* One that costs the least possible ends the list: no later one can be better, and of equal ones
+ * the first is taken. */
+static bool visit_one(void *data, uint32_t node)
+{
+    struct walk *w = data;
+
+    if (!w->visit(w->data, node, &w->best))
+        return true;
+    w->limit = w->best - w->least + ROUNDING * fmax(1, fabs(w->best));
+    return !w->alike && w->best - w->least > w->ranking->hosts[node].cost + ROUNDING;
+}
+
+void packing_order_walk(struct packing *p, uint32_t model, uint32_t kind, bool held_only,
+                        packing_order_visit_fn *visit, void *data)
+{
+    const struct served_model *spec = packing_spec(p, model);
+    int64_t milli = spec->resources.gpu_milli > 0 ? spec->resources.gpu_milli : 0;
+    struct ranking_room wanted = {
+        .cpu_milli = spec->resources.cpu_milli,
+        .memory_bytes = spec->resources.memory_bytes,
+        .device_milli = milli < MIX_WHOLE ? milli : MIX_WHOLE,
+        .whole = milli >= MIX_WHOLE ? (milli + MIX_WHOLE - 1) / MIX_WHOLE : 0,
+    };
+    struct walk w = {
+        .ranking = &p->order.ranking, .best = INFINITY, .visit = visit, .data = data
+    };
+    uint64_t reach = reach_of(p, model);
+    double spread = PACKING_SPREAD * fewest_in_domain(p, model);
+
+    bring_up_to_date(p);
+    for (uint32_t use = 0; use < (held_only ? ORDER_VACATED : ORDER_USES); use++)
+        for (uint32_t k = 0; k < p->order.n_classes; k++) {
+            if (!(reach >> k & 1))
+                continue;
+            wanted.share = wanted_share(&p->order.classes[k], k, spec);
+            w.alike = use == ORDER_EMPTY && k < ORDER_CLASSES - 2 && !packing_spreads(p, model);
+            w.least = cost_of_replica(p, model, k, use) + spread;
+            w.limit = w.best - w.least + ROUNDING * fmax(1, fabs(w.best));
+            ranking_walk(&p->order.ranking, list_of(kind, use, k), &wanted, &w.limit, visit_one,
+                         &w);
+        }
+}
