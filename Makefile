@@ -267,14 +267,14 @@ help:
 	@echo '  make unit            unit and simulation tests only'
 	@echo '  make check-asan check-valgrind check-layers check-headers check-arm64 check-install lint format-check'
 	@echo '  make fuzz            every parser under libFuzzer, FUZZ_SECONDS=15 each'
-	@echo '  make bench           bench-agent bench-ingest bench-state, and those on data where HUDDLE_DATA is set'
+	@echo '  make bench           bench-agent bench-ingest bench-state bench-scale, and those on data where HUDDLE_DATA is set'
 	@echo '  make format dist clean'
 	@echo
 	@echo '  MODE=release|debug|asan  CC=gcc|clang  V=1 shows the commands  CI=1 makes warnings errors'
 
 # Each bench-X stands beside its program in tests/bench; the last ones need HUDDLE_DATA.
 .PHONY: bench
-bench: bench-agent bench-ingest bench-state $(if $(HUDDLE_DATA),bench-forecast bench-packing bench-openb bench-planetlab bench-fortnight)
+bench: bench-agent bench-ingest bench-state bench-scale $(if $(HUDDLE_DATA),bench-forecast bench-packing bench-openb bench-planetlab bench-fortnight)
 
 .PHONY: clean
 clean:
