@@ -206,11 +206,12 @@ static float quantile_95(const struct ensemble *m, uint32_t k, const struct wait
 
 static float quantile_05(const struct ensemble *m, uint32_t k, const struct circumstances *now)
 {
-    float q[EXPERTS];
+    const float level = 0.05f;
+    float q[1][EXPERTS];
 
-    if (!experts_quantiles(&m->experts, &m->past, k, now, 0.05f, q))
+    if (!experts_quantiles(&m->experts, &m->past, k, now, &level, 1, q))
         return NAN;
-    return shrunk(m, k, 0.05f, now->point, experts_combine(&m->experts, 0, q));
+    return shrunk(m, k, level, now->point, experts_combine(&m->experts, 0, q[0]));
 }
 
 static void look_ahead(struct ensemble *m)
@@ -221,12 +222,11 @@ static void look_ahead(struct ensemble *m)
     for (uint32_t k = 0; k < HORIZONS; k++) {
         struct waiting *w = &m->waiting[horizon_place(k, m->past.origin)];
         float point = members_forecast(&m->members, &m->past, weight, horizons[k], w->member);
-        bool known = true;
+        bool known;
 
         w->then = experts_circumstances(&m->experts, &m->past, k, point, m->rough);
-        for (uint32_t j = 0; j < EXPERTS_JUDGED; j++)
-            known &= experts_quantiles(&m->experts, &m->past, k, &w->then, experts_level[j],
-                                       w->quantile[j]);
+        known = experts_quantiles(&m->experts, &m->past, k, &w->then, experts_level, EXPERTS_JUDGED,
+                                  w->quantile);
         w->top = known ? quantile_95(m, k, w) : NAN;
         if (k == LEFT_HORIZON)
             m->bottom[(uint64_t)m->past.origin % LEFT_STEPS] = quantile_05(m, k, &w->then);
@@ -297,17 +297,22 @@ static const char *why_unknown(const struct ensemble *m, char *text, size_t size
  * without enough errors uses the longest one that has. */
 static void offsets_at(const struct ensemble *m, uint32_t k, float ret_offset[FORECAST_QUANTILES])
 {
-    float q[EXPERTS];
+    static const float outer[] = { 0.05f, 0.99f }; /* the others are known since the observation */
+    float q[2][EXPERTS];
+    const struct waiting *w;
+    bool known;
 
     while (k > 0 && isnan(m->waiting[horizon_place(k, m->past.origin)].top))
         k--;
-    const struct circumstances *now = &m->waiting[horizon_place(k, m->past.origin)].then;
+    w = &m->waiting[horizon_place(k, m->past.origin)];
+    known = experts_quantiles(&m->experts, &m->past, k, &w->then, outer, 2, q);
     for (uint32_t i = 0; i < FORECAST_QUANTILES; i++) {
-        float level = (float)forecast_levels[i], value = now->point;
+        float level = (float)forecast_levels[i], value = w->then.point;
+        const float *its = i == 0 ? q[0] : i == FORECAST_QUANTILES - 1 ? q[1] : w->quantile[i - 2];
 
-        if (level != 0.5f && experts_quantiles(&m->experts, &m->past, k, now, level, q))
-            value = shrunk(m, k, level, now->point, experts_combine(&m->experts, level > 0.92f, q));
-        ret_offset[i] = (value - now->point) / now->scale;
+        if (known && level != 0.5f)
+            value = shrunk(m, k, level, value, experts_combine(&m->experts, level > 0.92f, its));
+        ret_offset[i] = (value - w->then.point) / w->then.scale;
     }
 }
 

@@ -95,14 +95,11 @@ void experts_add(struct experts *x, const struct past *p, uint32_t k, int64_t or
 
 /* From the nearer end: where so much of the weight is passed. */
 static float weighted_quantile(const uint8_t *order, const float *key, const float *weight,
-                               uint32_t n, float level)
+                               float sum, uint32_t n, float level)
 {
     bool down = level >= 0.5f;
-    float sum = 0, passed = 0, target;
+    float passed = 0, target = (down ? 1 - level : level) * sum;
 
-    for (uint32_t i = 0; i < n; i++)
-        sum += weight[i];
-    target = (down ? 1 - level : level) * sum;
     for (uint32_t i = 0; i < n; i++) {
         uint8_t entry = order[down ? n - 1 - i : i];
 
@@ -115,6 +112,7 @@ static float weighted_quantile(const uint8_t *order, const float *key, const flo
 
 struct weights {
     float slow[EXPERTS_ERRORS], alike[EXPERTS_ERRORS], fast[EXPERTS_ERRORS];
+    float slow_sum, alike_sum, fast_sum;
 };
 
 static float likeness(const struct experts *x, const struct past *p, uint32_t k, uint32_t entry,
@@ -148,6 +146,12 @@ static void weigh(const struct experts *x, const struct past *p, uint32_t k,
         w->alike[entry] = slow * alike;
         w->fast[entry] = fast * alike;
     }
+    w->slow_sum = w->alike_sum = w->fast_sum = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        w->slow_sum += w->slow[i];
+        w->alike_sum += w->alike[i];
+        w->fast_sum += w->fast[i];
+    }
 }
 
 static float quantile_of_last(const struct past *p, float level)
@@ -175,7 +179,8 @@ static float quantile_of_last(const struct past *p, float level)
 }
 
 bool experts_quantiles(const struct experts *x, const struct past *p, uint32_t k,
-                       const struct circumstances *now, float level, float ret_q[EXPERTS])
+                       const struct circumstances *now, const float *levels, uint32_t n_levels,
+                       float ret_q[][EXPERTS])
 {
     const __typeof__(x->horizon[0]) *e = &x->horizon[k];
     struct weights w;
@@ -183,16 +188,21 @@ bool experts_quantiles(const struct experts *x, const struct past *p, uint32_t k
     if (e->n < ERRORS_MIN)
         return false;
     weigh(x, p, k, now, &w);
-    ret_q[0] =
-        now->point + now->scale * weighted_quantile(e->by_scaled, e->scaled, w.slow, e->n, level);
-    ret_q[1] =
-        now->point + now->scale * weighted_quantile(e->by_scaled, e->scaled, w.alike, e->n, level);
-    ret_q[2] =
-        now->point + now->scale * weighted_quantile(e->by_scaled, e->scaled, w.fast, e->n, level);
-    ret_q[3] = now->point + weighted_quantile(e->by_error, e->error, w.slow, e->n, level);
-    ret_q[4] = quantile_of_last(p, level);
-    for (uint32_t i = 0; i < EXPERTS; i++)
-        ret_q[i] = ret_q[i] < 0 ? 0 : ret_q[i];
+    for (uint32_t j = 0; j < n_levels; j++) {
+        float level = levels[j], *q = ret_q[j];
+
+        q[0] = now->point + now->scale * weighted_quantile(e->by_scaled, e->scaled, w.slow,
+                                                           w.slow_sum, e->n, level);
+        q[1] = now->point + now->scale * weighted_quantile(e->by_scaled, e->scaled, w.alike,
+                                                           w.alike_sum, e->n, level);
+        q[2] = now->point + now->scale * weighted_quantile(e->by_scaled, e->scaled, w.fast,
+                                                           w.fast_sum, e->n, level);
+        q[3] =
+            now->point + weighted_quantile(e->by_error, e->error, w.slow, w.slow_sum, e->n, level);
+        q[4] = quantile_of_last(p, level);
+        for (uint32_t i = 0; i < EXPERTS; i++)
+            q[i] = q[i] < 0 ? 0 : q[i];
+    }
     return true;
 }
 

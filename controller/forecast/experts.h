@@ -46,10 +46,11 @@ struct experts {
 struct circumstances experts_circumstances(const struct experts *x, const struct past *p,
                                            uint32_t k, float point, float rough);
 
-/* Each expert's quantile `level` of the demand at horizon k; every one finite, or false when there
- * are too few errors. */
+/* Each expert's quantiles of the demand at horizon k, at each of the levels; every one finite, or
+ * false when there are too few errors. */
 bool experts_quantiles(const struct experts *x, const struct past *p, uint32_t k,
-                       const struct circumstances *now, float level, float ret_q[EXPERTS]);
+                       const struct circumstances *now, const float *levels, uint32_t n_levels,
+                       float ret_q[][EXPERTS]);
 
 /* The combination; `judged` says whose losses count. */
 float experts_combine(const struct experts *x, uint32_t judged, const float q[EXPERTS]);

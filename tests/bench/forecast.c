@@ -1,6 +1,7 @@
 /* bench/forecast: huddle's forecaster on recorded series, by the protocol of the field's libraries.
  *
- *     forecast [-o table|json] [--peers FILE] [--young|--ablation] SERIES.csv|FOLDER ...
+ *     forecast [-o table|json] [--peers FILE] [--targets] [--young|--ablation] SERIES.csv|FOLDER
+ * ...
  *
  * A folder stands for its .csv files and its peers.tsv. A series is "t,value" lines. Horizons 1 to
  * 12; the first 80 % train (half of a one-day series without a season), up to 30 origins are spread
@@ -9,7 +10,8 @@
  * absolute difference of the training set; coverage is the share of values at or under the
  * quantile. The gate of the arena is the naive forecast, which is printed beside. --young judges
  * the start instead: each series begins anew at five places behind ten silent steps and is judged
- * from its 12th to its 60th step. --ablation tells what the mean loses without each member. */
+ * from its 12th to its 60th step. --ablation tells what the mean loses without each member.
+ * --targets: fails where the means or the cost miss what is wanted of the recorded series. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 
 #include "controller/forecast/members.h"
 #include "proto/base/array.h"
+#include "tests/bench/forecast_pace.h"
 #include "tests/bench/forecast_set.h"
 #include "tests/bench/forecast_tables.h"
 
@@ -32,18 +35,30 @@ static void run(const struct set *set, const struct arena *a, struct results *re
     }
 }
 
-static void judge(const struct set *set, bool json)
+/* Wanted of the mean of all, and of the ServeGen series among them (YARDSTICKS Y2). */
+static const struct wanted wanted[] = {
+    { "", 1.40, 0.54, 0.40 },
+    { "servegen", 2.00, 0.62, 0.42 },
+};
+
+static bool judge(const struct set *set, bool json, bool targets)
 {
     struct results results = { 0 }, small = { 0 };
+    bool reached;
 
     run(set, &(struct arena){ 0 }, &results);
     run(set, &(struct arena){ .no_contests = true }, &small);
+    results.pace = pace_measure(set);
+    results.wanted = wanted;
+    results.n_wanted = targets ? ARRAY_LEN(wanted) : 0;
     if (json)
         results_print_json(&results, &small);
     else
         results_print(&results, &small);
+    reached = results_reached(&results);
     free(results.rows);
     free(small.rows);
+    return reached;
 }
 
 static void judge_young(const struct set *set, bool json)
@@ -95,7 +110,7 @@ static void ablate(const struct set *set, bool json)
 
 static int usage(void)
 {
-    (void)fputs("usage: forecast [-o table|json] [--peers FILE] [--young|--ablation] "
+    (void)fputs("usage: forecast [-o table|json] [--peers FILE] [--targets] [--young|--ablation] "
                 "SERIES.csv|FOLDER ...\n",
                 stderr);
     return 2;
@@ -106,11 +121,12 @@ int main(int argc, char **argv)
     static const struct option options[] = { { "peers", required_argument, NULL, 'p' },
                                              { "young", no_argument, NULL, 'y' },
                                              { "ablation", no_argument, NULL, 'a' },
+                                             { "targets", no_argument, NULL, 't' },
                                              { 0 } };
     struct set set = { 0 };
     struct err e = ERR_INIT;
     enum mode mode = JUDGE;
-    bool json = false;
+    bool json = false, targets = false, reached = true;
     int option, r = 0;
 
     while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
@@ -118,6 +134,8 @@ int main(int argc, char **argv)
             set_add_peers(&set, optarg);
         else if (option == 'y' || option == 'a')
             mode = option == 'y' ? YOUNG : ABLATION;
+        else if (option == 't')
+            targets = true;
         else if (option == 'o' && strcmp(optarg, "json") == 0)
             json = true;
         else if (option != 'o' || strcmp(optarg, "table") != 0)
@@ -130,11 +148,11 @@ int main(int argc, char **argv)
     if (r < 0)
         (void)fprintf(stderr, "forecast: %s\n", e.text);
     else if (mode == JUDGE)
-        judge(&set, json);
+        reached = judge(&set, json, targets);
     else if (mode == YOUNG)
         judge_young(&set, json);
     else
         ablate(&set, json);
     set_done(&set);
-    return r < 0 ? 1 : 0;
+    return r < 0 || !reached ? 1 : 0;
 }

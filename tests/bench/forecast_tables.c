@@ -47,6 +47,55 @@ struct result results_mean(const struct results *results, const char *prefix, si
     return mean;
 }
 
+/* --- targets ------------------------------------------------------------------------------------
+ */
+
+#define COVER_WITHIN 0.02
+#define STEP_US 50.0
+#define WORST_US 1000.0
+#define FLEET_S 1.0
+#define STATE_BYTES 65536u
+
+static bool means_reached(const struct results *results, const struct wanted *w)
+{
+    size_t n;
+    struct result mean = results_mean(results, w->prefix, &n);
+    const struct score *c = &mean.huddle;
+
+    return n == 0 ||
+           (c->mase <= w->mase && c->pin90 <= w->pin90 && c->pin95 <= w->pin95 &&
+            fabs(c->cover90 - 0.90) <= COVER_WITHIN && fabs(c->cover95 - 0.95) <= COVER_WITHIN);
+}
+
+bool results_reached(const struct results *results)
+{
+    size_t n;
+    struct result mean = results_mean(results, "", &n);
+
+    for (size_t i = 0; i < results->n_wanted; i++)
+        if (!means_reached(results, &results->wanted[i]))
+            return false;
+    return results->n_wanted == 0 ||
+           (results->pace.us <= STEP_US && results->pace.fleet_s <= FLEET_S &&
+            mean.worst_us <= WORST_US && ensemble_bytes() <= STATE_BYTES);
+}
+
+static void print_targets(const struct results *results)
+{
+    for (size_t i = 0; i < results->n_wanted; i++) {
+        const struct wanted *w = &results->wanted[i];
+
+        printf("wanted of %s: MASE %.2f, pinball %.2f and %.2f, coverage within %.2f: %s\n",
+               w->prefix[0] ? w->prefix : "all", w->mase, w->pin90, w->pin95, COVER_WITHIN,
+               means_reached(results, w) ? "reached" : "MISSED");
+    }
+    if (results->pace.us > 0)
+        printf("an update and a %d-step forecast: %.1f us (wanted %.0f); %u forecasters one step: "
+               "%.2f s (wanted %.0f)\n",
+               ARENA_HORIZON, results->pace.us, STEP_US, PACE_FLEET, results->pace.fleet_s,
+               FLEET_S);
+}
+
 /* --- tables -------------------------------------------------------------------------------------
  */
 
@@ -113,6 +162,8 @@ void results_print(const struct results *results, const struct results *small)
            ensemble_bytes(), sizeof(struct dense));
     if (small)
         print_networks(results, small);
+    print_targets(results);
+    printf("repeat: make bench-forecast SERIES=\"FILE|FOLDER ...\"\n");
 }
 
 static double loss(double without, double all)
@@ -186,10 +237,12 @@ void results_print_json(const struct results *results, const struct results *sma
     for (size_t i = 0; i < results->n_rows; i++)
         json_array_append_new(series,
                               result_json(&results->rows[i], small ? &small->rows[i] : NULL));
-    dump(json_pack("{s:o, s:o, s:o, s:i, s:i}", "series", series, "mean",
-                   mean_json(results, small, ""), "servegen", mean_json(results, small, "servegen"),
-                   "state_bytes", (int)ensemble_bytes(), "large_network_bytes",
-                   (int)sizeof(struct dense)));
+    dump(json_pack("{s:s, s:o, s:o, s:o, s:i, s:i, s:f, s:f, s:b}", "repeat", "make bench-forecast",
+                   "series", series, "mean", mean_json(results, small, ""), "servegen",
+                   mean_json(results, small, "servegen"), "state_bytes", (int)ensemble_bytes(),
+                   "large_network_bytes", (int)sizeof(struct dense), "us_per_update_and_forecast",
+                   results->pace.us, "fleet_of_10000_s", results->pace.fleet_s, "missed",
+                   !results_reached(results)));
 }
 
 void losses_print_json(const struct score *all, const struct loss_row *rows, size_t n)
