@@ -3,4 +3,4 @@ BENCH_SECONDS ?= 30
 .PHONY: bench-agent
 bench-agent: $(BUILD)/huddle-agent
 	$(Q)tests/checks/deps.sh prometheus-node-exporter
-	$(Q)tests/bench/agent.py --build $(BUILD) --seconds $(BENCH_SECONDS)
+	$(Q)tests/bench/agent.py $(AGENT_ARGS) --build $(BUILD) --seconds $(BENCH_SECONDS)

@@ -302,34 +302,64 @@ def run(args: argparse.Namespace, folder: pathlib.Path) -> int:
             os.kill(child, signal.SIGKILL)
         remove_cgroups()
         door.shutdown()
-    return tell(seconds, reports, shares, resident, page)
+    return tell(args.output == "json", seconds, reports, shares, resident, page)
 
 
-def tell(seconds: float, reports: int, shares: list[float], resident: list[int], page: int) -> int:
-    print(f"{CPUS} CPUs, 2 packages, {REPLICAS} replicas, {seconds:.0f} s at one look a second")
+def problems_of(seconds: float, reports: int, share: float, resident: int) -> list[str]:
+    problems = []
+    if reports < seconds * 0.9:
+        problems.append(f"only {reports} reports in {seconds:.0f} s")
+    if share > TARGET_SHARE:
+        problems.append(f"more than {TARGET_SHARE * 100} % of a core")
+    if resident > TARGET_BYTES:
+        problems.append(f"more than {TARGET_BYTES / 1e6:.0f} MB resident")
+    return problems
+
+
+def tell(
+    as_json: bool,
+    seconds: float,
+    reports: int,
+    shares: list[float],
+    resident: list[int],
+    page: int,
+) -> int:
     names = ["huddle-agent", "node-exporter"]
     notes = [f"{reports} reports of {Door.bytes} bytes", f"pages of {page} bytes"]
+    problems = problems_of(seconds, reports, shares[0], resident[0])
+    if as_json:
+        figures = {
+            name: {"shareOfCore": share, "residentMB": size / 1e6, "did": note}
+            for name, share, size, note in zip(names, shares, resident, notes)
+        }
+        root = {
+            "repeat": "make bench-agent",
+            "cpus": CPUS,
+            "replicas": REPLICAS,
+            "seconds": seconds,
+            **figures,
+            "targets": {"shareOfCore": TARGET_SHARE, "residentMB": TARGET_BYTES / 1e6},
+            "missed": bool(problems),
+        }
+        print(json.dumps(root, indent=1))
+        return 1 if problems else 0
+    print(f"{CPUS} CPUs, 2 packages, {REPLICAS} replicas, {seconds:.0f} s at one look a second")
     for name, share, size, note in zip(names, shares, resident, notes):
         print(f"  {name:14} {share * 100:7.3f} % of a core  {size / 1e6:6.1f} MB resident  {note}")
     if len(shares) > 1:
         print(
             f"  ratio          {shares[0] / shares[1]:7.3f}              {resident[0] / resident[1]:6.2f}"
         )
-    problems = []
-    if reports < seconds * 0.9:
-        problems.append(f"only {reports} reports in {seconds:.0f} s")
-    if shares[0] > TARGET_SHARE:
-        problems.append(f"more than {TARGET_SHARE * 100} % of a core")
-    if resident[0] > TARGET_BYTES:
-        problems.append(f"more than {TARGET_BYTES / 1e6:.0f} MB resident")
     for problem in problems:
         print(f"  MISSED: {problem}")
+    print("repeat: make bench-agent")
     return 1 if problems else 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
+    parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--warm-up", type=float, default=10)
     parser.add_argument("--exporter", default=shutil.which("prometheus-node-exporter") or "")

@@ -148,19 +148,20 @@ static void draw_series(FILE *f, const struct chart_series *s, const char *colou
     for (size_t i = 0; i < s->n; i++)
         if (!isnan(s->points[i].x) && !isnan(s->points[i].y))
             (void)fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%s\" fill=\"%s\"/>\n",
-                          place(x, s->points[i].x), place(y, s->points[i].y), s->big ? "7" : "4",
+                          place(x, s->points[i].x), place(y, s->points[i].y), s->big ? "6" : "4",
                           colour);
 }
 
+/* `row` keeps the names of upright ones apart. */
 static void draw_mark(FILE *f, const struct chart_mark *m, const struct scale *x,
-                      const struct scale *y)
+                      const struct scale *y, size_t row)
 {
     double at = place(m->upright ? x : y, m->at);
 
     if (m->upright) {
         (void)fprintf(f, "<path class=\"mark\" d=\"M%.1f %.1fV%.1f\"/>\n", at, HEIGHT - BOTTOM,
                       TOP);
-        text(f, at + 5, TOP + 12, "start", m->name);
+        text(f, at + 5, TOP + 12 + 16 * (double)row, "start", m->name);
     } else {
         (void)fprintf(f, "<path class=\"mark\" d=\"M%.1f %.1fH%.1f\"/>\n", LEFT, at, WIDTH - RIGHT);
         text(f, LEFT + 6, at - 5, "start", m->name);
@@ -184,7 +185,7 @@ static void draw(FILE *f, const struct chart *c)
     draw_axis(f, c, &x, true);
     draw_axis(f, c, &y, false);
     for (size_t i = 0; i < c->n_marks; i++)
-        draw_mark(f, &c->marks[i], &x, &y);
+        draw_mark(f, &c->marks[i], &x, &y, i);
     for (size_t i = 0; i < c->n_series; i++) {
         double at = TOP + 12 + 22 * (double)i;
 

@@ -43,6 +43,7 @@ struct options {
     size_t nodes;
     double seconds; /* of one phase */
     int rounds;
+    bool json;
 };
 
 struct server {
@@ -275,7 +276,7 @@ static void read_options(int argc, char **argv, struct options *o)
     int c;
 
     *o = (struct options){ .nodes = 10000, .seconds = 2, .rounds = 3 };
-    while ((c = getopt(argc, argv, "c:n:s:r:")) != -1) {
+    while ((c = getopt(argc, argv, "c:n:s:r:o:")) != -1) {
         if (c == 'c')
             o->controller = optarg;
         else if (c == 'n')
@@ -284,23 +285,27 @@ static void read_options(int argc, char **argv, struct options *o)
             o->seconds = strtod(optarg, NULL);
         else if (c == 'r')
             o->rounds = atoi(optarg);
-        else
+        else if (c == 'o' && strcmp(optarg, "json") == 0)
+            o->json = true;
+        else if (c != 'o' || strcmp(optarg, "table") != 0)
             exit(2);
     }
     if (!o->controller || o->nodes == 0 || o->nodes > 16384) {
         (void)fputs("usage: ingest -c huddle-controller [-n NODES up to 16384] [-s SECONDS] "
-                    "[-r ROUNDS]\n",
+                    "[-r ROUNDS] [-o table|json]\n",
                     stderr);
         exit(2);
     }
 }
 
-static double print(const char *name, const struct sender_figures *f)
+static double print(bool json, const char *name, const struct sender_figures *f)
 {
     double rate = (double)f->requests / f->cpu_s;
 
-    (void)printf("%-32s %7.0f /s of CPU %7.0f /s  %8" PRIu64 " requests of %" PRIu64 " bytes\n",
-                 name, rate, (double)f->requests / f->seconds, f->requests, f->bytes / f->requests);
+    if (!json)
+        (void)printf("%-32s %7.0f /s of CPU %7.0f /s  %8" PRIu64 " requests of %" PRIu64 " bytes\n",
+                     name, rate, (double)f->requests / f->seconds, f->requests,
+                     f->bytes / f->requests);
     return rate;
 }
 
@@ -322,30 +327,56 @@ static void saturate(const struct options *o, const struct bench *b, struct send
     }
 }
 
+struct paced {
+    double rate, core, overtaken; /* reports/s; shares of the core and of the reports */
+};
+
 /* At the rate of the target: what one core has left, and whether the loop takes each report. */
-static void pace(const struct options *o, const struct bench *b)
+static struct paced pace(const struct options *o, const struct bench *b)
 {
     const struct sender_goal goal = { .seconds = o->seconds * o->rounds, .rate = TARGET_RATE };
     struct sender_figures f = { 0 };
     double before = overtaken(&b->controller);
+    struct paced p;
 
     sender_run(b->controller.port, b->controller.pid, b->fleet, &goal, &f);
-    (void)printf("at %.0f /s: %.0f /s sent, %.0f %% of the core used, %.2f %% overtaken by a newer "
-                 "one of their node\n",
-                 TARGET_RATE, (double)f.requests / f.seconds, 100 * f.cpu_s / f.seconds,
-                 100 * (overtaken(&b->controller) - before) / (double)f.requests);
+    p = (struct paced){ (double)f.requests / f.seconds, f.cpu_s / f.seconds,
+                        (overtaken(&b->controller) - before) / (double)f.requests };
+    if (!o->json)
+        (void)printf("at %.0f /s: %.0f /s sent, %.0f %% of the core used, %.2f %% overtaken by a "
+                     "newer one of their node\n",
+                     TARGET_RATE, p.rate, 100 * p.core, 100 * p.overtaken);
+    return p;
 }
 
-static int judge(const struct bench *b, double rate, double echo_rate)
+static void print_json(const struct bench *b, double rate, double echo_rate, const struct paced *p,
+                       size_t losses, bool ok)
+{
+    json_t *root = json_pack(
+        "{s:s, s:I, s:f, s:f, s:{s:f, s:f, s:f}, s:I, s:f, s:b}", "repeat", "make bench-ingest",
+        "nodes", (json_int_t)b->fleet->n_nodes, "reportsPerCpuSecond", rate, "echoPerCpuSecond",
+        echo_rate, "paced", "reportsPerSecond", p->rate, "shareOfCore", p->core, "overtakenShare",
+        p->overtaken, "nodesWithLosses", (json_int_t)losses, "target", TARGET_RATE, "missed", !ok);
+
+    (void)json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+    (void)putchar('\n');
+    json_decref(root);
+}
+
+static int judge(const struct options *o, const struct bench *b, double rate, double echo_rate,
+                 const struct paced *p)
 {
     size_t losses = nodes_with_losses(&b->controller, b->fleet);
     double ratio = rate / echo_rate;
     bool ok = losses == 0 && (rate >= TARGET_RATE || ratio >= TARGET_RATIO);
 
-    (void)printf("ratio %.2f; nodes with a lost joule: %zu of %zu; target: %.0f /s, or a ratio of "
-                 "%.1f, and none lost: %s\n",
-                 ratio, losses, b->fleet->n_nodes, TARGET_RATE, TARGET_RATIO,
-                 ok ? "reached" : "MISSED");
+    if (o->json)
+        print_json(b, rate, echo_rate, p, losses, ok);
+    else
+        (void)printf("ratio %.2f; nodes with a lost joule: %zu of %zu; target: %.0f /s, or a ratio "
+                     "of %.1f, and none lost: %s\nrepeat: make bench-ingest\n",
+                     ratio, losses, b->fleet->n_nodes, TARGET_RATE, TARGET_RATIO,
+                     ok ? "reached" : "MISSED");
     return ok ? 0 : 1;
 }
 
@@ -367,16 +398,17 @@ static int measure(const struct options *o, const char *folder)
     struct bench b = { start_echo(), start_controller(o->controller, folder), &fleet, &same_size };
     struct sender_figures ours = { 0 }, theirs = { 0 };
     double echo_rate, rate;
+    struct paced paced;
     int r;
 
     fleet_init(&fleet, o->nodes, REPLICAS, MODEL_NODES);
     fleet_init(&same_size, o->nodes, REPLICAS, MODEL_NODES);
     warm_up(&b);
     saturate(o, &b, &ours, &theirs);
-    echo_rate = print("libmicrohttpd echo, one core", &theirs);
-    rate = print("huddle-controller, one core", &ours);
-    pace(o, &b);
-    r = judge(&b, rate, echo_rate);
+    echo_rate = print(o->json, "libmicrohttpd echo, one core", &theirs);
+    rate = print(o->json, "huddle-controller, one core", &ours);
+    paced = pace(o, &b);
+    r = judge(o, &b, rate, echo_rate, &paced);
     fleet_done(&fleet);
     fleet_done(&same_size);
     stop(&b.echo, SIGKILL);

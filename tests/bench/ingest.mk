@@ -6,4 +6,4 @@ $(BUILD)/bench/ingest: $(addprefix $(BUILD)/obj/tests/bench/,ingest.o fleet.o se
 
 .PHONY: bench-ingest
 bench-ingest: $(BUILD)/bench/ingest $(BUILD)/huddle-controller
-	$(Q)$(BUILD)/bench/ingest -c $(BUILD)/huddle-controller
+	$(Q)$(BUILD)/bench/ingest $(INGEST_ARGS) -c $(BUILD)/huddle-controller

@@ -1,6 +1,6 @@
 /* bench/planetlab: consolidation of machines whose demand fluctuates, in the field's arena.
  *
- *     planetlab [-o table|json] [--keep-idle] [--references] FOLDER ...
+ *     planetlab [-o table|json] [--keep-idle] [--references] [--svg FILE] FOLDER ...
  *     planetlab --choose [--keep-idle] FOLDER ...
  *
  * --choose judges the prices on days on which they were not chosen (planetlab_choice.h).
@@ -10,7 +10,7 @@
  * A folder is a day: a file a machine, 288 lines of CPU percent. The arena is planetlab_arena.h.
  * Beside huddle stand the policies of CloudSim: as measured there (cloudsim-results.tsv beside the
  * folder), or run here where nothing is known or with --references, which is also the gate: kWh to
- * six decimals and migrations must be those of the file. */
+ * six decimals and migrations must be those of the file. --svg draws energy against violations. */
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -21,6 +21,7 @@
 
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
+#include "tests/bench/chart.h"
 #include "tests/bench/planetlab_arena.h"
 #include "tests/bench/planetlab_choice.h"
 #include "tests/bench/planetlab_huddle.h"
@@ -262,14 +263,56 @@ static void print_json(const struct bench *b)
     json_decref(out);
 }
 
+/* A point a day, a series a policy. */
+static int draw(const struct bench *b, const char *path, struct err *e)
+{
+    AUTO(mem) struct chart_point *points = xcalloc(b->n_rows + 1, sizeof(*points));
+    AUTO(mem) struct chart_series *series = xcalloc(b->n_rows + 1, sizeof(*series));
+    static const struct chart_mark marks[] = { { "bound", 1, true },
+                                               { "wanted", 1.2, true },
+                                               { "wanted", 0.5, false } };
+    struct chart c = { .title = "PlanetLab under CloudSim's rules: energy against violations, a "
+                                "point a day",
+                       .x = { "kWh over the bound (no policy can be below 1)", true, 1, 10 },
+                       .y = { "SLATAH, %", false, 0, 1 },
+                       .series = series,
+                       .marks = marks,
+                       .n_marks = ARRAY_LEN(marks) };
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->n_rows; i++) {
+        struct chart_series *s = &series[c.n_series];
+        bool known = false;
+
+        for (size_t k = 0; k < i; k++)
+            known = known || strcmp(b->rows[k].policy, b->rows[i].policy) == 0;
+        if (known)
+            continue;
+        *s = (struct chart_series){ .name = b->rows[i].policy,
+                                    .points = &points[n],
+                                    .big = strcmp(b->rows[i].policy, "huddle") == 0 };
+        for (size_t k = i; k < b->n_rows; k++)
+            if (strcmp(b->rows[k].policy, s->name) == 0) {
+                const struct pl_result *x = &b->rows[k].result;
+
+                points[n++] = (struct chart_point){ x->kwh / x->bound_kwh, x->slatah };
+                s->n++;
+            }
+        c.n_series++;
+    }
+    return chart_write(&c, path, e);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = { { "keep-idle", no_argument, NULL, 'k' },
                                                   { "references", no_argument, NULL, 'r' },
                                                   { "choose", no_argument, NULL, 'c' },
+                                                  { "svg", required_argument, NULL, 's' },
                                                   { 0 } };
     struct bench b = { 0 };
     struct err e = ERR_INIT;
+    const char *svg = NULL;
     bool usage = false;
     int c, r = 0;
 
@@ -277,15 +320,18 @@ int main(int argc, char **argv)
         b.keep_idle = b.keep_idle || c == 'k';
         b.references = b.references || c == 'r';
         b.choose = b.choose || c == 'c';
+        if (c == 's')
+            svg = optarg;
         if (c == 'o' && strcmp(optarg, "json") == 0)
             b.json = true;
         else if (c == '?' || (c == 'o' && strcmp(optarg, "table") != 0))
             usage = true;
     }
     if (usage || optind >= argc || (b.choose && (b.json || b.references))) {
-        (void)fputs("usage: planetlab [-o table|json] [--keep-idle] [--references | --choose] "
-                    "FOLDER ...\n",
-                    stderr);
+        (void)fputs(
+            "usage: planetlab [-o table|json] [--keep-idle] [--references | --choose] [--svg FILE] "
+            "FOLDER ...\n",
+            stderr);
         return 2;
     }
     for (int i = optind; i < argc && r == 0; i++) {
@@ -297,6 +343,8 @@ int main(int argc, char **argv)
     }
     if (r == 0 && b.choose)
         r = planetlab_choice(argv + optind, (size_t)(argc - optind), b.keep_idle, &e);
+    if (r == 0 && svg && !b.choose)
+        r = draw(&b, svg, &e);
     if (r < 0)
         (void)fprintf(stderr, "planetlab: %s\n", e.text);
     else if (b.json)

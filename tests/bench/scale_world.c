@@ -88,7 +88,8 @@ static void init_pools(struct scale_world *w)
         .confidence = 0.9,
         .budget = { .moves = -1, .sleeps = -1, .wakes = -1, .move_joules = 200 },
     };
-    w->policy = (struct snap_policy){ "policy", &w->policy_spec, true };
+    w->policy =
+        (struct snap_policy){ .name = "policy", .spec = &w->policy_spec, .window_open = true };
     for (uint32_t k = 0; k < SCALE_CLASSES; k++) {
         w->pool_specs[k] = (struct power_pool){
             .min_awake = 1, .max_awake = -1, .spare = 1, .cycles_per_day = -1
@@ -255,7 +256,7 @@ void scale_world_init(struct scale_world *w, uint32_t nodes, uint32_t replicas, 
 
     *w = (struct scale_world){ .n_nodes = nodes,
                                .n_models = models,
-                               .cap_replicas = 2 * replicas + 100,
+                               .cap_replicas = 2 * replicas + 1000,
                                .random = random_stream(seed, nodes, replicas, 0) };
     w->nodes = xcalloc(nodes + 1, sizeof(*w->nodes));
     w->models = xcalloc(models + 1, sizeof(*w->models));
@@ -295,11 +296,8 @@ static void observe(struct scale_world *w)
     w->step++;
 }
 
-struct snapshot *scale_world_snapshot(struct scale_world *w, bool nodes)
+static void count_replicas(struct scale_world *w)
 {
-    struct snapshot *s = xcalloc(1, sizeof(*s));
-
-    observe(w);
     for (uint32_t m = 0; m < w->n_models; m++)
         w->models[m].ready = w->models[m].total = 0;
     for (uint32_t i = 0; i < w->n_replicas; i++) {
@@ -307,6 +305,14 @@ struct snapshot *scale_world_snapshot(struct scale_world *w, bool nodes)
         w->models[w->replicas[i].model].total++;
         w->models[w->replicas[i].model].ready++;
     }
+}
+
+struct snapshot *scale_world_snapshot(struct scale_world *w, bool nodes)
+{
+    struct snapshot *s = xcalloc(1, sizeof(*s));
+
+    observe(w);
+    count_replicas(w);
     *s = (struct snapshot){
         .version = ++w->version,
         .now_ms = w->step * STEP_MS,
@@ -403,7 +409,7 @@ static void shift_demand(struct scale_world *w, double by)
     for (int tries = 0; left > 0 && tries < 1000; tries++) {
         struct snap_model *m = &w->models[random_below(&w->random, w->n_models)];
 
-        if (m->total > 2 * left)
+        if (m->total == 0 || m->total > 2 * left)
             continue;
         m->demand *= by;
         left -= m->total;
@@ -412,6 +418,7 @@ static void shift_demand(struct scale_world *w, double by)
 
 void scale_world_change(struct scale_world *w)
 {
+    count_replicas(w);
     shift_demand(w, 1.5);
     shift_demand(w, 0.67);
     fail_nodes(w);

@@ -7,6 +7,7 @@
  * target is the state with one picture of it for the planner. What the whole process takes is said
  * too: the bench's own, with a batch of effects that touches all. */
 #include <getopt.h>
+#include <jansson.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #define WEEKS_MS (INT64_C(28) * 86400000)
 
 struct bench {
+    json_t *parts; /* instead of printing; or NULL */
     struct fleet fleet;
     struct controller *core;
     struct effects fx;
@@ -49,8 +51,12 @@ static void part(struct bench *b, const char *what, size_t n)
     size_t now = in_use();
     double bytes = (double)now - (double)b->part_begins;
 
-    (void)printf("%-34s %8.1f MB %9.0f bytes each of %zu\n", what, bytes / MB, bytes / (double)n,
-                 n);
+    if (b->parts)
+        json_array_append_new(b->parts, json_pack("{s:s, s:f, s:I}", "part", what, "MB", bytes / MB,
+                                                  "items", (json_int_t)n));
+    else
+        (void)printf("%-34s %8.1f MB %9.0f bytes each of %zu\n", what, bytes / MB,
+                     bytes / (double)n, n);
     b->total_mb += bytes / MB;
     b->part_begins = now;
 }
@@ -209,6 +215,20 @@ static void resident(double *ret_now_mb, double *ret_peak_mb)
         (void)fclose(f);
 }
 
+static void print_json(const struct bench *b, double now_mb, double peak_mb)
+{
+    const struct cluster *k = b->core->cluster;
+    json_t *root = json_pack(
+        "{s:s, s:I, s:I, s:I, s:O, s:f, s:f, s:f, s:f, s:b}", "repeat", "make bench-state", "nodes",
+        (json_int_t)k->nodes.n_items, "replicas", (json_int_t)k->replicas.n_items, "models",
+        (json_int_t)k->models.n_items, "parts", b->parts, "MB", b->total_mb, "residentMB", now_mb,
+        "residentPeakMB", peak_mb, "targetMB", TARGET_MB, "missed", b->total_mb > TARGET_MB);
+
+    (void)json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+    (void)putchar('\n');
+    json_decref(root);
+}
+
 static int measure(struct bench *b)
 {
     const struct controller_options options = { .cluster_id = "bench", .seed = 1, .instance = 1 };
@@ -240,11 +260,14 @@ static int measure(struct bench *b)
     part(b, "a picture for the planner", 1);
     snapshot_unref(picture);
     resident(&now_mb, &peak_mb);
-    (void)printf(
-        "%zu nodes, %zu replicas, %zu models: %.0f MB in use; the whole process %.0f MB, at "
-        "its peak %.0f MB; target: %.0f MB in use: %s\n",
-        k->nodes.n_items, k->replicas.n_items, k->models.n_items, b->total_mb, now_mb, peak_mb,
-        TARGET_MB, b->total_mb <= TARGET_MB ? "reached" : "MISSED");
+    if (b->parts)
+        print_json(b, now_mb, peak_mb);
+    else
+        (void)printf(
+            "%zu nodes, %zu replicas, %zu models: %.0f MB in use; the whole process %.0f MB, at "
+            "its peak %.0f MB; target: %.0f MB in use: %s\nrepeat: make bench-state\n",
+            k->nodes.n_items, k->replicas.n_items, k->models.n_items, b->total_mb, now_mb, peak_mb,
+            TARGET_MB, b->total_mb <= TARGET_MB ? "reached" : "MISSED");
     return b->total_mb <= TARGET_MB ? 0 : 1;
 }
 
@@ -254,17 +277,23 @@ int main(int argc, char **argv)
     size_t nodes = 10000, replicas = 10, model_nodes = 50;
     int c, r;
 
-    while ((c = getopt(argc, argv, "n:r:m:")) != -1) {
+    while ((c = getopt(argc, argv, "n:r:m:o:")) != -1) {
         size_t value = c == '?' ? 0 : strtoul(optarg, NULL, 10);
 
+        if (c == 'o' && strcmp(optarg, "table") == 0)
+            continue;
+        if (c == 'o' && strcmp(optarg, "json") == 0) {
+            b.parts = json_array();
+            continue;
+        }
         *(c == 'n' ? &nodes : c == 'r' ? &replicas : &model_nodes) = value;
     }
     if (nodes == 0 || nodes > 99999 || replicas == 0 || replicas > FLEET_REPLICAS_MOST ||
         model_nodes == 0 || model_nodes * replicas > 4096) {
-        (void)fputs(
-            "usage: state [-n NODES] [-r REPLICAS of each, up to 16] [-m NODES of one model, "
-            "with up to 4096 replicas]\n",
-            stderr);
+        (void)fputs("usage: state [-o table|json] [-n NODES] [-r REPLICAS of each, up to 16] [-m "
+                    "NODES of one model, "
+                    "with up to 4096 replicas]\n",
+                    stderr);
         return 2;
     }
     fleet_init(&b.fleet, nodes, replicas, model_nodes);
@@ -272,5 +301,6 @@ int main(int argc, char **argv)
     controller_free(b.core);
     effects_done(&b.fx);
     fleet_done(&b.fleet);
+    json_decref(b.parts);
     return r;
 }

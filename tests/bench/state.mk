@@ -5,4 +5,4 @@ $(BUILD)/bench/state: $(addprefix $(BUILD)/obj/tests/bench/,state.o fleet.o) $(L
 
 .PHONY: bench-state
 bench-state: $(BUILD)/bench/state
-	$(Q)$(BUILD)/bench/state
+	$(Q)$(BUILD)/bench/state $(STATE_ARGS)
