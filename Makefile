@@ -265,9 +265,10 @@ help:
 	@echo '  make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); uninstall takes it away'
 	@echo '  make deps            install what building, demo and tests need (deps-check: the checks too)'
 	@echo '  make unit            unit and simulation tests only'
-	@echo '  make check-asan check-valgrind check-layers check-headers check-arm64 check-install lint format-check'
+	@echo '  make check-asan check-valgrind check-layers check-headers check-determinism check-arm64 check-install lint format-check'
 	@echo '  make fuzz            every parser under libFuzzer, FUZZ_SECONDS=15 each'
 	@echo '  make bench           bench-agent bench-ingest bench-state bench-scale, and those on data where HUDDLE_DATA is set'
+	@echo '  make report          measure what is not saved yet and write the table in the README'
 	@echo '  make format dist clean'
 	@echo
 	@echo '  MODE=release|debug|asan  CC=gcc|clang  V=1 shows the commands  CI=1 makes warnings errors'
