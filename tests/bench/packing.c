@@ -26,7 +26,6 @@
 #include "proto/base/array.h"
 #include "tests/bench/packing_instance.h"
 
-
 struct outcome {
     char name[64], family[32];
     uint32_t pieces, kinds, used, bound, first_fit, known; /* known 0: nothing is */
