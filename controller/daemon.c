@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "controller/daemon_private.h"
 #include "controller/effects.h"
@@ -19,6 +20,8 @@
 #include "proto/base/notify.h"
 #include "proto/quantity.h"
 
+#define LISTEN_WAIT_MS 5000
+#define LISTEN_AGAIN_NS 200000000
 #define REPORTS_A_TURN 256 /* then timers and calls have their turn */
 #define DAY_MS 86400000
 #define GRID_MS 5000
@@ -373,6 +376,7 @@ static const char *or_null(const char *text)
     return text[0] ? text : NULL;
 }
 
+/* A controller that was killed leaves its port for a moment to a child that it was just making. */
 static int make_server(struct daemon *d, struct err *e)
 {
     const struct config *c = d->config;
@@ -388,7 +392,20 @@ static int make_server(struct daemon *d, struct err *e)
         .backend = calls_backend(d->calls),
     };
 
-    return api_server_new(&options, &d->server, e) < 0 ? EXIT_FAILED : 0;
+    const int64_t end_ms = clock_boot_ms() + LISTEN_WAIT_MS;
+    struct err why;
+    int r;
+
+    for (;;) {
+        why = (struct err)ERR_INIT;
+        r = api_server_new(&options, &d->server, &why);
+        if (r != -EADDRINUSE || clock_boot_ms() >= end_ms)
+            break;
+        (void)nanosleep(&(struct timespec){ .tv_nsec = LISTEN_AGAIN_NS }, NULL);
+    }
+    if (r < 0)
+        *e = why;
+    return r < 0 ? EXIT_FAILED : 0;
 }
 
 static int make_all(struct daemon *d, struct err *e)

@@ -230,6 +230,20 @@ def test_a_damaged_store_is_left_alone(tmp_path):
     assert journal.read_bytes() == before
 
 
+def test_a_port_that_is_given_back_is_waited_for(tmp_path):
+    """A child of one that was killed may hold it for a moment."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        controller = Controller(tmp_path, listen=f"127.0.0.1:{held.getsockname()[1]}")
+        controller.process = controller.launch()
+        time.sleep(1)
+        assert controller.process.poll() is None
+    try:
+        controller.wait_for_log(r"msg=(ready)")
+    finally:
+        assert controller.stop() == 0
+    assert "cannot listen" not in controller.log.read_text()
+
+
 def test_the_port_in_use_is_named(tmp_path):
     with Controller(tmp_path) as first:
         (tmp_path / "second").mkdir()
