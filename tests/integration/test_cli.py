@@ -1112,6 +1112,16 @@ def test_report_as_a_table(served: Ctl, api: FakeApi) -> None:
     assert re.search(r"^Mean power +1.85kW$", text, re.M)  # over what was recorded
     assert "Only 6h of these 24h were recorded" in text
     assert re.search(r"^Money saved +0.00123 EUR$", text, re.M)
+    weighed = {"fixedJ": 0, "profileJ": 0, "fileJ": 36e6, "unknownJ": 4e6}
+    carbon = {"usedKg": 3.0, "counterfactualKg": 4.0, "savedKg": 1.0, "savedLowKg": 0.9}
+    carbon |= {"savedHighKg": 1.1, "avoidedKg": 0.25, "weighed": weighed}
+    api.report = REPORT | {"carbon": carbon}
+    text = served("report").stdout
+    assert re.search(r"^CO2 emitted +3kg +300g/kWh$", text, re.M)
+    assert re.search(r"^CO2 saved +1kg +25%, between 900g and 1.1kg$", text, re.M)
+    assert re.search(r"^CO2 avoided +250g +by waiting for greener hours; computed$", text, re.M)
+    words = " ".join(text.split())
+    assert "90% by a file, 10% by none: it was not known then" in words
     api.report = {"from": "a", "to": "b", "energy": {}}
     empty = " ".join(served("report").stdout.split())
     assert "Energy used -" in empty and "Nothing was recorded" in empty and "not known" in empty
