@@ -5,11 +5,14 @@
 
 #include "proto/base/array.h"
 
+#define DEVICES_MAX 64u
+
 struct trial {
     struct packing *p;
     uint32_t *order; /* hosts, emptiest first */
     uint32_t n_order;
-    uint32_t *from; /* per model: hosts in that order that have no room, even before the trial */
+    uint64_t *full; /* per model, a bit per host in that order: no room, even before a trial */
+    size_t n_words;
     uint32_t *start, *seated; /* models by node, after: seated[start[n] .. start[n + 1]) */
     struct seat *moved;
     size_t n_moved, cap_moved;
@@ -44,7 +47,8 @@ static void order_hosts(struct trial *t)
         if (stays_awake(p, n))
             hosts[t->n_order++] = (struct free_cpu){ n, p->after[n].cpu_milli };
     qsort(hosts, t->n_order, sizeof(*hosts), emptiest_first);
-    t->from = xcalloc(p->s->n_models + 1, sizeof(*t->from));
+    t->n_words = t->n_order / 64 + 1;
+    t->full = xcalloc((size_t)(p->s->n_models + 1) * t->n_words, sizeof(*t->full));
     for (uint32_t i = 0; i < t->n_order; i++)
         t->order[i] = hosts[i].node;
 }
@@ -94,36 +98,46 @@ static bool has_room(const struct packing *p, uint32_t model, uint32_t node, uin
             tally_get(&p->on_node, model, node) < spec->placement.max_per_node);
 }
 
-/* May it be the trial that leaves a node without room for the model? */
-static bool is_tried(const struct trial *t, uint32_t model, uint32_t node, uint32_t lost)
+/* Had the node room for the model before the trial, the lost one too? */
+static bool had_room(const struct trial *t, uint32_t model, uint32_t node)
 {
     const struct snapshot *s = t->p->s;
+    const struct snap_node *n = &s->nodes[node];
+    struct room_gpu gpus[DEVICES_MAX];
+    struct room before = t->p->after[node];
+    uint64_t mask;
 
-    if (!snapshot_eligible(&s->models[model], node) ||
-        s->models[model].spec->resources.gpu_milli > 1000 * (int64_t)s->nodes[node].n_gpus)
+    if (!snapshot_eligible(&s->models[model], node))
         return false;
-    if (node == lost)
+    if (n->n_gpus > DEVICES_MAX)
         return true;
+    for (uint32_t g = 0; g < n->n_gpus; g++)
+        gpus[g] = before.gpus[g];
+    before.gpus = gpus;
     ARRAY_FOREACH(m, t, moved)
         if (m->node == node)
-            return true;
-    return false;
+            room_give(&before, n, m->spec, m->mask);
+    return room_fits(&before, n, s->models[model].spec, &mask);
 }
 
 static bool put_elsewhere(struct trial *t, uint32_t model, uint32_t lost)
 {
     struct packing *p = t->p;
-    bool untried = true; /* all hosts so far */
-    uint64_t mask;
+    uint64_t *full = t->full + (size_t)model * t->n_words, mask;
 
-    for (uint32_t i = t->from[model]; i < t->n_order; i++) {
+    for (uint32_t i = 0; i < t->n_order; i++) {
         uint32_t n = t->order[i];
 
+        if (full[i / 64] == UINT64_MAX) {
+            i |= 63;
+            continue;
+        }
+        if (full[i / 64] >> (i % 64) & 1)
+            continue;
         p->steps++;
         if (n == lost || !has_room(p, model, n, &mask)) {
-            untried = untried && !is_tried(t, model, n, lost);
-            if (untried)
-                t->from[model] = i + 1;
+            if (!had_room(t, model, n))
+                full[i / 64] |= UINT64_C(1) << (i % 64);
             continue;
         }
         room_take(&p->after[n], &p->s->nodes[n], p->s->models[model].spec, mask);
@@ -178,7 +192,7 @@ uint32_t survival_weakest(struct packing *p, uint32_t from)
             weakest = n;
     }
     free(t.order);
-    free(t.from);
+    free(t.full);
     free(t.start);
     free(t.seated);
     free(t.moved);
