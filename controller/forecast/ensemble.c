@@ -308,9 +308,9 @@ static void offsets_at(const struct ensemble *m, uint32_t k, float ret_offset[FO
     known = experts_quantiles(&m->experts, &m->past, k, &w->then, outer, 2, q);
     for (uint32_t i = 0; i < FORECAST_QUANTILES; i++) {
         float level = (float)forecast_levels[i], value = w->then.point;
-        const float *its = i == 0 ? q[0] : i == FORECAST_QUANTILES - 1 ? q[1] : w->quantile[i - 2];
+        const float *its = i == 0 ? q[0] : i == 2 || i == 3 ? w->quantile[i - 2] : q[1];
 
-        if (known && level != 0.5f)
+        if (known && i != 1) /* the median is the point */
             value = shrunk(m, k, level, value, experts_combine(&m->experts, level > 0.92f, its));
         ret_offset[i] = (value - w->then.point) / w->then.scale;
     }
