@@ -185,6 +185,11 @@ double demand_now(const struct demand *d, int64_t wall_ms)
                (d->covered_ms + behind > 0 ? d->covered_ms + behind : 1);
     if (d->covered_ms >= 1000 || d->covered_ms * 4 >= (double)d->step_ms)
         return d->requests * 1000 / d->covered_ms;
+    return demand_fast(d, wall_ms);
+}
+
+double demand_fast(const struct demand *d, int64_t wall_ms)
+{
     return wall_ms - d->fast_at_ms <= FAST_KEEPS_MS ? d->fast : NAN;
 }
 

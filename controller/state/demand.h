@@ -46,6 +46,9 @@ double demand_at(const struct demand *d, int64_t step);
 /* req/s over one step's length until now; NAN: no observation. */
 double demand_now(const struct demand *d, int64_t wall_ms);
 
+/* req/s over the last few seconds; NAN: none of them was observed. */
+double demand_fast(const struct demand *d, int64_t wall_ms);
+
 /* Puts back what was stored: consecutive closed steps from `first`. */
 void demand_restore(struct demand *d, int64_t first, const float *values, size_t n);
 

@@ -78,6 +78,7 @@ struct snap_model {
     const uint64_t
         *eligible;         /* bit per node: selector and runtime allow it there; NULL: all nodes */
     double demand;         /* req/s over the last interval; NAN: no observation */
+    double fast;           /* req/s over the last seconds; NAN: unknown */
     double capacity;       /* req/s per replica: declared or learned; NAN: unknown */
     double latency_ms;     /* at slo.quantile over the last interval; NAN: unknown */
     double error_share;    /* NAN: unknown */

@@ -315,6 +315,7 @@ static void build_model(struct builder *b, struct model *m, struct snap_model *o
         .spec = spec,
         .eligible = build_eligible(b, spec),
         .demand = b->at->doubt ? NAN : demand_now(&m->demand, b->at->wall_ms),
+        .fast = b->at->doubt ? NAN : demand_fast(&m->demand, b->at->wall_ms),
         .capacity = model_capacity(m),
         .latency_ms = latency_known ? m->latency_ms : NAN,
         .error_share = m->error_share,

@@ -10,13 +10,20 @@ struct thinker {
     int64_t forecast_step; /* the first that the newest plan looks ahead at */
     uint32_t forecast_steps;
     uint64_t requests;
+    double queue;         /* what the door tells */
+    double fast, waiting; /* what the newest snapshot holds */
+    bool away;            /* the door is */
 };
 
 /* One second of 10 requests at the front door; a snapshot is planned from at once. */
 static void serve_second(struct desk *d, struct thinker *t)
 {
-    struct door_model model = { .model = "m", .requests = t->requests += 10, .latency_ms = NAN };
-    struct door_facts facts = { .reachable = true, .epoch = 1, .models = &model, .n_models = 1 };
+    struct door_model model = {
+        .model = "m", .requests = t->requests += 10, .queue = t->queue, .latency_ms = NAN
+    };
+    struct door_facts facts = {
+        .reachable = !t->away, .epoch = 1, .models = &model, .n_models = t->away ? 0 : 1
+    };
     struct controller_event event = { .kind = CE_DOOR, .door = &facts };
     struct snapshot *s = NULL;
 
@@ -33,6 +40,8 @@ static void serve_second(struct desk *d, struct thinker *t)
         brain_study(t->brain);
         t->forecast_step = answer.plan->models[0].forecast.first_step;
         t->forecast_steps = answer.plan->models[0].forecast.n_steps;
+        t->fast = s->models[0].fast;
+        t->waiting = s->models[0].queue;
         desk_step(d, &answer);
         snapshot_unref(s);
     }
@@ -64,6 +73,27 @@ static void a_clock_set_back_is_followed(void **state)
     }
     assert_in_range(t.forecast_step, d.wall_ms / 60000 - 2, d.wall_ms / 60000);
     assert_true(t.forecast_steps > 0); /* from the hour before */
+    desk_done(&d);
+    brain_free(t.brain);
+}
+
+/* The planner is told who waits and what came just now, and nothing when nobody could look. */
+static void who_waits_is_planned_for(void **state)
+{
+    struct thinker t = { .brain = brain_new(1), .queue = 7 };
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    desk_put(&d, DESK_MODEL("m", ""));
+    for (int k = 0; k < 130; k++)
+        serve_second(&d, &t);
+    assert_true(t.waiting == 7);
+    assert_true(fabs(t.fast - 10) < 0.5);
+    t.away = true;
+    for (int k = 0; k < 130; k++)
+        serve_second(&d, &t);
+    assert_true(isnan(t.fast));
     desk_done(&d);
     brain_free(t.brain);
 }
@@ -130,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_set_back_is_followed),
+        cmocka_unit_test(who_waits_is_planned_for),
         cmocka_unit_test(a_clock_set_back_hides_no_told_demand),
         cmocka_unit_test(told_by_few_is_no_demand),
     };

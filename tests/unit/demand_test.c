@@ -67,7 +67,8 @@ static void slides(void **unused)
     for (int64_t t = 20000; t < 25000; t += 1000)
         demand_add(&d, t, t + 1000, 30);
     assert_near(demand_now(&d, 25000), 20, 0.01);
-    assert_true(d.fast > 25);
+    assert_true(demand_fast(&d, 25000) > 25);
+    assert_true(isnan(demand_fast(&d, 60000)));
     assert_true(isnan(demand_now(&d, 60000))); /* nothing heard for long */
     demand_done(&d);
 }
