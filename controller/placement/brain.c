@@ -14,9 +14,10 @@
 #include "controller/placement/plan_check.h"
 #include "controller/placement/plan_write.h"
 #include "controller/placement/policy.h"
+#include "controller/placement/pooled.h"
 #include "controller/placement/relocation.h"
+#include "controller/placement/reserve.h"
 #include "controller/placement/sizing.h"
-#include "controller/placement/survival.h"
 #include "proto/base/array.h"
 
 #define MOVES_NAMED 2
@@ -35,6 +36,7 @@ struct brain {
     struct mind *minds; /* by name */
     size_t n_minds, cap_minds;
     uint64_t seed, plans;
+    struct pooled pooled;
     struct wanted wanted;
     int64_t step_ms; /* of the last plan */
     size_t next;     /* mind that is asked first whether a contest is due */
@@ -72,6 +74,7 @@ void brain_free(struct brain *b)
     ARRAY_FOREACH(m, b, minds)
         mind_done(m);
     free(b->minds);
+    pooled_done(&b->pooled);
     free(b);
 }
 
@@ -178,64 +181,17 @@ static void size_models(struct brain *b, struct plan *plan)
     }
 }
 
-/* Minimum and spare, and room for the loss of any one: the quickest sleepers come back. */
-static uint32_t quickest_sleeper(const struct packing *p, uint32_t pool)
+static void look_out(struct brain *b, const struct plan *plan, struct outlook *o)
 {
-    uint32_t best = NO_INDEX;
+    const struct snapshot *s = plan->snapshot;
+    AUTO(mem) const struct series **past = xcalloc(s->n_models + 1, sizeof(*past));
+    AUTO(mem) struct forecast *pooled = xcalloc(1, sizeof(*pooled));
 
-    for (uint32_t n = 0; n < p->s->n_nodes; n++) {
-        if ((p->host[n] != HOST_ASLEEP && p->host[n] != HOST_TURNING) ||
-            p->s->nodes[n].pool != pool)
-            continue;
-        if (best == NO_INDEX || p->host[n] < p->host[best] ||
-            (p->host[n] == p->host[best] &&
-             p->s->nodes[n].curve.boot_s < p->s->nodes[best].curve.boot_s))
-            best = n;
-    }
-    return best;
-}
-
-static void wake_for_pool(struct packing *p, uint32_t pool)
-{
-    const struct power_pool *spec = p->s->pools[pool].spec;
-    int64_t lacking = spec->min_awake + spec->spare;
-
-    for (uint32_t n = 0; n < p->s->n_nodes; n++)
-        if (p->s->nodes[n].pool == pool)
-            lacking -= p->s->nodes[n].state == NODE_AWAKE || p->s->nodes[n].state == NODE_HELD ||
-                       p->host[n] == HOST_COMING;
-    for (; lacking > 0; lacking--) {
-        uint32_t n = quickest_sleeper(p, pool);
-
-        if (n == NO_INDEX || !packing_open(p, n))
-            return;
-    }
-}
-
-static void wake_spares(struct packing *p)
-{
-    for (uint32_t i = 0; i < p->s->n_pools; i++)
-        wake_for_pool(p, i);
-    for (uint32_t weakest = 0;;) {
-        uint32_t n;
-
-        weakest = survival_weakest(p, weakest);
-        if (weakest == NO_INDEX)
-            return;
-        n = quickest_sleeper(p, p->s->nodes[weakest].pool);
-        if (n == NO_INDEX || !packing_open(p, n))
-            return;
-    }
-}
-
-static void look_out(const struct brain *b, const struct plan *plan, struct outlook *o)
-{
-    AUTO(mem)
-    const struct series **past = xcalloc(plan->snapshot->n_models + 1, sizeof(*past));
-
-    for (uint32_t i = 0; i < plan->snapshot->n_models; i++)
+    for (uint32_t i = 0; i < s->n_models; i++)
         past[i] = ensemble_series(b->minds[i].forecaster);
-    outlook_init(o, plan->snapshot, plan->models, past);
+    pooled_observe(&b->pooled, s, past);
+    pooled_forecast(&b->pooled, forecast_steps(s, policy_of_pool(s, 0)), pooled);
+    outlook_init(o, s, plan->models, past, pooled);
     o->wanted = &b->wanted;
 }
 
@@ -273,14 +229,17 @@ static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
 {
     AUTO(mem) struct outlook *o = xcalloc(1, sizeof(*o));
     struct packing p;
+    struct reserve r;
 
     size_models(b, plan);
     packing_init(&p, plan->snapshot, plan->models, max_steps);
     filling(&p);
-    wanted_add(&b->wanted, plan->snapshot, plan->models);
     look_out(b, plan, o);
-    (void)relocation(&p, evacuation(&p, o, plan->nodes), lacks_devices(&p));
-    wake_spares(&p);
+    wanted_add(&b->wanted, o, plan->snapshot, plan->models);
+    reserve_init(&r, &p, o);
+    (void)relocation(&p, evacuation(&p, o, &r, plan->nodes), lacks_devices(&p));
+    reserve_wake(&r, &p);
+    reserve_done(&r);
     plan_write(plan, &p);
     packing_done(&p);
 }

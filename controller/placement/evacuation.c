@@ -9,7 +9,7 @@
 #include "controller/placement/weighing.h"
 #include "proto/base/array.h"
 
-#define HYSTERESIS 1.2 /* by which the gain must exceed the cost: no flapping at the edge */
+#define HYSTERESIS 1.3 /* by which the gain must exceed the cost: no flapping at the edge */
 
 struct step { /* one move of an accepted candidate, for taking it back */
     uint32_t candidate, replica, node;
@@ -20,7 +20,7 @@ struct job {
     struct packing *p;
     const struct outlook *o;
     struct plan_node *nodes;
-    struct outlook_need room;          /* of nodes that stay awake */
+    struct reserve *reserve;
     int64_t *awake_left, *sleeps_left; /* per pool */
     uint32_t *chosen;
     size_t n_chosen, cap_chosen;
@@ -60,15 +60,6 @@ static const char *why_not(const struct job *j, uint32_t node)
     if (p->received[node] > 0)
         return "awake: replicas are started here";
     return NULL;
-}
-
-static struct outlook_need without(const struct outlook_need *room, const struct snap_node *n)
-{
-    return (struct outlook_need){
-        .cpu_milli = room->cpu_milli - (double)n->cpu_milli,
-        .memory_bytes = room->memory_bytes - (double)n->memory_bytes,
-        .gpu_milli = room->gpu_milli - 1000.0 * n->n_gpus,
-    };
 }
 
 static double gain_j(const struct job *j, uint32_t node, double off_s)
@@ -162,6 +153,7 @@ static void reopen(struct job *j, uint32_t node)
 
     take_back(j, node);
     packing_close(j->p, node, false);
+    reserve_count(j->reserve, j->p, node, 1);
     j->nodes[node] = (struct plan_node){ .verdict = PLAN_STAY };
     j->awake_left[n->pool]++;
     j->sleeps_left[n->pool]++;
@@ -199,7 +191,7 @@ static void try_node(struct job *j, uint32_t node)
     const struct snap_node *n = &p->s->nodes[node];
     struct plan_node *out = &j->nodes[node];
     const char *against = why_not(j, node);
-    struct outlook_need rest = without(&j->room, n);
+    struct outlook_need rest = reserve_room_without(j->reserve, p, node);
     double break_even_s = node_curve_break_even_s(&n->curve), overload_w;
     uint32_t moved = p->held[node];
 
@@ -207,6 +199,11 @@ static void try_node(struct job *j, uint32_t node)
         note(j, node, against);
         if (j->awake_left[n->pool] > 0)
             stays_until_unneeded(j, &rest);
+        return;
+    }
+    if (!reserve_spares(j->reserve, p, node)) {
+        note(j, node, "awake: room for what may come within the time of a boot");
+        stays_until_unneeded(j, &rest);
         return;
     }
     out->off_s = outlook_off_s(j->o, &rest);
@@ -241,7 +238,7 @@ static void try_node(struct job *j, uint32_t node)
         return;
     }
     packing_close(p, node, true);
-    j->room = rest;
+    reserve_count(j->reserve, p, node, -1);
     j->awake_left[n->pool]--;
     j->sleeps_left[n->pool]--;
     *ARRAY_ADD(j, chosen) = node;
@@ -302,11 +299,6 @@ static uint32_t list_candidates(struct job *j, struct candidate *out)
     for (uint32_t n = 0; n < p->s->n_nodes; n++) {
         const struct snap_node *node = &p->s->nodes[n];
 
-        if (p->host[n] == HOST_AWAKE || p->host[n] == HOST_COMING) {
-            j->room.cpu_milli += (double)node->cpu_milli;
-            j->room.memory_bytes += (double)node->memory_bytes;
-            j->room.gpu_milli += 1000.0 * node->n_gpus;
-        }
         if (node->state != NODE_AWAKE || node->pool >= p->s->n_pools)
             continue;
         if (!node->sleepable)
@@ -338,9 +330,10 @@ static void keep_survivable(struct job *j)
     }
 }
 
-double evacuation(struct packing *p, const struct outlook *o, struct plan_node *nodes)
+double evacuation(struct packing *p, const struct outlook *o, struct reserve *reserve,
+                  struct plan_node *nodes)
 {
-    struct job j = { .p = p, .o = o, .nodes = nodes, .stay_s = INFINITY };
+    struct job j = { .p = p, .o = o, .reserve = reserve, .nodes = nodes, .stay_s = INFINITY };
     AUTO(mem) struct candidate *list = xcalloc(p->s->n_nodes + 1, sizeof(*list));
     uint32_t n;
 

@@ -4,15 +4,46 @@
 #include <math.h>
 
 #include "controller/placement/policy.h"
+#include "controller/placement/pooled.h"
 #include "controller/placement/sizing.h"
+#include "proto/base/array.h"
+#include "proto/base/cleanup.h"
 
-#define FILLED 0.92 /* share of the room that a packing of replicas really fills */
+#define POOLED_LEVEL 0.99   /* a boot takes long, and what is not awake then waits for it */
+#define SCATTERED (2.0 / 3) /* part of the room beside what runs that more replicas can use */
 
-static void add(struct outlook_need *n, const struct snap_model *m, double replicas)
+void need_add_scaled(struct outlook_need *a, const struct outlook_need *b, double by)
 {
-    n->cpu_milli += replicas * (double)m->spec->resources.cpu_milli;
-    n->memory_bytes += replicas * (double)m->spec->resources.memory_bytes;
-    n->gpu_milli += replicas * (double)m->spec->resources.gpu_milli;
+    a->cpu_milli += by * b->cpu_milli;
+    a->memory_bytes += by * b->memory_bytes;
+    a->gpu_milli += by * b->gpu_milli;
+}
+
+void need_raise(struct outlook_need *a, const struct outlook_need *b)
+{
+    a->cpu_milli = fmax(a->cpu_milli, b->cpu_milli);
+    a->memory_bytes = fmax(a->memory_bytes, b->memory_bytes);
+    a->gpu_milli = fmax(a->gpu_milli, b->gpu_milli);
+}
+
+void need_add_model(struct outlook_need *a, const struct snap_model *m, double replicas)
+{
+    a->cpu_milli += replicas * (double)m->spec->resources.cpu_milli;
+    a->memory_bytes += replicas * (double)m->spec->resources.memory_bytes;
+    a->gpu_milli += replicas * (double)m->spec->resources.gpu_milli;
+}
+
+void need_add_node(struct outlook_need *a, const struct snap_node *n, double sign)
+{
+    a->cpu_milli += sign * (double)n->cpu_milli;
+    a->memory_bytes += sign * (double)n->memory_bytes;
+    a->gpu_milli += sign * 1000.0 * n->n_gpus;
+}
+
+bool need_fits(const struct outlook_need *need, const struct outlook_need *room)
+{
+    return need->cpu_milli <= room->cpu_milli && need->memory_bytes <= room->memory_bytes &&
+           need->gpu_milli <= room->gpu_milli;
 }
 
 static bool is_sized(const struct snap_model *m)
@@ -20,26 +51,33 @@ static bool is_sized(const struct snap_model *m)
     return !isnan(m->capacity) && m->capacity > 0;
 }
 
+/* Replicas by the model's own forecast; of demand that waits, nothing, then what its queue needs.
+ */
+static double ahead_of(const struct snapshot *s, uint32_t model, const struct plan_model *m,
+                       double level, uint32_t k)
+{
+    double q =
+        m->predictive && is_sized(&s->models[model]) ? forecast_at(&m->forecast, level, k) : NAN;
+
+    if (m->holds)
+        return s->wall_ms + (int64_t)k * s->step_ms >= m->holds_until_ms ? m->then : m->target;
+    return isnan(q) ? m->target : sizing_replicas(&s->models[model], q);
+}
+
+static double level_of(const struct snapshot *s, uint32_t model)
+{
+    const struct power_policy *policy = policy_of_model(s, &s->models[model]);
+
+    return fmax(policy->quantile, policy->confidence);
+}
+
 static void add_ahead(struct outlook *o, const struct snapshot *s, uint32_t model,
                       const struct plan_model *m)
 {
-    const struct power_policy *policy = policy_of_model(s, &s->models[model]);
-    double level = fmax(policy->quantile, policy->confidence);
+    double level = level_of(s, model);
 
-    for (uint32_t k = 0; k < FORECAST_STEPS_MAX; k++) {
-        double q = m->predictive && is_sized(&s->models[model])
-                       ? forecast_at(&m->forecast, level, k)
-                       : NAN;
-
-        if (m->holds) { /* nothing, then what its queue needs */
-            bool then = s->wall_ms + (int64_t)k * s->step_ms >= m->holds_until_ms;
-
-            add(&o->ahead[k], &s->models[model], then ? m->then : m->target);
-            continue;
-        }
-        add(&o->ahead[k], &s->models[model],
-            isnan(q) ? m->target : sizing_replicas(&s->models[model], q));
-    }
+    for (uint32_t k = 0; k < FORECAST_STEPS_MAX; k++)
+        need_add_model(&o->ahead[k], &s->models[model], ahead_of(s, model, m, level, k));
 }
 
 static void add_past(struct outlook *o, const struct snap_model *m, const struct series *past,
@@ -48,16 +86,93 @@ static void add_past(struct outlook *o, const struct snap_model *m, const struct
     for (uint32_t k = 0; k < OUTLOOK_PAST; k++) {
         double x = past ? (double)series_at(past, past->last - k) : NAN;
 
-        add(&o->past[k], m, isnan(x) || !is_sized(m) || holds ? target : sizing_replicas(m, x));
+        need_add_model(&o->past[k], m,
+                       isnan(x) || !is_sized(m) || holds ? target : sizing_replicas(m, x));
     }
 }
 
-void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
-                  const struct series *const *past)
+static bool is_pooled(const struct snapshot *s, const struct forecast *pooled)
 {
-    *o = (struct outlook){ .now_ms = s->now_ms,
-                           .step_s = (double)s->step_ms / 1000,
-                           .forecast = true };
+    if (pooled->n_steps == 0 || pooled->doubtful)
+        return false;
+    for (uint32_t m = 0; m < s->n_models; m++)
+        if (policy_of_model(s, &s->models[m])->strategy == STRATEGY_PREDICTIVE)
+            return true;
+    return false;
+}
+
+static uint32_t boot_steps(const struct snapshot *s, const struct snap_model *m)
+{
+    int64_t lead_ms = policy_boot_ms(s, m) + m->load_p99_ms + s->step_ms;
+
+    return (uint32_t)fmin((double)((lead_ms + s->step_ms - 1) / s->step_ms), FORECAST_STEPS_MAX);
+}
+
+/* Whole replicas: of each model half a one more than its demand, on average; never more than it may
+ * have, and none of a model at zero, whose requests wait. */
+static double grown(double growth, const struct snap_model *sm, const struct plan_model *m)
+{
+    double wanted =
+        m->target > 0 ? fmin(growth * m->target + 0.5, (double)sm->spec->replicas.max) : 0;
+
+    return wanted > m->target ? m->target + (wanted - m->target) / SCATTERED : wanted;
+}
+
+static void pool_ahead(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
+                       const struct forecast *pooled)
+{
+    AUTO(mem) double *share = xcalloc(s->n_models + 1, sizeof(*share));
+    double served = 0, growth = 0;
+    uint32_t lead = 1;
+
+    pooled_shares(s, share);
+    for (uint32_t i = 0; i < s->n_models; i++) {
+        uint32_t steps = boot_steps(s, &s->models[i]);
+
+        if (!pooled_counts(&s->models[i]))
+            continue;
+        served += models[i].target * share[i];
+        lead = steps > lead ? steps : lead;
+    }
+    if (served <= 0)
+        return;
+    for (uint32_t k = 0; k < pooled->n_steps; k++) {
+        double by = forecast_at(pooled, POOLED_LEVEL, k) / served;
+
+        growth = k < lead ? fmax(growth, by) : growth;
+        o->ahead[k] = (struct outlook_need){ 0 };
+        for (uint32_t i = 0; i < s->n_models; i++)
+            need_add_model(&o->ahead[k], &s->models[i],
+                           pooled_counts(&s->models[i])
+                               ? grown(by, &s->models[i], &models[i])
+                               : ahead_of(s, i, &models[i], level_of(s, i), k));
+    }
+    o->growth = growth;
+    o->n_ahead = pooled->n_steps;
+}
+
+double outlook_reserve(const struct outlook *o, const struct snapshot *s, uint32_t model,
+                       const struct plan_model *m)
+{
+    const struct snap_model *sm = &s->models[model];
+    double peak;
+
+    if (m->holds || !is_sized(sm))
+        return m->target;
+    if (!isnan(o->growth) && pooled_counts(sm))
+        return fmax(m->target, grown(o->growth, sm, m));
+    if (!m->predictive)
+        return m->target;
+    peak = forecast_peak(&m->forecast, policy_of_model(s, sm)->quantile, 0, boot_steps(s, sm));
+    return isnan(peak) ? m->target : fmax(m->target, sizing_replicas(sm, peak));
+}
+
+void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
+                  const struct series *const *past, const struct forecast *pooled)
+{
+    *o = (struct outlook){
+        .now_ms = s->now_ms, .step_s = (double)s->step_ms / 1000, .forecast = true, .growth = NAN
+    };
     o->n_ahead = FORECAST_STEPS_MAX;
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct plan_model *m = &models[i];
@@ -71,20 +186,17 @@ void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan
         add_ahead(o, s, i, m);
         add_past(o, &s->models[i], past[i], m->target, m->holds);
     }
+    if (is_pooled(s, pooled))
+        pool_ahead(o, s, models, pooled);
 }
 
-static bool suffices(const struct outlook_need *room, const struct outlook_need *need)
-{
-    return need->cpu_milli <= FILLED * room->cpu_milli &&
-           need->memory_bytes <= FILLED * room->memory_bytes && need->gpu_milli <= room->gpu_milli;
-}
-
-void wanted_add(struct wanted *w, const struct snapshot *s, const struct plan_model *models)
+void wanted_add(struct wanted *w, const struct outlook *o, const struct snapshot *s,
+                const struct plan_model *models)
 {
     struct outlook_need need = { 0 };
 
     for (uint32_t i = 0; i < s->n_models; i++)
-        add(&need, &s->models[i], models[i].target);
+        need_add_model(&need, &s->models[i], outlook_reserve(o, s, i, &models[i]));
     w->plan[w->next].at_ms = s->now_ms;
     w->plan[w->next].need = need;
     w->next = (w->next + 1) % WANTED;
@@ -99,7 +211,7 @@ static double unwanted_s(const struct outlook *o, const struct outlook_need *roo
     for (uint32_t k = 1; w && k <= w->n; k++) {
         uint32_t at = (w->next + WANTED - k) % WANTED;
 
-        if (!suffices(room, &w->plan[at].need))
+        if (!need_fits(&w->plan[at].need, room))
             return (double)(o->now_ms - w->plan[at].at_ms) / 1000;
     }
     return INFINITY;
@@ -110,9 +222,9 @@ double outlook_off_s(const struct outlook *o, const struct outlook_need *room)
     uint32_t ahead = 0, past = 0;
     double past_s, ahead_s;
 
-    while (ahead < o->n_ahead && suffices(room, &o->ahead[ahead]))
+    while (ahead < o->n_ahead && need_fits(&o->ahead[ahead], room))
         ahead++;
-    while (past < o->n_past && suffices(room, &o->past[past]))
+    while (past < o->n_past && need_fits(&o->past[past], room))
         past++;
     ahead_s = ahead * o->step_s;
     past_s = past * o->step_s;
@@ -127,13 +239,13 @@ double outlook_needed_s(const struct outlook *o, const struct outlook_need *room
 {
     uint32_t ahead = 0, past = 0;
 
-    while (ahead < o->n_ahead && !suffices(room, &o->ahead[ahead]))
+    while (ahead < o->n_ahead && !need_fits(&o->ahead[ahead], room))
         ahead++;
     if (ahead < o->n_ahead)
         return ahead * o->step_s;
     if (o->forecast)
         return o->n_ahead > 0 ? INFINITY : 0;
-    while (past < o->n_past && !suffices(room, &o->past[past]))
+    while (past < o->n_past && !need_fits(&o->past[past], room))
         past++;
     return past * o->step_s;
 }

@@ -139,7 +139,7 @@ static void write_verdicts(struct plan *plan, const struct packing *p)
             (void)snprintf(
                 out->why, sizeof(out->why),
                 node->state == NODE_ASLEEP
-                    ? "woken: %u replicas need it, or a spare is missing; boots in %.0f s"
+                    ? "woken: %u replicas need it, or spare room is missing; boots in %.0f s"
                     : "turned back: %u replicas are needed on it, boot of another %.0f s",
                 p->held[n], node->curve.boot_s);
         } else if (!out->why[0]) {

@@ -18,7 +18,8 @@ static void not_longer_than_since_a_plan_wanted_more(void **state)
     const struct outlook_need tight = { 4000, 1e12, 0 }, wide = { 8000, 1e12, 0 };
     struct world *w = xcalloc(1, sizeof(*w));
     struct wanted *wanted = xcalloc(1, sizeof(*wanted));
-    struct outlook *o = xcalloc(1, sizeof(*o));
+    struct outlook *o = xcalloc(1, sizeof(*o)), *last = xcalloc(1, sizeof(*last));
+    static const struct forecast unknown;
     const struct series *none[1] = { NULL };
     struct plan_model m = { 0 };
 
@@ -30,8 +31,8 @@ static void not_longer_than_since_a_plan_wanted_more(void **state)
         w->step = 60 * (int64_t)k;
         s = world_snapshot(w);
         m.target = targets[k];
-        wanted_add(wanted, s, &m);
-        outlook_init(o, s, &m, none);
+        outlook_init(o, s, &m, none, &unknown);
+        wanted_add(wanted, o, s, &m);
         free(s);
     }
     o->forecast = true; /* that nothing more is needed for 64 steps of a second */
@@ -44,11 +45,13 @@ static void not_longer_than_since_a_plan_wanted_more(void **state)
     for (int k = 0; k < 600; k++) { /* the ring turns over: what is forgotten holds nobody */
         struct snapshot *s = world_snapshot(w);
 
-        wanted_add(wanted, s, &m);
+        outlook_init(last, s, &m, none, &unknown);
+        wanted_add(wanted, last, s, &m);
         free(s);
     }
     assert_true(outlook_off_s(o, &tight) > 125);
     free(o);
+    free(last);
     free(wanted);
     free(w);
 }
