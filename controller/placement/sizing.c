@@ -8,8 +8,9 @@
 #include "controller/placement/policy.h"
 #include "proto/base/clock.h"
 
-#define MARGIN 1.15         /* without a forecast: growth within the lead time */
-#define SHRINK_STEPS_MIN 3u /* look so far back or ahead before shrinking */
+#define MARGIN 1.15            /* without a forecast: growth within the lead time */
+#define SHRINK_STEPS_MIN 3u    /* look so far back or ahead before shrinking */
+#define QUEUED_SHARE (1.0 / 6) /* of an interval: who waits for so long shows that more came */
 #define REPLICAS_MOST 1000000.0
 
 uint32_t sizing_replicas(const struct snap_model *m, double demand)
@@ -21,11 +22,23 @@ uint32_t sizing_replicas(const struct snap_model *m, double demand)
     return (uint32_t)fmin(fmax(wanted, 0), REPLICAS_MOST);
 }
 
+/* Both halves of a move or a renewal are one replica. */
+static uint32_t ready_of(const struct snap_model *m)
+{
+    return m->ready - m->doubled;
+}
+
 static uint32_t steps_of(const struct snapshot *s, int64_t ms)
 {
     int64_t steps = s->step_ms > 0 ? (ms + s->step_ms - 1) / s->step_ms : 1;
 
     return steps < 1 ? 1 : steps > FORECAST_STEPS_MAX ? FORECAST_STEPS_MAX : (uint32_t)steps;
+}
+
+/* Until a replica that is started now serves. That a node is awake for it is the reserve's part. */
+static uint32_t lead_of(const struct snapshot *s, const struct snap_model *m)
+{
+    return steps_of(s, m->load_p99_ms + s->step_ms);
 }
 
 static double recent_peak(const struct series *past, uint32_t steps)
@@ -50,22 +63,33 @@ static double lasting_need(const struct snapshot *s, const struct snap_model *m,
 
     window = window < SHRINK_STEPS_MIN ? SHRINK_STEPS_MIN : window;
     if (out->predictive) {
-        uint32_t lead = steps_of(s, policy_boot_ms(s, m) + m->load_p99_ms + s->step_ms);
-
         return fmax(fmax(out->demand_need, recent_peak(past, window)),
-                    forecast_peak(&out->forecast, policy->quantile, 0, lead + window));
+                    forecast_peak(&out->forecast, policy->quantile, 0, lead_of(s, m) + window));
     }
     return fmax(out->demand_need, MARGIN * recent_peak(past, window));
 }
 
+/* What comes within the lead time. A few seconds may be chance, unless requests wait for long. */
+static double comes(const struct snapshot *s, const struct snap_model *m,
+                    const struct power_policy *policy, const struct plan_model *out)
+{
+    double queued_s = (double)s->step_ms / 1000 * QUEUED_SHARE;
+    double sure = out->demand_now;
+
+    if (m->queue > queued_s * m->capacity * ready_of(m))
+        sure = fmax(sure, m->fast); /* fmax skips the NAN */
+    if (!out->predictive)
+        return fmax(MARGIN * out->demand_now, sure);
+    return fmax(sure, forecast_peak(&out->forecast, policy->quantile, 0, lead_of(s, m)));
+}
+
+/* Beside it, what waits is to be served within an interval, unless it may wait (deferral.h). */
 static double need_of(const struct snapshot *s, const struct snap_model *m,
                       const struct power_policy *policy, const struct plan_model *out)
 {
-    uint32_t lead = steps_of(s, policy_boot_ms(s, m) + m->load_p99_ms + s->step_ms);
+    double waiting = m->queue > 0 && m->deadline_ms <= 0 ? m->queue * 1000 / (double)s->step_ms : 0;
 
-    if (!out->predictive)
-        return MARGIN * out->demand_now;
-    return fmax(out->demand_now, forecast_peak(&out->forecast, policy->quantile, 0, lead));
+    return comes(s, m, policy, out) + waiting;
 }
 
 static void say(struct plan_model *out, const char *what)
@@ -78,12 +102,6 @@ static uint32_t clamp_least(const struct snap_model *m, uint32_t replicas)
     if ((int64_t)replicas < m->spec->replicas.min)
         return (uint32_t)m->spec->replicas.min;
     return replicas;
-}
-
-/* Both halves of a move or a renewal are one replica. */
-static uint32_t ready_of(const struct snap_model *m)
-{
-    return m->ready - m->doubled;
 }
 
 /* Nothing is known that would justify a change: what runs goes on. */

@@ -1,8 +1,9 @@
-/* How many replicas a model needs: the demand that must be servable over the lead time (boot, load,
- * one interval), divided by what a replica serves. Up at once; down only when the demand is
- * expected to stay below for longer than stopping and starting again is worth. `demand` and
- * `predictive` differ in the forecast alone: without one the demand of now, and a margin, is what
- * comes. */
+/* How many replicas a model needs: the demand that must be servable over the lead time (load, one
+ * interval), and what waits already, divided by what a replica serves. The time of a boot is not
+ * part of it: nodes are kept awake for all models together (reserve.h), which takes less than
+ * keeping replicas of each. Up at once; down only when the demand is expected to stay below for
+ * longer than stopping and starting again is worth. `demand` and `predictive` differ in the
+ * forecast alone: without one the demand of now, and a margin, is what comes. */
 #ifndef HUDDLE_SIZING_H
 #define HUDDLE_SIZING_H
 

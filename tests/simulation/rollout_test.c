@@ -254,7 +254,7 @@ static void a_good_version_ends_the_stall(void **unused)
 /* The pause belongs to the version that failed: twice by then, and two minutes long. */
 static void a_good_version_is_tried_at_once(void **unused)
 {
-    struct world *w = changed_twice(7, "bad", 240000, "v3", 880000);
+    struct world *w = changed_twice(7, "bad", 280000, "v3", 920000);
 
     (void)unused;
     assert_true(events(w, "RollOutStalled") >= 2);

@@ -43,10 +43,63 @@ static void a_burst_that_has_just_passed_is_kept_up_with(void **state)
     assert_int_equal(target_after(5, 5, 29, 1), 3); /* what comes does */
 }
 
+struct asked {
+    double now, fast, waiting, ahead;
+    uint32_t from; /* step from which `ahead` is forecast; before it what is now */
+};
+
+/* One replica is ready, and loads in a second; a boot takes three. */
+static uint32_t target_of(struct asked a)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    struct plan_model m = { .forecast = { .n_steps = FORECAST_STEPS_MAX } };
+    struct snapshot *s;
+
+    world_init(w, 2, 1);
+    world_run(w, 0, 0, 0, REPLICA_READY);
+    w->models[0].demand = a.now;
+    w->models[0].fast = a.fast;
+    w->models[0].queue = a.waiting;
+    for (uint32_t k = 0; k < FORECAST_STEPS_MAX; k++)
+        for (uint32_t i = 0; i < FORECAST_QUANTILES; i++)
+            m.forecast.quantile[k][i] = (float)(k < a.from ? a.now : a.ahead);
+    s = world_snapshot(w);
+    sizing(s, 0, 1, NULL, &m);
+    free(s);
+    free(w);
+    return m.target;
+}
+
+static void the_lead_is_the_load_and_not_the_boot(void **state)
+{
+    (void)state;
+    assert_int_equal(target_of((struct asked){ 5, NAN, NAN, 50, 1 }), 5);
+    assert_int_equal(target_of((struct asked){ 5, NAN, NAN, 50, 2 }), 1);
+}
+
+static void what_waits_is_served_beside_what_comes(void **state)
+{
+    (void)state;
+    assert_int_equal(target_of((struct asked){ 5, NAN, 0, 5, 0 }), 1);
+    assert_int_equal(target_of((struct asked){ 5, NAN, 36, 5, 0 }), 5); /* 36 in this second */
+}
+
+static void a_few_seconds_count_when_requests_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(target_of((struct asked){ 5, 95, NAN, 5, 0 }), 1);
+    assert_int_equal(target_of((struct asked){ 5, 95, 1, 5, 0 }), 1);  /* for a tenth of a second */
+    assert_int_equal(target_of((struct asked){ 5, 95, 2, 5, 0 }), 10); /* for a fifth */
+    assert_int_equal(target_of((struct asked){ 5, NAN, 2, 5, 0 }), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_burst_that_has_just_passed_is_kept_up_with),
+        cmocka_unit_test(the_lead_is_the_load_and_not_the_boot),
+        cmocka_unit_test(what_waits_is_served_beside_what_comes),
+        cmocka_unit_test(a_few_seconds_count_when_requests_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
