@@ -168,6 +168,23 @@ static void tell_forecasts(struct planned *p, const struct rack *r, const struct
     }
 }
 
+/* As in the controller, a plan is made before its time, at most every quarter of the interval, when
+ * the demand of the last seconds or of the last interval needs more replicas than are there or on
+ * their way. */
+static bool presses(const struct planned *p, const struct rack *r, int64_t steps)
+{
+    if ((r->step - p->planned) * 4 < steps || !rack_told(r->load, r->step - 1))
+        return false;
+    for (uint32_t m = 0; m < r->load->n_models; m++) {
+        double fast = rack_mean(r->load, m, r->step - 1, r->step);
+        double demand = fmax(fast, rack_mean(r->load, m, r->step - steps, r->step));
+
+        if (r->committed[m] < rack_ceil(demand / r->load->model[m].capacity))
+            return true;
+    }
+    return false;
+}
+
 void planned_act(void *policy, struct rack *r)
 {
     struct planned *p = policy;
@@ -182,8 +199,9 @@ void planned_act(void *policy, struct rack *r)
         planned_turn_hour(p, r);
         shut_empty(p, r);
     }
-    if (r->step % steps != 0)
+    if (r->step % steps != 0 && !presses(p, r, steps))
         return;
+    p->planned = r->step;
     p->snap_policy.window_open =
         !p->zones ||
         windows_open(p->policy.windows, p->zones, p->policy.n_windows, planned_wall_ms(p, r));
@@ -191,7 +209,8 @@ void planned_act(void *policy, struct rack *r)
     if (brain_plan(p->brain, s, SEARCH_STEPS, &plan, &e) < 0)
         return; /* only for a snapshot that contradicts itself */
     brain_study(p->brain);
-    tell_forecasts(p, r, plan, steps);
+    if (r->step % steps == 0)
+        tell_forecasts(p, r, plan, steps);
     if (p->life)
         virtual_nodes_plan(p->life, plan, p->snap_policy.window_open);
     else

@@ -1,8 +1,8 @@
-/* huddle itself on the virtual cluster: once a minute a snapshot of the rack goes to the brain (the
- * controller's own: forecasts, sizing, packing, evacuation, plan_check) and its plan is carried out
- * as reconcile does: moves by make before break within the policy's budget, nodes under the
- * controller's life cycle (virtual_nodes.h), nothing but wakes outside the policy's windows. Slots
- * are devices, or CPUs. */
+/* huddle itself on the virtual cluster: once a minute, sooner when demand presses, a snapshot of
+ * the rack goes to the brain (the controller's own: forecasts, sizing, packing, evacuation,
+ * plan_check) and its plan is carried out as reconcile does: moves by make before break within the
+ * policy's budget, nodes under the controller's life cycle (virtual_nodes.h), nothing but wakes
+ * outside the policy's windows. Slots are devices, or CPUs. */
 #ifndef HUDDLE_SIMULATE_PLANNED_H
 #define HUDDLE_SIMULATE_PLANNED_H
 

@@ -28,9 +28,10 @@ struct planned {
     size_t cap_number;
     uint64_t *mask; /* devices, by number */
     char (*uids)[NAME];
-    uint32_t *slow;           /* by model: intervals in a row with too long a wait */
+    int64_t *slow;            /* by model: step since which waits are too long; -1: they are not */
     uint16_t (*slept)[HOURS]; /* sleeps by node and hour of the last day */
     int64_t hour;
+    int64_t planned; /* step of the last plan */
     uint64_t version, seed;
     bool plain;                  /* slots are CPUs, not devices */
     struct virtual_nodes *life;  /* NULL: nodes do at once what a plan says */

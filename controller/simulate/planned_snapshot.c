@@ -10,7 +10,6 @@
 #define REPLICAS_MOST 100000
 #define SLOT_MILLI INT64_C(1000)
 #define HOUR_S 3600.0
-#define SLOW_INTERVALS 2 /* in a row, as the controller wants it */
 #define STREAM_METERS 4
 #define METERS 16u /* every so manyth is read at a time */
 
@@ -90,6 +89,8 @@ static void describe_models(struct planned *p, const struct rack_hardware *hw,
     p->specs = xcalloc(load->n_models, sizeof(*p->specs));
     p->models = xcalloc(load->n_models, sizeof(*p->models));
     p->slow = xcalloc(load->n_models, sizeof(*p->slow));
+    for (uint32_t m = 0; m < load->n_models; m++)
+        p->slow[m] = -1;
     p->observations = xcalloc(load->n_models, sizeof(*p->observations));
     for (uint32_t m = 0; m < load->n_models; m++) {
         p->specs[m] =
@@ -276,27 +277,33 @@ static void see_replicas(struct planned *p, const struct rack *r)
 static void see_demand(struct planned *p, const struct rack *r, int64_t steps)
 {
     int64_t interval = r->step / steps;
+    bool told = rack_told(r->load, r->step - 1);
 
     for (uint32_t m = 0; m < r->load->n_models; m++) {
-        double x = rack_mean(r->load, m, r->step - steps, r->step);
+        double x = told ? rack_mean(r->load, m, r->step - steps, r->step) : NAN;
 
-        if (!rack_told(r->load, r->step - 1))
-            x = NAN;
         p->models[m].demand = x;
+        p->models[m].fast = told ? rack_mean(r->load, m, r->step - 1, r->step) : NAN;
+        p->models[m].queue = r->backlog[m];
         p->observations[m] = (struct observation){ m, interval - 1, x };
     }
 }
 
-/* How long the newest request waits; two intervals above the SLO break it (G7). */
-static void see_latency(struct planned *p, const struct rack *r)
+/* How long the newest request waits; an interval above the SLO breaks it (G7), as in the
+ * controller.
+ */
+static void see_latency(struct planned *p, const struct rack *r, int64_t steps)
 {
     for (uint32_t m = 0; m < r->load->n_models; m++) {
         double can = r->serving[m] * r->load->model[m].capacity;
         double wait_s = can > 0 ? r->backlog[m] / can : 0;
 
-        p->slow[m] = wait_s > RACK_LATE_S ? p->slow[m] + 1 : 0;
+        if (wait_s <= RACK_LATE_S)
+            p->slow[m] = -1;
+        else if (p->slow[m] < 0)
+            p->slow[m] = r->step;
         p->models[m].latency_ms = 1000 * wait_s;
-        p->models[m].slo_broken = p->slow[m] >= SLOW_INTERVALS;
+        p->models[m].slo_broken = p->slow[m] >= 0 && r->step - p->slow[m] >= steps;
     }
 }
 
@@ -305,10 +312,11 @@ struct snapshot *planned_see(struct planned *p, const struct rack *r, int64_t st
     struct snapshot *s = xcalloc(1, sizeof(*s));
 
     see_nodes(p, r);
-    read_meters(p, r, steps);
+    if (r->step % steps == 0)
+        read_meters(p, r, steps);
     see_replicas(p, r);
     see_demand(p, r, steps);
-    see_latency(p, r);
+    see_latency(p, r, steps);
     *s = (struct snapshot){
         .version = ++p->version,
         .now_ms = (int64_t)(1000 * r->load->step_s * (double)r->step),
@@ -325,7 +333,7 @@ struct snapshot *planned_see(struct planned *p, const struct rack *r, int64_t st
         .n_replicas = (uint32_t)p->n_replicas,
         .n_pools = 1,
         .n_policies = 1,
-        .n_observations = r->step > 0 ? r->load->n_models : 0,
+        .n_observations = r->step > 0 && r->step % steps == 0 ? r->load->n_models : 0,
         .references = 1,
     };
     return s;

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "controller/simulate/comparison.h"
+#include "controller/simulate/planned.h"
 
 #define STEPS ((size_t)2 * 5760) /* two days */
 #define SHORT 2048               /* steps, where not the whole days matter */
@@ -90,6 +91,34 @@ struct told {
     size_t last, all, n;
 };
 
+/* The demand jumps right after a plan: the next one does not wait for the minute. */
+static void a_jump_is_answered_within_the_minute(void **state)
+{
+    static double rate[SHORT];
+    struct rack_load load = { .n_models = 1,
+                              .n_steps = SHORT,
+                              .step_s = 15,
+                              .rate = rate,
+                              .model = { { "a", 1, 1, 1.5, 30 } } };
+    struct planned *p = planned_new(&hw, &load, &(struct planned_setting){ 0 });
+    uint32_t before;
+    struct rack r;
+
+    (void)state;
+    for (size_t t = 0; t < SHORT; t++)
+        rate[t] = t <= 1000 ? 1 : 6; /* 1000: a plan is due */
+    rack_init(&r, &hw, &load, 1, false);
+    while (r.step <= 1000)
+        rack_step(&r, planned_act, p);
+    before = r.committed[0];
+    rack_step(&r, planned_act, p); /* in which it jumps: nobody knows */
+    assert_int_equal(r.committed[0], before);
+    rack_step(&r, planned_act, p);
+    assert_true(r.committed[0] > before);
+    rack_done(&r);
+    planned_free(p);
+}
+
 static void tell(void *data, size_t done, size_t all, const char *what)
 {
     struct told *t = data;
@@ -122,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_quiet_days),
+        cmocka_unit_test(a_jump_is_answered_within_the_minute),
         cmocka_unit_test(the_same_seed_is_the_same_day),
         cmocka_unit_test(it_is_told_how_far_it_is),
     };
