@@ -134,7 +134,7 @@ static void look_at(const struct grid_files *g, struct seen *s, grid_file_fn *te
     struct controller_event event = { .kind = CE_FILE };
     AUTO(mem) char *text = NULL;
     struct err e = ERR_INIT;
-    struct stat st;
+    struct stat st = { 0 };
     AUTO(fd) int fd = open_file(g, s->path, &st, &e);
     int r = fd;
     bool told;

@@ -237,7 +237,7 @@ static void fan(struct strbuf *out, const json_t *variant, const char *model, do
 static void fans(struct strbuf *out, const json_t *variant, double from_ms)
 {
     const json_t *demand = look(variant, "series.demand");
-    const char *done[FANS_MAX];
+    const char *done[FANS_MAX] = { NULL };
     size_t n = 0;
 
     while (n < FANS_MAX && (done[n] = next_busiest(demand, done, n)))
