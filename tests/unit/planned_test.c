@@ -49,7 +49,8 @@ static void two_quiet_days(void **state)
                               .n_steps = STEPS,
                               .step_s = 15,
                               .rate = rate,
-                              .model = { { "a", 1, 1, 1.5, 30 }, { "b", 2, 1, 2, 20 } } };
+                              .model = { { "a", 1, 1, 1.5, 30, NULL },
+                                         { "b", 2, 1, 2, 20, NULL } } };
     struct comparison_of of = { .hw = &hw, .load = &load, .seed = 5 };
     struct comparison c;
     const struct rack_score *on = &c.score[COMPARED_ALWAYS_ON], *p = &c.score[COMPARED_PREDICTIVE];
@@ -71,7 +72,8 @@ static void the_same_seed_is_the_same_day(void **state)
                               .n_steps = SHORT,
                               .step_s = 15,
                               .rate = rate,
-                              .model = { { "a", 1, 1, 1.5, 30 }, { "b", 2, 1, 2, 20 } } };
+                              .model = { { "a", 1, 1, 1.5, 30, NULL },
+                                         { "b", 2, 1, 2, 20, NULL } } };
     struct comparison_of of = { .hw = &hw, .load = &load, .seed = 5 };
     struct comparison c, again, other;
     const struct rack_score *p = &c.score[COMPARED_PREDICTIVE];
@@ -99,7 +101,7 @@ static void a_jump_is_answered_within_the_minute(void **state)
                               .n_steps = SHORT,
                               .step_s = 15,
                               .rate = rate,
-                              .model = { { "a", 1, 1, 1.5, 30 } } };
+                              .model = { { "a", 1, 1, 1.5, 30, NULL } } };
     struct planned *p = planned_new(&hw, &load, &(struct planned_setting){ 0 });
     uint32_t before;
     struct rack r;
@@ -135,7 +137,8 @@ static void it_is_told_how_far_it_is(void **state)
                               .n_steps = SHORT,
                               .step_s = 15,
                               .rate = rate,
-                              .model = { { "a", 1, 1, 1.5, 30 }, { "b", 2, 1, 2, 20 } } };
+                              .model = { { "a", 1, 1, 1.5, 30, NULL },
+                                         { "b", 2, 1, 2, 20, NULL } } };
     struct told told = { 0 };
     struct comparison_of of = { .hw = &hw, .load = &load, .seed = 1, .told = tell, .data = &told };
     struct comparison c;

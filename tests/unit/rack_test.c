@@ -34,9 +34,11 @@ static const struct rack_hardware hw = {
 
 static struct rack_load load_of(const double *rate, size_t n)
 {
-    return (struct rack_load){
-        .n_models = 1, .n_steps = n, .step_s = 15, .rate = rate, .model = { { "m", 2, 2, 1, 2 } }
-    };
+    return (struct rack_load){ .n_models = 1,
+                               .n_steps = n,
+                               .step_s = 15,
+                               .rate = rate,
+                               .model = { { "m", 2, 2, 1, 2, NULL } } };
 }
 
 static void idle(void *policy, struct rack *r)
