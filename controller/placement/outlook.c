@@ -104,8 +104,9 @@ static bool is_pooled(const struct snapshot *s, const struct forecast *pooled)
 static uint32_t boot_steps(const struct snapshot *s, const struct snap_model *m)
 {
     int64_t lead_ms = policy_boot_ms(s, m) + m->load_p99_ms + s->step_ms;
+    int64_t steps = (lead_ms + s->step_ms - 1) / s->step_ms;
 
-    return (uint32_t)fmin((double)((lead_ms + s->step_ms - 1) / s->step_ms), FORECAST_STEPS_MAX);
+    return steps < FORECAST_STEPS_MAX ? (uint32_t)steps : FORECAST_STEPS_MAX;
 }
 
 /* Whole replicas: of each model half a one more than its demand, on average; never more than it may
