@@ -249,6 +249,7 @@ static int ingest(void *data, const struct bearer *by, const void *bytes, size_t
                   struct strbuf *reply, struct err *e)
 {
     (void)data;
+    (void)by;
     (void)bytes;
     (void)reply;
     (void)err_set(e, 0, "%zu bytes", n);

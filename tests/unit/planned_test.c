@@ -63,6 +63,7 @@ static void two_quiet_days(void **state)
     assert_true(p->unserved == 0 && p->late < 0.001 * p->requests);
     assert_true(c.bound_j < p->joules);
     assert_true(c.bound_j < c.score[COMPARED_CLAIRVOYANT].joules);
+    comparison_done(&c);
 }
 
 static void the_same_seed_is_the_same_day(void **state)
@@ -87,6 +88,9 @@ static void the_same_seed_is_the_same_day(void **state)
     of.seed = 6; /* other boots */
     comparison_run(&of, &other);
     assert_true(other.score[COMPARED_PREDICTIVE].joules != p->joules);
+    comparison_done(&c);
+    comparison_done(&again);
+    comparison_done(&other);
 }
 
 struct told {
@@ -148,6 +152,7 @@ static void it_is_told_how_far_it_is(void **state)
     comparison_run(&of, &c);
     assert_int_equal(told.n, 2 * COMPARED);
     assert_int_equal(told.all, SHORT * COMPARED);
+    comparison_done(&c);
 }
 
 int main(void)
