@@ -173,9 +173,16 @@ class Door:
         eventually("facts", lambda: self.n_facts >= begin + n)
 
     def pid(self) -> int:
+        """Of the newest process; HAProxy takes the file away before it writes it anew."""
         file = self.folder / "haproxy.pid"
-        words = eventually("the pid file", lambda: file.read_text(encoding="utf-8").split())
-        return int(words[0])
+
+        def words() -> list[str]:
+            try:
+                return file.read_text(encoding="utf-8").split()
+            except FileNotFoundError:
+                return []
+
+        return int(eventually("the pid file", words)[0])
 
     def end(self, how: signal.Signals | None = None) -> int:
         """Ends the driver, HAProxy runs on. Its exit code."""
