@@ -150,10 +150,11 @@ struct energy_rate { /* what a kWh carries: grams of CO2, or money */
 
 struct power_policy {
     enum policy_strategy strategy;
-    int64_t interval_ms; /* plan this often; also the step of the demand series */
-    int64_t horizon_ms;  /* how far plans look ahead */
-    double quantile;     /* of demand that must be servable */
-    double confidence;   /* that off-time exceeds break-even (G6) */
+    int64_t interval_ms;  /* plan this often; also the step of the demand series */
+    int64_t horizon_ms;   /* how far plans look ahead */
+    double quantile;      /* of demand that must be servable */
+    double pool_quantile; /* of the demand of all models together, for which nodes are awake */
+    double confidence;    /* that off-time exceeds break-even (G6) */
     struct {
         int64_t moves, sleeps, wakes; /* at once; -1: no limit */
         double move_joules;           /* price of one move in J, besides the measured */

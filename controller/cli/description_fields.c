@@ -176,6 +176,7 @@ static const struct column POLICY[] = {
     { "Interval", "spec.interval", show_text, false },
     { "Horizon", "spec.horizon", show_text, false },
     { "Quantile", "spec.quantile", show_share, false },
+    { "Pool quantile", "spec.poolQuantile", show_share, false },
     { "Confidence", "spec.confidence", show_share, false },
     { "Moves at once", "spec.budget.moves", show_count, false },
     { "Sleeps at once", "spec.budget.sleeps", show_count, false },

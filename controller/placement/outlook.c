@@ -9,7 +9,6 @@
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
-#define POOLED_LEVEL 0.99   /* a boot takes long, and what is not awake then waits for it */
 #define SCATTERED (2.0 / 3) /* part of the room beside what runs that more replicas can use */
 
 void need_add_scaled(struct outlook_need *a, const struct outlook_need *b, double by)
@@ -123,7 +122,7 @@ static void pool_ahead(struct outlook *o, const struct snapshot *s, const struct
                        const struct forecast *pooled)
 {
     AUTO(mem) double *share = xcalloc(s->n_models + 1, sizeof(*share));
-    double served = 0, growth = 0;
+    double served = 0, growth = 0, level = 0;
     uint32_t lead = 1;
 
     pooled_shares(s, share);
@@ -133,12 +132,13 @@ static void pool_ahead(struct outlook *o, const struct snapshot *s, const struct
         if (!pooled_counts(&s->models[i]))
             continue;
         served += models[i].target * share[i];
+        level = fmax(level, policy_of_model(s, &s->models[i])->pool_quantile);
         lead = steps > lead ? steps : lead;
     }
     if (served <= 0)
         return;
     for (uint32_t k = 0; k < pooled->n_steps; k++) {
-        double by = forecast_at(pooled, POOLED_LEVEL, k) / served;
+        double by = forecast_at(pooled, level, k) / served;
 
         growth = k < lead ? fmax(growth, by) : growth;
         o->ahead[k] = (struct outlook_need){ 0 };

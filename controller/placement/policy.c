@@ -6,6 +6,7 @@ static const struct power_policy defaults = {
     .interval_ms = 60000,
     .horizon_ms = 3600000,
     .quantile = 0.9,
+    .pool_quantile = 0.99,
     .confidence = 0.9,
     .budget = { .moves = -1, .sleeps = -1, .wakes = -1, .move_joules = 200 },
 };

@@ -85,6 +85,7 @@ static void init_pools(struct scale_world *w)
         .interval_ms = STEP_MS,
         .horizon_ms = 3600000,
         .quantile = 0.95,
+        .pool_quantile = 0.99,
         .confidence = 0.9,
         .budget = { .moves = -1, .sleeps = -1, .wakes = -1, .move_joules = 200 },
     };

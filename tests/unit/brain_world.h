@@ -44,6 +44,7 @@ static inline void world_init(struct world *w, uint32_t nodes, uint32_t models)
         .interval_ms = 1000,
         .horizon_ms = 64000,
         .quantile = 0.95,
+        .pool_quantile = 0.99,
         .confidence = 0.9,
         .budget = { .moves = -1, .sleeps = -1, .wakes = -1, .move_joules = 10 },
     };
