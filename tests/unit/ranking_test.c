@@ -77,7 +77,7 @@ static void walks_as_a_sorted_list_does(void **state)
     (void)state;
     ranking_init(&ranking, HOSTS, LISTS);
     for (uint32_t i = 0; i < HOSTS; i++)
-        hosts[i].list = NO_INDEX;
+        hosts[i] = (struct plain){ .list = NO_INDEX };
     for (int round = 0; round < 20000; round++) {
         uint32_t i = (uint32_t)random_below(&r, HOSTS), list = (uint32_t)random_below(&r, LISTS);
         struct seen seen = { .limit = 1000, .lower_at = 1 + random_below(&r, 4) };
