@@ -142,7 +142,7 @@ unit: $(TESTS)
 	$(Q)tests/run.py --build $(BUILD) --only programs
 
 test: deps
-	$(Q)$(MAKE) --no-print-directory all tests integration-programs
+	$(Q)$(MAKE) --no-print-directory all tests integration-programs bench-programs
 	$(Q)tests/run.py --build $(BUILD)
 
 test-quick: all tests
@@ -274,7 +274,8 @@ help:
 	@echo '  MODE=release|debug|asan  CC=gcc|clang  V=1 shows the commands  CI=1 makes warnings errors'
 
 # Each bench-X stands beside its program in tests/bench; the last ones need HUDDLE_DATA.
-.PHONY: bench
+.PHONY: bench bench-programs
+bench-programs: $(addprefix $(BUILD)/bench/,forecast fortnight ingest openb packing planetlab scale state)
 bench: bench-agent bench-ingest bench-state bench-scale $(if $(HUDDLE_DATA),bench-forecast bench-packing bench-openb bench-planetlab bench-fortnight)
 
 .PHONY: clean

@@ -8,6 +8,7 @@
 #include "controller/placement/cutting.h"
 #include "controller/placement/evacuation.h"
 #include "controller/placement/relocation.h"
+#include "controller/placement/reserve.h"
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
@@ -92,13 +93,17 @@ uint32_t moved_improve(struct moved *m, struct packing *p, int64_t budget)
     /* nothing was wanted for long: a node that can be emptied may sleep */
     quiet->step_s = 3600;
     quiet->n_past = OUTLOOK_PAST;
+    quiet->growth = NAN;
     for (int round = 0; round < ROUNDS; round++) {
+        struct reserve reserve;
         uint32_t here = 0;
 
         m->policy.budget.moves = budget - moves;
         settle(m, p);
         memset(m->verdicts, 0, m->s.n_nodes * sizeof(*m->verdicts));
-        (void)evacuation(p, quiet, m->verdicts);
+        reserve_init(&reserve, p, quiet);
+        (void)evacuation(p, quiet, &reserve, m->verdicts);
+        reserve_done(&reserve);
         (void)relocation(p, 3600, true);
         for (uint32_t i = 0; i < m->s.n_replicas; i++)
             here += p->seats[i].node != m->replicas[i].node;
