@@ -5,6 +5,11 @@
 #include "controller/state/replica_template.h"
 #include "proto/base/array.h"
 
+const struct seat *packing_seat(const struct packing *p, size_t i)
+{
+    return i < p->s->n_replicas ? &p->seats[i] : &p->fresh[i - p->s->n_replicas];
+}
+
 bool packing_counts(const struct snap_replica *r)
 {
     return !r->leaving && r->phase != REPLICA_FAILED && r->phase != REPLICA_EXITED;

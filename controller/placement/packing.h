@@ -60,6 +60,9 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
                   uint64_t max_steps);
 void packing_done(struct packing *p);
 
+/* Of the present replicas, then of the fresh ones: i < snapshot->n_replicas + n_fresh. */
+const struct seat *packing_seat(const struct packing *p, size_t i);
+
 /* Is it a live replica that counts as placed? */
 bool packing_counts(const struct snap_replica *r);
 

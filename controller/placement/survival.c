@@ -53,11 +53,6 @@ static void order_hosts(struct trial *t)
         t->order[i] = hosts[i].node;
 }
 
-static const struct seat *seat_at(const struct packing *p, size_t i)
-{
-    return i < p->s->n_replicas ? &p->seats[i] : &p->fresh[i - p->s->n_replicas];
-}
-
 /* By node, and there by model: two passes of counting. */
 static void seat_models(struct trial *t)
 {
@@ -70,10 +65,10 @@ static void seat_models(struct trial *t)
     t->start = xcalloc(p->s->n_nodes + 2, sizeof(*t->start));
     t->seated = xcalloc(n + 1, sizeof(*t->seated));
     for (size_t i = 0; i < n; i++) {
-        if (seat_at(p, i)->node == NO_INDEX)
+        if (packing_seat(p, i)->node == NO_INDEX)
             continue;
-        t->start[seat_at(p, i)->node + 1]++;
-        of_model[seat_at(p, i)->model + 1]++;
+        t->start[packing_seat(p, i)->node + 1]++;
+        of_model[packing_seat(p, i)->model + 1]++;
     }
     for (uint32_t m = 0; m < p->s->n_models; m++)
         of_model[m + 1] += of_model[m];
@@ -82,10 +77,10 @@ static void seat_models(struct trial *t)
         at[k] = t->start[k];
     }
     for (size_t i = 0; i < n; i++)
-        if (seat_at(p, i)->node != NO_INDEX)
-            by_model[of_model[seat_at(p, i)->model]++] = (uint32_t)i;
+        if (packing_seat(p, i)->node != NO_INDEX)
+            by_model[of_model[packing_seat(p, i)->model]++] = (uint32_t)i;
     for (uint32_t i = 0; i < t->start[p->s->n_nodes]; i++)
-        t->seated[at[seat_at(p, by_model[i])->node]++] = seat_at(p, by_model[i])->model;
+        t->seated[at[packing_seat(p, by_model[i])->node]++] = packing_seat(p, by_model[i])->model;
 }
 
 static bool has_room(const struct packing *p, uint32_t model, uint32_t node, uint64_t *ret_mask)

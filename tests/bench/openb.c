@@ -230,8 +230,7 @@ static bool overfilled(const struct run *r)
     AUTO(mem) int64_t *gpu = xcalloc(64 * t->n_nodes + 1, sizeof(*gpu));
 
     for (size_t i = 0; i < p->s->n_replicas + p->n_fresh; i++) {
-        const struct seat *seat =
-            i < p->s->n_replicas ? &p->seats[i] : &p->fresh[i - p->s->n_replicas];
+        const struct seat *seat = packing_seat(p, i);
         const struct pod *pod = &t->pods[seat->model];
         uint32_t devices = (uint32_t)__builtin_popcountll(seat->mask);
 

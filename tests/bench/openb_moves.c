@@ -60,11 +60,6 @@ void moved_free(struct moved *m)
     free(m);
 }
 
-static const struct seat *seat_at(const struct packing *p, size_t i)
-{
-    return i < p->s->n_replicas ? &p->seats[i] : &p->fresh[i - p->s->n_replicas];
-}
-
 /* All that is placed becomes what is present. */
 static void settle(struct moved *m, struct packing *p)
 {
@@ -73,10 +68,10 @@ static void settle(struct moved *m, struct packing *p)
     const struct plan_model *models = p->models;
 
     for (size_t i = 0; i < n; i++)
-        now[i] = (struct snap_replica){ .model = seat_at(p, i)->model,
-                                        .node = seat_at(p, i)->node,
+        now[i] = (struct snap_replica){ .model = packing_seat(p, i)->model,
+                                        .node = packing_seat(p, i)->node,
                                         .phase = REPLICA_READY,
-                                        .gpu_mask = seat_at(p, i)->mask };
+                                        .gpu_mask = packing_seat(p, i)->mask };
     packing_done(p);
     free(m->replicas);
     m->replicas = now;
@@ -123,7 +118,7 @@ double openb_bound(const struct packing *p)
     double sum = 0;
 
     for (size_t i = 0; i < p->s->n_replicas + p->n_fresh; i++) {
-        int64_t milli = seat_at(p, i)->spec->resources.gpu_milli;
+        int64_t milli = packing_seat(p, i)->spec->resources.gpu_milli;
 
         if (milli >= WHOLE)
             sum += (double)milli / WHOLE;
