@@ -34,7 +34,7 @@ struct course { /* of one policy; means over seeds once divided */
     double allocated[TENTHS + 1], waste[TENTHS + 1]; /* share of capacity at k tenths of arrivals */
     double bound[TENTHS + 1];                        /* of the waste, of what was allocated */
     double moves[TENTHS + 1];
-    double final, us;
+    double arrivals, final, us;
 };
 
 struct arena {
@@ -277,6 +277,7 @@ static int run_seed(const struct arena *a, uint64_t seed, enum policy policy, st
         for (; tenth <= TENTHS && r.asked >= 0.1 * tenth * (double)t->gpu_milli; tenth++)
             note(&r, c, tenth);
     }
+    c->arrivals += (double)n;
     c->final += r.allocated / (double)t->gpu_milli;
     c->us += (cpu_us() - begin) / (double)n;
     if (!r.rooms && overfilled(&r))
@@ -294,6 +295,7 @@ static void divide(struct course *c, double n)
         c->bound[k] /= n;
         c->moves[k] /= n;
     }
+    c->arrivals /= n;
     c->final /= n;
     c->us /= n;
 }
@@ -369,10 +371,10 @@ static json_t *course_json(const struct course *c)
         json_array_append_new(bound, json_real(100 * c->bound[k]));
         json_array_append_new(moves, json_real(c->moves[k]));
     }
-    return json_pack("{s:f, s:o, s:o, s:o, s:o, s:f}", "allocatedPercent", 100 * c->final,
-                     "allocatedPercentByTenth", allocated, "wastePercentByTenth", waste,
-                     "wasteBoundPercentByTenth", bound, "movesByTenth", moves,
-                     "cpuMicrosecondsPerArrival", c->us);
+    return json_pack("{s:f, s:f, s:o, s:o, s:o, s:o, s:f}", "arrivals", c->arrivals,
+                     "allocatedPercent", 100 * c->final, "allocatedPercentByTenth", allocated,
+                     "wastePercentByTenth", waste, "wasteBoundPercentByTenth", bound,
+                     "movesByTenth", moves, "cpuMicrosecondsPerArrival", c->us);
 }
 
 static json_t *number_or_null(double value)

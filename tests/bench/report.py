@@ -91,19 +91,34 @@ def packing(d: list[dict[str, Any]]) -> list[Row]:
 
 
 def openb(d: list[dict[str, Any]]) -> list[Row]:
-    published = [x["published"]["fgd"] for x in d]
-    beside = "best fit on the same arrivals " + listed(
-        [x["bestFit"]["allocatedPercent"] for x in d]
-    )
-    if all(published):
-        beside = f"FGD, published {listed(published)}; {beside}"
-    return [
+    def allocated(who: str) -> str:
+        return listed([x[who]["allocatedPercent"] for x in d])
+
+    rows = [
         (
             f"GPUs allocated, {len(d)} lists of Alibaba's (`make bench-openb`)",
-            listed([x["huddle"]["allocatedPercent"] for x in d]) + " %",
-            beside,
+            f"{allocated('huddle')} %",
+            f"FGD in the same run {allocated('fgd')}; best fit {allocated('bestFit')}",
         )
     ]
+    return rows + [unused_gpus(x) for x in d if "_default" in x["pods"]]
+
+
+def unused_gpus(x: dict[str, Any]) -> Row:
+    half = 4  # of the tenths
+
+    def waste(who: str, key: str = "wastePercentByTenth") -> str:
+        return f"{x[who][key][half]:.1f} %"
+
+    moves = x["huddleWithMoves"]
+    moved = sum(moves["movesByTenth"][: half + 1]) / (moves["arrivals"] / 2)
+    return (
+        "the same: unused GPUs on active nodes at half of the arrivals, default list; with "
+        f"{100 * moved:.1f} % of the pods moved",
+        f"{waste('huddle')}; {waste('huddleWithMoves')}",
+        f"bound {waste('huddle', 'wasteBoundPercentByTenth')}; FGD {waste('fgd')}, "
+        f"best fit {waste('bestFit')}",
+    )
 
 
 def planetlab(d: list[dict[str, Any]]) -> list[Row]:

@@ -37,6 +37,30 @@ PACKING = [
     {"family": "Falkenauer_t", "huddle": 20, "bestKnown": 20, "firstFitDecreasing": 23},
     {"family": "Falkenauer_t", "huddle": 21, "bestKnown": None, "firstFitDecreasing": 23},
 ]
+
+
+def placed(allocated: float, waste: float) -> dict[str, Any]:
+    """By one policy; the other tenths say what must not be taken for the half."""
+    return {
+        "arrivals": 1000.0,
+        "allocatedPercent": allocated,
+        "wastePercentByTenth": [99.0] * 4 + [waste] + [99.0] * 5,
+        "wasteBoundPercentByTenth": [99.0] * 4 + [3.9] + [99.0] * 5,
+        "movesByTenth": [1.0] * 5 + [99.0] * 5,
+    }
+
+
+OPENB = [
+    {
+        "pods": f"openb_pod_list_{name}.csv",
+        "huddle": placed(96.0 + k, 4.5),
+        "huddleWithMoves": placed(96.0, 4.2),
+        "bestFit": placed(93.0 + k, 9.3),
+        "fgd": placed(95.0 + k, 6.6),
+        "published": {"bestFit": 1.0, "fgd": 2.0},
+    }
+    for k, name in enumerate(("default", "cpu100"))
+]
 PLANETLAB = [
     {"policy": "huddle", "kWh": 12, "boundKWh": 10, "migrations": 9, "slatahPercent": 0.4}
     | {"migrationsAfterFirstStep": 1000},
@@ -83,6 +107,7 @@ def row(text: str, part: str) -> list[str]:
 def test_saved_figures_make_rows(tmp_path: pathlib.Path) -> None:
     save(tmp_path / "forecast.json", FORECAST)
     save(tmp_path / "packing.json", PACKING)
+    save(tmp_path / "openb.json", OPENB)
     save(tmp_path / "planetlab.json", PLANETLAB)
     save(tmp_path / "demo.json", DEMO)
     done, text = run(tmp_path)
@@ -94,6 +119,16 @@ def test_saved_figures_make_rows(tmp_path: pathlib.Path) -> None:
     assert row(text, "bench-packing")[1:3] == [
         "Falkenauer t, Falkenauer u 0.0 %; Hard28 3.0 %",
         "first fit decreasing: Falkenauer t 15.0 %; Falkenauer u 2.0 %; Hard28 10.0 %",
+    ]
+    assert row(text, "bench-openb")[1:3] == [
+        "96.0, 97.0 %",
+        "FGD in the same run 95.0, 96.0; best fit 93.0, 94.0",
+    ]
+    assert row(text, "the same: unused GPUs")[:3] == [
+        "the same: unused GPUs on active nodes at half of the arrivals, default list; with 1.0 % of "
+        "the pods moved",
+        "4.5 %; 4.2 %",
+        "bound 3.9 %; FGD 6.6 %, best fit 9.3 %",
     ]
     assert row(text, "bench-planetlab")[1] == "1.25, 1,100, 0.45 %"
     assert "1.70, 20,900 in all, 5.9 %" in row(text, "bench-planetlab")[2]
