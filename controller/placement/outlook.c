@@ -70,15 +70,6 @@ static double level_of(const struct snapshot *s, uint32_t model)
     return fmax(policy->quantile, policy->confidence);
 }
 
-static void add_ahead(struct outlook *o, const struct snapshot *s, uint32_t model,
-                      const struct plan_model *m)
-{
-    double level = level_of(s, model);
-
-    for (uint32_t k = 0; k < FORECAST_STEPS_MAX; k++)
-        need_add_model(&o->ahead[k], &s->models[model], ahead_of(s, model, m, level, k));
-}
-
 static void add_past(struct outlook *o, const struct snap_model *m, const struct series *past,
                      uint32_t target, bool holds)
 {
@@ -118,13 +109,18 @@ static double grown(double growth, const struct snap_model *sm, const struct pla
     return wanted > m->target ? m->target + (wanted - m->target) / SCATTERED : wanted;
 }
 
-static void pool_ahead(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
-                       const struct forecast *pooled)
+/* The demand of all pooled models together at each step ahead, as a multiple of what their targets
+ * serve; the most of it within a boot. NAN: it is not known. */
+static double pooled_growth(const struct snapshot *s, const struct plan_model *models,
+                            const struct forecast *pooled, double by[FORECAST_STEPS_MAX])
 {
-    AUTO(mem) double *share = xcalloc(s->n_models + 1, sizeof(*share));
+    AUTO(mem) double *share = NULL;
     double served = 0, growth = 0, level = 0;
     uint32_t lead = 1;
 
+    if (!is_pooled(s, pooled))
+        return NAN;
+    share = xcalloc(s->n_models + 1, sizeof(*share));
     pooled_shares(s, share);
     for (uint32_t i = 0; i < s->n_models; i++) {
         uint32_t steps = boot_steps(s, &s->models[i]);
@@ -136,20 +132,25 @@ static void pool_ahead(struct outlook *o, const struct snapshot *s, const struct
         lead = steps > lead ? steps : lead;
     }
     if (served <= 0)
-        return;
+        return NAN;
     for (uint32_t k = 0; k < pooled->n_steps; k++) {
-        double by = forecast_at(pooled, level, k) / served;
-
-        growth = k < lead ? fmax(growth, by) : growth;
-        o->ahead[k] = (struct outlook_need){ 0 };
-        for (uint32_t i = 0; i < s->n_models; i++)
-            need_add_model(&o->ahead[k], &s->models[i],
-                           pooled_counts(&s->models[i])
-                               ? grown(by, &s->models[i], &models[i])
-                               : ahead_of(s, i, &models[i], level_of(s, i), k));
+        by[k] = forecast_at(pooled, level, k) / served;
+        growth = k < lead ? fmax(growth, by[k]) : growth;
     }
-    o->growth = growth;
-    o->n_ahead = pooled->n_steps;
+    return growth;
+}
+
+/* `by`: of all pooled models; NULL: each is foreseen by itself. */
+static void add_ahead(struct outlook *o, const struct snapshot *s, uint32_t model,
+                      const struct plan_model *m, const double *by)
+{
+    const struct snap_model *sm = &s->models[model];
+    bool together = by && pooled_counts(sm);
+    double level = together ? 0 : level_of(s, model);
+
+    for (uint32_t k = 0; k < o->n_ahead; k++)
+        need_add_model(&o->ahead[k], sm,
+                       together ? grown(by[k], sm, m) : ahead_of(s, model, m, level, k));
 }
 
 double outlook_reserve(const struct outlook *o, const struct snapshot *s, uint32_t model,
@@ -171,24 +172,26 @@ double outlook_reserve(const struct outlook *o, const struct snapshot *s, uint32
 void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
                   const struct series *const *past, const struct forecast *pooled)
 {
-    *o = (struct outlook){
-        .now_ms = s->now_ms, .step_s = (double)s->step_ms / 1000, .forecast = true, .growth = NAN
-    };
-    o->n_ahead = FORECAST_STEPS_MAX;
+    double by[FORECAST_STEPS_MAX];
+
+    *o = (struct outlook){ .now_ms = s->now_ms,
+                           .step_s = (double)s->step_ms / 1000,
+                           .forecast = true,
+                           .growth = pooled_growth(s, models, pooled, by) };
+    o->n_ahead = isnan(o->growth) ? FORECAST_STEPS_MAX : pooled->n_steps;
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct plan_model *m = &models[i];
 
-        if (m->predictive && m->forecast.n_steps < o->n_ahead)
+        if (isnan(o->growth) && m->predictive && m->forecast.n_steps < o->n_ahead)
             o->n_ahead = m->forecast.n_steps;
         if (!m->predictive)
             o->forecast = false;
         if (past[i] && past[i]->n > o->n_past)
             o->n_past = past[i]->n < OUTLOOK_PAST ? past[i]->n : OUTLOOK_PAST;
-        add_ahead(o, s, i, m);
         add_past(o, &s->models[i], past[i], m->target, m->holds);
     }
-    if (is_pooled(s, pooled))
-        pool_ahead(o, s, models, pooled);
+    for (uint32_t i = 0; i < s->n_models; i++)
+        add_ahead(o, s, i, &models[i], isnan(o->growth) ? NULL : by);
 }
 
 void wanted_add(struct wanted *w, const struct outlook *o, const struct snapshot *s,

@@ -1,4 +1,5 @@
-/* For how long a room is expected to do, by what plans wanted before. */
+/* For how long a room is expected to do, by what plans wanted before; for how much of what may come
+ * nodes are awake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "controller/placement/outlook.h"
 #include "tests/unit/brain_world.h"
@@ -56,10 +58,48 @@ static void not_longer_than_since_a_plan_wanted_more(void **state)
     free(w);
 }
 
+/* Of demand that is 10 in one half of all cases, 20 in most and 40 at worst, the policy says for
+ * how much nodes are awake. */
+static double growth_at(double pool_quantile)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    struct outlook *o = xcalloc(1, sizeof(*o));
+    struct forecast *pooled = xcalloc(1, sizeof(*pooled));
+    const struct series *none[1] = { NULL };
+    struct plan_model m = { .target = 4 };
+    struct snapshot *s;
+    double growth;
+
+    world_init(w, 2, 1);
+    w->policy_spec.pool_quantile = pool_quantile;
+    s = world_snapshot(w);
+    pooled->n_steps = 3;
+    for (uint32_t k = 0; k < 3; k++)
+        memcpy(pooled->quantile[k], (const float[]){ 5, 10, 20, 30, 40 }, sizeof(float[5]));
+    outlook_init(o, s, &m, none, pooled);
+    growth = o->growth;
+    free(s);
+    free(pooled);
+    free(o);
+    free(w);
+    return growth;
+}
+
+static void the_policy_says_for_how_much_nodes_are_awake(void **state)
+{
+    double half = growth_at(0.5);
+
+    (void)state;
+    assert_true(half > 0);
+    assert_true(fabs(growth_at(0.9) / half - 2) < 1e-6);
+    assert_true(fabs(growth_at(0.99) / half - 4) < 1e-6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(not_longer_than_since_a_plan_wanted_more),
+        cmocka_unit_test(the_policy_says_for_how_much_nodes_are_awake),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
