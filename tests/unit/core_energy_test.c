@@ -113,6 +113,17 @@ static void a_saving_says_what_it_rests_on(void **state)
     desk_done(&d);
 }
 
+static const struct node *a_minute_at_100_watts(struct desk *d)
+{
+    desk_init(d);
+    desk_report(d, "a", NULL, 0);
+    for (int64_t s = 0; s < 60; s += 5) {
+        energy_report(d, s, 100);
+        desk_pass(d, 5000);
+    }
+    return named_find(&d->core->cluster->nodes, "a");
+}
+
 /* The agent began anew: of an interval that is only in part in the counter no watts are known. */
 static void a_gap_tells_no_watts(void **state)
 {
@@ -121,13 +132,7 @@ static void a_gap_tells_no_watts(void **state)
     double idle_w;
 
     (void)state;
-    desk_init(&d);
-    desk_report(&d, "a", NULL, 0);
-    for (int64_t s = 0; s < 60; s += 5) {
-        energy_report(&d, s, 100);
-        desk_pass(&d, 5000);
-    }
-    n = named_find(&d.core->cluster->nodes, "a");
+    n = a_minute_at_100_watts(&d);
     assert_true(fabs(n->watts - 100) < 1e-9);
     idle_w = n->curve.watts[0];
     d.gaps++;
@@ -146,13 +151,7 @@ static void joules_that_cannot_be_are_not_counted(void **state)
     uint64_t before_uj;
 
     (void)state;
-    desk_init(&d);
-    desk_report(&d, "a", NULL, 0);
-    for (int64_t s = 0; s < 60; s += 5) {
-        energy_report(&d, s, 100);
-        desk_pass(&d, 5000);
-    }
-    n = named_find(&d.core->cluster->nodes, "a");
+    n = a_minute_at_100_watts(&d);
     before_uj = n->energy_measured_uj;
     energy_report(&d, 60, 10000000); /* 600 MJ in five seconds */
     assert_true(d.fx.n_items > 0 && n->wild);
