@@ -203,13 +203,15 @@ def main() -> int:
 
 
 def no_result(error: TimeoutError, logs: pathlib.Path) -> str:
-    text = f"demo: {error}.\n  What the programs said: {logs}"
+    return f"demo: {error}.\n  What the programs said: {logs}" + busy()
+
+
+def busy() -> str:
+    """What to say of a machine that others use, too; else nothing."""
     load, cpus = os.getloadavg()[0], os.cpu_count() or 1
-    if load > 1.5 * cpus:
-        text += (
-            f"\n  This machine is busy (load {load:.0f} on {cpus} CPUs): try again when it is not."
-        )
-    return text
+    if load <= 1.5 * cpus:
+        return ""
+    return f"\n  This machine is busy (load {load:.0f} on {cpus} CPUs): try again when it is not."
 
 
 def two_days(args: argparse.Namespace) -> int:
@@ -405,6 +407,8 @@ def finish(demo: Demo, load: dict) -> int:
     met = expectations(r)
     for text, good in met:
         print(f"  {'ok    ' if good else 'MISSED'}  {text}")
+    if not all(good for _, good in met):
+        print(busy())
     publish(r, {"seconds": demo.args.seconds, "moments": demo.moments, "latency": load["seconds"]})
     end = suffix(demo.args.strategy)
     print(f"\n  {OUT}/report{end}.html  {OUT}/report{end}.json\n")
