@@ -41,9 +41,9 @@ bool rack_alike(const struct rack_hardware *a, const struct rack_load *la,
                          b->boot_hi_s,   b->shutdown_s,        b->boot_failed_s, b->barred_s,
                          b->load_scale,  b->boot_failed_share, lb->step_s };
 
-    if (a->nodes_least != b->nodes_least || a->nodes != b->nodes || a->slots != b->slots ||
-        a->n_load_s != b->n_load_s || la->n_models != lb->n_models || la->rate != lb->rate ||
-        la->n_steps != lb->n_steps || !same(x, y, ARRAY_LEN(x)) ||
+    if (a->nodes_least != b->nodes_least || a->unspared != b->unspared || a->nodes != b->nodes ||
+        a->slots != b->slots || a->n_load_s != b->n_load_s || la->n_models != lb->n_models ||
+        la->rate != lb->rate || la->n_steps != lb->n_steps || !same(x, y, ARRAY_LEN(x)) ||
         !same(a->watts, b->watts, RACK_CURVE) || !same(a->load_s, b->load_s, a->n_load_s))
         return false;
     for (uint32_t m = 0; m < la->n_models; m++) {

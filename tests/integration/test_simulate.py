@@ -204,6 +204,18 @@ def test_two_policies_side_by_side(run: Run, tmp_path: pathlib.Path) -> None:
     assert first == ["POLICY", "always-on", "demand", *policies, "clairvoyant", "bound"]
 
 
+def test_variants_share_only_what_is_alike(run: Run, tmp_path: pathlib.Path) -> None:
+    """A pool without a spare node needs no more awake, but the bound and foresight know of it."""
+    pool = NODES.split("---\n")[0].replace("minAwake: 1, spare: 1", "minAwake: 0, spare: %d")
+    for spare in (1, 0):
+        (tmp_path / f"spare{spare}.yaml").write_text(pool % spare)
+    done = run(*FILES, "--compare", "spare1.yaml", "spare0.yaml")
+    assert done.returncode == 0, done.stderr
+    for variant, spare in zip(json.loads(done.stdout)["variants"], (1, 0)):
+        words = ["--set", "pool.minAwake=0", "--set", f"pool.spare={spare}"]
+        assert variant["policies"] == json.loads(run(*FILES, *words).stdout)["policies"]
+
+
 def test_chance_is_drawn_as_it_is_given(run: Run) -> None:
     """Slower boots and loads cost; boots fail as often as is said; meters err."""
     exact = ["--boot-failures", "0", "--meter-noise", "0"]
