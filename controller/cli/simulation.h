@@ -50,8 +50,8 @@ struct simulation_variant { /* what was tried, and what came of it */
 json_t *simulation_json(const struct simulation_variant *v, size_t n, double start_s,
                         uint64_t seed);
 
-/* The same as one HTML page. `made`: when, for its foot, or NULL. */
-void simulation_html(struct strbuf *out, const json_t *result, const char *made);
+/* The same as one HTML page, which does not say when it was made: the same seed, the same bytes. */
+void simulation_html(struct strbuf *out, const json_t *result);
 
 /* The same as a table. */
 void simulation_table(struct strbuf *out, const json_t *result, bool colour);

@@ -300,7 +300,7 @@ static void variant_name(struct strbuf *out, const json_t *variant)
     strbuf_puts(out, "</h2>\n");
 }
 
-void simulation_html(struct strbuf *out, const json_t *result, const char *made)
+void simulation_html(struct strbuf *out, const json_t *result)
 {
     const json_t *variants = json_object_get(result, "variants");
     json_t *one = variants ? NULL : json_pack("[O]", result);
@@ -326,6 +326,6 @@ void simulation_html(struct strbuf *out, const json_t *result, const char *made)
     strbuf_puts(out, "<p class=\"legend\">Unserved requests would have waited for more than a "
                      "minute, late ones for more than 15 s. Energy of booting, shutting down and "
                      "sleeping nodes is in. The same seed gives the same page.</p>\n");
-    page_end(out, made);
+    page_end(out, NULL);
     json_decref(one);
 }

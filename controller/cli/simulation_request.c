@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "controller/cli/moment.h"
 #include "proto/base/array.h"
@@ -16,8 +15,6 @@
 #define STEP_MOST_MS INT64_C(3600000)
 #define RANGE_USUAL_MS INT64_C(604800000)
 #define QUERY_STEP_MS INT64_C(60000)
-
-static const char *const FORMATS[] = { "table", "json", "yaml", "html" };
 
 /* --- values -------------------------------------------------------------------------------------
  */
@@ -194,32 +191,15 @@ static int check_needed(const struct cli *c, struct err *e)
     return 0;
 }
 
-/* From -o; or from the ending of the file; or a table. */
-static int choose_format(const struct cli *c, struct simulation_request *q, struct err *e)
-{
-    const char *asked = options_get(&c->options, OPT_FORMAT_PAGE);
-    const char *dot = q->file ? strrchr(q->file, '.') : NULL;
-
-    q->format = FORMATS[0];
-    for (size_t i = 0; i < ARRAY_LEN(FORMATS); i++)
-        if (strcmp(FORMATS[i], asked ? asked : dot ? dot + 1 : "") == 0)
-            q->format = FORMATS[i];
-    if (asked && strcmp(asked, q->format) != 0)
-        return err_set(e, -EINVAL, "unknown format \"%.40s\"; there are table, json, yaml, html",
-                       asked);
-    return 0;
-}
-
 int simulation_request_read(const struct cli *c, struct simulation_request *ret, struct err *e)
 {
     int64_t step_ms = (int64_t)(HISTORY_STEP_S * 1000);
     struct simulation_request q = { .rates = { NAN, NAN, NULL },
                                     .chance = simulation_chance_usual(),
-                                    .seed = SEED_USUAL,
-                                    .file = options_get(&c->options, OPT_OUTPUT_FILE) };
+                                    .seed = SEED_USUAL };
 
-    if (check_needed(c, e) < 0 || choose_format(c, &q, e) < 0 || read_words(c, &q, e) < 0 ||
-        read_prometheus(c, &q, e) < 0 ||
+    if (check_needed(c, e) < 0 || output_choose(&c->options, OPT_FORMAT_PAGE, &q.output, e) < 0 ||
+        read_words(c, &q, e) < 0 || read_prometheus(c, &q, e) < 0 ||
         read_number(c, OPT_NODES, 2, NODES_MOST, &q.nodes, e) < 0 ||
         read_number(c, OPT_PRICE, 0, 1e6, &q.rates.price_per_kwh, e) < 0 ||
         read_number(c, OPT_CARBON, 0, 1e6, &q.rates.carbon_g_per_kwh, e) < 0 ||

@@ -2,6 +2,7 @@
 #ifndef HUDDLE_CLI_SIMULATION_REQUEST_H
 #define HUDDLE_CLI_SIMULATION_REQUEST_H
 
+#include "controller/cli/output.h"
 #include "controller/cli/prometheus.h"
 #include "controller/cli/simulation.h"
 #include "controller/cli/verb.h"
@@ -11,7 +12,7 @@ struct simulation_request {
     struct simulation_chance chance;
     struct simulation_rates rates;
     double nodes, seed, step_s;
-    const char *format, *file; /* file NULL: standard output */
+    struct output output;
     /* Of --prometheus, which may be absent (url NULL). */
     const char *url, *query, *label;
     struct prometheus_range range;

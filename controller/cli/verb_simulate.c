@@ -2,7 +2,6 @@
  * server of huddle's. */
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,32 +200,18 @@ static int simulate(const struct cli *c, const struct simulation_request *q, str
 /* --- output -------------------------------------------------------------------------------------
  */
 
-static int write_file(const char *file, const struct strbuf *text, struct err *e)
-{
-    FILE *f = fopen(file, "we");
-    bool written = f && fputs(strbuf_text(text), f) >= 0;
-
-    if (f && fclose(f) != 0)
-        written = false;
-    return written ? 0 : err_errno(e, errno ? -errno : -EIO, "%s", file);
-}
-
 static int show(const struct cli *c, const struct simulation_request *q, const json_t *result)
 {
     AUTO(strbuf) struct strbuf out = STRBUF_INIT;
     struct err e = ERR_INIT;
 
-    if (*q->format == 't')
-        simulation_table(&out, result, c->colour && !q->file);
-    else if (*q->format == 'h')
-        simulation_html(&out, result, NULL); /* the same seed, the same bytes */
+    if (q->output.format == OUTPUT_TABLE)
+        simulation_table(&out, result, c->colour && !q->output.file);
+    else if (q->output.format == OUTPUT_HTML)
+        simulation_html(&out, result);
     else
-        (*q->format == 'j' ? write_json : write_yaml)(&out, result);
-    if (q->file && write_file(q->file, &out, &e) < 0)
-        return cli_fail(&e);
-    if (!q->file)
-        cli_print(&out);
-    return EXIT_DONE;
+        (q->output.format == OUTPUT_JSON ? write_json : write_yaml)(&out, result);
+    return output_write(&q->output, &out, &e) < 0 ? cli_fail(&e) : EXIT_DONE;
 }
 
 /* `--compare A B` and `--compare A --compare B` are the same. */

@@ -312,6 +312,18 @@ def test_the_page_stands_for_itself(run: Run, tmp_path: pathlib.Path) -> None:
     assert f"<b>{saved}</b>" in page
 
 
+def test_a_file_is_written_in_the_format_of_its_ending(run: Run, tmp_path: pathlib.Path) -> None:
+    beginnings = {"a.yml": "days: ", "a.json": "{", "a.csv": "POLICY", "a": "POLICY"}
+    for name, begins in beginnings.items():
+        done = run(*FILES[:-2], "--output", name)
+        assert done.returncode == 0 and done.stdout == "", done.stderr
+        assert (tmp_path / name).read_text().startswith(begins)
+    run(*FILES[:-2], "--output", "b.json", "-o", "table")
+    assert (tmp_path / "b.json").read_text().startswith("POLICY")
+    lost = run(*FILES, "--output", "none/a.json")
+    assert lost.returncode == 1 and "none/a.json: No such file" in lost.stderr
+
+
 def test_budgets_and_windows_hold_in_virtual_time(run: Run, tmp_path: pathlib.Path) -> None:
     base = rows(run(*FILES))["predictive"]
     assert base["sleeps"] > 2
