@@ -327,11 +327,11 @@ int main(int argc, char **argv)
         else if (c == '?' || (c == 'o' && strcmp(optarg, "table") != 0))
             usage = true;
     }
-    if (usage || optind >= argc || (b.choose && (b.json || b.references))) {
-        (void)fputs(
-            "usage: planetlab [-o table|json] [--keep-idle] [--references | --choose] [--svg FILE] "
-            "FOLDER ...\n",
-            stderr);
+    if (usage || optind >= argc || (b.choose && (b.json || b.references || svg))) {
+        (void)fputs("usage: planetlab [-o table|json] [--keep-idle] [--references] [--svg FILE] "
+                    "FOLDER ...\n"
+                    "       planetlab --choose [--keep-idle] FOLDER ...\n",
+                    stderr);
         return 2;
     }
     for (int i = optind; i < argc && r == 0; i++) {
@@ -343,7 +343,7 @@ int main(int argc, char **argv)
     }
     if (r == 0 && b.choose)
         r = planetlab_choice(argv + optind, (size_t)(argc - optind), b.keep_idle, &e);
-    if (r == 0 && svg && !b.choose)
+    if (r == 0 && svg)
         r = draw(&b, svg, &e);
     if (r < 0)
         (void)fprintf(stderr, "planetlab: %s\n", e.text);
