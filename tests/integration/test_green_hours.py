@@ -7,7 +7,7 @@ import time
 
 from tests.lab.enter import in_lab
 from tests.lab.rack import CONTROLLER_ADDRESS, DOOR_PORT
-from tests.lab.serving import RACK, apply, rack_of
+from tests.lab.serving import RACK, apply, near, rack_of
 
 BATCH = """\
 apiVersion: huddle.energy/v1alpha1
@@ -49,10 +49,6 @@ def reported(rack):
     report = json.loads(rack.ctl("report", "-o", "json").stdout)
     assert report["carbon"]["usedKg"] > 0 and report["carbon"]["weighed"]["fileJ"] > 0
     return next(m for m in report["models"] if m["name"] == "batch")
-
-
-def near(value, wanted, share):
-    assert abs(value - wanted) <= share * abs(wanted), f"{value}, not {wanted}"
 
 
 def intensity(rack):

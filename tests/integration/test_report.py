@@ -8,7 +8,7 @@ import signal
 import time
 
 from tests.lab.enter import in_lab
-from tests.lab.serving import RACK, acts, apply, rack_of
+from tests.lab.serving import RACK, acts, apply, near, rack_of
 
 PRICED = RACK.replace(
     "strategy: demand",
@@ -26,10 +26,6 @@ def next_step():
     """Waits for a whole step of the history, and gives its time and the meter's readings then."""
     time.sleep(STEP_S - time.time() % STEP_S)
     return round(time.time())
-
-
-def near(value, wanted, share):
-    assert abs(value - wanted) <= share * abs(wanted), f"{value}, not {wanted}"
 
 
 def report(rack, begin, end, *words):

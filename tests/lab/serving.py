@@ -97,6 +97,10 @@ def hosts(rack: Rack) -> dict[str, str]:
     return {r["metadata"]["name"]: r["spec"]["node"] for r in items if r["status"]["ready"]}
 
 
+def near(value: float, wanted: float, share: float) -> None:
+    assert abs(value - wanted) <= share * abs(wanted), f"{value}, not {wanted}"
+
+
 def assert_all_answered(result: dict) -> None:
     assert result["requests"] > 50, result
     assert result["failed"] == 0 and result["wrong_answers"] == 0, json.dumps(result)[:2000]
