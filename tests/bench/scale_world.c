@@ -26,16 +26,15 @@ static const struct snap_gpu eight[] = { { "h100", 80 * GB }, { "h100", 80 * GB 
 
 static const struct node_class {
     const char *name;
-    uint32_t tenths; /* of the nodes */
     int64_t cpu_milli, memory_bytes;
     const struct snap_gpu *gpus;
     uint32_t n_gpus;
     double idle_w, full_w, boot_s, cycle_j;
 } classes[SCALE_CLASSES] = {
-    { "small", 4, 16000, 64 * GB, NULL, 0, 60, 160, 90, 9000 },
-    { "large", 3, 64000, 256 * GB, NULL, 0, 150, 520, 150, 30000 },
-    { "four-gpu", 2, 64000, 512 * GB, four, ARRAY_LEN(four), 350, 1400, 240, 100000 },
-    { "eight-gpu", 1, 128000, 1024 * GB, eight, ARRAY_LEN(eight), 900, 6500, 300, 300000 },
+    { "small", 16000, 64 * GB, NULL, 0, 60, 160, 90, 9000 },
+    { "large", 64000, 256 * GB, NULL, 0, 150, 520, 150, 30000 },
+    { "four-gpu", 64000, 512 * GB, four, ARRAY_LEN(four), 350, 1400, 240, 100000 },
+    { "eight-gpu", 128000, 1024 * GB, eight, ARRAY_LEN(eight), 900, 6500, 300, 300000 },
 };
 
 static struct string_pair zone_a = { (char *)"zone", (char *)"a" },
@@ -202,7 +201,7 @@ static void run_replica(struct scale_world *w, uint32_t model, uint32_t node, ui
     w->n_replicas++;
 }
 
-/* The least loaded of a few nodes with room, or UINT32_MAX. */
+/* The least loaded of a few nodes with room, or NO_INDEX. */
 static uint32_t schedule(struct scale_world *w, const struct room *rooms, uint32_t model,
                          uint64_t *ret_mask)
 {
