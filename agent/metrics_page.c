@@ -72,11 +72,6 @@ void metrics_page_free(struct metrics_page *p)
     free(p);
 }
 
-uint16_t metrics_page_port(const struct metrics_page *p)
-{
-    return httpd_port(p->httpd);
-}
-
 void metrics_page_set(struct metrics_page *p, struct strbuf *text)
 {
     struct strbuf old;

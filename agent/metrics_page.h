@@ -16,8 +16,6 @@ int metrics_page_new(const char *host, uint16_t port, struct metrics_page **ret_
 void metrics_page_free(struct metrics_page *p);
 DEFINE_AUTO(metrics_page, struct metrics_page *, metrics_page_free);
 
-uint16_t metrics_page_port(const struct metrics_page *p);
-
 /* The page from now on. Its text is moved; `text` is empty afterwards. */
 void metrics_page_set(struct metrics_page *p, struct strbuf *text);
 

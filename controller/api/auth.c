@@ -40,11 +40,6 @@ struct auth {
 static const char *const ROLES[] = { "none",   "metrics", "viewer", "operator",
                                      "editor", "admin",   "agent" };
 
-const char *role_name(enum role role)
-{
-    return ROLES[role];
-}
-
 static bool allowed(enum role role, enum right right)
 {
     if (role == ROLE_AGENT || right == RIGHT_REPORT)

@@ -72,6 +72,4 @@ int auth_check(struct auth *a, const char *authorization, enum right right, int6
  * number. */
 size_t auth_expiring(struct auth *a, int64_t before_wall_ms, struct bearer **ret_bearers);
 
-const char *role_name(enum role role);
-
 #endif

@@ -55,11 +55,6 @@ size_t gate_expiring(struct gate *g, int64_t before_wall_ms, struct bearer **ret
     return auth_expiring(g->auth, before_wall_ms, ret_bearers);
 }
 
-bool gate_has_tokens(const struct gate *g)
-{
-    return g->tokens;
-}
-
 /* --- pages of other sites ----------------------------------------------------------------------
  *
  * Without tokens whoever reaches the loopback address is admin, and a browser on this machine

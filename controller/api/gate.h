@@ -23,7 +23,6 @@ void gate_free(struct gate *g);
 DEFINE_AUTO(gate, struct gate *, gate_free);
 
 void gate_set(struct gate *g, struct tokens *fresh); /* as auth_set() */
-bool gate_has_tokens(const struct gate *g);
 
 /* As auth_expiring(). */
 size_t gate_expiring(struct gate *g, int64_t before_wall_ms, struct bearer **ret_bearers);

@@ -1,7 +1,6 @@
 /* Structured log lines: see log.h. One write(2) a line, so that lines of threads do not mix. */
 #include "proto/base/log.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/clock.h"
 #include "proto/base/strbuf.h"
@@ -21,17 +19,6 @@ static struct { /* read by all threads while a reload changes it */
     atomic_int least;
     atomic_bool json, journal;
 } sink = { LOG_LEVEL_INFO, false, false };
-
-int log_level_parse(const char *name, enum log_level *ret_level)
-{
-    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
-        if (strcmp(name, NAMES[i]) == 0) {
-            *ret_level = (enum log_level)i;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
 
 void log_setup(enum log_level least, bool json)
 {

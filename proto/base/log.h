@@ -9,9 +9,6 @@
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
-/* Names: "debug", "info", "warn", "error". Returns -EINVAL for any other. */
-int log_level_parse(const char *name, enum log_level *ret_level);
-
 void log_setup(enum log_level least, bool json);
 
 /* `msg`, then pairs of key and value strings, closed by NULL:
