@@ -423,18 +423,6 @@ int process_signal(struct processes *p, const char *uid, int signal)
     return pidfd_send_signal(pr->pidfd, signal, NULL, 0) < 0 ? -errno : 0;
 }
 
-static int64_t pid_of(const struct process *pr)
-{
-    return pr->pidfd >= 0 ? pr->pid : 0;
-}
-
-int64_t process_pid(const struct processes *p, const char *uid)
-{
-    const struct process *pr = process_find(p, uid);
-
-    return pr ? pid_of(pr) : 0;
-}
-
 size_t processes_count(const struct processes *p)
 {
     return p->n_items;
@@ -444,5 +432,7 @@ struct process_use processes_use(const struct processes *p, size_t i)
 {
     const struct process *pr = p->items[i];
 
-    return (struct process_use){ .uid = pr->uid, .pid = pid_of(pr), .cgroups = &pr->cgroups };
+    return (struct process_use){ .uid = pr->uid,
+                                 .pid = pr->pidfd >= 0 ? pr->pid : 0,
+                                 .cgroups = &pr->cgroups };
 }

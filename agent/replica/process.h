@@ -94,14 +94,11 @@ int process_start(struct processes *p, const struct wire_desired *desired,
  * when it has ended (its exit is told soon, or was). */
 int process_signal(struct processes *p, const char *uid, int signal);
 
-/* Its pid (also that of the group); 0 when unknown. */
-int64_t process_pid(const struct processes *p, const char *uid);
-
 /* What runs, for the sensors: one after the other, in no order that means anything. Borrowed until
  * the next start or exit. */
 struct process_use {
     const char *uid;
-    int64_t pid;                       /* as process_pid() */
+    int64_t pid;                       /* also that of the group; 0 when unknown */
     const struct string_list *cgroups; /* absolute folders, one for each hierarchy; may be empty */
 };
 size_t processes_count(const struct processes *p);

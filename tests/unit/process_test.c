@@ -40,7 +40,9 @@ static void signals_reach_the_leader(void **state)
     open_agent(w);
     start_or_fail(w, "m-1", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done",
                   &pid);
-    assert_int_equal(process_pid(w->p, "m-1"), pid);
+    assert_int_equal(processes_count(w->p), 1);
+    assert_string_equal(processes_use(w->p, 0).uid, "m-1");
+    assert_int_equal(processes_use(w->p, 0).pid, pid);
     {
         char path[256];
         struct stat st = { 0 };
@@ -52,7 +54,7 @@ static void signals_reach_the_leader(void **state)
     wait_for_exit(w);
     assert_string_equal(w->told.tail, "up | bye");
     assert_int_equal(process_signal(w->p, "m-1", SIGTERM), -ESRCH);
-    assert_int_equal(process_pid(w->p, "m-1"), 0);
+    assert_int_equal(processes_count(w->p), 0);
 }
 
 static void a_killed_process_says_by_what(void **state)
