@@ -171,6 +171,10 @@ def test_the_examples_are_good(ctl: Ctl) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("apiVersion: huddle.energy/v1alpha1") == 5
     assert "errorShare: 0.01" in done.stdout  # a default
+    done = ctl("apply", "--dry-run=client", "-f", str(ROOT / "deploy/examples/batch.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("apiVersion: huddle.energy/v1alpha1") == 3
+    assert "deadline: 8h" in done.stdout
 
 
 def test_what_is_checked_is_printed_whole_and_read_again(ctl: Ctl) -> None:
