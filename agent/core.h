@@ -3,7 +3,9 @@
  *
  *   agent.c      begins, dispatches and ends a step; when to report, how long to back off
  *   desired.c    replies: whom to believe, which replicas are wanted
- *   replica.c    one replica's life: start, probe, drain, stop, back-off
+ *   replica.c    one replica's life: start, drain, stop, back-off
+ *   readiness.c  whether it is ready: probes and how long it may take
+ *   scraping.c   its metrics page: when it is read, how long that counts
  *   drain.c      whether anything is in flight of a replica that should go
  *   metering.c   samples: counters since the epoch, foreign work
  *   joules.c     whose joules they were
