@@ -25,7 +25,7 @@ struct proc { /* one replica process on a host */
     bool used, ready, drained, broken;
     char uid[TEXT], model[TEXT], version[TEXT];
     uint32_t port;
-    int64_t started_ms, ready_at_ms, exit_at_ms, wanted_since;
+    int64_t started_ms, ready_at_ms, exit_at_ms;
     uint64_t generation;
     bool exited_told;
     uint64_t requests;
@@ -43,11 +43,10 @@ struct host {
     enum power_stage stage;
     bool silent; /* partitioned */
     int64_t silent_until_ms;
-    double true_uj;         /* of all its life */
-    double epoch_uj;        /* since the agent's epoch */
-    double counted_from_uj; /* true_uj when the controller first heard of it */
+    double true_uj;  /* of all its life */
+    double epoch_uj; /* since the agent's epoch */
     uint64_t busy_ns, idle_ns;
-    int executions_of_op, sleeps;
+    int sleeps;
     int64_t slept_at_ms[64];
     struct proc procs[PROCS_MAX];
     bool crashed; /* by a fault: what is lost with it is not huddle's doing */
