@@ -23,14 +23,6 @@ struct job {
     int64_t last_ms;            /* wall time: until then serving must begin */
 };
 
-static const struct intensity *weight_of(const struct snapshot *s, const struct snap_model *m)
-{
-    for (uint32_t i = 0; i < s->n_nodes; i++)
-        if (s->nodes[i].pool != NO_INDEX && snapshot_eligible(m, i))
-            return policy_weight(s, s->nodes[i].pool);
-    return NULL;
-}
-
 /* A boot is not waited for where a node is awake already: whether there is room on it is not known
  * here, but the deadline is kept by lead_ms. */
 static int64_t usual_boot_ms(const struct snapshot *s, const struct snap_model *m)
@@ -157,7 +149,9 @@ struct deferral deferral_of(const struct snapshot *s, uint32_t model, double arr
                             uint32_t alive)
 {
     const struct snap_model *m = &s->models[model];
-    struct job j = { .s = s, .m = m, .weight = weight_of(s, m), .arrivals = arrivals };
+    struct job j = {
+        .s = s, .m = m, .weight = policy_weight(s, policy_pool_of_model(s, m)), .arrivals = arrivals
+    };
     struct deferral d = { .now = NAN, .then = NAN, .begin_ms = s->wall_ms };
     int64_t load_ms;
 

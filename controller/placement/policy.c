@@ -32,12 +32,17 @@ bool policy_window_open(const struct snapshot *s, uint32_t pool)
     return s->pools[pool].policy >= s->n_policies || s->policies[s->pools[pool].policy].window_open;
 }
 
-const struct power_policy *policy_of_model(const struct snapshot *s, const struct snap_model *m)
+uint32_t policy_pool_of_model(const struct snapshot *s, const struct snap_model *m)
 {
     for (uint32_t i = 0; i < s->n_nodes; i++)
-        if (s->nodes[i].pool != NO_INDEX && snapshot_eligible(m, i))
-            return policy_of_pool(s, s->nodes[i].pool);
-    return &defaults;
+        if (s->nodes[i].pool < s->n_pools && snapshot_eligible(m, i))
+            return s->nodes[i].pool;
+    return NO_INDEX;
+}
+
+const struct power_policy *policy_of_model(const struct snapshot *s, const struct snap_model *m)
+{
+    return policy_of_pool(s, policy_pool_of_model(s, m));
 }
 
 int64_t policy_boot_ms(const struct snapshot *s, const struct snap_model *m)

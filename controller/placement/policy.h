@@ -11,7 +11,8 @@ const struct intensity *policy_weight(const struct snapshot *s, uint32_t pool);
 
 bool policy_window_open(const struct snapshot *s, uint32_t pool);
 
-/* The policy of the first pool that has a node on which the model may run. */
+/* The first pool that has a node on which the model may run, or NO_INDEX; and its policy. */
+uint32_t policy_pool_of_model(const struct snapshot *s, const struct snap_model *m);
 const struct power_policy *policy_of_model(const struct snapshot *s, const struct snap_model *m);
 
 /* Slowest boot among pools with a node on which the model may run, ms. */

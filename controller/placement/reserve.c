@@ -4,19 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "controller/placement/policy.h"
 #include "controller/placement/survival.h"
 #include "proto/base/array.h"
 
 #define FILLED 0.92 /* part of CPU and memory that a packing of replicas really fills */
-
-/* The pool of the first node on which the model may run. */
-static uint32_t pool_of(const struct snapshot *s, uint32_t model)
-{
-    for (uint32_t n = 0; n < s->n_nodes; n++)
-        if (s->nodes[n].pool < s->n_pools && snapshot_eligible(&s->models[model], n))
-            return s->nodes[n].pool;
-    return NO_INDEX;
-}
 
 static bool is_host(const struct packing *p, uint32_t n)
 {
@@ -33,7 +25,7 @@ void reserve_init(struct reserve *r, const struct packing *p, const struct outlo
     r->lost = xcalloc(s->n_pools + 1, sizeof(*r->lost));
     r->room = xcalloc(s->n_pools + 1, sizeof(*r->room));
     for (uint32_t m = 0; m < s->n_models; m++) {
-        uint32_t pool = pool_of(s, m);
+        uint32_t pool = policy_pool_of_model(s, &s->models[m]);
 
         if (pool != NO_INDEX)
             need_add_model(&r->need[pool], &s->models[m], outlook_reserve(o, s, m, &p->models[m]));
