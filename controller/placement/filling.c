@@ -39,17 +39,19 @@ static bool may_drop(const struct packing *p, uint32_t model)
     return !p->frozen && !m->frozen && p->placed[model] > m->target;
 }
 
-static void drop_surplus(struct packing *p, uint32_t model, const uint32_t *mine, uint32_t n)
+static void drop_surplus(struct packing *p, uint32_t model)
 {
     while (may_drop(p, model)) {
         uint32_t worst = NO_INDEX;
         double least = INFINITY;
 
-        for (uint32_t i = 0; i < n; i++) {
-            if (p->seats[mine[i]].node == NO_INDEX || worth(p, mine[i]) >= least)
+        for (uint32_t k = p->first_of_model[model]; k < p->first_of_model[model + 1]; k++) {
+            uint32_t replica = p->by_model[k];
+
+            if (p->seats[replica].node == NO_INDEX || worth(p, replica) >= least)
                 continue;
-            least = worth(p, mine[i]);
-            worst = mine[i];
+            least = worth(p, replica);
+            worst = replica;
         }
         if (worst == NO_INDEX)
             return;
@@ -149,36 +151,16 @@ static int compare_orders(const void *a, const void *b)
     return x->model < y->model ? -1 : x->model > y->model;
 }
 
-static uint32_t *group_by_model(const struct packing *p, uint32_t *start)
-{
-    const struct snapshot *s = p->s;
-    uint32_t *mine = xcalloc(s->n_replicas + 1, sizeof(*mine));
-    uint32_t *at = xcalloc(s->n_models + 1, sizeof(*at));
-
-    for (uint32_t i = 0; i < s->n_replicas; i++)
-        start[s->replicas[i].model + 1]++;
-    for (uint32_t m = 0; m < s->n_models; m++) {
-        start[m + 1] += start[m];
-        at[m] = start[m];
-    }
-    for (uint32_t i = 0; i < s->n_replicas; i++)
-        mine[at[s->replicas[i].model]++] = i;
-    free(at);
-    return mine;
-}
-
 void filling(struct packing *p)
 {
     const struct snapshot *s = p->s;
     AUTO(mem) struct order *orders = xcalloc(s->n_models + 1, sizeof(*orders));
-    AUTO(mem) uint32_t *start = xcalloc(s->n_models + 2, sizeof(*start));
-    AUTO(mem) uint32_t *mine = group_by_model(p, start);
 
     renewal_settle(p);
     for (uint32_t m = 0; m < s->n_models; m++) {
         orders[m] =
             (struct order){ m, packing_spec(p, m)->priority, packing_size(packing_spec(p, m)) };
-        drop_surplus(p, m, mine + start[m], start[m + 1] - start[m]);
+        drop_surplus(p, m);
     }
     qsort(orders, s->n_models, sizeof(*orders), compare_orders);
     for (uint32_t i = 0; i < s->n_models; i++) {

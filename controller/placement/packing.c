@@ -4,6 +4,7 @@
 #include "controller/placement/policy.h"
 #include "controller/state/replica_template.h"
 #include "proto/base/array.h"
+#include "proto/base/cleanup.h"
 
 const struct seat *packing_seat(const struct packing *p, size_t i)
 {
@@ -62,20 +63,34 @@ static void init_rooms(struct packing *p)
     }
 }
 
-static void index_replicas(struct packing *p)
+static uint32_t node_of(const struct snap_replica *r)
 {
-    const struct snapshot *s = p->s;
-    uint32_t *at = xcalloc(s->n_nodes + 1, sizeof(*at));
+    return r->node;
+}
+
+static uint32_t model_of(const struct snap_replica *r)
+{
+    return r->model;
+}
+
+/* Present replicas by what `of` says, by index among equals. */
+static void group_replicas(const struct snapshot *s, uint32_t (*of)(const struct snap_replica *),
+                           uint32_t n_groups, uint32_t **ret_first, uint32_t **ret_grouped)
+{
+    uint32_t *first = xcalloc(n_groups + 2, sizeof(*first));
+    uint32_t *grouped = xcalloc(s->n_replicas + 1, sizeof(*grouped));
+    AUTO(mem) uint32_t *at = xcalloc(n_groups + 1, sizeof(*at));
 
     for (uint32_t i = 0; i < s->n_replicas; i++)
-        p->first[s->replicas[i].node + 1]++;
-    for (uint32_t n = 0; n < s->n_nodes; n++) {
-        p->first[n + 1] += p->first[n];
-        at[n] = p->first[n];
+        first[of(&s->replicas[i]) + 1]++;
+    for (uint32_t k = 0; k < n_groups; k++) {
+        first[k + 1] += first[k];
+        at[k] = first[k];
     }
     for (uint32_t i = 0; i < s->n_replicas; i++)
-        p->by_node[at[s->replicas[i].node]++] = i;
-    free(at);
+        grouped[at[of(&s->replicas[i])]++] = i;
+    *ret_first = first;
+    *ret_grouped = grouped;
 }
 
 static bool is_on(enum node_state s)
@@ -161,8 +176,6 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
     p->host = xcalloc(n + 1, sizeof(*p->host));
     p->peak = xcalloc(n + 1, sizeof(*p->peak));
     p->after = xcalloc(n + 1, sizeof(*p->after));
-    p->first = xcalloc(n + 2, sizeof(*p->first));
-    p->by_node = xcalloc(s->n_replicas + 1, sizeof(*p->by_node));
     p->seats = xcalloc(s->n_replicas + 1, sizeof(*p->seats));
     p->held = xcalloc(n + 1, sizeof(*p->held));
     p->received = xcalloc(n + 1, sizeof(*p->received));
@@ -175,7 +188,8 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
     p->moves_left = xcalloc(s->n_pools + 1, sizeof(*p->moves_left));
     p->awake_left = xcalloc(s->n_pools + 1, sizeof(*p->awake_left));
     init_rooms(p);
-    index_replicas(p);
+    group_replicas(s, node_of, n, &p->first, &p->by_node);
+    group_replicas(s, model_of, s->n_models, &p->first_of_model, &p->by_model);
     init_budgets(p);
     packing_order_init(p);
     for (uint32_t i = 0; i < s->n_replicas; i++) {
@@ -199,10 +213,11 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
 
 void packing_done(struct packing *p)
 {
-    void *owned[] = { p->host,       p->peak,          p->after,       p->gpus,       p->first,
-                      p->by_node,    p->seats,         p->fresh,       p->held,       p->received,
-                      p->placed,     p->closed,        p->spread_over, p->wakes_left, p->moves_left,
-                      p->awake_left, p->renewal_waits, p->left };
+    void *owned[] = { p->host,       p->peak,       p->after,          p->gpus,
+                      p->first,      p->by_node,    p->first_of_model, p->by_model,
+                      p->seats,      p->fresh,      p->held,           p->received,
+                      p->placed,     p->closed,     p->spread_over,    p->wakes_left,
+                      p->moves_left, p->awake_left, p->renewal_waits,  p->left };
 
     for (size_t i = 0; i < ARRAY_LEN(owned); i++)
         free(owned[i]);

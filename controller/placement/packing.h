@@ -35,8 +35,9 @@ struct packing {
     struct room *peak, *after;
     struct room_gpu *gpus;
     uint32_t *first, *by_node; /* present replicas by node: by_node[first[n] .. first[n+1]) */
-    struct seat *seats;        /* parallel to snapshot->replicas */
-    struct seat *fresh;        /* new replicas */
+    uint32_t *first_of_model, *by_model; /* and by model, in the same way */
+    struct seat *seats;                  /* parallel to snapshot->replicas */
+    struct seat *fresh;                  /* new replicas */
     size_t n_fresh, cap_fresh;
     uint32_t *held, *received;      /* per node: seats after; of them not there now */
     uint32_t *placed, *spread_over; /* per model: seats after, on so many nodes */

@@ -63,13 +63,16 @@ static uint32_t find(struct packing *p, uint32_t replica, uint64_t *ret_mask)
 /* Its partner in a pair that is being settled has to go first. */
 static bool waits_for_partner(const struct packing *p, uint32_t replica)
 {
-    uint32_t follows = p->s->replicas[replica].follows;
+    uint32_t follows = p->s->replicas[replica].follows, model = p->s->replicas[replica].model;
 
     if (follows > 0 && p->seats[follows - 1].node == NO_INDEX)
         return true;
-    for (uint32_t i = 0; i < p->s->n_replicas; i++)
+    for (uint32_t k = p->first_of_model[model]; k < p->first_of_model[model + 1]; k++) {
+        uint32_t i = p->by_model[k];
+
         if (p->s->replicas[i].follows == replica + 1 && p->seats[i].node == NO_INDEX)
             return true;
+    }
     return false;
 }
 
@@ -78,9 +81,12 @@ static uint32_t ready_kept(const struct packing *p, uint32_t model)
 {
     uint32_t n = 0;
 
-    for (uint32_t i = 0; i < p->s->n_replicas; i++)
-        n += p->s->replicas[i].model == model && p->seats[i].node != NO_INDEX &&
-             !p->seats[i].renewed && p->s->replicas[i].phase == REPLICA_READY;
+    for (uint32_t k = p->first_of_model[model]; k < p->first_of_model[model + 1]; k++) {
+        uint32_t i = p->by_model[k];
+
+        n += p->seats[i].node != NO_INDEX && !p->seats[i].renewed &&
+             p->s->replicas[i].phase == REPLICA_READY;
+    }
     return n;
 }
 
@@ -153,10 +159,10 @@ static const char *renew(struct packing *p, uint32_t replica)
     return NULL;
 }
 
-static bool is_stale(const struct packing *p, uint32_t replica, uint32_t model)
+static bool is_stale(const struct packing *p, uint32_t replica)
 {
-    return p->s->replicas[replica].model == model && snapshot_outdated(&p->s->replicas[replica]) &&
-           p->seats[replica].node != NO_INDEX && !p->seats[replica].renewed;
+    return snapshot_outdated(&p->s->replicas[replica]) && p->seats[replica].node != NO_INDEX &&
+           !p->seats[replica].renewed;
 }
 
 /* New ones that do not serve yet, and new places that were given already, use the surge up. Of an
@@ -166,10 +172,11 @@ static int64_t surge_left(const struct packing *p, uint32_t model)
     const struct served_model *spec = p->s->models[model].spec;
     int64_t left = spec->exclusive ? 1 : spec->disruption.surge;
 
-    for (uint32_t i = 0; i < p->s->n_replicas; i++) {
+    for (uint32_t k = p->first_of_model[model]; k < p->first_of_model[model + 1]; k++) {
+        uint32_t i = p->by_model[k];
         const struct snap_replica *r = &p->s->replicas[i];
 
-        if (r->model != model || p->seats[i].node == NO_INDEX)
+        if (p->seats[i].node == NO_INDEX)
             continue;
         left -= p->seats[i].renewed || (!snapshot_outdated(r) && r->phase != REPLICA_READY);
     }
@@ -202,18 +209,14 @@ void renewal(struct packing *p)
 {
     const struct snapshot *s = p->s;
     AUTO(mem) uint32_t *stale = xcalloc(s->n_replicas + 1, sizeof(*stale));
-    AUTO(mem) uint32_t *count = xcalloc(s->n_models + 1, sizeof(*count));
 
-    for (uint32_t i = 0; i < s->n_replicas; i++)
-        count[s->replicas[i].model] += is_stale(p, i, s->replicas[i].model);
     for (uint32_t m = 0; m < s->n_models; m++) {
         uint32_t n = 0;
 
-        if (count[m] == 0)
-            continue;
-        for (uint32_t i = 0; i < s->n_replicas; i++)
-            if (is_stale(p, i, m))
-                stale[n++] = i;
-        renew_model(p, m, stale, n);
+        for (uint32_t k = p->first_of_model[m]; k < p->first_of_model[m + 1]; k++)
+            if (is_stale(p, p->by_model[k]))
+                stale[n++] = p->by_model[k];
+        if (n > 0)
+            renew_model(p, m, stale, n);
     }
 }

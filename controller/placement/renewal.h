@@ -13,7 +13,7 @@
  * what an earlier plan began, or its undoing when the model was changed back meanwhile. */
 void renewal_settle(struct packing *p);
 
-/* Gives outdated replicas new ones; packing_waits says why a model gets none. */
+/* Gives outdated replicas new ones; renewal_waits says why a model gets none. */
 void renewal(struct packing *p);
 
 #endif
