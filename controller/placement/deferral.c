@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "controller/placement/policy.h"
+#include "controller/placement/sizing.h"
 
 #define RESERVE 1.25       /* serving the queue takes so much longer than by capacity */
 #define MARGIN 0.05        /* by which a later window must be better */
@@ -93,15 +94,13 @@ static void look_ahead(const struct job *j, struct deferral *d)
 static uint32_t replicas_at(const struct job *j, int64_t serve_ms)
 {
     int64_t same_ms, late_ms = j->last_ms + drain_ms(j, j->last_ms);
-    double window_s, wanted;
+    double window_s;
 
     (void)intensity_at(j->weight, serve_ms, &same_ms);
     if (same_ms > late_ms)
         same_ms = late_ms;
     window_s = fmax((double)(same_ms - serve_ms), WINDOW_LEAST_MS) / 1000;
-    wanted = (RESERVE * backlog_at(j, serve_ms) / window_s + j->arrivals) / j->m->capacity;
-    wanted = fmin(ceil(wanted - 1e-9), (double)j->m->spec->replicas.max);
-    return (uint32_t)fmax(wanted, (double)j->m->spec->replicas.min);
+    return sizing_replicas(j->m, RESERVE * backlog_at(j, serve_ms) / window_s + j->arrivals);
 }
 
 static const char *why_at_once(const struct job *j)
@@ -126,8 +125,7 @@ static void decide(const struct job *j, uint32_t alive, struct deferral *d)
     struct intensity_mean now = worth(j, j->s->wall_ms);
 
     d->now = d->then = now.known < 1 ? NAN : now.value;
-    d->urgent = j->s->wall_ms + j->lead_ms >= j->last_ms;
-    if (d->urgent)
+    if (j->s->wall_ms + j->lead_ms >= j->last_ms)
         d->at_once = "its deadline leaves no time to wait";
     else if (isnan(d->now))
         d->at_once = "what joules weigh in the time that it takes is not known";

@@ -14,7 +14,6 @@
 
 struct deferral {
     bool holds;       /* nothing is started for the queue before begin_ms */
-    bool urgent;      /* the deadline leaves no other choice than now */
     int64_t begin_ms; /* wall time: replicas are started, and nodes woken for them */
     uint32_t
         replicas;     /* wanted then for the queue and what arrives until then, within the limits */

@@ -104,6 +104,11 @@ static uint32_t clamp_least(const struct snap_model *m, uint32_t replicas)
     return replicas;
 }
 
+static uint32_t clamp_most(const struct snap_model *m, uint32_t replicas)
+{
+    return (int64_t)replicas > m->spec->replicas.max ? (uint32_t)m->spec->replicas.max : replicas;
+}
+
 /* Nothing is known that would justify a change: what runs goes on. */
 static void keep(const struct snap_model *m, uint32_t alive, struct plan_model *out,
                  const char *why)
@@ -135,14 +140,14 @@ static void size_known(const struct snapshot *s, const struct snap_model *m, uin
                        const struct power_policy *policy, const struct series *past,
                        struct plan_model *out)
 {
-    uint32_t lasting, most = (uint32_t)fmin((double)m->spec->replicas.max, REPLICAS_MOST);
+    uint32_t lasting;
 
     out->demand_need = need_of(s, m, policy, out);
     out->target = sizing_replicas(m, out->demand_need);
     out->floor = sizing_replicas(m, out->predictive ? out->demand_need : out->demand_now);
     lasting = sizing_replicas(m, lasting_need(s, m, policy, past, out));
     if (out->target < alive)
-        out->target = lasting < alive ? lasting : alive < most ? alive : most;
+        out->target = lasting < alive ? lasting : clamp_most(m, alive);
     explain_size(m, policy, out);
 }
 
@@ -176,7 +181,6 @@ static void defer(const struct snapshot *s, uint32_t model, uint32_t alive, stru
 {
     const struct snap_model *m = &s->models[model];
     struct deferral d = deferral_of(s, model, out->demand_need, alive);
-    uint32_t most = (uint32_t)fmin((double)m->spec->replicas.max, REPLICAS_MOST);
 
     if (d.holds) {
         hold(m, &d, out);
@@ -185,7 +189,7 @@ static void defer(const struct snapshot *s, uint32_t model, uint32_t alive, stru
     if (m->queue > 0.5 && d.replicas > out->target)
         out->target = d.replicas;
     if (m->queue > 0.5 && alive > out->target)
-        out->target = alive < most ? alive : most;
+        out->target = clamp_most(m, alive);
     (void)snprintf(out->why, sizeof(out->why),
                    "served now, %.60s: %.0f requests wait, %.3g req/s come", d.at_once, m->queue,
                    out->demand_need);
@@ -217,9 +221,7 @@ void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const stru
         out->floor = (uint32_t)m->spec->disruption.min_available;
     if (m->slo_broken) {
         out->frozen = true;
-        out->target = out->target > ready_of(m) ? out->target : ready_of(m) + 1;
-        if ((int64_t)out->target > m->spec->replicas.max)
-            out->target = (uint32_t)m->spec->replicas.max;
+        out->target = clamp_most(m, out->target > ready_of(m) ? out->target : ready_of(m) + 1);
         say(out, "it misses its SLO: nothing of it is moved or stopped, one more is started");
     }
     if ((s->warming_up || m->slo_broken) && out->target < alive)
