@@ -30,11 +30,12 @@ json_t *view_unplaced(const struct controller *c, const struct model *m,
                       const struct plan_model *planned)
 {
     const struct served_model *spec = model_spec(m);
-    struct hosts h = count(c, spec);
+    struct hosts h;
     char text[TEXT_MAX];
 
     if (!planned || planned->placed >= planned->target)
         return json_string("");
+    h = count(c, spec);
     if (h.pooled == 0)
         return json_string("no node that reports belongs to a PowerPool");
     if (h.selected == 0)
