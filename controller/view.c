@@ -408,8 +408,7 @@ json_t *view_pool(struct controller *c, const struct pool *p)
         asleep += n->record.state == NODE_ASLEEP;
         lost += n->record.state == NODE_UNREACHABLE;
         quarantined += n->record.state == NODE_QUARANTINED;
-        moving += (n->record.state >= NODE_DRAINING && n->record.state <= NODE_SLEEPING) ||
-                  n->record.state == NODE_WAKING;
+        moving += node_state_is_leaving(n->record.state) || n->record.state == NODE_WAKING;
         watts += !stale(c, n) && isfinite(n->watts) ? n->watts : 0;
     }
     view_set(o, "status",

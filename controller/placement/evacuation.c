@@ -286,7 +286,7 @@ static void budgets(struct job *j)
         if (pool >= s->n_pools)
             continue;
         j->awake_left[pool] += state == NODE_AWAKE || state == NODE_HELD;
-        if (state >= NODE_DRAINING && state <= NODE_SLEEPING && j->sleeps_left[pool] > 0)
+        if (node_state_is_leaving(state) && j->sleeps_left[pool] > 0)
             j->sleeps_left[pool]--;
     }
 }

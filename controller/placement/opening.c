@@ -104,9 +104,8 @@ static bool suits(const struct opener *o, uint32_t model)
     const struct snap_node *n = &p->s->nodes[o->nodes[0]];
     uint64_t mask;
 
-    if (spec->placement.spread && spec->placement.spread[0])
-        return false;
-    if (spec->placement.max_per_node >= 0 || spec->placement.min_nodes > 1 || spec->port > 0)
+    if (packing_spreads(p, model) || spec->placement.max_per_node >= 0 ||
+        spec->placement.min_nodes > 1 || spec->port > 0)
         return false;
     if (spec->resources.gpu_milli > 0 && spec->resources.gpu_milli < WHOLE && n->n_gpus > 1)
         return false; /* shares of several devices are no volume */

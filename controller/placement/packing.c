@@ -93,12 +93,6 @@ static void group_replicas(const struct snapshot *s, uint32_t (*of)(const struct
     *ret_grouped = grouped;
 }
 
-static bool is_on(enum node_state s)
-{
-    return s == NODE_AWAKE || s == NODE_HELD || s == NODE_WAKING ||
-           (s >= NODE_DRAINING && s <= NODE_SLEEPING);
-}
-
 static void init_budgets(struct packing *p)
 {
     const struct snapshot *s = p->s;
@@ -120,7 +114,7 @@ static void init_budgets(struct packing *p)
         if (pool >= s->n_pools)
             continue;
         p->wakes_left[pool] -= s->nodes[i].state == NODE_WAKING && p->wakes_left[pool] > 0;
-        p->awake_left[pool] -= is_on(s->nodes[i].state) && p->awake_left[pool] > 0;
+        p->awake_left[pool] -= node_state_is_on(s->nodes[i].state) && p->awake_left[pool] > 0;
     }
 }
 
@@ -244,6 +238,11 @@ bool packing_open(struct packing *p, uint32_t node)
     p->host[node] = HOST_COMING;
     packing_order_changed(p, node);
     return true;
+}
+
+bool packing_is_up(const struct packing *p, uint32_t node)
+{
+    return (p->host[node] == HOST_AWAKE || p->host[node] == HOST_COMING) && !p->closed[node];
 }
 
 void packing_close(struct packing *p, uint32_t node, bool closed)

@@ -67,6 +67,12 @@ const struct seat *packing_seat(const struct packing *p, size_t i);
 /* Is it a live replica that counts as placed? */
 bool packing_counts(const struct snap_replica *r);
 
+/* Is the node on, or coming, once the plan is carried out: a host that is not to sleep? */
+bool packing_is_up(const struct packing *p, uint32_t node);
+
+/* Does the model want its replicas in different domains? */
+bool packing_spreads(const struct packing *p, uint32_t model);
+
 /* The best node for one more replica of the model among those of one kind; NO_INDEX: none. Never
  * `but`, never a closed one; `busy_only` leaves out empty ones. */
 uint32_t packing_find(struct packing *p, uint32_t model, enum host kind, uint32_t but,

@@ -16,8 +16,7 @@ static inline const struct served_model *packing_spec(const struct packing *p, u
     return p->s->models[model].spec;
 }
 
-/* Does the model want its replicas in different domains, and which is a node's? */
-bool packing_spreads(const struct packing *p, uint32_t model);
+/* The domain of a node for a model that spreads. */
 uint32_t packing_domain(const struct packing *p, uint32_t model, uint32_t node);
 
 /* What any replica costs on a node for how frugal it is and how soon it is there. */

@@ -148,12 +148,6 @@ static void write_verdicts(struct plan *plan, const struct packing *p)
     }
 }
 
-static bool draws_awake(enum node_state s)
-{
-    return s == NODE_AWAKE || s == NODE_HELD || s == NODE_WAKING ||
-           (s >= NODE_DRAINING && s <= NODE_SLEEPING);
-}
-
 /* --- watts --------------------------------------------------------------------------------------
  */
 
@@ -211,9 +205,8 @@ static void count_watts(struct plan *plan)
     for (uint32_t n = 0; n < s->n_nodes; n++) {
         const struct snap_node *node = &s->nodes[n];
         struct plan_node *out = &plan->nodes[n];
-        bool awake = draws_awake(node->state);
-        bool after = (awake && out->verdict != PLAN_SLEEP &&
-                      !(node->state >= NODE_DRAINING && node->state <= NODE_SLEEPING)) ||
+        bool awake = node_state_is_on(node->state);
+        bool after = (awake && out->verdict != PLAN_SLEEP && !node_state_is_leaving(node->state)) ||
                      out->verdict == PLAN_WAKE;
         /* One that is in no pool, or not heard, is nobody's awake node, and yet it draws. */
         bool beside = node->state == NODE_UNMANAGED || node->state == NODE_UNREACHABLE;

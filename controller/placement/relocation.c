@@ -171,9 +171,7 @@ static bool is_free(const struct job *j, size_t i, const struct seat *seat)
     const struct packing *p = j->p;
 
     if (seat->node == NO_INDEX || p->host[seat->node] != HOST_AWAKE || p->closed[seat->node] ||
-        p->s->models[seat->model].spec->placement.min_nodes > 1 ||
-        (p->s->models[seat->model].spec->placement.spread &&
-         p->s->models[seat->model].spec->placement.spread[0]))
+        p->s->models[seat->model].spec->placement.min_nodes > 1 || packing_spreads(p, seat->model))
         return false;
     if (i >= p->s->n_replicas)
         return !p->frozen;

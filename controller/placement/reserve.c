@@ -10,12 +10,6 @@
 
 #define FILLED 0.92 /* part of CPU and memory that a packing of replicas really fills */
 
-static bool is_host(const struct packing *p, uint32_t n)
-{
-    return (p->host[n] == HOST_AWAKE || p->host[n] == HOST_COMING) && !p->closed[n] &&
-           p->s->nodes[n].pool < p->s->n_pools;
-}
-
 void reserve_init(struct reserve *r, const struct packing *p, const struct outlook *o)
 {
     const struct snapshot *s = p->s;
@@ -33,7 +27,7 @@ void reserve_init(struct reserve *r, const struct packing *p, const struct outlo
     for (uint32_t n = 0; n < s->n_nodes; n++) {
         struct outlook_need spare = { 0 };
 
-        if (!is_host(p, n))
+        if (!packing_is_up(p, n) || s->nodes[n].pool >= s->n_pools)
             continue;
         reserve_count(r, p, n, 1);
         need_add_node(&spare, &s->nodes[n], (double)s->pools[s->nodes[n].pool].spec->spare);

@@ -18,11 +18,6 @@ struct trial {
     size_t n_moved, cap_moved;
 };
 
-static bool stays_awake(const struct packing *p, uint32_t node)
-{
-    return (p->host[node] == HOST_AWAKE || p->host[node] == HOST_COMING) && !p->closed[node];
-}
-
 struct free_cpu {
     uint32_t node;
     int64_t cpu_milli;
@@ -44,7 +39,7 @@ static void order_hosts(struct trial *t)
 
     t->order = xcalloc(p->s->n_nodes + 1, sizeof(*t->order));
     for (uint32_t n = 0; n < p->s->n_nodes; n++)
-        if (stays_awake(p, n))
+        if (packing_is_up(p, n))
             hosts[t->n_order++] = (struct free_cpu){ n, p->after[n].cpu_milli };
     qsort(hosts, t->n_order, sizeof(*hosts), emptiest_first);
     t->n_words = t->n_order / 64 + 1;
@@ -182,7 +177,7 @@ uint32_t survival_weakest(struct packing *p, uint32_t from)
     for (uint32_t n = from; n < p->s->n_nodes && weakest == NO_INDEX; n++) {
         uint32_t pool = p->s->nodes[n].pool;
 
-        if (stays_awake(p, n) && pool < p->s->n_pools && p->s->pools[pool].spec->spare > 0 &&
+        if (packing_is_up(p, n) && pool < p->s->n_pools && p->s->pools[pool].spec->spare > 0 &&
             p->held[n] > 0 && !survives(&t, n))
             weakest = n;
     }

@@ -41,6 +41,18 @@ enum node_state {
 };
 const char *node_state_name(enum node_state s); /* "awake", ... */
 
+/* On its way to sleep? */
+static inline bool node_state_is_leaving(enum node_state s)
+{
+    return s >= NODE_DRAINING && s <= NODE_SLEEPING;
+}
+
+/* Awake, coming up or on its way to sleep: it draws, and counts against maxAwake. */
+static inline bool node_state_is_on(enum node_state s)
+{
+    return s == NODE_AWAKE || s == NODE_HELD || s == NODE_WAKING || node_state_is_leaving(s);
+}
+
 struct snap_gpu {
     const char *model;
     uint64_t memory_bytes;
