@@ -99,9 +99,7 @@ void core_policy_load(struct controller *c, struct policy *p)
 {
     const struct power_policy *spec = policy_spec(p);
 
-    for (size_t i = 0; i < p->n_zones; i++)
-        zone_free(p->zones[i]);
-    free(p->zones);
+    policy_drop_zones(p);
     p->n_zones = spec->n_windows;
     p->zones = spec->n_windows ? xcalloc(spec->n_windows, sizeof(struct zone *)) : NULL;
     for (size_t i = 0; i < spec->n_windows; i++)

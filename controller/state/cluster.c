@@ -321,7 +321,7 @@ struct policy *policy_put(struct cluster *c, const struct manifest *object)
     return p;
 }
 
-static void policy_drop_zones(struct policy *p)
+void policy_drop_zones(struct policy *p)
 {
     for (size_t i = 0; i < p->n_zones; i++)
         zone_free(p->zones[i]);

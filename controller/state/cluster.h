@@ -363,6 +363,7 @@ struct policy *policy_put(struct cluster *c, const struct manifest *object);
 void model_remove(struct cluster *c, struct model *m); /* it has no replicas */
 void pool_remove(struct cluster *c, struct pool *p);
 void policy_remove(struct cluster *c, struct policy *p);
+void policy_drop_zones(struct policy *p); /* frees them; it has none then */
 
 /* A node belongs to the first pool by name whose selector matches its labels. */
 void cluster_bind_pools(struct cluster *c);
