@@ -91,7 +91,6 @@ static void see_queue(struct controller *c, struct model *m, double queue, uint6
     struct waiting_look look = { .queue = queue,
                                  .arrived = arrived,
                                  .seen_ms = m->door.known ? m->door.at_ms : c->now_ms,
-                                 .now_ms = c->now_ms,
                                  .wall_ms = c->wall_ms,
                                  .grams = NAN };
 

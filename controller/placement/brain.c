@@ -34,7 +34,7 @@ struct mind { /* what is remembered of one model */
 
 struct brain {
     struct mind *minds; /* by name */
-    size_t n_minds, cap_minds;
+    size_t n_minds;
     uint64_t seed, plans;
     struct pooled pooled;
     struct wanted wanted;
@@ -103,7 +103,6 @@ static void remember_models(struct brain *b, const struct snapshot *s)
     free(b->minds);
     b->minds = now;
     b->n_minds = s->n_models;
-    b->cap_minds = s->n_models + 1;
 }
 
 static void note_moves(struct brain *b, const struct plan *p)

@@ -8,9 +8,8 @@
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
-#define CERTAIN                                                                      \
-    5.0 /* standard deviations below capacity from which no overload is counted with \
-         */
+/* Standard deviations below capacity from which no overload is counted with. */
+#define CERTAIN 5.0
 
 static bool is_measured(const struct snap_replica *r)
 {

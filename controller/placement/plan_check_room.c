@@ -363,7 +363,6 @@ int plan_check_room(const struct plan *p, struct err *e)
     if (r < 0 || !takes_nodes_away(p))
         return r;
     ledger_init(&after, p);
-    after.p = p;
     sort_placements(&after);
     r = check_losses(&after, e);
     ledger_done(&after);

@@ -133,7 +133,6 @@ void tenancy_observe(struct tenancy *t, const struct tenant *tenants)
         h->use += tenants[i].use;
         h->n++;
     }
-    t->steps++;
 }
 
 double tenancy_risk_j(const struct tenancy *t, uint32_t host, double mean, double variance)

@@ -27,7 +27,6 @@ void tenancy_move_to(struct tenancy *t, uint32_t i, uint32_t host)
     t->view[i].host = host;
 }
 
-/* For good: the target is in violation while it comes. */
 void tenancy_commit(struct tenancy *t, uint32_t i, uint32_t host)
 {
     if (t->view[i].host != host)
@@ -64,7 +63,6 @@ void tenancy_group_add(const struct tenancy *t, struct tenancy_group *g, uint32_
     g->move_s = fmax(g->move_s, t->tenants[i].move_s);
 }
 
-/* Of the moves and of the target; INFINITY: no room there. */
 double tenancy_target_j(const struct tenancy *t, const struct tenancy_group *g, uint32_t to,
                         double steps)
 {
@@ -89,7 +87,6 @@ double tenancy_source_j(const struct tenancy *t, const struct tenancy_group *g, 
                     tenancy_risk_j(t, from, h->mean, h->variance));
 }
 
-/* The cheapest target; of empty hosts only the first is looked at. */
 double tenancy_best_target(const struct tenancy *t, const struct tenancy_group *g, uint32_t from,
                            double steps, bool empty_too, uint32_t *ret_to)
 {

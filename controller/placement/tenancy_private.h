@@ -36,7 +36,6 @@ struct tenancy {
     struct tenancy_move *moves;
     size_t n_moves, cap_moves;
     uint32_t *list; /* scratch */
-    uint64_t steps;
 };
 
 #define TENANCY_TOGETHER 3u /* tenants that leave an overloaded host together */

@@ -10,7 +10,7 @@
 struct waiting_look {
     double queue;
     uint64_t arrived;
-    int64_t seen_ms, now_ms;
+    int64_t seen_ms;
     int64_t from_wall_ms, wall_ms; /* of the time between the looks */
     double grams;
 };

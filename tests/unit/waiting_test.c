@@ -41,7 +41,6 @@ static void see(struct rig *g, double queue, uint64_t arrived, double grams)
     struct waiting_look look = { .queue = queue,
                                  .arrived = arrived,
                                  .seen_ms = g->now_ms,
-                                 .now_ms = g->now_ms + 60000,
                                  .from_wall_ms = T + g->now_ms,
                                  .wall_ms = T + g->now_ms + 60000,
                                  .grams = grams };
