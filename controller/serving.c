@@ -26,12 +26,10 @@ bool replica_serves(const struct controller *c, const struct replica *r)
     return r->door == DOOR_READY && (ready || (unreachable && r->was_ready));
 }
 
-/* Its requests are to wait, by the plan in force, and may, by what is known now. */
+/* Its requests are to wait, by the plan in force, and may. */
 static bool waits(const struct controller *c, const struct model *m)
 {
-    int64_t waited_ms = model_waited_ms(m, c->now_ms);
-
-    return m->plan_holds && waited_ms >= 0 && waited_ms < model_spec(m)->deferrable.deadline_ms;
+    return m->plan_holds && model_may_wait(c->cluster, m, c->now_ms);
 }
 
 uint32_t model_floor(const struct controller *c, const struct model *m, bool *ret_known)

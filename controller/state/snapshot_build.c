@@ -295,16 +295,6 @@ static const uint64_t *build_eligible(struct builder *b, const struct served_mod
     return all ? NULL : bits;
 }
 
-/* What waits for longer at the front door is turned away. */
-static int64_t deadline_of(const struct cluster *c, const struct served_model *spec)
-{
-    int64_t deadline_ms = spec->deferrable.deadline_ms;
-
-    if (spec->demand.source == DEMAND_FRONT_DOOR && c->queue_ms > 0 && deadline_ms > c->queue_ms)
-        return c->queue_ms;
-    return deadline_ms;
-}
-
 static void build_model(struct builder *b, struct model *m, struct snap_model *out)
 {
     bool latency_known = b->at->now_ms - m->latency_at_ms <= LATENCY_KEEPS_MS;
@@ -319,7 +309,7 @@ static void build_model(struct builder *b, struct model *m, struct snap_model *o
         .capacity = model_capacity(m),
         .latency_ms = latency_known ? m->latency_ms : NAN,
         .error_share = m->error_share,
-        .deadline_ms = deadline_of(b->c, spec),
+        .deadline_ms = model_deadline_ms(b->c, m),
         .queue = b->at->doubt ? NAN : m->queue,
         .waited_ms = model_waited_ms(m, b->at->now_ms),
         .slo_broken =

@@ -46,3 +46,20 @@ int64_t model_waited_ms(const struct model *m, int64_t now_ms)
         return -1;
     return m->waiting.since_ms == NEVER_MS ? 0 : now_ms - m->waiting.since_ms;
 }
+
+int64_t model_deadline_ms(const struct cluster *c, const struct model *m)
+{
+    const struct served_model *spec = model_spec(m);
+    int64_t deadline_ms = spec->deferrable.deadline_ms;
+
+    if (spec->demand.source == DEMAND_FRONT_DOOR && c->queue_ms > 0 && deadline_ms > c->queue_ms)
+        return c->queue_ms;
+    return deadline_ms;
+}
+
+bool model_may_wait(const struct cluster *c, const struct model *m, int64_t now_ms)
+{
+    int64_t waited_ms = model_waited_ms(m, now_ms);
+
+    return waited_ms >= 0 && waited_ms < model_deadline_ms(c, m);
+}

@@ -19,4 +19,11 @@ void model_see_queue(struct model *m, const struct waiting_look *look);
 /* How long the oldest request has waited, at most; 0: none waits; -1: unknown. */
 int64_t model_waited_ms(const struct model *m, int64_t now_ms);
 
+/* How long a request may wait: what waits for longer at the front door is turned away. -1: not at
+ * all. */
+int64_t model_deadline_ms(const struct cluster *c, const struct model *m);
+
+/* May what waits wait on, by what is known now? */
+bool model_may_wait(const struct cluster *c, const struct model *m, int64_t now_ms);
+
 #endif

@@ -87,6 +87,33 @@ static void the_oldest_has_not_waited_for_longer(void **state)
     cluster_free(g.cluster);
 }
 
+/* The front door turns away what has waited there for a minute and a half. */
+static void nobody_may_wait_for_longer_than_the_front_door_lets_him(void **state)
+{
+    struct rig g;
+
+    (void)state;
+    begin(&g, BATCH);
+    see(&g, 0, 0, 100);
+    see(&g, 1, 1, 100);
+    see(&g, 1, 0, 100);
+    assert_int_equal(waited_s(&g), 120);
+    assert_int_equal(model_deadline_ms(g.cluster, g.model), 3600000);
+    assert_true(model_may_wait(g.cluster, g.model, g.now_ms));
+    g.cluster->queue_ms = 90000;
+    assert_int_equal(model_deadline_ms(g.cluster, g.model), 90000);
+    assert_false(model_may_wait(g.cluster, g.model, g.now_ms));
+    assert_true(model_may_wait(g.cluster, g.model, g.now_ms - 31000));
+    g.cluster->queue_ms = 0;
+    see(&g, NAN, 0, 100); /* unknown */
+    assert_false(model_may_wait(g.cluster, g.model, g.now_ms));
+    cluster_free(g.cluster);
+    begin(&g, "{}"); /* whose requests are not to wait */
+    see(&g, 0, 0, 100);
+    assert_false(model_may_wait(g.cluster, g.model, g.now_ms));
+    cluster_free(g.cluster);
+}
+
 static void each_has_the_intensity_of_its_time(void **state)
 {
     struct rig g;
@@ -134,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_has_not_waited_for_longer),
+        cmocka_unit_test(nobody_may_wait_for_longer_than_the_front_door_lets_him),
         cmocka_unit_test(each_has_the_intensity_of_its_time),
         cmocka_unit_test(what_was_unknown_is_not_said),
     };
