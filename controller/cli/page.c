@@ -2,8 +2,8 @@
 #include "controller/cli/page.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-#include "controller/cli/plot.h"
 #include "proto/base/array.h"
 
 static const char STYLE[] =
@@ -52,7 +52,8 @@ void page_end(struct strbuf *out, const char *made)
     strbuf_puts(out, " by huddlectl " HUDDLE_VERSION ".</p>\n</html>\n");
 }
 
-double *page_values(const json_t *array)
+/* Null is NAN. */
+static double *values_of(const json_t *array)
 {
     size_t n = json_array_size(array);
     double *y = xcalloc(n + 1, sizeof(*y));
@@ -63,4 +64,32 @@ double *page_values(const json_t *array)
         y[i] = json_is_number(v) ? json_number_value(v) : NAN;
     }
     return y;
+}
+
+void page_line(struct page_lines *l, const char *name, const json_t *values, const json_t *low,
+               bool filled)
+{
+    size_t n = json_array_size(values);
+
+    if (l->n == PAGE_LINES_MAX || n == 0)
+        return;
+    l->line[l->n++] = (struct plot_line){
+        .name = name,
+        .y = values_of(values),
+        .n = n,
+        .filled = filled,
+        .low = json_array_size(low) == n ? values_of(low) : NULL,
+    };
+}
+
+void page_plot(struct strbuf *out, const char *title, const char *unit, bool whole,
+               int64_t start_ms, int64_t step_ms, struct page_lines *l)
+{
+    if (l->n && step_ms >= 1)
+        plot_lines(out, &(struct plot){ title, unit, whole, start_ms, step_ms, l->line, l->n });
+    for (size_t i = 0; i < l->n; i++) {
+        free((double *)(uintptr_t)l->line[i].y);
+        free((double *)(uintptr_t)l->line[i].low);
+    }
+    l->n = 0;
 }

@@ -12,7 +12,6 @@
 
 #define BARS_MAX 40
 #define ROWS_MAX 1000
-#define MODELS_MAX 6 /* lines that an eye can tell apart */
 
 /* --- tables ------------------------------------------------------------------------------------
  */
@@ -169,50 +168,37 @@ static void lists(struct strbuf *out, const json_t *report)
 /* --- plots -------------------------------------------------------------------------------------
  */
 
-struct curves { /* what one plot shows */
-    struct plot_line lines[MODELS_MAX];
-    size_t n;
-};
-
-static void add_curve(struct curves *c, const char *name, const json_t *array, bool filled)
+static void draw(struct strbuf *out, const json_t *report, const char *title, const char *unit,
+                 bool whole, struct page_lines *l)
 {
-    if (c->n < MODELS_MAX && json_array_size(array))
-        c->lines[c->n++] =
-            (struct plot_line){ name, page_values(array), json_array_size(array), filled, NULL };
-}
+    int64_t start_ms = 0, step_ms = 0;
 
-static void draw_curves(struct strbuf *out, const json_t *report, const char *title,
-                        const char *unit, bool whole, struct curves *c)
-{
-    int64_t start_ms, step_ms;
-
-    if (c->n && report_steps(report, &start_ms, &step_ms))
-        plot_lines(out, &(struct plot){ title, unit, whole, start_ms, step_ms, c->lines, c->n });
-    for (size_t i = 0; i < c->n; i++)
-        free((double *)(uintptr_t)c->lines[i].y);
+    (void)report_steps(report, &start_ms, &step_ms);
+    page_plot(out, title, unit, whole, start_ms, step_ms, l);
 }
 
 static void curves(struct strbuf *out, const json_t *report)
 {
-    struct curves power = { 0 }, carbon = { 0 }, awake = { 0 }, demand = { 0 };
+    const json_t *demand = look(report, "series.demand");
+    struct page_lines l = { .n = 0 };
     const char *name;
     json_t *values;
 
-    add_curve(&power, "used", look(report, "series.usedW"), true);
-    add_curve(&power, "without huddle (computed)", look(report, "series.counterfactualW"), false);
-    draw_curves(out, report, "Power", "W", false, &power);
+    page_line(&l, "used", look(report, "series.usedW"), NULL, true);
+    page_line(&l, "without huddle (computed)", look(report, "series.counterfactualW"), NULL, false);
+    draw(out, report, "Power", "W", false, &l);
     if (report_has_carbon(report))
-        add_curve(&carbon, "of the energy used", look(report, "series.gramsPerKwh"), false);
-    draw_curves(out, report, "Carbon intensity", "gCO2/kWh", false, &carbon);
-    add_curve(&awake, "awake nodes", look(report, "series.awake"), true);
-    draw_curves(out, report, "Awake nodes", "nodes", true, &awake);
-    json_object_foreach((json_t *)(uintptr_t)look(report, "series.demand"), name, values) {
-        add_curve(&demand, name, values, false);
+        page_line(&l, "of the energy used", look(report, "series.gramsPerKwh"), NULL, false);
+    draw(out, report, "Carbon intensity", "gCO2/kWh", false, &l);
+    page_line(&l, "awake nodes", look(report, "series.awake"), NULL, true);
+    draw(out, report, "Awake nodes", "nodes", true, &l);
+    json_object_foreach((json_t *)(uintptr_t)demand, name, values) {
+        page_line(&l, name, values, NULL, false);
     }
-    draw_curves(out, report, "Demand", "requests/s", false, &demand);
-    if (json_object_size(look(report, "series.demand")) > MODELS_MAX)
-        strbuf_printf(out, "<p class=\"legend\">Shown are %d of %zu models.</p>\n", MODELS_MAX,
-                      json_object_size(look(report, "series.demand")));
+    draw(out, report, "Demand", "requests/s", false, &l);
+    if (json_object_size(demand) > PAGE_LINES_MAX)
+        strbuf_printf(out, "<p class=\"legend\">Shown are %d of %zu models.</p>\n", PAGE_LINES_MAX,
+                      json_object_size(demand));
 }
 
 static int longest_first(const void *a, const void *b)

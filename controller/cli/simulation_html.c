@@ -10,7 +10,6 @@
 #include "controller/cli/simulation.h"
 #include "proto/base/array.h"
 
-#define LINES_MAX 6 /* that an eye can tell apart */
 #define FANS_MAX 3
 #define STEPS_MOST 10000000.0
 
@@ -134,30 +133,12 @@ static void summary(struct strbuf *out, const json_t *variant)
 /* --- plots --------------------------------------------------------------------------------------
  */
 
-struct lines {
-    struct plot_line line[LINES_MAX];
-    size_t n;
-};
-
-static void add(struct lines *l, const char *name, const json_t *values, bool filled)
+static void draw(struct strbuf *out, const char *title, const char *unit, double from_ms,
+                 double step_s, struct page_lines *l)
 {
-    if (l->n < LINES_MAX && json_array_size(values))
-        l->line[l->n++] =
-            (struct plot_line){ name, page_values(values), json_array_size(values), filled, NULL };
-}
+    bool sane = step_s > 0 && step_s < STEPS_MOST;
 
-static void draw(struct strbuf *out, const char *title, const char *unit, bool whole,
-                 double from_ms, double step_s, struct lines *l)
-{
-    double step_ms = 1000 * step_s;
-
-    if (l->n && step_ms >= 1 && step_ms < STEPS_MOST * 1000)
-        plot_lines(out, &(struct plot){ title, unit, whole, (int64_t)from_ms, (int64_t)step_ms,
-                                        l->line, l->n });
-    for (size_t i = 0; i < l->n; i++) {
-        free((double *)(uintptr_t)l->line[i].y);
-        free((double *)(uintptr_t)l->line[i].low);
-    }
+    page_plot(out, title, unit, false, (int64_t)from_ms, sane ? (int64_t)(1000 * step_s) : 0, l);
 }
 
 /* Awake nodes, or watts, of all policies; with several variants each one's own line. */
@@ -167,24 +148,24 @@ static void compare(struct strbuf *out, const json_t *variants, const char *key,
     static const char *const NAMES[] = { "demand", "clairvoyant" };
     const json_t *first = json_array_get(variants, 0);
     const json_t *series = look(look(first, "series"), key);
-    struct lines l = { .n = 0 };
+    struct page_lines l = { .n = 0 };
     size_t n = json_array_size(variants);
 
-    for (size_t i = 0; i < n && i < LINES_MAX - 3; i++) {
+    for (size_t i = 0; i < n && i < PAGE_LINES_MAX - 3; i++) {
         const json_t *variant = json_array_get(variants, i);
         const char *name = look_text(variant, "name");
 
-        add(&l, name ? name : "huddle",
-            json_object_get(look(look(variant, "series"), key), "predictive"), n == 1);
+        page_line(&l, name ? name : "huddle",
+                  json_object_get(look(look(variant, "series"), key), "predictive"), NULL, n == 1);
     }
     for (size_t i = 0; i < ARRAY_LEN(NAMES); i++)
-        add(&l, i == 0 ? "reactive autoscaler" : "perfect foresight",
-            json_object_get(series, NAMES[i]), false);
+        page_line(&l, i == 0 ? "reactive autoscaler" : "perfect foresight",
+                  json_object_get(series, NAMES[i]), NULL, false);
     if (strcmp(key, "awake") == 0)
-        add(&l, "least possible", look(first, "series.least"), false);
+        page_line(&l, "least possible", look(first, "series.least"), NULL, false);
     else
-        add(&l, "always on", json_object_get(series, "always-on"), false);
-    draw(out, title, unit, false, from_ms, look_number(first, "series.stepS"), &l);
+        page_line(&l, "always on", json_object_get(series, "always-on"), NULL, false);
+    draw(out, title, unit, from_ms, look_number(first, "series.stepS"), &l);
 }
 
 static double sum(const json_t *values)
@@ -222,16 +203,14 @@ static void fan(struct strbuf *out, const json_t *variant, const char *model, do
     const json_t *demand = json_object_get(look(variant, "series.demand"), model);
     const json_t *high = json_object_get(demand, "high");
     AUTO(strbuf) struct strbuf title = STRBUF_INIT;
-    struct lines l = { .n = 0 };
+    struct page_lines l = { .n = 0 };
 
     strbuf_printf(&title, "Forecast and demand: %s", model);
-    add(&l, "90 % of what was forecast (one boot and load ahead)", high, false);
-    if (l.n)
-        l.line[0].low = page_values(json_object_get(demand, "low"));
-    add(&l, "median forecast", json_object_get(demand, "median"), false);
-    add(&l, "demand", json_object_get(demand, "actual"), false);
-    draw(out, strbuf_text(&title), "per s", false, from_ms, look_number(variant, "series.stepS"),
-         &l);
+    page_line(&l, "90 % of what was forecast (one boot and load ahead)", high,
+              json_object_get(demand, "low"), false);
+    page_line(&l, "median forecast", json_object_get(demand, "median"), NULL, false);
+    page_line(&l, "demand", json_object_get(demand, "actual"), NULL, false);
+    draw(out, strbuf_text(&title), "per s", from_ms, look_number(variant, "series.stepS"), &l);
 }
 
 static void fans(struct strbuf *out, const json_t *variant, double from_ms)
@@ -252,15 +231,14 @@ static void worst_hour(struct strbuf *out, const json_t *variant, double from_ms
     const json_t *hour = look(variant, "series.worstHour");
     double missed = look_number(hour, "missed"), step_s = look_number(hour, "stepS");
     double start_ms = from_ms + 1000 * look_number(hour, "fromS");
-    struct lines l = { .n = 0 };
+    struct page_lines l = { .n = 0 };
     char count[HUMAN_MAX];
 
-    add(&l, "awake", json_object_get(hour, "awake"), true);
-    add(&l, "ready", json_object_get(hour, "ready"), false);
-    add(&l, "replicas that serve", json_object_get(hour, "serving"), false);
-    add(&l, "demand", json_object_get(hour, "needed"), false);
-    draw(out, "huddle's worst hour, and the one before", "nodes' worth", false, start_ms, step_s,
-         &l);
+    page_line(&l, "awake", json_object_get(hour, "awake"), NULL, true);
+    page_line(&l, "ready", json_object_get(hour, "ready"), NULL, false);
+    page_line(&l, "replicas that serve", json_object_get(hour, "serving"), NULL, false);
+    page_line(&l, "demand", json_object_get(hour, "needed"), NULL, false);
+    draw(out, "huddle's worst hour, and the one before", "nodes' worth", start_ms, step_s, &l);
     if (missed >= 0.5)
         strbuf_printf(out, "<p class=\"legend\">In it %s requests waited for more than 15 s.</p>\n",
                       human_number(round(missed), count));
@@ -268,9 +246,8 @@ static void worst_hour(struct strbuf *out, const json_t *variant, double from_ms
         strbuf_puts(out, "<p class=\"legend\">No request waited for more than 15 s at any time; "
                          "this hour had the least room.</p>\n");
     if (sum(json_object_get(hour, "waiting")) > 0) {
-        l.n = 0;
-        add(&l, "requests that wait", json_object_get(hour, "waiting"), true);
-        draw(out, "The queue in that hour", "requests", false, start_ms, step_s, &l);
+        page_line(&l, "requests that wait", json_object_get(hour, "waiting"), NULL, true);
+        draw(out, "The queue in that hour", "requests", start_ms, step_s, &l);
     }
 }
 
