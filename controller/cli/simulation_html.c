@@ -11,6 +11,7 @@
 #include "proto/base/array.h"
 
 #define FANS_MAX 3
+#define VARIANTS_MAX (PAGE_LINES_MAX - 3) /* beside foresight, autoscaler and the limit */
 #define STEPS_MOST 10000000.0
 
 /* --- figures ------------------------------------------------------------------------------------
@@ -151,7 +152,7 @@ static void compare(struct strbuf *out, const json_t *variants, const char *key,
     struct page_lines l = { .n = 0 };
     size_t n = json_array_size(variants);
 
-    for (size_t i = 0; i < n && i < PAGE_LINES_MAX - 3; i++) {
+    for (size_t i = 0; i < n && i < VARIANTS_MAX; i++) {
         const json_t *variant = json_array_get(variants, i);
         const char *name = look_text(variant, "name");
 
@@ -166,6 +167,9 @@ static void compare(struct strbuf *out, const json_t *variants, const char *key,
     else
         page_line(&l, "always on", json_object_get(series, "always-on"), NULL, false);
     draw(out, title, unit, from_ms, look_number(first, "series.stepS"), &l);
+    if (n > VARIANTS_MAX)
+        strbuf_printf(out, "<p class=\"legend\">Shown are the first %d of %zu files.</p>\n",
+                      VARIANTS_MAX, n);
 }
 
 static double sum(const json_t *values)

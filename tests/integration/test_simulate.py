@@ -312,6 +312,17 @@ def test_the_page_stands_for_itself(run: Run, tmp_path: pathlib.Path) -> None:
     assert f"<b>{saved}</b>" in page
 
 
+def test_a_page_says_which_files_its_plots_leave_out(run: Run, tmp_path: pathlib.Path) -> None:
+    for n in (3, 4):
+        names = [f"p{k}.yaml" for k in range(n)]
+        for name in names:
+            (tmp_path / name).write_text(NODES.split("---\n")[1])
+        done = run(*FILES[:-2], "--output", "page.html", "--compare", *names)
+        assert done.returncode == 0, done.stderr
+        page = (tmp_path / "page.html").read_text()
+        assert page.count("Shown are the first 3 of 4 files.") == (2 if n == 4 else 0)
+
+
 def test_a_file_is_written_in_the_format_of_its_ending(run: Run, tmp_path: pathlib.Path) -> None:
     beginnings = {"a.yml": "days: ", "a.json": "{", "a.csv": "POLICY", "a": "POLICY"}
     for name, begins in beginnings.items():
