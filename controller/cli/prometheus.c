@@ -78,7 +78,7 @@ static int ask(const struct session *server, const char *query, const char *labe
     AUTO(strbuf) struct strbuf url = STRBUF_INIT;
     AUTO(mem) char *text = NULL;
     size_t n = 0;
-    int status, r;
+    int status;
 
     strbuf_printf(&url, "%s/api/v1/query_range?query=", server->server);
     session_escape(&url, query);
@@ -96,8 +96,7 @@ static int ask(const struct session *server, const char *query, const char *labe
         return status;
     if (status / 100 != 2)
         return refused(server->server, status, text, e);
-    r = trace_read_matrix(server->server, text, NULL, label, t, e);
-    return r;
+    return trace_read_matrix(server->server, text, NULL, label, t, e);
 }
 
 int prometheus_read(const struct session *server, const char *query, const char *label,

@@ -152,11 +152,11 @@ static struct simulation_variant shown(const struct simulation_request *q, const
                                     .shared = v->shared,
                                     .rates = q->rates };
 
-    if (isnan(s.rates.price_per_kwh) && policy && policy->price.value > 0)
+    if (isnan(s.rates.price_per_kwh) && policy->price.value > 0)
         s.rates.price_per_kwh = policy->price.value;
-    if (isnan(s.rates.carbon_g_per_kwh) && policy && policy->carbon.value > 0)
+    if (isnan(s.rates.carbon_g_per_kwh) && policy->carbon.value > 0)
         s.rates.carbon_g_per_kwh = policy->carbon.value;
-    s.rates.currency = policy && policy->currency[0] ? policy->currency : NULL;
+    s.rates.currency = policy->currency[0] ? policy->currency : NULL;
     return s;
 }
 

@@ -95,7 +95,8 @@ static const struct verb VERBS[] = {
       "Prometheus' /api/v1/query_range answers). huddle's own forecasts, sizing, packing, checks "
       "and "
       "life cycle of nodes run on virtual time, within the policy's budgets and, where times are "
-      "dates, windows; its dryRun and paused are not looked at. Needs no server of huddle's; the "
+      "dates, windows; its dryRun, paused and objective, rates that change by the hour, and what "
+      "of a model may wait (deferrable) are not looked at. Needs no server of huddle's; the "
       "same seed gives "
       "the same bytes.",
       "# a table of one's own, requests/s of each model; what comes of it as one page with plots\n"
