@@ -48,12 +48,17 @@ static json_t *policy_json(const struct comparison *c, enum compared i, double o
 }
 
 /* Three decimals are more than a plot shows. */
+static json_t *rounded(double v)
+{
+    return known(round(v * 1000) / 1000);
+}
+
 static json_t *numbers(const double *v, size_t n)
 {
     json_t *out = json_array();
 
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(out, known(round(v[i] * 1000) / 1000));
+        json_array_append_new(out, rounded(v[i]));
     return out;
 }
 
@@ -63,9 +68,9 @@ static json_t *fan_json(const struct chronicle *c, size_t model)
     json_t *low = json_array(), *median = json_array(), *high = json_array();
 
     for (size_t i = 0; i < c->n_parts; i++) {
-        json_array_append_new(low, known(round(fan[i].low * 1000) / 1000));
-        json_array_append_new(median, known(round(fan[i].median * 1000) / 1000));
-        json_array_append_new(high, known(round(fan[i].high * 1000) / 1000));
+        json_array_append_new(low, rounded(fan[i].low));
+        json_array_append_new(median, rounded(fan[i].median));
+        json_array_append_new(high, rounded(fan[i].high));
     }
     return json_pack("{s:o, s:o, s:o, s:o}", "actual",
                      numbers(&c->demand[model * c->n_parts], c->n_parts), "low", low, "median",
@@ -154,23 +159,14 @@ json_t *simulation_json(const struct simulation_variant *v, size_t n, double sta
 /* --- table --------------------------------------------------------------------------------------
  */
 
-/* With so many decimals; "-" where nothing is known. */
-static void cell(struct table *t, const json_t *row, const char *key, int decimals)
+/* Times `factor`, with so many decimals; "-" where nothing is known. */
+static void cell(struct table *t, const json_t *row, const char *key, int decimals, double factor,
+                 const char *unit)
 {
     const json_t *v = json_object_get(row, key);
 
     if (json_is_number(v))
-        table_cellf(t, "%.*f", decimals, json_number_value(v));
-    else
-        table_cell(t, "-", PAINT_NONE);
-}
-
-static void share_cell(struct table *t, const json_t *row, const char *key, int decimals)
-{
-    const json_t *v = json_object_get(row, key);
-
-    if (json_is_number(v))
-        table_cellf(t, "%.*f%%", decimals, 100 * json_number_value(v));
+        table_cellf(t, "%.*f%s", decimals, factor * json_number_value(v), unit);
     else
         table_cell(t, "-", PAINT_NONE);
 }
@@ -194,16 +190,16 @@ static void row(struct table *t, const json_t *row, const char *variant)
         table_cellf(t, "%s %s", name, variant);
     else
         table_cell(t, name, PAINT_NONE);
-    cell(t, row, "kwh", 1);
-    share_cell(t, row, "saved", 1);
-    cell(t, row, "money", 2);
-    cell(t, row, "kgCO2", 1);
-    share_cell(t, row, "unserved", 3);
-    share_cell(t, row, "late", 3);
-    cell(t, row, "meanAwake", 1);
-    cell(t, row, "moves", 0);
-    cell(t, row, "sleeps", 0);
-    cell(t, row, "wakes", 0);
+    cell(t, row, "kwh", 1, 1, "");
+    cell(t, row, "saved", 1, 100, "%");
+    cell(t, row, "money", 2, 1, "");
+    cell(t, row, "kgCO2", 1, 1, "");
+    cell(t, row, "unserved", 3, 100, "%");
+    cell(t, row, "late", 3, 100, "%");
+    cell(t, row, "meanAwake", 1, 1, "");
+    cell(t, row, "moves", 0, 1, "");
+    cell(t, row, "sleeps", 0, 1, "");
+    cell(t, row, "wakes", 0, 1, "");
 }
 
 void simulation_table(struct strbuf *out, const json_t *result, bool colour)
