@@ -33,9 +33,7 @@ static bool is_host(const struct snap_node *n)
 
 static int descending(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? 1 : x > y ? -1 : 0;
+    return array_by_double(b, a);
 }
 
 /* The k largest nodes must hold it all. */

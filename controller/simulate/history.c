@@ -15,13 +15,6 @@
 /* --- spans --------------------------------------------------------------------------------------
  */
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 /* The median distance of its values. */
 static double usual_step(const struct trace *t)
 {
@@ -29,7 +22,7 @@ static double usual_step(const struct trace *t)
 
     for (size_t i = 1; i < t->n_points; i++)
         d[i - 1] = t->points[i].at_s - t->points[i - 1].at_s;
-    qsort(d, t->n_points - 1, sizeof(*d), ascending);
+    qsort(d, t->n_points - 1, sizeof(*d), array_by_double);
     return d[(t->n_points - 1) / 2];
 }
 

@@ -15,19 +15,12 @@ struct arrivals {
     size_t n_at_s, cap_at_s;
 };
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 static int count(struct arrivals *a, struct trace *x, struct err *e)
 {
     double from_s;
     size_t at = 0;
 
-    qsort(a->at_s, a->n_at_s, sizeof(*a->at_s), ascending);
+    qsort(a->at_s, a->n_at_s, sizeof(*a->at_s), array_by_double);
     from_s = floor(a->at_s[0] / STEP_S) * STEP_S;
     if ((a->at_s[a->n_at_s - 1] - from_s) / STEP_S > STEPS_MOST)
         return err_set(e, -EINVAL, "more than two years");

@@ -37,4 +37,12 @@ void *array_grow(void *items, size_t n, size_t *cap, size_t size);
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
+/* For qsort() of doubles, ascending; none may be NAN. */
+static inline int array_by_double(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
 #endif

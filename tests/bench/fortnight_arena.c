@@ -29,13 +29,6 @@ const char *entrant_name(enum entrant e)
 /* --- hardware -----------------------------------------------------------------------------------
  */
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 int load_times_read(const char *path, struct load_times *ret_l, struct err *e)
 {
     struct load_times l = { 0 };
@@ -51,7 +44,7 @@ int load_times_read(const char *path, struct load_times *ret_l, struct err *e)
     (void)fclose(f);
     if (l.n_s == 0)
         return err_set(e, -EINVAL, "%s: holds no \"time,milliseconds,...\" lines", path);
-    qsort(l.s, l.n_s, sizeof(*l.s), ascending);
+    qsort(l.s, l.n_s, sizeof(*l.s), array_by_double);
     *ret_l = l;
     return 0;
 }

@@ -73,16 +73,9 @@ void sketch_free(struct sketch *p)
     free(p);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 static double quantile(double *v, size_t n, double level)
 {
-    qsort(v, n, sizeof(*v), ascending);
+    qsort(v, n, sizeof(*v), array_by_double);
     return v[(size_t)(level * (double)(n - 1))];
 }
 

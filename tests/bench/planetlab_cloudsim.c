@@ -31,18 +31,11 @@ static int host_history(const struct pl_arena *a, const struct pl_host *h, doubl
     return n;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 static double iqr(double *x, int n)
 {
     int q1 = (int)floor(0.25 * (n + 1) + 0.5) - 1, q3 = (int)floor(0.75 * (n + 1) + 0.5) - 1;
 
-    qsort(x, (size_t)n, sizeof(*x), ascending);
+    qsort(x, (size_t)n, sizeof(*x), array_by_double);
     return x[q3] - x[q1];
 }
 
@@ -50,7 +43,7 @@ static double median(double *x, int n)
 {
     double at = 0.5 * (n + 1), low = floor(at);
 
-    qsort(x, (size_t)n, sizeof(*x), ascending);
+    qsort(x, (size_t)n, sizeof(*x), array_by_double);
     if (at < 1)
         return x[0];
     if (at >= n)
