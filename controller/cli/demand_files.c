@@ -15,16 +15,27 @@
 
 #define BYTES_MOST (256u << 20)
 
+int demand_file_text(const char *path, char **ret_text, struct err *e)
+{
+    AUTO(mem) char *text = NULL;
+    size_t n;
+    int r = file_read(path, BYTES_MOST, &text, &n, e);
+
+    if (r < 0)
+        return r;
+    if (strlen(text) != n)
+        return err_set(e, -EINVAL, "%s: a NUL in it: it is no text", path);
+    *ret_text = TAKE(text);
+    return 0;
+}
+
 static int read_file(const char *path, const char *model, const char *label, struct traces *t,
                      struct err *e)
 {
     AUTO(mem) char *text = NULL;
     bool standard = strcmp(path, "-") == 0;
-    size_t n;
-    int r = file_read(standard ? "/dev/stdin" : path, BYTES_MOST, &text, &n, e);
+    int r = demand_file_text(standard ? "/dev/stdin" : path, &text, e);
 
-    if (r == 0 && strlen(text) != n)
-        r = err_set(e, -EINVAL, "%s: a NUL in it: it is no text", path);
     return r < 0 ? r : trace_read(standard ? "standard input" : path, text, model, label, t, e);
 }
 

@@ -8,4 +8,7 @@
  * are read, as sources of one model that is named for the folder. `label`: see trace_read(). */
 int demand_files_read(const char *what, const char *label, struct traces *t, struct err *e);
 
+/* The text of one such file, the caller's to free. -EINVAL: it is none, for a NUL is in it. */
+int demand_file_text(const char *path, char **ret_text, struct err *e);
+
 #endif

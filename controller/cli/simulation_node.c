@@ -7,15 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/cli/demand_files.h"
 #include "controller/simulate/recording.h"
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
-#include "proto/base/file.h"
 #include "proto/quantity.h"
 
 #define GPUS_MOST 64
 #define LEVELS ((uint32_t)RACK_CURVE)
-#define RECORDING_BYTES_MOST (256u << 20)
 #define POINTS_MOST 16
 #define FAILURES_USUAL 0.005
 #define NOISE_USUAL 0.01
@@ -98,8 +97,7 @@ static int read_recording(const char *path, struct simulation_node *n, struct er
     AUTO(mem) char *text = NULL;
     struct recording rec;
     struct csv c;
-    size_t length;
-    int r = file_read(path, RECORDING_BYTES_MOST, &text, &length, e);
+    int r = demand_file_text(path, &text, e);
 
     if (r < 0)
         return r;

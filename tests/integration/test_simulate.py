@@ -263,6 +263,10 @@ def test_recordings_of_nodes_are_demand_and_curve(run: Run, tmp_path: pathlib.Pa
     result = json.loads(learned.stdout)
     assert result["slotsPerNode"] == 4 and result["days"] == 1
     assert max(result["series"]["demand"]["chat"]["actual"]) == pytest.approx(15.2, abs=0.1)
+    with (tmp_path / "cut.csv").open("wb") as cut:  # as after a power failure
+        cut.write((tmp_path / "n1.csv").read_bytes() + bytes(512))
+    lost = run(*words, "--watts", "./cut.csv")
+    assert "--watts: ./cut.csv: a NUL in it" in lost.stderr and lost.returncode == 2
     told = rows(run(*words, "--watts", "100,300"))
     assert rows(learned)["always-on"]["kwh"] == pytest.approx(told["always-on"]["kwh"], rel=0.02)
 
