@@ -1,7 +1,7 @@
 # make bench-forecast: the forecaster on the recorded series of HUDDLE_DATA, or on SERIES (files and
 # folders), beside its peers. FORECAST_ARGS: see tests/bench/forecast.c.
 HUDDLE_DATA ?= ../shared/data
-$(BUILD)/bench/forecast: $(patsubst %,$(BUILD)/obj/tests/bench/%.o,forecast forecast_arena forecast_pace forecast_set forecast_tables) $(LIB_CONTROLLER) $(LIB_PROTO)
+$(BUILD)/bench/forecast: $(patsubst %,$(BUILD)/obj/tests/bench/%.o,forecast cost forecast_arena forecast_pace forecast_set forecast_tables) $(LIB_CONTROLLER) $(LIB_PROTO)
 	$(call say,LINK,$@)
 	$(call link,$(LIB_JANSSON) -lm)
 

@@ -5,10 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "controller/forecast/ensemble.h"
 #include "proto/base/array.h"
+#include "tests/bench/cost.h"
 
 #define ORIGINS 30
 #define YOUNG_STARTS 5
@@ -111,15 +111,6 @@ static void judge_naive(struct score *c, const struct record *s, size_t k, size_
           fmax(0, last + 1.6448536269514722 * sd));
 }
 
-/* Of this thread: what the machine does beside is not the forecaster's cost. */
-static int64_t cpu_us(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static void judge_origin(struct result *r, const struct record *s, const struct ensemble *m,
                          size_t k)
 {
@@ -142,7 +133,7 @@ static void judge_origin(struct result *r, const struct record *s, const struct 
 static void compete(const struct arena *a, struct ensemble *m, struct result *r)
 {
     AUTO(contest) struct contest *c = a->no_contests ? NULL : ensemble_contest(m);
-    int64_t begin_us = cpu_us();
+    double begin = cost_cpu_s();
 
     if (!c)
         return;
@@ -152,14 +143,14 @@ static void compete(const struct arena *a, struct ensemble *m, struct result *r)
     r->networks = contest_result(c);
     r->n_contests++;
     r->n_large += r->networks.large_wins;
-    r->contests_s += (double)(cpu_us() - begin_us) / 1e6;
+    r->contests_s += cost_cpu_s() - begin;
 }
 
 void arena_run(const struct arena *a, const struct record *s, struct result *r)
 {
     AUTO(ensemble) struct ensemble *m = ensemble_new_without(s->step_ms, a->without);
     size_t train = training(s), n = s->n_value, done = 0, origin = SIZE_MAX;
-    int64_t begin_us = cpu_us();
+    double begin = cost_cpu_s();
     double scale = scale_of(s, train);
 
     snprintf(r->name, sizeof(r->name), "%s", s->name);
@@ -171,15 +162,15 @@ void arena_run(const struct arena *a, const struct record *s, struct result *r)
             continue;
         origin = k;
         for (; done < k; done++) {
-            int64_t before = cpu_us();
+            double before = cost_cpu_s();
 
             ensemble_add(m, (int64_t)done, s->value[done]);
-            r->worst_us = fmax(r->worst_us, (double)(cpu_us() - before));
+            r->worst_us = fmax(r->worst_us, 1e6 * (cost_cpu_s() - before));
             compete(a, m, r);
         }
         judge_origin(r, s, m, k);
     }
-    r->us_per_step = ((double)(cpu_us() - begin_us) - 1e6 * r->contests_s) / (double)done;
+    r->us_per_step = 1e6 * (cost_cpu_s() - begin - r->contests_s) / (double)done;
     finish(&r->huddle, scale);
     finish(&r->naive, scale);
 }

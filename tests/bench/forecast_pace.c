@@ -2,22 +2,14 @@
 #include "tests/bench/forecast_pace.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "controller/forecast/ensemble.h"
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
+#include "tests/bench/cost.h"
 
 #define PACE_STEPS 500u
 #define FLEET_PAST 40u /* steps of each behind it */
-
-static double cpu_s(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void step(struct ensemble *m, int64_t at, double value)
 {
@@ -36,11 +28,11 @@ static double time_tail(const struct record *r, size_t *ret_steps)
 
     for (; i + tail < r->n_value; i++)
         ensemble_add(m, (int64_t)i, r->value[i]);
-    begin = cpu_s();
+    begin = cost_cpu_s();
     for (; i < r->n_value; i++)
         step(m, (int64_t)i, r->value[i]);
     *ret_steps = tail;
-    return cpu_s() - begin;
+    return cost_cpu_s() - begin;
 }
 
 /* Forecaster i follows a series of the set from a place of its own. */
@@ -61,10 +53,10 @@ static double time_fleet(const struct set *s)
         for (size_t k = 0; k < FLEET_PAST; k++)
             ensemble_add(fleet[i], (int64_t)k, value_at(s, i, k));
     }
-    begin = cpu_s();
+    begin = cost_cpu_s();
     for (size_t i = 0; i < PACE_FLEET; i++)
         step(fleet[i], FLEET_PAST, value_at(s, i, FLEET_PAST));
-    taken = cpu_s() - begin;
+    taken = cost_cpu_s() - begin;
     for (size_t i = 0; i < PACE_FLEET; i++)
         ensemble_free(fleet[i]);
     return taken;

@@ -18,10 +18,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "controller/placement/packing.h"
 #include "proto/base/array.h"
+#include "tests/bench/cost.h"
 #include "tests/bench/openb_fgd.h"
 #include "tests/bench/openb_moves.h"
 #include "tests/bench/openb_peers.h"
@@ -111,14 +111,6 @@ static void arena_done(struct arena *a)
     free(a->snap_models);
     free(a->specs);
     free(a->names);
-}
-
-static double cpu_us(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + 1e-3 * (double)t.tv_nsec;
 }
 
 /* --- one run ------------------------------------------------------------------------------------
@@ -258,7 +250,7 @@ static int run_seed(const struct arena *a, uint64_t seed, enum policy policy, st
     const struct trace *t = a->trace;
     uint32_t *kinds;
     size_t n = trace_arrivals(t, seed, SHARE, &kinds);
-    double begin = cpu_us();
+    double begin = cost_cpu_s();
     struct run r;
     int tenth = 1, result = 0;
 
@@ -279,7 +271,7 @@ static int run_seed(const struct arena *a, uint64_t seed, enum policy policy, st
     }
     c->arrivals += (double)n;
     c->final += r.allocated / (double)t->gpu_milli;
-    c->us += (cpu_us() - begin) / (double)n;
+    c->us += 1e6 * (cost_cpu_s() - begin) / (double)n;
     if (!r.rooms && overfilled(&r))
         result = err_set(e, -EPROTO, "a node is overfull at seed %llu", (unsigned long long)seed);
     run_done(&r);

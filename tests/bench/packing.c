@@ -17,13 +17,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "controller/placement/bound.h"
 #include "controller/placement/brain.h"
 #include "controller/placement/filling.h"
 #include "controller/placement/packing.h"
 #include "proto/base/array.h"
+#include "tests/bench/cost.h"
 #include "tests/bench/packing_instance.h"
 
 struct outcome {
@@ -100,14 +100,6 @@ static uint32_t best_known(const char *path, const char *name)
 /* --- one instance -------------------------------------------------------------------------------
  */
 
-static double cpu_s(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Counts the seats again from the instance; 0: a node is overfull or a piece is missing. */
 static uint32_t recount(const struct instance *i, const struct packing *p)
 {
@@ -148,7 +140,7 @@ static int run(struct bench *b, const char *path, struct err *e)
     o.first_fit = instance_first_fit(&i);
     r = instance_cluster_init(&c, &i, o.first_fit + o.first_fit / 4 + 2, e);
     if (r == 0) {
-        begin = cpu_s();
+        begin = cost_cpu_s();
         packing_init(&p, &c.snapshot, c.models, BRAIN_STEPS);
         filling(&p);
         o.used = recount(&i, &p);
@@ -156,7 +148,7 @@ static int run(struct bench *b, const char *path, struct err *e)
         for (size_t k = 0; k < i.n_kinds; k++)
             replicas[k] = i.kinds[k].count;
         o.bound = bound_nodes(&c.snapshot, replicas, o.used);
-        o.seconds = cpu_s() - begin;
+        o.seconds = cost_cpu_s() - begin;
         packing_done(&p);
         instance_cluster_done(&c);
         if (o.used == 0)

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
+#include "tests/bench/cost.h"
 
 static const double g4_watts[] = { 86, 89.4, 92.6, 96, 99.5, 102, 106, 108, 112, 114, 117 };
 static const double g5_watts[] = { 93.7, 97, 101, 105, 110, 116, 121, 125, 129, 133, 135 };
@@ -310,14 +310,6 @@ static void carry_out(struct pl_arena *a, int step)
 /* --- a day --------------------------------------------------------------------------------------
  */
 
-static double cpu_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + 1e-6 * (double)t.tv_nsec;
-}
-
 static void sum_up(struct pl_arena *a)
 {
     struct pl_result *r = &a->result;
@@ -373,9 +365,9 @@ int pl_arena_run(struct pl_arena *a, const struct pl_policy *p, struct err *e)
         t += PL_STEP_S;
         a->now_s = t;
         update_all(a);
-        begin = cpu_ms();
+        begin = cost_cpu_s();
         p->decide(p->state, a);
-        took = cpu_ms() - begin;
+        took = 1e3 * (cost_cpu_s() - begin);
         a->result.mean_ms += took;
         a->result.worst_ms = fmax(a->result.worst_ms, took);
         carry_out(a, k);

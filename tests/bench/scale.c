@@ -20,9 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "controller/placement/brain.h"
+#include "tests/bench/cost.h"
 #include "tests/bench/scale_plot.h"
 #include "tests/bench/scale_world.h"
 
@@ -39,41 +39,19 @@ struct options {
     uint32_t nodes, replicas;
 };
 
-static double cpu_s(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static double resident_peak_mb(void)
-{
-    FILE *f = fopen("/proc/self/status", "re");
-    unsigned long kb = 0;
-    char line[128];
-
-    while (f && fgets(line, sizeof(line), f))
-        if (sscanf(line, "VmHWM: %lu kB", &kb) == 1)
-            break;
-    if (f)
-        (void)fclose(f);
-    return (double)kb * 1024 / 1e6;
-}
-
 static struct plan *plan_once(struct brain *b, struct scale_world *w, uint64_t steps, bool nodes,
                               double *ret_s)
 {
     struct snapshot *s = scale_world_snapshot(w, nodes);
     struct plan *p = NULL;
     struct err e = ERR_INIT;
-    double begin = cpu_s();
+    double begin = cost_cpu_s();
 
     if (brain_plan(b, s, steps, &p, &e) < 0) {
         (void)fprintf(stderr, "scale: %s\n", e.text);
         exit(1);
     }
-    *ret_s = cpu_s() - begin;
+    *ret_s = cost_cpu_s() - begin;
     snapshot_unref(s);
     return p;
 }
@@ -197,6 +175,7 @@ int main(int argc, char **argv)
     struct scale_report report = { .rows = rows };
     struct options o;
     struct err e = ERR_INIT;
+    double now_mb;
 
     if (parse(argc, argv, &o) < 0)
         return usage();
@@ -204,7 +183,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < report.n_rows; i++) {
         run_spread(&o, &rows[i]);
         run_cold(&o, &rows[i]);
-        rows[i].peak_mb = resident_peak_mb();
+        cost_resident(&now_mb, &rows[i].peak_mb);
     }
     scale_judge(&report, &(struct scale_targets){ TARGET_FIRST_S, TARGET_NEXT_S, TARGET_MB });
     if (o.json)

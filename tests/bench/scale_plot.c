@@ -52,7 +52,7 @@ void scale_judge(struct scale_report *r, const struct scale_targets *t)
     r->missed = !last->spread.proven || !last->cold.proven || !last->next.proven;
     if (last->nodes <= NODES_JUDGED)
         r->missed = r->missed || last->spread.s > t->first_s || last->cold.s > t->first_s ||
-                    last->next.s > t->next_s || last->peak_mb > t->mb;
+                    last->next.s > t->next_s || last->peak_mb < 0 || last->peak_mb > t->mb;
 }
 
 /* --- table --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 
 #include "controller/core.h"
 #include "proto/base/array.h"
+#include "tests/bench/cost.h"
 #include "tests/bench/fleet.h"
 
 #define TARGET_MB 400.0
@@ -198,23 +199,6 @@ static void fill_cluster(struct bench *b)
 /* ------------------------------------------------------------------------------------------------
  */
 
-static void resident(double *ret_now_mb, double *ret_peak_mb)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[128];
-    unsigned long kb;
-
-    *ret_now_mb = *ret_peak_mb = -1;
-    while (f && fgets(line, sizeof(line), f)) {
-        if (sscanf(line, "VmRSS: %lu kB", &kb) == 1)
-            *ret_now_mb = (double)kb * 1024 / MB;
-        if (sscanf(line, "VmHWM: %lu kB", &kb) == 1)
-            *ret_peak_mb = (double)kb * 1024 / MB;
-    }
-    if (f)
-        (void)fclose(f);
-}
-
 static void print_json(const struct bench *b, double now_mb, double peak_mb)
 {
     const struct cluster *k = b->core->cluster;
@@ -259,7 +243,7 @@ static int measure(struct bench *b)
     picture = controller_snapshot(b->core, b->now_ms, b->wall_ms);
     part(b, "a picture for the planner", 1);
     snapshot_unref(picture);
-    resident(&now_mb, &peak_mb);
+    cost_resident(&now_mb, &peak_mb);
     if (b->parts)
         print_json(b, now_mb, peak_mb);
     else
