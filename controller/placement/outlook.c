@@ -172,7 +172,7 @@ double outlook_reserve(const struct outlook *o, const struct snapshot *s, uint32
 void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
                   const struct series *const *past, const struct forecast *pooled)
 {
-    double by[FORECAST_STEPS_MAX];
+    double by[FORECAST_STEPS_MAX] = { 0 };
 
     *o = (struct outlook){ .now_ms = s->now_ms,
                            .step_s = (double)s->step_ms / 1000,
