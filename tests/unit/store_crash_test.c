@@ -5,6 +5,7 @@
 #include "tests/unit/store_world.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -363,10 +364,41 @@ static void the_ballast_is_given_up_first(void **state)
 
 enum { CHILD_FINE = 0, CHILD_NO_NAMESPACE = 77 };
 
-static int mount_small(const char *folder, bool root)
+static int tell(const char *path, const char *text)
 {
-    if (unshare(root ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
-        mount("none", "/", "none", MS_REC | MS_PRIVATE, "") < 0)
+    int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (write(fd, text, strlen(text)) < 0)
+        r = -errno;
+    (void)close(fd);
+    return r;
+}
+
+/* Files can only be made by users that the namespace knows. */
+static int become_root_inside(void)
+{
+    char uids[32], gids[32];
+    int r;
+
+    snprintf(uids, sizeof(uids), "0 %u 1", geteuid());
+    snprintf(gids, sizeof(gids), "0 %u 1", getegid());
+    if (unshare(CLONE_NEWUSER) < 0)
+        return -errno;
+    if ((r = tell("/proc/self/setgroups", "deny")) == 0 &&
+        (r = tell("/proc/self/uid_map", uids)) == 0)
+        r = tell("/proc/self/gid_map", gids);
+    return r;
+}
+
+static int mount_small(const char *folder)
+{
+    int r = geteuid() == 0 ? 0 : become_root_inside();
+
+    if (r < 0)
+        return r;
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") < 0)
         return -errno;
     return mount("small", folder, "tmpfs", 0, "size=3m") < 0 ? -errno : 0;
 }
@@ -432,7 +464,7 @@ static void a_real_full_disk_fails_clearly_and_recovers(void **state)
     (void)state;
     world_init(&w);
     if ((pid = fork()) == 0) {
-        if (mount_small(w.folder, geteuid() == 0) < 0)
+        if (mount_small(w.folder) < 0)
             _exit(CHILD_NO_NAMESPACE);
         fill_the_disk(&w);
         _exit(CHILD_FINE);
