@@ -150,9 +150,10 @@ def test_front_door_killed():
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         rack.wait("a new front door", lambda: set(haproxy_pids()) - set(pids), 20)
-        rack.wait("the same replicas behind it", lambda: hosts(rack) == before, 30)
-        from tests.lab.traffic import steady
+        from tests.lab.traffic import answers, steady
 
+        rack.wait("an answer through it", lambda: answers("small"), 20)
+        rack.wait("the same replicas behind it", lambda: hosts(rack) == before, 30)
         load = steady(rack, 20)
         rack.wait("requests", lambda: load.progress.get("answered", 0) > 100, 30)
         assert_all_answered(load.stop())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import http.client
 import json
 import pathlib
 import signal
@@ -58,3 +59,15 @@ def steady(rack: Rack, rate: float, model: str = "small", seconds: float = 600) 
     table = rack.folder / "steady.csv"
     table.write_text(f"t_s,{model}\n0,{rate}\n{seconds},{rate}\n")
     return Traffic(rack, table, [model])
+
+
+def answers(model: str) -> bool:
+    """Whether a request to `model` comes through the front door."""
+    door = http.client.HTTPConnection(CONTROLLER_ADDRESS, DOOR_PORT, timeout=5)
+    try:
+        door.request("GET", "/healthz", headers={"Host": model})
+        return door.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        door.close()
