@@ -26,16 +26,19 @@ struct haproxy_call {
     haproxy_line_fn *line_fn;
     haproxy_ended_fn *ended;
     void *data;
-    size_t cut;    /* bytes of an overlong line that were dropped */
-    bool *removed; /* set when a callback cancels this very call */
+    size_t cut;     /* bytes of an overlong line that were dropped */
+    bool handing;   /* lines are being handed over */
+    bool cancelled; /* by one of them: freed when that callback has returned */
 };
 
 void haproxy_call_cancel(struct haproxy_call *c)
 {
     if (!c)
         return;
-    if (c->removed)
-        *c->removed = true;
+    if (c->handing) {
+        c->cancelled = true;
+        return;
+    }
     loop_timer_remove(c->timer);
     loop_io_remove(c->io);
     if (c->fd >= 0)
@@ -75,12 +78,10 @@ static void on_timeout(void *data, int64_t now_ms)
 /* Hands whole lines over. False: the call was cancelled by one of them. */
 static bool hand_over(struct haproxy_call *c)
 {
-    bool removed = false;
     size_t done = 0;
     char *stop;
 
-    // cppcheck-suppress autoVariables ; set back to NULL before this returns
-    c->removed = &removed;
+    c->handing = true;
     while ((stop = memchr(c->in.data + done, '\n', c->in.length - done))) {
         char *line = c->in.data + done;
 
@@ -88,11 +89,15 @@ static bool hand_over(struct haproxy_call *c)
         done = (size_t)(stop - c->in.data) + 1;
         if (c->cut == 0)
             c->line_fn(c->data, line);
-        if (removed)
-            return false;
+        if (c->cancelled)
+            break;
         c->cut = 0;
     }
-    c->removed = NULL;
+    c->handing = false;
+    if (c->cancelled) {
+        haproxy_call_cancel(c);
+        return false;
+    }
     c->in.length -= done;
     memmove(c->in.data, c->in.data + done, c->in.length);
     if (c->in.length > LINE_BYTES) {
