@@ -219,6 +219,20 @@ int httpd_certify(struct httpd *h, const char *cert_file, const char *key_file, 
     return 0;
 }
 
+/* Why nobody can listen there, -errno: libmicrohttpd 1.0 overwrites errno before it returns. */
+static int why_not(const struct sockaddr_storage *address, int otherwise)
+{
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, r = otherwise;
+
+    if (fd < 0)
+        return -errno;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+        r = -errno;
+    (void)close(fd);
+    return r;
+}
+
 /* MHD_OPTION_LISTENING_ADDRESS_REUSE is left alone: it would set SO_REUSEPORT, and a second server
  * would quietly share the port. */
 static int start_daemon(struct httpd *h, struct err *e)
@@ -247,10 +261,10 @@ static int start_daemon(struct httpd *h, struct err *e)
         (unsigned)((o->idle_ms + 999) / 1000), MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_NOTIFY_COMPLETED,
         httpd_on_completed, h, MHD_OPTION_ARRAY, h->tls.cert ? tls : tls + 3, MHD_OPTION_END);
-    if (!h->daemon)
-        return err_set(e, errno ? -errno : -EIO, "cannot listen on %s port %u: %s", o->address,
-                       o->port, errno ? strerror(errno) : "the HTTP server does not say why");
-    return 0;
+    if (h->daemon)
+        return 0;
+    r = why_not(&address, errno ? -errno : -EIO);
+    return err_set(e, r, "cannot listen on %s port %u: %s", o->address, o->port, strerror(-r));
 }
 
 /* The reaper waits on the monotonic clock: a step of the wall clock must not let it sleep. */
