@@ -23,6 +23,8 @@ struct planned_setting {               /* borrowed; zero is the default of each 
     struct chronicle *chronicle;       /* told of forecasts */
 };
 
+/* The models of `load` must ascend by name, as those of a snapshot do: the brain plans nothing for
+ * others. */
 struct planned *planned_new(const struct rack_hardware *hw, const struct rack_load *load,
                             const struct planned_setting *set);
 void planned_free(struct planned *p);

@@ -10,8 +10,7 @@
 #define STREAM_LOADS 2
 #define STREAM_WAKES 3
 #define DRAIN_S 60.0
-#define PATIENCE_S 60.0 /* a request that would wait longer is not served */
-#define START_LOAD 0.7  /* of the first minute's demand, at the start */
+#define START_LOAD 0.7 /* of the first minute's demand, at the start */
 
 double rack_watts(const struct rack_hardware *hw, double u)
 {
@@ -254,13 +253,18 @@ static void serve_model(struct rack *r, uint32_t m)
     double came = load->step_s * load->rate[(size_t)m * load->n_steps + (size_t)r->step];
     double can = load->step_s * load->model[m].capacity * r->serving[m];
     double waiting = r->backlog[m] + came, served = fmin(waiting, can);
-    double limit = PATIENCE_S * can / load->step_s;
+    double limit = RACK_PATIENCE_S * can / load->step_s, unserved, late;
 
     waiting -= served;
-    r->score.unserved += fmax(0, waiting - limit);
+    unserved = fmax(0, waiting - limit);
     waiting = fmin(waiting, limit);
-    r->score.late += fmin(came, fmax(0, waiting - can * RACK_LATE_S / load->step_s));
+    late = fmin(came, fmax(0, waiting - can * RACK_LATE_S / load->step_s));
     r->score.requests += came;
+    r->score.unserved += unserved;
+    r->score.late += late;
+    r->served[m].requests += came;
+    r->served[m].unserved += unserved;
+    r->served[m].late += late;
     r->backlog[m] = waiting;
     r->used[m] = can > 0 ? served / can : 0;
 }

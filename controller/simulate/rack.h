@@ -46,7 +46,12 @@ struct rack_model {
 };
 
 #define RACK_MINUTE_S 60.0
-#define RACK_LATE_S 15.0 /* a request that waits for longer is late */
+
+/* A request that waits for longer is late; one that would wait for longer still is not served. The
+ * wait is reckoned from the end of the step in which it came: in short bursts fewer are said to be
+ * late than are (bench/requests). */
+#define RACK_LATE_S 15.0
+#define RACK_PATIENCE_S 60.0
 
 struct rack_load { /* demand; borrowed */
     uint32_t n_models;
@@ -88,6 +93,10 @@ struct rack_score {
     uint32_t awake_most;
 };
 
+struct rack_served { /* of one model */
+    double requests, unserved, late;
+};
+
 struct rack {
     const struct rack_hardware *hw;
     const struct rack_load *load;
@@ -102,7 +111,8 @@ struct rack {
     double used[RACK_MODELS_MAX];    /* utilization of the model's replicas in the last step */
     double *busy_slots;              /* scratch, by node */
     struct rack_score score;
-    uint64_t wakes, loads; /* drawn so far */
+    struct rack_served served[RACK_MODELS_MAX]; /* what the score sums up */
+    uint64_t wakes, loads;                      /* drawn so far */
 };
 
 /* Quotient of a demand, rounded up: what rounding errors put above an integer stays there. */
