@@ -275,8 +275,8 @@ help:
 
 # Each bench-X stands beside its program in tests/bench; the last ones need HUDDLE_DATA.
 .PHONY: bench bench-programs
-bench-programs: $(addprefix $(BUILD)/bench/,forecast fortnight ingest openb packing planetlab scale state)
-bench: bench-agent bench-ingest bench-state bench-scale $(if $(HUDDLE_DATA),bench-forecast bench-packing bench-openb bench-planetlab bench-fortnight)
+bench-programs: $(addprefix $(BUILD)/bench/,forecast fortnight ingest openb packing planetlab requests scale state)
+bench: bench-agent bench-ingest bench-state bench-scale $(if $(HUDDLE_DATA),bench-forecast bench-packing bench-openb bench-planetlab bench-fortnight bench-requests)
 
 .PHONY: clean
 clean:

@@ -163,6 +163,33 @@ def fortnight(d: list[dict[str, Any]]) -> list[Row]:
     ]
 
 
+def requests(d: dict[str, Any]) -> list[Row]:
+    """The hour met for the first time, then as it comes again; queues in the replicas."""
+
+    def waits(who: str, span: str) -> str:
+        services = d["policies"][who][span]["services"]
+        said = []
+        for name in sorted(services, reverse=True):
+            p99 = services[name]["replicas"]["p99"]
+            said.append(f"{name} " + ("refused" if p99 is None else f"{p99:.1f} s"))
+        kwh, on = (d["policies"][x][span]["kWh"] for x in (who, "always-on"))
+        less = "" if who == "always-on" else f" at {100 * (kwh / on - 1):+.0f} % energy"
+        return ", ".join(said) + less
+
+    def beside(span: str) -> str:
+        return "; ".join(f"{who} {waits(who, span)}" for who in d["policies"] if who != "huddle")
+
+    return [
+        (
+            f"a request's wait, p99, on Azure's hour, {d['engine']}, nothing learned yet "
+            "(`make bench-requests`)",
+            waits("huddle", "first"),
+            beside("first"),
+        ),
+        ("the same: when the hour comes again", waits("huddle", "later"), beside("later")),
+    ]
+
+
 def scale(d: dict[str, Any]) -> list[Row]:
     last, growth = d["sizes"][-1], d["growthExponent"]
     exponents = [g for g in growth.values() if g is not None]
@@ -243,6 +270,7 @@ SOURCES: list[tuple[str, Callable[[Any], list[Row]]]] = [
     ("openb", openb),
     ("planetlab", planetlab),
     ("fortnight", fortnight),
+    ("requests", requests),
     ("scale", scale),
     ("ingest", ingest),
     ("state", state),

@@ -69,6 +69,26 @@ PLANETLAB = [
     {"policy": "lr_mmt_1.2", "kWh": 17, "boundKWh": 10, "migrations": 20900, "slatahPercent": 5.9}
     | {"migrationsAfterFirstStep": None},
 ]
+
+
+def waited(kwh: float, conv: float, code: float | None) -> dict[str, Any]:
+    """By one policy in one span; the queue at the front door says what must not be taken."""
+    return {
+        "kWh": kwh,
+        "services": {
+            name: {"replicas": {"p99": p99}, "frontDoor": {"p99": 99.0}}
+            for name, p99 in (("code", code), ("conv", conv))
+        },
+    }
+
+
+REQUESTS = {
+    "engine": "llama2-70b",
+    "policies": {
+        "always-on": {"first": waited(10.0, 8.0, 9.0), "later": waited(10.0, 0.5, 1.0)},
+        "huddle": {"first": waited(9.0, 3.25, 4.0), "later": waited(7.0, 1.25, None)},
+    },
+}
 DEMO = {
     "requests": 21046,
     "failed": 0,
@@ -109,6 +129,7 @@ def test_saved_figures_make_rows(tmp_path: pathlib.Path) -> None:
     save(tmp_path / "packing.json", PACKING)
     save(tmp_path / "openb.json", OPENB)
     save(tmp_path / "planetlab.json", PLANETLAB)
+    save(tmp_path / "requests.json", REQUESTS)
     save(tmp_path / "demo.json", DEMO)
     done, text = run(tmp_path)
     assert done.returncode == 0, done.stderr
@@ -132,6 +153,14 @@ def test_saved_figures_make_rows(tmp_path: pathlib.Path) -> None:
     ]
     assert row(text, "bench-planetlab")[1] == "1.25, 1,100, 0.45 %"
     assert "1.70, 20,900 in all, 5.9 %" in row(text, "bench-planetlab")[2]
+    assert row(text, "bench-requests")[1:3] == [
+        "conv 3.2 s, code 4.0 s at -10 % energy",
+        "always-on conv 8.0 s, code 9.0 s",
+    ]
+    assert row(text, "the same: when the hour")[1:3] == [
+        "conv 1.2 s, code refused at -30 % energy",
+        "always-on conv 0.5 s, code 1.0 s",
+    ]
     assert row(text, "make demo")[1] == "0 of 21,046, 0; 46 ms"
     assert row(text, "the same day:")[1:3] == [
         "3 to 8; 10.0 % less than always on",

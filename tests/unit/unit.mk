@@ -7,3 +7,5 @@ $(patsubst %,$(BUILD)/test/%_test,power power_program power_queue probe process 
 
 $(BUILD)/test/fortnight_test: $(addprefix $(BUILD)/obj/tests/bench/,fortnight_arena.o \
 	fortnight_demand.o fortnight_sketch.o)
+
+$(BUILD)/test/requests_test: $(REQUESTS_OBJECTS)
