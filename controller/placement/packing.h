@@ -115,6 +115,9 @@ bool packing_movable(const struct packing *p, uint32_t replica);
  * may be. */
 bool packing_open(struct packing *p, uint32_t node);
 
+/* Replicas of a model on one node; a fixed port is free once per node. INT64_MAX: any number. */
+int64_t packing_most_per_node(const struct served_model *spec);
+
 /* How hard it is to place: devices, CPU and memory in one number. */
 double packing_size(const struct served_model *spec);
 

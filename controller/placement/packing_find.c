@@ -3,22 +3,25 @@
 
 #include "controller/placement/packing_private.h"
 
+int64_t packing_most_per_node(const struct served_model *spec)
+{
+    int64_t most = spec->placement.max_per_node < 0 ? INT64_MAX : spec->placement.max_per_node;
+
+    return spec->port > 0 && most > 1 ? 1 : most;
+}
+
 static bool admits(const struct packing *p, uint32_t model, uint32_t node)
 {
     const struct served_model *spec = packing_spec(p, model);
     bool crowds = p->crowd || (int64_t)p->spread_over[model] >= spec->placement.min_nodes;
-    int64_t there;
+    int64_t there, most = packing_most_per_node(spec);
 
     if (!snapshot_eligible(&p->s->models[model], node))
         return false;
-    if (crowds && spec->placement.max_per_node < 0 && spec->port <= 0)
+    if (crowds && most == INT64_MAX)
         return true; /* whatever is there */
     there = tally_get(&p->on_node, model, node);
-    if (spec->placement.max_per_node >= 0 && there >= spec->placement.max_per_node)
-        return false;
-    if (spec->port > 0 && there > 0)
-        return false; /* a fixed port is free once per node */
-    return there == 0 || crowds;
+    return there < most && (there == 0 || crowds);
 }
 
 /* On a node with devices: what the replica makes useless for the others. */

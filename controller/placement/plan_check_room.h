@@ -1,6 +1,5 @@
 /* The part of plan_check that counts room: no node is filled beyond its CPU, memory, devices and
- * maxPerNode, not even while both halves of a move run; and (G5) a plan that takes nodes away
- * leaves room for every floor when any one more is lost. */
+ * maxPerNode, not even while both halves of a move run; then plan_check_losses(). */
 #ifndef HUDDLE_PLAN_CHECK_ROOM_H
 #define HUDDLE_PLAN_CHECK_ROOM_H
 

@@ -78,14 +78,19 @@ static void seat_models(struct trial *t)
         t->seated[at[packing_seat(p, by_model[i])->node]++] = packing_seat(p, by_model[i])->model;
 }
 
-static bool has_room(const struct packing *p, uint32_t model, uint32_t node, uint64_t *ret_mask)
+/* `more` of the model do not count. */
+static bool is_allowed(const struct packing *p, uint32_t model, uint32_t node, int64_t more)
 {
-    const struct served_model *spec = p->s->models[model].spec;
+    int64_t most = packing_most_per_node(p->s->models[model].spec);
 
     return snapshot_eligible(&p->s->models[model], node) &&
-           room_fits(&p->after[node], &p->s->nodes[node], spec, ret_mask) &&
-           (spec->placement.max_per_node < 0 ||
-            tally_get(&p->on_node, model, node) < spec->placement.max_per_node);
+           (most == INT64_MAX || tally_get(&p->on_node, model, node) - more < most);
+}
+
+static bool has_room(const struct packing *p, uint32_t model, uint32_t node, uint64_t *ret_mask)
+{
+    return is_allowed(p, model, node, 0) &&
+           room_fits(&p->after[node], &p->s->nodes[node], p->s->models[model].spec, ret_mask);
 }
 
 /* Had the node room for the model before the trial, the lost one too? */
@@ -95,9 +100,12 @@ static bool had_room(const struct trial *t, uint32_t model, uint32_t node)
     const struct snap_node *n = &s->nodes[node];
     struct room_gpu gpus[DEVICES_MAX];
     struct room before = t->p->after[node];
+    int64_t came = 0;
     uint64_t mask;
 
-    if (!snapshot_eligible(&s->models[model], node))
+    ARRAY_FOREACH(m, t, moved)
+        came += m->node == node && m->model == model;
+    if (!is_allowed(t->p, model, node, came))
         return false;
     if (n->n_gpus > DEVICES_MAX)
         return true;

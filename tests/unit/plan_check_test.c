@@ -218,6 +218,9 @@ static void capacity_too_many_of_one_model(void **state)
 
     b->w.specs[0].placement.max_per_node = 1;
     assert_refused(b, "capacity");
+    b->w.specs[0].placement.max_per_node = -1;
+    b->w.specs[0].port = 8080;
+    assert_refused(b, "capacity");
 }
 
 static void a_replica_named_twice(void **state)
@@ -425,6 +428,47 @@ static void g5_where_the_lost_ones_would_go(void **state)
     assert_refused(b, "G5: the loss");
 }
 
+/* As above, and one is left on the second node. */
+static void g5_where_the_lost_ones_may_not_go(void **state)
+{
+    struct bench *b = *state;
+    struct snap_gpu first = { "a", 0 }, second = { "b", 0 };
+    char a[] = "a", *only_a = a;
+
+    b->w.replicas[1].node = b->w.replicas[0].node;
+    b->w.replicas[2].node = 1 - b->w.replicas[0].node;
+    by_hand(b, 3);
+    b->plan->models[0].floor = 3;
+    for (uint32_t n = 2; n < 4; n++) {
+        b->plan->nodes[n].verdict = PLAN_SLEEP;
+        b->plan->nodes[n].off_s = 3600;
+    }
+    assert_accepted(b);
+    b->w.specs[0].placement.max_per_node = 3;
+    assert_accepted(b);
+    b->w.specs[0].placement.max_per_node = 2;
+    assert_refused(b, "G5: the loss");
+    b->w.specs[0].placement.max_per_node = -1;
+    b->w.specs[0].port = 8080; /* free once per node */
+    assert_refused(b, "G5: the loss");
+    b->w.specs[0].port = 0;
+    b->plan->models[0].floor = 1;
+    b->w.replicas[2].node = b->w.replicas[0].node;
+    by_hand(b, 3);
+    b->plan->models[0].floor = 1;
+    for (uint32_t n = 2; n < 4; n++)
+        b->plan->nodes[n].verdict = PLAN_SLEEP;
+    b->w.specs[0].resources.gpu_milli = 300;
+    b->w.nodes[0].gpus = &first;
+    b->w.nodes[1].gpus = &second;
+    b->w.nodes[0].n_gpus = b->w.nodes[1].n_gpus = 1;
+    for (uint32_t i = 0; i < 3; i++)
+        b->w.replicas[i].gpu_mask = 1;
+    assert_accepted(b);
+    b->w.specs[0].resources.gpu_models = (struct string_list){ &only_a, 1 };
+    assert_refused(b, "G5: the loss");
+}
+
 static void g6_waking_that_is_not_proven(void **state)
 {
     struct bench *b = *state;
@@ -463,6 +507,7 @@ static void capacity_of_devices(void **state)
 {
     struct bench *b = *state;
     struct snap_gpu gpu = { "gpu", (uint64_t)8 << 30 };
+    char name[] = "another", *another = name;
 
     b->w.nodes[3].gpus = &gpu;
     b->w.nodes[3].n_gpus = 1;
@@ -480,6 +525,10 @@ static void capacity_of_devices(void **state)
     move_by_hand(b, 1);
     b->w.specs[0].resources.gpu_memory_bytes = (int64_t)9 << 30;
     assert_refused(b, "capacity");
+    b->w.specs[0].resources.gpu_memory_bytes = -1;
+    assert_accepted(b);
+    b->w.specs[0].resources.gpu_models = (struct string_list){ &another, 1 };
+    assert_refused(b, "capacity: model m000 on node n003: not the devices");
 }
 
 /* What is there already is not held against a plan that adds nothing to it. */
@@ -536,6 +585,7 @@ int main(void)
         CASE(g5_what_is_under_way_counts),
         CASE(g5_wakes),
         CASE(g5_where_the_lost_ones_would_go),
+        CASE(g5_where_the_lost_ones_may_not_go),
         CASE(g6_waking_that_is_not_proven),
         CASE(capacity_of_each_kind),
         CASE(capacity_of_devices),

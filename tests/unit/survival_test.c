@@ -1,5 +1,5 @@
-/* Whether any one loss is survived, against trying every loss from nothing: no memory of what was
- * full before, no order but that of the definition. */
+/* Whether any one loss is survived, by the planner and by plan_check, against trying every loss
+ * from nothing: no memory of what was full before, no order but that of the definition. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "controller/placement/packing.h"
+#include "controller/placement/plan_check_loss.h"
 #include "controller/placement/survival.h"
 #include "tests/unit/brain_world.h"
 
@@ -15,7 +16,8 @@ static uint64_t some_nodes[1];
 
 static void make_world(struct world *w, struct random *r, struct plan_model *models)
 {
-    static struct snap_gpu gpus[2] = { { "a", 0 }, { "a", 0 } };
+    static struct snap_gpu gpus[3] = { { "a", 0 }, { "b", 0 }, { "a", 0 } };
+    static char b[] = "b", *only_b = b;
     static const int64_t shares[] = { 0, 0, 400, 1000, 2000 };
 
     world_init(w, 3 + (uint32_t)random_below(r, 12), WORLD_MODELS);
@@ -23,12 +25,15 @@ static void make_world(struct world *w, struct random *r, struct plan_model *mod
     for (uint32_t n = 0; n < w->n_nodes; n++) {
         w->nodes[n].cpu_milli = 4000 * (1 + (int64_t)random_below(r, 3));
         w->nodes[n].gpus = gpus;
-        w->nodes[n].n_gpus = (uint32_t)random_below(r, 3);
+        w->nodes[n].n_gpus = (uint32_t)random_below(r, 4);
     }
     for (uint32_t m = 0; m < w->n_models; m++) {
         w->specs[m].resources.cpu_milli = 500 * (1 + (int64_t)random_below(r, 4));
         w->specs[m].resources.gpu_milli = shares[random_below(r, ARRAY_LEN(shares))];
+        if (random_below(r, 4) == 0)
+            w->specs[m].resources.gpu_models = (struct string_list){ &only_b, 1 };
         w->specs[m].placement.max_per_node = random_below(r, 4) ? -1 : 2;
+        w->specs[m].port = random_below(r, 4) ? 0 : 8080;
         w->models[m].eligible = random_below(r, 3) ? NULL : some_nodes;
         models[m] = (struct plan_model){ .target = (uint32_t)random_below(r, 7) };
         models[m].floor = (uint32_t)random_below(r, models[m].target + 1);
@@ -50,6 +55,7 @@ static uint32_t refuge(const struct packing *p, const int64_t *free_before,
             !room_fits(&p->after[n], &p->s->nodes[n], spec, &mask) ||
             (spec->placement.max_per_node >= 0 &&
              there[n][model] >= spec->placement.max_per_node) ||
+            (spec->port > 0 && there[n][model] > 0) ||
             (best != NO_INDEX && free_before[n] <= free_before[best]))
             continue;
         best = n;
@@ -106,10 +112,32 @@ static uint32_t weakest(struct packing *p)
     return NO_INDEX;
 }
 
+/* The same placement as a plan that puts the closed node to sleep. */
+static bool plan_survives(const struct packing *p)
+{
+    struct plan_node nodes[WORLD_NODES] = { 0 };
+    struct plan_placement placements[WORLD_REPLICAS];
+    struct plan_model models[WORLD_MODELS];
+    struct plan plan = { .snapshot = (struct snapshot *)p->s,
+                         .models = models,
+                         .nodes = nodes,
+                         .placements = placements,
+                         .n_placements = p->n_fresh };
+    struct err e = ERR_INIT;
+
+    memcpy(models, p->models, p->s->n_models * sizeof(*models));
+    for (uint32_t n = 0; n < p->s->n_nodes; n++)
+        nodes[n].verdict = p->closed[n] ? PLAN_SLEEP : PLAN_STAY;
+    for (size_t i = 0; i < p->n_fresh; i++)
+        placements[i] = (struct plan_placement){ p->fresh[i].model, p->fresh[i].node, NO_INDEX,
+                                                 NO_INDEX,          p->fresh[i].mask, false };
+    return plan_check_losses(&plan, &e) == 0;
+}
+
 static void a_loss_is_survived_when_trying_it_says_so(void **state)
 {
     struct world *w = xmalloc(sizeof(*w));
-    size_t survived = 0, lost = 0;
+    size_t survived = 0, lost = 0, refused = 0;
 
     (void)state;
     for (uint64_t seed = 0; seed < 4000; seed++) {
@@ -118,6 +146,7 @@ static void a_loss_is_survived_when_trying_it_says_so(void **state)
         struct snapshot *s;
         struct packing p;
         uint32_t node;
+        bool sleeps;
 
         make_world(w, &r, models);
         s = world_snapshot(w);
@@ -128,14 +157,17 @@ static void a_loss_is_survived_when_trying_it_says_so(void **state)
         node = (uint32_t)random_below(&r, w->n_nodes);
         if (p.held[node] == 0)
             packing_close(&p, node, true);
+        sleeps = p.closed[node];
         node = survival_weakest(&p, 0);
         assert_int_equal(node, weakest(&p));
+        assert_int_equal(plan_survives(&p), !sleeps || node == NO_INDEX);
+        refused += sleeps && node != NO_INDEX;
         survived += node == NO_INDEX;
         lost += node != NO_INDEX;
         packing_done(&p);
         snapshot_unref(s);
     }
-    assert_true(survived > 500 && lost > 500);
+    assert_true(survived > 500 && lost > 500 && refused > 100);
     free(w);
 }
 

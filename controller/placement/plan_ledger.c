@@ -1,0 +1,100 @@
+/* Loads are summed up from nothing: see plan_ledger.h. */
+#include "controller/placement/plan_ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+
+void plan_ledger_init(struct plan_ledger *l, const struct plan *p)
+{
+    size_t n_devices = 0, at = 0;
+
+    *l = (struct plan_ledger){ .p = p, .s = p->snapshot };
+    for (uint32_t n = 0; n < l->s->n_nodes; n++)
+        n_devices += l->s->nodes[n].n_gpus;
+    l->load = xcalloc(l->s->n_nodes + 1, sizeof(*l->load));
+    l->devices = xcalloc(2 * n_devices + 1, sizeof(*l->devices));
+    for (uint32_t n = 0; n < l->s->n_nodes; n++) {
+        l->load[n].milli = l->devices + at;
+        l->load[n].bytes = l->devices + n_devices + at;
+        at += l->s->nodes[n].n_gpus;
+    }
+}
+
+void plan_ledger_done(struct plan_ledger *l)
+{
+    free(l->load);
+    free(l->devices);
+    free(l->order);
+    free(l->first);
+}
+
+void plan_ledger_add(struct plan_ledger *l, const struct served_model *spec, uint32_t node,
+                     uint64_t mask, int64_t sign)
+{
+    const struct snap_node *n = &l->s->nodes[node];
+    int64_t milli = spec->resources.gpu_milli > 1000 ? 1000 : spec->resources.gpu_milli;
+
+    l->load[node].cpu_milli += sign * spec->resources.cpu_milli;
+    l->load[node].memory_bytes += sign * spec->resources.memory_bytes;
+    for (uint32_t g = 0; g < n->n_gpus && g < PLAN_DEVICES; g++) {
+        int64_t bytes = spec->resources.gpu_memory_bytes;
+
+        if (!(mask >> g & 1))
+            continue;
+        if (bytes < 0)
+            bytes = (int64_t)(n->gpus[g].memory_bytes / 1000) * milli;
+        l->load[node].milli[g] += sign * milli;
+        l->load[node].bytes[g] += sign * bytes;
+    }
+}
+
+const struct served_model *plan_placed_spec(const struct snapshot *s,
+                                            const struct plan_placement *pp)
+{
+    uint32_t i = pp->replica != NO_INDEX ? pp->replica : pp->renews ? NO_INDEX : pp->replaces;
+
+    return i == NO_INDEX ? s->models[pp->model].spec : snapshot_replica_spec(s, i);
+}
+
+bool plan_device_is_right(const struct served_model *spec, const struct snap_gpu *g)
+{
+    for (size_t i = 0; i < spec->resources.gpu_models.n; i++)
+        if (strcmp(spec->resources.gpu_models.item[i], g->model) == 0)
+            return true;
+    return spec->resources.gpu_models.n == 0;
+}
+
+int64_t plan_most_per_node(const struct served_model *spec)
+{
+    int64_t most = spec->placement.max_per_node < 0 ? INT64_MAX : spec->placement.max_per_node;
+
+    return spec->port > 0 && most > 1 ? 1 : most;
+}
+
+static int compare_placements(const void *a, const void *b, void *data)
+{
+    const struct plan *p = data;
+    const struct plan_placement *x = &p->placements[*(const uint32_t *)a];
+    const struct plan_placement *y = &p->placements[*(const uint32_t *)b];
+
+    if (x->node != y->node)
+        return x->node < y->node ? -1 : 1;
+    if (x->model != y->model)
+        return x->model < y->model ? -1 : 1;
+    return *(const uint32_t *)a < *(const uint32_t *)b ? -1 : 1;
+}
+
+void plan_ledger_sort(struct plan_ledger *l)
+{
+    l->order = xcalloc(l->p->n_placements + 1, sizeof(*l->order));
+    for (size_t i = 0; i < l->p->n_placements; i++)
+        l->order[i] = (uint32_t)i;
+    qsort_r(l->order, l->p->n_placements, sizeof(*l->order), compare_placements, (void *)l->p);
+    l->first = xcalloc(l->s->n_nodes + 2, sizeof(*l->first));
+    for (size_t i = 0; i < l->p->n_placements; i++)
+        l->first[l->p->placements[i].node + 1]++;
+    for (uint32_t n = 0; n < l->s->n_nodes; n++)
+        l->first[n + 1] += l->first[n];
+}

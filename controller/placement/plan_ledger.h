@@ -1,0 +1,42 @@
+/* What plan_check counts: the load of each node and device, and the placements by node. It shares
+ * no code with the packing, whose belief it is there to check. Pure. */
+#ifndef HUDDLE_PLAN_LEDGER_H
+#define HUDDLE_PLAN_LEDGER_H
+
+#include "controller/placement/plan.h"
+
+#define PLAN_DEVICES 64u /* of a node, at most: bits of a mask */
+
+struct plan_load {
+    int64_t cpu_milli, memory_bytes;
+    int64_t *milli, *bytes; /* per device */
+};
+
+struct plan_ledger {
+    const struct plan *p;
+    const struct snapshot *s;
+    struct plan_load *load; /* per node */
+    int64_t *devices;       /* what `load` points into */
+    uint32_t *order;        /* placements by node, then model; NULL before plan_ledger_sort() */
+    size_t *first;          /* of each node in that order: first[n] .. first[n + 1] */
+};
+
+void plan_ledger_init(struct plan_ledger *l, const struct plan *p); /* nothing is loaded */
+void plan_ledger_done(struct plan_ledger *l);
+void plan_ledger_sort(struct plan_ledger *l);
+
+/* A replica of this template with these devices comes to the node (sign 1), or leaves (-1). */
+void plan_ledger_add(struct plan_ledger *l, const struct served_model *spec, uint32_t node,
+                     uint64_t mask, int64_t sign);
+
+/* What runs in a place: what the replica that stays or moves there runs, or the newest version. */
+const struct served_model *plan_placed_spec(const struct snapshot *s,
+                                            const struct plan_placement *pp);
+
+/* Replicas of a model on one node; a fixed port is there once. INT64_MAX: any number. */
+int64_t plan_most_per_node(const struct served_model *spec);
+
+/* Is it of a GPU model that the model may run on? */
+bool plan_device_is_right(const struct served_model *spec, const struct snap_gpu *g);
+
+#endif
