@@ -1,20 +1,17 @@
-/* Candidates in order, each tried as a whole, taken back when it does not work out. */
+/* Candidates in order, each tried as a whole, taken back when it does not work out. What a loss
+ * then lacks room for names the candidates that are given back. */
 #include "controller/placement/evacuation.h"
 
 #include <math.h>
 #include <stdio.h>
 
 #include "controller/placement/policy.h"
+#include "controller/placement/sleepers.h"
 #include "controller/placement/survival.h"
 #include "controller/placement/weighing.h"
 #include "proto/base/array.h"
 
 #define HYSTERESIS 1.3 /* by which the gain must exceed the cost: no flapping at the edge */
-
-struct step { /* one move of an accepted candidate, for taking it back */
-    uint32_t candidate, replica, node;
-    uint64_t mask;
-};
 
 struct job {
     struct packing *p;
@@ -22,10 +19,7 @@ struct job {
     struct plan_node *nodes;
     struct reserve *reserve;
     int64_t *awake_left, *sleeps_left; /* per pool */
-    uint32_t *chosen;
-    size_t n_chosen, cap_chosen;
-    struct step *steps;
-    size_t n_steps, cap_steps;
+    struct sleepers sleepers;
     double stay_s; /* no node that stays is expected to be let go before */
     bool *stuck;   /* per model: no host has room for one more; emptying others makes none */
     struct leaver *leavers; /* of the candidate in hand */
@@ -73,15 +67,6 @@ static double gain_j(const struct job *j, uint32_t node, double off_s)
 
 /* --- trying -------------------------------------------------------------------------------------
  */
-
-static void take_back(struct job *j, uint32_t node)
-{
-    while (j->n_steps > 0 && j->steps[j->n_steps - 1].candidate == node) {
-        const struct step *s = &j->steps[--j->n_steps];
-
-        packing_move(j->p, s->replica, s->node, s->mask);
-    }
-}
 
 struct leaver {
     uint32_t replica;
@@ -135,28 +120,15 @@ static bool empty_node(struct job *j, uint32_t node, double *ret_overload_w)
             to = packing_find(p, was.model, HOST_AWAKE, node, true, &mask);
         if (to == NO_INDEX) {
             j->stuck[was.model] = k == 0 && p->steps == steps;
-            take_back(j, node);
+            sleepers_take_back(&j->sleepers);
             return false;
         }
         *ret_overload_w +=
             OVERLOAD_IDLES * p->s->nodes[to].curve.watts[0] *
             load_added_chance(&p->load, &p->s->nodes[to], to, &p->load.replica[replica], 1);
-        packing_move(p, replica, to, mask);
-        *ARRAY_ADD(j, steps) = (struct step){ node, replica, was.node, was.mask };
+        sleepers_move(&j->sleepers, replica, to, mask);
     }
     return true;
-}
-
-static void reopen(struct job *j, uint32_t node)
-{
-    const struct snap_node *n = &j->p->s->nodes[node];
-
-    take_back(j, node);
-    packing_close(j->p, node, false);
-    reserve_count(j->reserve, j->p, node, 1);
-    j->nodes[node] = (struct plan_node){ .verdict = PLAN_STAY };
-    j->awake_left[n->pool]++;
-    j->sleeps_left[n->pool]++;
 }
 
 /* The same gain by what its joules weigh: to sleep now and boot in a worse hour may cost more. */
@@ -230,18 +202,17 @@ static void try_node(struct job *j, uint32_t node)
     }
     out->joules_at_stake -= overload_w * out->off_s;
     if (out->joules_at_stake <= 0) {
-        take_back(j, node);
+        sleepers_take_back(&j->sleepers);
         (void)snprintf(out->why, sizeof(out->why),
                        "awake: without it the others would be short of CPU too often (%.0f J at "
                        "stake)",
                        out->joules_at_stake);
         return;
     }
-    packing_close(p, node, true);
+    sleepers_choose(&j->sleepers, node);
     reserve_count(j->reserve, p, node, -1);
     j->awake_left[n->pool]--;
     j->sleeps_left[n->pool]--;
-    *ARRAY_ADD(j, chosen) = node;
     out->verdict = PLAN_SLEEP;
     (void)snprintf(
         out->why, sizeof(out->why),
@@ -312,19 +283,20 @@ static uint32_t list_candidates(struct job *j, struct candidate *out)
     return n_out;
 }
 
-/* The longest run of chosen nodes with which any one loss is survived; found by halving, as fewer
- * sleepers never leave less room. */
+/* Until any one loss is survived: one by one, and the more were given back the more at once, so
+ * that the looks do not grow with their number. */
 static void keep_survivable(struct job *j)
 {
-    uint32_t weakest = 0;
+    uint32_t weakest = 0, model, given = 0;
 
-    while (j->n_chosen > 0 && (weakest = survival_weakest(j->p, weakest)) != NO_INDEX) {
-        size_t drop = (j->n_chosen + 1) / 2;
+    while (j->sleepers.n_chosen > 0 &&
+           (weakest = survival_weakest(j->p, weakest, &model)) != NO_INDEX) {
+        for (uint32_t left = 1 + given / 16; left > 0 && j->sleepers.n_chosen > 0; left--) {
+            uint32_t node = sleepers_give_back(&j->sleepers, model);
 
-        for (size_t i = 0; i < drop; i++) {
-            uint32_t node = j->chosen[--j->n_chosen];
-
-            reopen(j, node);
+            given++;
+            reserve_count(j->reserve, j->p, node, 1);
+            j->nodes[node] = (struct plan_node){ .verdict = PLAN_STAY };
             note(j, node, "awake: without it the loss of one more node could not be made good");
         }
     }
@@ -333,7 +305,12 @@ static void keep_survivable(struct job *j)
 double evacuation(struct packing *p, const struct outlook *o, struct reserve *reserve,
                   struct plan_node *nodes)
 {
-    struct job j = { .p = p, .o = o, .reserve = reserve, .nodes = nodes, .stay_s = INFINITY };
+    struct job j = { .p = p,
+                     .o = o,
+                     .reserve = reserve,
+                     .nodes = nodes,
+                     .stay_s = INFINITY,
+                     .sleepers = { .p = p } };
     AUTO(mem) struct candidate *list = xcalloc(p->s->n_nodes + 1, sizeof(*list));
     uint32_t n;
 
@@ -348,8 +325,7 @@ double evacuation(struct packing *p, const struct outlook *o, struct reserve *re
     keep_survivable(&j);
     free(j.awake_left);
     free(j.sleeps_left);
-    free(j.chosen);
-    free(j.steps);
+    sleepers_done(&j.sleepers);
     free(j.leavers);
     free(j.stuck);
     return j.stay_s;

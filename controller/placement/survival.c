@@ -16,6 +16,7 @@ struct trial {
     uint32_t *start, *seated; /* models by node, after: seated[start[n] .. start[n + 1]) */
     struct seat *moved;
     size_t n_moved, cap_moved;
+    uint32_t lacking; /* a model without room, after a loss that is not survived */
 };
 
 struct free_cpu {
@@ -163,6 +164,8 @@ static bool survives(struct trial *t, uint32_t lost)
         if (p->placed[model] >= floor)
             continue;
         room = put_elsewhere(t, model, lost);
+        if (!room)
+            t->lacking = model;
         p->placed[model] += room;
     }
     ARRAY_FOREACH(m, t, moved) {
@@ -175,7 +178,7 @@ static bool survives(struct trial *t, uint32_t lost)
     return room;
 }
 
-uint32_t survival_weakest(struct packing *p, uint32_t from)
+uint32_t survival_weakest(struct packing *p, uint32_t from, uint32_t *ret_model)
 {
     struct trial t = { .p = p };
     uint32_t weakest = NO_INDEX;
@@ -189,6 +192,7 @@ uint32_t survival_weakest(struct packing *p, uint32_t from)
             p->held[n] > 0 && !survives(&t, n))
             weakest = n;
     }
+    *ret_model = t.lacking;
     free(t.order);
     free(t.full);
     free(t.start);

@@ -145,7 +145,7 @@ static void a_loss_is_survived_when_trying_it_says_so(void **state)
         struct plan_model models[WORLD_MODELS];
         struct snapshot *s;
         struct packing p;
-        uint32_t node;
+        uint32_t node, lacking;
         bool sleeps;
 
         make_world(w, &r, models);
@@ -158,7 +158,7 @@ static void a_loss_is_survived_when_trying_it_says_so(void **state)
         if (p.held[node] == 0)
             packing_close(&p, node, true);
         sleeps = p.closed[node];
-        node = survival_weakest(&p, 0);
+        node = survival_weakest(&p, 0, &lacking);
         assert_int_equal(node, weakest(&p));
         assert_int_equal(plan_survives(&p), !sleeps || node == NO_INDEX);
         refused += sleeps && node != NO_INDEX;
