@@ -19,7 +19,6 @@
 #define REPORT_INTERVAL_MS 5000
 #define PORT_LOW 20000
 #define PORT_HIGH 29999
-#define WARM_UP_MS 120000
 #define COUNTERS_EVERY_MS 60000
 #define PICTURE_KEEPS_MS 1000
 #define FIGURES_EVERY_MS 2000
@@ -52,37 +51,6 @@ static void set_options(struct controller *c, const struct controller_options *o
     }
 }
 
-static int64_t warm_up_ms(const struct controller *c)
-{
-    int64_t longest = 0;
-
-    for (size_t i = 0; i < c->cluster->policies.n_items; i++) {
-        int64_t ms = policy_spec(cluster_policy(c->cluster, i))->timing.warm_up_ms;
-
-        if (ms > longest)
-            longest = ms;
-    }
-    if (c->cluster->policies.n_items == 0)
-        longest = WARM_UP_MS;
-    return longest > 3 * c->options.report_interval_ms ? longest
-                                                       : 3 * c->options.report_interval_ms;
-}
-
-static void begin_term(struct controller *c)
-{
-    c->cluster->term++;
-    c->cluster->instance = c->options.instance;
-    c->cluster->queue_ms = c->options.front_door ? c->options.queue_ms : 0;
-    if (!c->cluster->id[0])
-        (void)snprintf(c->cluster->id, sizeof(c->cluster->id), "%s", c->options.cluster_id);
-    c->meta_due = c->doors_now = true;
-    /* A fresh cluster has nothing that could shrink wrongly. */
-    c->warming_up = c->restored && c->cluster->nodes.n_items > 0;
-    c->warm_until_ms = c->now_ms + warm_up_ms(c);
-    core_event(c, false, "cluster", c->cluster->id, "ControllerStarted", "term %llu",
-               (unsigned long long)c->cluster->term);
-}
-
 int controller_new(const struct controller_options *options, int64_t boot_ms, int64_t wall_ms,
                    controller_rows_fn *next, void *data, struct effects *ret_fx,
                    struct controller **ret_c, struct err *e)
@@ -109,7 +77,7 @@ int controller_new(const struct controller_options *options, int64_t boot_ms, in
         return r;
     c->cluster->moved = c->cluster->move_marks.since_wall_ms == 0;
     marks_begin(&c->cluster->move_marks, wall_ms);
-    begin_term(c);
+    core_begin_term(c);
     core_flush(c);
     c->fx = NULL;
     *ret_c = TAKE(c);
@@ -172,15 +140,8 @@ static void take_report(struct controller *c, const struct wire_report *w)
     struct report_outcome o;
     struct node *n;
 
-    /* An agent that has seen a higher term of this cluster: a newer controller exists. */
-    if (strcmp(w->cluster_id, c->cluster->id) == 0 && w->max_term > c->cluster->term &&
-        !c->store_failed) {
-        core_event(c, true, "node", w->node, "HigherTermSeen",
-                   "its agent has seen term %llu: this controller only wakes from now on",
-                   (unsigned long long)w->max_term);
-        c->store_failed = c->deposed = true;
-    }
     n = node_report_take(c->cluster, w, c->now_ms, c->wall_ms, &o);
+    core_see_term(c, n, w);
     if (o.new_node) {
         core_event(c, false, "node", n->name, "NodeAdded", "its agent reports for the first time");
         c->plan_wanted = true;

@@ -232,6 +232,8 @@ struct controller_options {
     bool front_door;             /* a front door is configured: moves wait for its word */
     int64_t queue_ms;            /* longest wait of a request there; 0: not known */
     int64_t port_low, port_high; /* for replicas that name no port; default 20000-29999 */
+    bool adopt; /* until the warm-up ends, a higher term that an agent has seen is passed, not
+                   obeyed: a person says that no other controller runs */
     /* Reads a file that an object names: what "zone": the TZif bytes of an IANA zone. Called when
      * such an object is put or restored, never later; the bytes are freed by the core. NULL: only
      * "UTC" and fixed offsets ("+02:00") are known. */

@@ -103,6 +103,10 @@ void core_remove_node(struct controller *c, const struct controller_event *e);
 void core_verb(struct controller *c, const struct controller_event *e);
 void core_door(struct controller *c, const struct door_facts *door);
 
+/* term.c */
+void core_begin_term(struct controller *c); /* the next one, and its warm-up */
+void core_see_term(struct controller *c, struct node *n, const struct wire_report *w);
+
 /* policy_files.c */
 void core_policy_load(struct controller *c, struct policy *p); /* zones, carbon and price */
 void core_file(struct controller *c, const struct controller_event *e);

@@ -274,6 +274,7 @@ static int restore_core(struct daemon *d, struct err *e)
         .report_interval_ms = d->config->report_interval_ms,
         .front_door = config_has_front_door(d->config),
         .queue_ms = config_has_front_door(d->config) ? d->config->front_door.queue_ms : 0,
+        .adopt = d->adopt,
         .port_low = d->config->ports.low,
         .port_high = d->config->ports.high,
         .load = zoneinfo_load,
@@ -428,13 +429,15 @@ static int make_all(struct daemon *d, struct err *e)
     return make_server(d, e);
 }
 
-int daemon_new(struct config *config, const char *file, struct daemon **ret_daemon, struct err *e)
+int daemon_new(struct config *config, const char *file, bool adopt, struct daemon **ret_daemon,
+               struct err *e)
 {
     AUTO(daemon) struct daemon *d = xcalloc(1, sizeof(*d));
     int r;
 
     d->config = config;
     d->config_file = file;
+    d->adopt = adopt;
     d->folders.programs = &config->power_drivers.programs;
     d->folders.secrets = &config->power_drivers.secrets;
     atomic_store(&d->beat_ms, clock_boot_ms());

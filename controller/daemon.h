@@ -19,10 +19,12 @@ enum daemon_exit { /* exit codes of the program */
 
 struct daemon;
 
-/* Opens the store, restores the cluster and listens. 0, or an exit code with the reason in e.
- * Borrows the configuration and the name of its file, which is read again on SIGHUP (reload.c):
- * then what can change while the controller runs changes in the configuration too. */
-int daemon_new(struct config *config, const char *file, struct daemon **ret_daemon, struct err *e);
+/* Opens the store, restores the cluster and listens; `adopt`: see controller_options. 0, or an exit
+ * code with the reason in e. Borrows the configuration and the name of its file, which is read
+ * again on SIGHUP (reload.c): then what can change while the controller runs changes in the
+ * configuration too. */
+int daemon_new(struct config *config, const char *file, bool adopt, struct daemon **ret_daemon,
+               struct err *e);
 
 /* Runs until SIGTERM or SIGINT, or until the store's disk failed. Returns the exit code. */
 int daemon_run(struct daemon *d);

@@ -22,6 +22,7 @@
 struct daemon {
     struct config *config;
     const char *config_file;
+    bool adopt; /* see controller_options */
     struct loop *loop;
     struct loop_timer *tick;
     struct store *store;

@@ -12,7 +12,7 @@
 #include "proto/base/log.h"
 
 static const char HELP[] =
-    "usage: huddle-controller [--config FILE] [--check-config]\n"
+    "usage: huddle-controller [--config FILE] [--check-config] [--adopt]\n"
     "       huddle-controller front-door-config [--config FILE]\n"
     "\n"
     "Forecasts the demand of models, packs their replicas on few nodes, puts the others to sleep\n"
@@ -20,6 +20,7 @@ static const char HELP[] =
     "\n"
     "  --config FILE   configuration; " CONFIG_DEFAULT_FILE " by default\n"
     "  --check-config  read the configuration, say what is wrong with it, and exit\n"
+    "  --adopt         go on although agents have seen a newer controller, which is gone\n"
     "  --version, --help\n"
     "\n"
     "  front-door-config   print the HAProxy configuration that fits, for people who run HAProxy\n"
@@ -30,18 +31,16 @@ static const char HELP[] =
 
 struct arguments {
     const char *config_file;
-    bool check_only, front_door_config, done;
+    bool check_only, adopt, front_door_config, done;
 };
 
 /* Returns 0 or the exit code; with `done` there is nothing left to do. */
 static int read_arguments(int argc, char **argv, struct arguments *a)
 {
     static const struct option OPTIONS[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "check-config", no_argument, NULL, 'k' },
-        { "version", no_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' }, { "check-config", no_argument, NULL, 'k' },
+        { "adopt", no_argument, NULL, 'a' },        { "version", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
     };
     int option;
 
@@ -52,6 +51,9 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
             break;
         case 'k':
             a->check_only = true;
+            break;
+        case 'a':
+            a->adopt = true;
             break;
         case 'v':
             (void)puts("huddle-controller " HUDDLE_VERSION);
@@ -86,10 +88,10 @@ static int print_front_door_config(const struct config *c, struct err *e)
     return 0;
 }
 
-static int run(struct config *c, const char *file, struct err *e)
+static int run(struct config *c, const struct arguments *a, struct err *e)
 {
     AUTO(daemon) struct daemon *d = NULL;
-    int r = daemon_new(c, file, &d, e);
+    int r = daemon_new(c, a->config_file, a->adopt, &d, e);
 
     return r ? r : daemon_run(d);
 }
@@ -110,7 +112,7 @@ int main(int argc, char **argv)
         r = print_front_door_config(c, &e);
     } else if (!a.check_only) {
         log_setup(c->log.level, c->log.format == LOG_FORMAT_JSON);
-        r = run(c, a.config_file, &e);
+        r = run(c, &a, &e);
     }
     if (e.text[0])
         (void)fprintf(stderr, "huddle-controller: %s\n", e.text);

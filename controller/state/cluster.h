@@ -177,6 +177,7 @@ struct node {
     struct report_base base[2]; /* [0]: the epoch in force, [1]: the one before */
     uint64_t old_epochs[4];
     bool wild;               /* its newest joules could not be; people know */
+    bool wild_term;          /* its agent claims a term that cannot be; people know */
     struct twin twin;        /* another agent that reports under its name */
     uint64_t accepted;       /* reports that were counted, since start */
     int64_t clock_offset_ms; /* agent wall - ours */
@@ -188,7 +189,6 @@ struct node {
     int64_t stage_ms; /* when that stage was first heard */
     uint32_t foreign_busy_permille;
     bool two_key;
-    uint64_t max_term;
     struct wire_problem *problems; /* owned, with their strings */
     size_t n_problems;
     uint32_t n_reported;    /* replicas in the newest report */

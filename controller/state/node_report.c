@@ -358,7 +358,6 @@ static void take_facts(struct cluster *c, struct node *n, const struct wire_repo
     n->memory_used_bytes = w->memory_used_bytes;
     n->generation_carried = w->generation;
     n->foreign_busy_permille = w->foreign_busy_permille;
-    n->max_term = w->max_term;
     n->two_key = false;
     for (size_t i = 0; i < w->n_features; i++)
         n->two_key |= strcmp(w->features[i], "two_key") == 0;

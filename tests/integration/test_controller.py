@@ -84,6 +84,7 @@ def until(condition, what):
 def test_version_help_and_usage():
     assert run("--version").stdout.startswith("huddle-controller ")
     assert "front-door-config" in run("--help").stdout
+    assert "--adopt" in run("--help").stdout
     assert run("--nonsense").returncode == 2
     assert run("nonsense").returncode == 2
     assert 'what is "nonsense"' in run("nonsense").stderr

@@ -225,6 +225,67 @@ static struct wire_reply *reply_to(const struct desk *d, const char *node)
     return reply;
 }
 
+static uint64_t term_told(const struct desk *d, const char *node)
+{
+    AUTO(wire_reply) struct wire_reply *reply = reply_to(d, node);
+
+    assert_non_null(reply);
+    return reply->term;
+}
+
+/* A person says that the other one is gone: its term is passed, and kept, while the controller
+ * warms up; one that is seen later is a controller that runs. */
+static void a_higher_term_is_passed_when_a_person_says_so(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d, FREE_POOL, FREE_POLICY);
+    d.options.adopt = true;
+    desk_start(&d);
+    see_higher_term(&d);
+    assert_int_equal(term_told(&d, "a"), 100);
+    assert_int_equal(term_told(&d, "b"), 100); /* at once, to all */
+    d.max_term = 100;
+    desk_report(&d, "a", NULL, 0);
+    assert_false(d.core->deposed);
+    assert_int_equal(d.core->cluster->term, 100);
+    d.max_term = 99;
+    desk_report(&d, "b", NULL, 0); /* not the highest any more */
+    assert_int_equal(d.core->cluster->term, 100);
+    desk_pass(&d, 600000);
+    d.max_term = 101;
+    desk_report(&d, "a", NULL, 0);
+    assert_true(d.core->deposed);
+    desk_start(&d);
+    assert_int_equal(d.core->cluster->term, 101);
+    desk_done(&d);
+}
+
+static void a_term_that_cannot_be_is_not_believed(void **state)
+{
+    const uint64_t terms[] = { UINT64_MAX, 1000000 + 3 };
+    struct desk d;
+
+    (void)state;
+    for (int adopt = 0; adopt < 2; adopt++) {
+        begin(&d, FREE_POOL, FREE_POLICY);
+        d.options.adopt = adopt;
+        desk_start(&d);
+        assert_int_equal(d.core->cluster->term, 2);
+        for (size_t i = 0; i < ARRAY_LEN(terms); i++) {
+            d.max_term = terms[i];
+            desk_report(&d, "a", NULL, 0);
+            assert_false(d.core->deposed);
+            assert_int_equal(d.core->cluster->term, 2);
+        }
+        d.max_term = 1000000 + 2; /* it could be */
+        desk_report(&d, "a", NULL, 0);
+        assert_int_equal(d.core->deposed, !adopt);
+        desk_done(&d);
+    }
+}
+
 /* A desired state that does not name them would stop them. */
 static void strangers_are_left_alone(void **state)
 {
@@ -505,6 +566,8 @@ int main(void)
         cmocka_unit_test(facts_hold_nodes_awake),
         cmocka_unit_test(a_stale_plan_puts_nobody_to_sleep),
         cmocka_unit_test(what_begins_to_leave_is_called_back),
+        cmocka_unit_test(a_higher_term_is_passed_when_a_person_says_so),
+        cmocka_unit_test(a_term_that_cannot_be_is_not_believed),
         cmocka_unit_test(strangers_are_left_alone),
         cmocka_unit_test(who_sleeps_has_an_alarm_clock),
         cmocka_unit_test(what_is_surplus_drains),
