@@ -13,6 +13,7 @@
 #define MARGIN_RUNNING 0.2 /* the same to stop what serves, which has to be started again */
 #define CANDIDATES_MOST 4000
 #define WINDOW_LEAST_MS 60000
+#define DRAIN_MOST_MS 6.048e8 /* a week: longer than any deadline, and than what is looked at */
 
 struct job {
     const struct snapshot *s;
@@ -48,14 +49,14 @@ static double backlog_at(const struct job *j, int64_t serve_ms)
 /* How long all replicas take for what waits at that moment. */
 static int64_t drain_ms(const struct job *j, int64_t serve_ms)
 {
-    return (int64_t)(RESERVE * backlog_at(j, serve_ms) / j->most_rate * 1000);
+    return (int64_t)fmin(RESERVE * backlog_at(j, serve_ms) / j->most_rate * 1000, DRAIN_MOST_MS);
 }
 
 /* The last moment to begin: x + drain(x) <= left, where x counts from now. */
 static int64_t last_ms(const struct job *j)
 {
     double left_ms = (double)(j->m->deadline_ms - j->m->waited_ms);
-    double queue_ms = RESERVE * j->m->queue / j->most_rate * 1000;
+    double queue_ms = fmin(RESERVE * j->m->queue / j->most_rate * 1000, DRAIN_MOST_MS);
     double grows = RESERVE * j->arrivals / j->most_rate;
 
     return j->s->wall_ms + (int64_t)((left_ms - queue_ms) / (1 + grows));

@@ -4,15 +4,18 @@
 
 #include <math.h>
 
-/* Of a model that defers: those served had waited, unless nobody did before this look. */
+/* Of a model that defers: those served had waited, unless nobody did before this look. More that
+ * wait than were told of came since the look before: the front door began to count anew. */
 static void count_served(struct model *m, const struct waiting_look *look, double before)
 {
-    double all = before + (double)look->arrived;
-    double sum = m->waiting.weight_sum + look->grams * (double)look->arrived;
-    double served = all - look->queue;
+    double arrived = fmax((double)look->arrived, look->queue - before);
+    double all = before + arrived, served = all - look->queue;
+    double sum = m->waiting.weight_sum + (arrived > 0 ? look->grams * arrived : 0);
 
+    if (!m->waiting.known) /* who waited before came at a time that nobody knows */
+        sum = NAN;
     m->waiting.weight_sum = all > 0 ? sum * look->queue / all : 0;
-    if (!(before > 0) || !(served > 0) || isnan(sum))
+    if (!(before > 0) || !(served > 0) || isnan(sum) || isnan(look->grams))
         return;
     if (served > before)
         served = before; /* the others came and went */

@@ -149,6 +149,26 @@ static void what_was_unknown_is_not_said(void **state)
     see(&g, 10, 10, 500);
     see(&g, 0, 0, 100);
     served(&g, 10, 4000);
+    see(&g, 10, 10, 500);
+    see(&g, 5, 0, NAN); /* nor what it was when they were served */
+    served(&g, 10, 4000);
+    see(&g, 0, 0, 100);
+    served(&g, 15, 4000 + 5 * 400);
+    cluster_free(g.cluster);
+    begin(&g, BATCH);
+    see(&g, 12, 0, 500); /* they came before this controller did */
+    see(&g, 12, 0, 500);
+    see(&g, 0, 0, 100);
+    served(&g, NAN, 0);
+    see(&g, 10, 10, 500);
+    see(&g, NAN, 0, 500); /* the front door does not answer */
+    see(&g, 12, 2, 500);
+    see(&g, 0, 0, 100);
+    served(&g, NAN, 0);
+    see(&g, 10, 10, 500);
+    see(&g, 20, 0, 300); /* it counts anew */
+    see(&g, 0, 0, 100);
+    served(&g, 20, 10 * 400 + 10 * 200);
     cluster_free(g.cluster);
     begin(&g, "{}"); /* whose requests are not to wait */
     see(&g, 10, 10, 500);
