@@ -7,23 +7,18 @@ import time
 
 from tests.lab.enter import in_lab
 from tests.lab.rack import CONTROLLER_ADDRESS, DOOR_PORT
-from tests.lab.serving import RACK, apply, near, rack_of
+from tests.lab.serving import CLASSIFIER, RACK, apply, near, rack_of
 
-BATCH = """\
-apiVersion: huddle.energy/v1alpha1
-kind: ServedModel
-metadata: {{name: batch}}
-spec:
-  runtime: classifier
-  arguments: {{weights: small.bin, passes: "500", warmUp: "50"}}
+BATCH = (
+    CLASSIFIER.replace("NAME", "batch")
+    + """\
   replicas: {{min: 0, max: 2}}
-  capacity: {{requestsPerSecond: 40, concurrency: 4}}
-  resources: {{cpu: 24m, memory: 32Mi}}
   disruption: {{minAvailable: 0}}
   deferrable: {{deadline: {deadline_s}s}}
   startupTime: 3s
   readiness: {{type: http, path: /healthz, period: 200ms, timeout: 1s, failures: 4}}
 """
+)
 DEADLINE_S = 200  # a boot that is not proven may take two minutes
 GREEN_AFTER_S = 30
 
@@ -65,10 +60,13 @@ def test_requests_wait_for_the_green_hour():
         )
         apply(rack, rack_with_grid.format(min_awake=1))
         refused = rack.ctl(
-            "apply", "-f", str(rack._write("m.yaml", BATCH.format(deadline_s=301))), check=False
+            "apply",
+            "-f",
+            str(rack._write("m.yaml", BATCH.format(weights="small.bin", deadline_s=301))),
+            check=False,
         )
         assert refused.returncode == 1 and "raise frontDoor.queueTimeout" in refused.stderr
-        apply(rack, BATCH.format(deadline_s=DEADLINE_S))
+        apply(rack, BATCH.format(weights="small.bin", deadline_s=DEADLINE_S))
         rack.wait("an empty queue", lambda: status(rack)["waiting"] == 0)
         rack.wait("a node", lambda: "awake" in rack.node_states().values(), 60)
         begin = time.time()

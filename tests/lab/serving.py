@@ -10,20 +10,27 @@ import pathlib
 
 from tests.lab.rack import Rack
 
-MODEL = """\
+# What each of these models is; the rest of its spec follows.
+CLASSIFIER = """\
 apiVersion: huddle.energy/v1alpha1
 kind: ServedModel
-metadata: {{name: small}}
+metadata: {{name: NAME}}
 spec:
   runtime: classifier
   arguments: {{weights: {weights}, passes: "500", warmUp: "50"}}
-  replicas: {{min: {replicas}, max: {replicas}}}
   capacity: {{requestsPerSecond: 40, concurrency: 4}}
   resources: {{cpu: 24m, memory: 32Mi}}
+"""
+
+MODEL = (
+    CLASSIFIER.replace("NAME", "small")
+    + """\
+  replicas: {{min: {replicas}, max: {replicas}}}
   disruption: {{minAvailable: 1, surge: 2}}
   readiness: {{type: http, path: /healthz, period: 200ms, timeout: 1s, failures: 4, startup: {startup}}}
   drain: {{timeout: 10s, grace: 5s}}
 """
+)
 
 RACK = """\
 apiVersion: huddle.energy/v1alpha1

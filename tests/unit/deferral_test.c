@@ -109,7 +109,7 @@ static void the_queue_takes_its_time(void **state)
     g.w->models[0].demand = 0;
     g.w->models[0].queue = 100000; /* 1250 s of everything */
     g.w->models[0].waited_ms = MINUTE_MS;
-    g.w->models[0].deadline_ms = HOUR_MS + MINUTE_MS + 1250 * 1000 + LEAD_MS;
+    g.w->models[0].deadline_ms = HOUR_MS + MINUTE_MS + 1250000 + LEAD_MS;
     waits(&g, 0, HOUR_MS);
     d = ask(&g, 0);
     assert_int_equal(d.replicas, 10);
@@ -175,7 +175,7 @@ static void the_unknown_makes_nobody_wait(void **state)
     g.w->models[0].waited_ms = -1;
     at_once(&g, 0, "how long the oldest");
     g.w->models[0].waited_ms = 10;
-    g.w->step = 100 * 3600;
+    g.w->step = INT64_C(360000);
     at_once(&g, 0, "what joules weigh now");
     end(&g);
     begin(&g, NULL);

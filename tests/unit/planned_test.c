@@ -34,29 +34,31 @@ static const struct rack_hardware hw = {
     .load_scale = 1,
 };
 
-static void days(double *rate)
+/* Two models by day and night: so many steps of it. */
+static struct rack_load days(size_t n_steps)
 {
-    for (size_t t = 0; t < STEPS; t++) {
+    static double rate[2 * STEPS];
+
+    for (size_t t = 0; t < n_steps; t++) {
         rate[t] = 10 - 8 * cos(2 * 3.14159265358979 * (double)t / 5760);
-        rate[STEPS + t] = 5 + 4 * sin(2 * 3.14159265358979 * (double)t / 5760);
+        rate[n_steps + t] = 5 + 4 * sin(2 * 3.14159265358979 * (double)t / 5760);
     }
+    return (
+        struct rack_load){ .n_models = 2,
+                           .n_steps = n_steps,
+                           .step_s = 15,
+                           .rate = rate,
+                           .model = { { "a", 1, 1, 1.5, 30, NULL }, { "b", 2, 1, 2, 20, NULL } } };
 }
 
 static void two_quiet_days(void **state)
 {
-    static double rate[2 * STEPS];
-    struct rack_load load = { .n_models = 2,
-                              .n_steps = STEPS,
-                              .step_s = 15,
-                              .rate = rate,
-                              .model = { { "a", 1, 1, 1.5, 30, NULL },
-                                         { "b", 2, 1, 2, 20, NULL } } };
+    struct rack_load load = days(STEPS);
     struct comparison_of of = { .hw = &hw, .load = &load, .seed = 5 };
     struct comparison c;
     const struct rack_score *on = &c.score[COMPARED_ALWAYS_ON], *p = &c.score[COMPARED_PREDICTIVE];
 
     (void)state;
-    days(rate);
     comparison_run(&of, &c);
     assert_true(p->sleeps >= 2 && p->wakes >= 2);
     assert_true(p->joules < 0.9 * on->joules);
@@ -68,19 +70,12 @@ static void two_quiet_days(void **state)
 
 static void the_same_seed_is_the_same_day(void **state)
 {
-    static double rate[2 * STEPS];
-    struct rack_load load = { .n_models = 2,
-                              .n_steps = SHORT,
-                              .step_s = 15,
-                              .rate = rate,
-                              .model = { { "a", 1, 1, 1.5, 30, NULL },
-                                         { "b", 2, 1, 2, 20, NULL } } };
+    struct rack_load load = days(SHORT);
     struct comparison_of of = { .hw = &hw, .load = &load, .seed = 5 };
     struct comparison c, again, other;
     const struct rack_score *p = &c.score[COMPARED_PREDICTIVE];
 
     (void)state;
-    days(rate);
     comparison_run(&of, &c);
     comparison_run(&of, &again);
     assert_true(again.score[COMPARED_PREDICTIVE].joules == p->joules);
@@ -136,19 +131,12 @@ static void tell(void *data, size_t done, size_t all, const char *what)
 
 static void it_is_told_how_far_it_is(void **state)
 {
-    static double rate[2 * STEPS];
-    struct rack_load load = { .n_models = 2,
-                              .n_steps = SHORT,
-                              .step_s = 15,
-                              .rate = rate,
-                              .model = { { "a", 1, 1, 1.5, 30, NULL },
-                                         { "b", 2, 1, 2, 20, NULL } } };
+    struct rack_load load = days(SHORT);
     struct told told = { 0 };
     struct comparison_of of = { .hw = &hw, .load = &load, .seed = 1, .told = tell, .data = &told };
     struct comparison c;
 
     (void)state;
-    days(rate);
     comparison_run(&of, &c);
     assert_int_equal(told.n, 2 * COMPARED);
     assert_int_equal(told.all, SHORT * COMPARED);

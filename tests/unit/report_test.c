@@ -365,6 +365,15 @@ static void check_carbon(const json_t *r, double share)
     near(r, "carbon.weighed.fixedJ", 0, 0);
 }
 
+/* Its carbon intensity stands in a file. */
+static void setup_rig_with_grid(struct rig *g)
+{
+    keep(&g->image, TABLE_OBJECT, "powerpolicies/p",
+         "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"p\"},"
+         "\"spec\":{\"carbon\":{\"source\":\"file\",\"path\":\"/grid/x.csv\"}}}");
+    setup_rig_without_policy(g);
+}
+
 static void an_hour_keeps_its_carbon(void **state)
 {
     char text[200];
@@ -372,10 +381,7 @@ static void an_hour_keeps_its_carbon(void **state)
     json_t *r;
 
     (void)state;
-    keep(&g.image, TABLE_OBJECT, "powerpolicies/p",
-         "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"p\"},"
-         "\"spec\":{\"carbon\":{\"source\":\"file\",\"path\":\"/grid/x.csv\"}}}");
-    setup_rig_without_policy(&g);
+    setup_rig_with_grid(&g);
     (void)snprintf(text, sizeof(text), "%lld,400\n%lld,100\n%lld,\n", (long long)T / 1000 - 60,
                    (long long)T / 1000 + 300, (long long)T / 1000 + 480);
     tell_file(&g, text);
@@ -402,10 +408,7 @@ static void what_waited_is_counted(void **state)
     json_t *r;
 
     (void)state;
-    keep(&g.image, TABLE_OBJECT, "powerpolicies/p",
-         "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"p\"},"
-         "\"spec\":{\"carbon\":{\"source\":\"file\",\"path\":\"/grid/x.csv\"}}}");
-    setup_rig_without_policy(&g);
+    setup_rig_with_grid(&g);
     (void)snprintf(text, sizeof(text), "%lld,500\n%lld,100\n%lld,100\n", (long long)T / 1000 - 60,
                    (long long)T / 1000 + 300, (long long)T / 1000 + 1200);
     tell_file(&g, text);
