@@ -75,6 +75,10 @@ struct plan {
 void plan_free(struct plan *p); /* accepts NULL and half-built plans */
 DEFINE_AUTO(plan, struct plan *, plan_free);
 
+/* What runs in a place: what the replica that stays or moves there runs, or the newest version. */
+const struct served_model *plan_placed_spec(const struct snapshot *s,
+                                            const struct plan_placement *pp);
+
 const char *plan_verdict_name(enum plan_verdict v); /* "stay", "sleep", "wake" */
 
 #endif

@@ -50,14 +50,6 @@ void plan_ledger_add(struct plan_ledger *l, const struct served_model *spec, uin
     }
 }
 
-const struct served_model *plan_placed_spec(const struct snapshot *s,
-                                            const struct plan_placement *pp)
-{
-    uint32_t i = pp->replica != NO_INDEX ? pp->replica : pp->renews ? NO_INDEX : pp->replaces;
-
-    return i == NO_INDEX ? s->models[pp->model].spec : snapshot_replica_spec(s, i);
-}
-
 bool plan_device_is_right(const struct served_model *spec, const struct snap_gpu *g)
 {
     for (size_t i = 0; i < spec->resources.gpu_models.n; i++)

@@ -29,10 +29,6 @@ void plan_ledger_sort(struct plan_ledger *l);
 void plan_ledger_add(struct plan_ledger *l, const struct served_model *spec, uint32_t node,
                      uint64_t mask, int64_t sign);
 
-/* What runs in a place: what the replica that stays or moves there runs, or the newest version. */
-const struct served_model *plan_placed_spec(const struct snapshot *s,
-                                            const struct plan_placement *pp);
-
 /* Replicas of a model on one node; a fixed port is there once. INT64_MAX: any number. */
 int64_t plan_most_per_node(const struct served_model *spec);
 

@@ -164,9 +164,11 @@ static struct asked asked_of(const struct plan *plan)
 
     for (uint32_t i = 0; i < s->n_replicas; i++)
         a.now[s->replicas[i].node] += (double)snapshot_replica_spec(s, i)->resources.cpu_milli;
-    for (size_t i = 0; i < plan->n_placements; i++)
-        a.after[plan->placements[i].node] +=
-            (double)s->models[plan->placements[i].model].spec->resources.cpu_milli;
+    for (size_t i = 0; i < plan->n_placements; i++) {
+        const struct plan_placement *pp = &plan->placements[i];
+
+        a.after[pp->node] += (double)plan_placed_spec(s, pp)->resources.cpu_milli;
+    }
     return a;
 }
 

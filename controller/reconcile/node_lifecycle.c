@@ -119,7 +119,7 @@ const char *node_no_sleep(const struct node_record *r, const struct node_facts *
     if (!f->driver_wakes)
         return "its pool has no driver that could wake it";
     if (!f->wake_proven && !r->wake_proven)
-        return "waking has not been proven here";
+        return "waking has not been proven here: try it, then set wakeProven in its PowerPool";
     if (f->cycles_per_day >= 0 && node_record_cycles(r, f->wall_ms) >= f->cycles_per_day)
         return "its power cycles of the day are used up";
     if (now_ms < node_no_sleep_until_ms(r, f, now_ms))

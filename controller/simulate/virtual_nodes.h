@@ -2,8 +2,9 @@
  * node_lifecycle.h): each has a durable record and an agent that agrees with what it is asked, the
  * driver's readings are those of the rack. So nodes settle, cool down, keep to budgets, windows and
  * power cycles of the day, and are quarantined when they do not come up, by the code that does so
- * in production. What cannot happen here (lost reports, people, a restarted controller) has no
- * edge. */
+ * in production. As there, one that did not come up in time sleeps again only where the pool
+ * says wakeProven, and after a day (SAFETY, T11). What cannot happen here (lost reports, people, a
+ * restarted controller) has no edge. */
 #ifndef HUDDLE_SIMULATE_VIRTUAL_NODES_H
 #define HUDDLE_SIMULATE_VIRTUAL_NODES_H
 

@@ -83,10 +83,12 @@ static void the_good_plan_is_accepted(void **state)
     assert_true(b->plan->watts_after < b->plan->watts_now);
 }
 
-/* Also of work that is not ours: what else runs on a node goes on after the plan. */
+/* Also of work that is not ours: what else runs on a node goes on after the plan. And an outdated
+ * replica that stays goes on asking for what it asks for. */
 static void where_nothing_changes_the_watts_do_not(void **state)
 {
     struct bench *b = *state;
+    struct served_model old = b->w.specs[0];
     struct plan *p = b->plan;
     double watts = 0, moved = 0;
 
@@ -106,6 +108,8 @@ static void where_nothing_changes_the_watts_do_not(void **state)
         pp->replaces = NO_INDEX;
     }
     assert_true(moved > 0);
+    old.resources.cpu_milli /= 2;
+    b->w.replicas[0].spec = &old;
     b->w.nodes[3].state = NODE_UNMANAGED; /* in no pool, and yet it draws */
     plan_count(p);
     assert_int_equal(p->moves + p->starts + p->sleeps + p->wakes, 0);
