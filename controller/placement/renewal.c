@@ -113,29 +113,28 @@ static bool leaves_room(const struct packing *p, uint32_t replica)
     return fits;
 }
 
-/* It goes without a successor; a later plan starts that one. */
-static const char *drain_first(struct packing *p, uint32_t replica, const char *otherwise)
+/* May it go before its successor is there? A later plan starts that one. */
+static bool may_go_first(const struct packing *p, uint32_t replica)
 {
     uint32_t model = p->s->replicas[replica].model, ready = ready_kept(p, model);
 
-    ready -= p->s->replicas[replica].phase == REPLICA_READY;
-    if (ready < must_serve(p, model))
-        return otherwise;
-    packing_leave(p, replica);
-    return NULL;
+    return ready - (p->s->replicas[replica].phase == REPLICA_READY) >= must_serve(p, model);
 }
 
+/* A node is opened for it only when it may go. */
 static const char *renew_exclusive(struct packing *p, uint32_t replica)
 {
     const struct snap_replica *r = &p->s->replicas[replica];
     uint64_t unused;
 
+    if (!may_go_first(p, replica))
+        return "the model is exclusive: two at once are never run, and its minAvailable lets none "
+               "go first";
     if (!leaves_room(p, replica) &&
         packing_find_anywhere(p, r->model, r->node, &unused) == NO_INDEX)
         return "no node has room for the new version";
-    return drain_first(p, replica,
-                       "the model is exclusive: two at once are never run, and its minAvailable "
-                       "lets none go first");
+    packing_leave(p, replica);
+    return NULL;
 }
 
 static const char *renew(struct packing *p, uint32_t replica)
@@ -148,11 +147,12 @@ static const char *renew(struct packing *p, uint32_t replica)
     if (p->s->models[p->s->replicas[replica].model].spec->exclusive)
         return renew_exclusive(p, replica);
     node = find(p, replica, &mask);
-    if (node == NO_INDEX && leaves_room(p, replica))
-        return drain_first(p, replica, "no node has room for one more replica");
-    if (node == NO_INDEX)
+    if (node != NO_INDEX)
+        packing_renew(p, replica, node, mask);
+    else if (leaves_room(p, replica) && may_go_first(p, replica))
+        packing_leave(p, replica);
+    else
         return "no node has room for one more replica";
-    packing_renew(p, replica, node, mask);
     return NULL;
 }
 

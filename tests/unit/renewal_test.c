@@ -337,6 +337,31 @@ static void an_exclusive_one_goes_first(void **state)
     assert_int_equal(unnamed(b), 0); /* the next only when it serves */
 }
 
+/* Nobody is woken for the new version of one that may not go. */
+static void no_node_is_woken_for_one_that_has_to_wait(void **state)
+{
+    static const uint64_t only_there = 8;
+    struct bench *b = *state;
+
+    b->w.n_nodes = 4;
+    b->w.nodes[3] = b->w.nodes[2];
+    b->w.nodes[3].name = "n003";
+    b->w.nodes[3].state = NODE_ASLEEP;
+    b->w.nodes[3].schedulable = false;
+    b->w.nodes[3].wakeable = true;
+    b->w.pool_spec.spare = 0;
+    b->w.models[0].eligible = &only_there;
+    b->w.specs[0].exclusive = true;
+    b->w.specs[0].disruption.min_available = 3;
+    plan_it(b);
+    assert_int_equal(b->plan->wakes, 0);
+    assert_non_null(strstr(b->plan->models[0].renewal_waits, "minAvailable"));
+    b->w.specs[0].disruption.min_available = 2;
+    plan_it(b);
+    assert_int_equal(unnamed(b), 1);
+    assert_int_equal(b->plan->wakes, 1);
+}
+
 /* Every node is full, so that no new one can come beside an old one: one that the floor does not
  * need goes first; when it needs all, none does. */
 static void one_that_is_not_needed_goes_first_where_all_is_full(void **state)
@@ -407,6 +432,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_node_where_its_own_is_full, setup, teardown),
         cmocka_unit_test_setup_teardown(no_two_with_one_port_on_a_node, setup, teardown),
         cmocka_unit_test_setup_teardown(an_exclusive_one_goes_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_node_is_woken_for_one_that_has_to_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_is_not_needed_goes_first_where_all_is_full, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_check_keeps_the_floor_of_the_others, setup, teardown),
