@@ -97,8 +97,7 @@ static void do_get(struct calls *c, struct call *call)
 static void do_report(struct calls *c, struct call *call)
 {
     answer_look(c, call,
-                controller_report(c->options.core, call->from_ms, call->to_ms, loop_now_ms(c->loop),
-                                  clock_wall_ms()),
+                controller_report(c->options.core, call->from_ms, call->to_ms, clock_wall_ms()),
                 "nothing was recorded then");
 }
 

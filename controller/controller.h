@@ -272,7 +272,7 @@ json_t *controller_get(struct controller *c, const char *kind, const char *name,
 /* Energy used and saved between two wall times ("Report" in api/OBJECTS.md). New reference. Loop
  * thread only. */
 json_t *controller_report(struct controller *c, int64_t from_wall_ms, int64_t to_wall_ms,
-                          int64_t boot_ms, int64_t wall_ms);
+                          int64_t wall_ms);
 
 /* The files that policies name, for whoever reads them: `due` when its content is wanted even if it
  * has not changed. A file may be named more than once. Paths are borrowed for the call. */

@@ -50,7 +50,7 @@ struct controller {
     struct effects *fx;
     size_t step_first; /* in fx: where the effects of this step begin */
     int64_t now_ms, wall_ms;
-    int64_t reconciled_ms, figures_ms, counters_ms;
+    int64_t reconciled_ms, counters_ms;
     /* Clocks. */
     int64_t wall_offset_ms; /* wall - boot, at the last step */
     int64_t clock_suspect_until_ms;

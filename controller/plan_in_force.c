@@ -53,7 +53,6 @@ static void take_models(struct controller *c, const struct plan *p)
             continue;
         m->plan_floor = p->models[i].floor;
         m->plan_target = p->models[i].target;
-        m->plan_placed = p->models[i].placed;
         m->frozen = p->models[i].frozen;
         m->plan_holds = p->models[i].holds;
         m->rollout.waits = p->models[i].renewal_waits;

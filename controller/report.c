@@ -247,7 +247,7 @@ static json_t *report_carbon(const struct cluster *k, const struct energy_totals
 }
 
 json_t *controller_report(struct controller *c, int64_t from_wall_ms, int64_t to_wall_ms,
-                          int64_t boot_ms, int64_t wall_ms)
+                          int64_t wall_ms)
 {
     const struct cluster *k = c->cluster;
     const struct window asked = { from_wall_ms, to_wall_ms };
@@ -260,7 +260,6 @@ json_t *controller_report(struct controller *c, int64_t from_wall_ms, int64_t to
                           view_time(to_wall_ms), "seconds",
                           (double)(to_wall_ms - from_wall_ms) / 1000, "energy", report_energy(&t));
 
-    (void)boot_ms;
     view_set(o, "recordedS",
              recorded ? json_real((double)(w.to_ms - w.from_ms) / 1000) : json_null());
     view_set(o, "cost", report_cost(&k->energy, &t));

@@ -166,7 +166,7 @@ static void restore_replica(struct controller *c, struct old_revisions *old, con
     }
     r = replica_add(c->cluster, row->key, m, n);
     replica_from_row(r, row->value);
-    r->since_ms = r->leaving_ms = c->now_ms;
+    r->since_ms = c->now_ms;
     if (revision && runs_older(m, revision))
         replica_set_revision(r, revision);
     replica_touch(c->cluster, r);

@@ -9,7 +9,7 @@
 
 void ranking_init(struct ranking *r, uint32_t n_hosts, uint32_t n_lists)
 {
-    *r = (struct ranking){ .n_hosts = n_hosts, .n_lists = n_lists };
+    *r = (struct ranking){ 0 };
     r->hosts = xcalloc(n_hosts + 1, sizeof(*r->hosts));
     r->roots = xcalloc(n_lists + 1, sizeof(*r->roots));
     for (uint32_t i = 0; i < n_hosts; i++)

@@ -28,7 +28,6 @@ struct ranking_host {
 struct ranking {
     struct ranking_host *hosts;
     uint32_t *roots; /* per list */
-    uint32_t n_hosts, n_lists;
 };
 
 void ranking_init(struct ranking *r, uint32_t n_hosts, uint32_t n_lists); /* all in no list */

@@ -25,7 +25,6 @@ void act_on_replica(struct controller *c, const struct replica *r, const char *a
 static void drain(struct controller *c, struct replica *r, const char *why)
 {
     r->leaving = LEAVING_DRAIN;
-    r->leaving_ms = c->now_ms;
     r->drain_seen_ms = 0;
     r->quiet_since_ms = NEVER_MS;
     (void)snprintf(r->why, sizeof(r->why), "%s", why);
@@ -36,7 +35,6 @@ static void drain(struct controller *c, struct replica *r, const char *why)
 static void stop(struct controller *c, struct replica *r, const char *why)
 {
     r->leaving = LEAVING_STOP;
-    r->leaving_ms = c->now_ms;
     r->drop_generation = 0; /* set when the desired state without it gets its number */
     (void)snprintf(r->why, sizeof(r->why), "%s", why);
     act_on_replica(c, r, "stop", why, "planner");

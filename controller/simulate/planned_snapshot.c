@@ -41,7 +41,6 @@ static void describe_nodes(struct planned *p, const struct rack_hardware *hw)
         (void)snprintf(p->names[n], NAME, "n%05u", n);
         p->nodes[n] = (struct snap_node){ .name = p->names[n],
                                           .address = "",
-                                          .state_reason = "",
                                           .why_not_asleep = "",
                                           .wake_proven = true, /* asked is what comes after */
                                           .cpu_milli = p->plain ? SLOT_MILLI * hw->slots : 0,

@@ -59,7 +59,7 @@ struct model {
     struct {
         bool known;
         uint64_t epoch, requests, errors;
-        int64_t at_ms, at_wall_ms;
+        int64_t at_ms;
     } door;
     double queue, latency_ms; /* NAN: unknown */
     struct {                  /* of the queue */
@@ -75,8 +75,7 @@ struct model {
     uint64_t energy_idle_uj, energy_dynamic_uj; /* totals, restored */
     double learned_capacity;                    /* req/s per replica, NAN: not yet */
     int64_t load_p99_ms;                        /* learned from its replicas, -1: not yet */
-    int64_t load_at_wall_ms;
-    struct replica **replicas; /* all of them, in no order */
+    struct replica **replicas;                  /* all of them, in no order */
     size_t n_replicas, cap_replicas;
     struct series idle_j, dynamic_j;          /* per cell */
     struct series request_count, error_count; /* per cell */
@@ -88,7 +87,7 @@ struct model {
     int64_t pending_wall_ms; /* since when; 0: nothing yet */
     int64_t handed;          /* steps before this one were given to the planner */
     uint32_t serving, alive; /* replicas, counted by each reconciliation */
-    uint32_t plan_floor, plan_target, plan_placed;
+    uint32_t plan_floor, plan_target;
     bool plan_holds;  /* its demand is to wait */
     uint32_t counter; /* scratch of one pass, and the next two */
     uint32_t floor;
@@ -248,8 +247,8 @@ struct replica {
     uint32_t port;
     uint64_t gpu_mask;
     enum leaving leaving;
-    int64_t since_ms, leaving_ms; /* creation; leaving since */
-    int64_t drain_seen_ms;        /* the front door has it on drain since; 0: not yet */
+    int64_t since_ms;      /* creation */
+    int64_t drain_seen_ms; /* the front door has it on drain since; 0: not yet */
     int64_t created_wall_ms;
     uint64_t drop_generation;  /* LEAVING_STOP: first desired state without it */
     uint64_t start_generation; /* first desired state with it */

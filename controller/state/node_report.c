@@ -370,7 +370,6 @@ static void take_facts(struct cluster *c, struct node *n, const struct wire_repo
         inventory_set(&n->inventory, w->inventory);
         node_bind_pool(c, n);
         node_touch(c, n);
-        o->inventory_changed = true;
     }
 }
 

@@ -24,8 +24,7 @@ enum report_verdict {
 
 struct report_outcome {
     enum report_verdict verdict;
-    bool rebooted;          /* another boot than before */
-    bool inventory_changed; /* labels, capacity, ... were taken over */
+    bool rebooted; /* another boot than before */
     bool new_node;
     bool wild;              /* its joules cannot be, and were not counted: a gap */
     uint32_t adopted;       /* replicas taken over that the controller did not know */

@@ -63,12 +63,10 @@ struct snap_node {
     const char *address;
     uint32_t pool; /* or NO_INDEX */
     enum node_state state;
-    const char *state_reason;
-    int64_t state_since_ms; /* boot time */
-    bool schedulable;       /* may take new replicas now (awake, not cordoned, fresh) */
-    bool cordoned;          /* by a person */
-    bool evacuate;          /* a person drains it: its replicas have to move elsewhere */
-    bool sleepable;         /* everything but the plan allows sleep; else `why_not_asleep` */
+    bool schedulable; /* may take new replicas now (awake, not cordoned, fresh) */
+    bool cordoned;    /* by a person */
+    bool evacuate;    /* a person drains it: its replicas have to move elsewhere */
+    bool sleepable;   /* everything but the plan allows sleep; else `why_not_asleep` */
     const char *why_not_asleep;
     bool wakeable;                   /* asleep, and not waiting after failures */
     bool wake_proven;                /* huddle has woken it before, or a person vouches */
@@ -78,9 +76,8 @@ struct snap_node {
     struct node_curve curve;
     double watts; /* over the last interval; NAN: unknown */
     enum provenance watts_provenance;
-    double utilization;    /* 0..1 of CPU over the last interval; NAN: unknown */
-    int64_t report_age_ms; /* -1: never seen */
-    int64_t cycles_today;  /* sleeps in the last 24 h */
+    double utilization;   /* 0..1 of CPU over the last interval; NAN: unknown */
+    int64_t cycles_today; /* sleeps in the last 24 h */
     const struct string_map *labels;
 };
 

@@ -240,8 +240,6 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .address = snapshot_text(b->memory, n->inventory.address),
         .pool = n->pool ? n->pool->index : NO_INDEX,
         .state = n->record.state,
-        .state_reason = snapshot_text(b->memory, n->record.reason),
-        .state_since_ms = n->record.entered_ms,
         .schedulable = node_schedulable(b->c, n, b->at->now_ms),
         .cordoned = n->record.cordoned,
         .evacuate = n->record.drained,
@@ -257,7 +255,6 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .watts = n->watts,
         .watts_provenance = n->watts_provenance,
         .utilization = n->utilization,
-        .report_age_ms = n->seen ? node_age_ms(b->c, n, b->at->now_ms) : -1,
         .cycles_today = node_record_cycles(&n->record, b->at->wall_ms),
         .labels = copy_labels(b, &n->inventory.labels),
     };

@@ -67,8 +67,7 @@ static void look_at_everything(struct controller *c, int64_t now_ms)
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         json_decref(controller_get(c, kinds[i], NULL, now_ms, WALL_MS + now_ms));
-    json_decref(
-        controller_report(c, WALL_MS - 3600000, WALL_MS + now_ms, now_ms, WALL_MS + now_ms));
+    json_decref(controller_report(c, WALL_MS - 3600000, WALL_MS + now_ms, WALL_MS + now_ms));
     snapshot_unref(s);
 }
 

@@ -187,7 +187,7 @@ static void done_rig(struct rig *g)
 
 static json_t *ask(struct rig *g, int64_t from_s, int64_t to_s)
 {
-    return controller_report(g->core, T + from_s * 1000, T + to_s * 1000, g->now_ms, T + g->now_ms);
+    return controller_report(g->core, T + from_s * 1000, T + to_s * 1000, T + g->now_ms);
 }
 
 static const json_t *at(const json_t *o, const char *path)

@@ -54,8 +54,7 @@ static int live(const struct controller_row *rows, size_t n, struct err *e)
         controller_step(c, &tick, now_ms, &fx);
         snapshot_unref(controller_snapshot(c, now_ms, WALL_MS + now_ms));
         json_decref(controller_get(c, "nodes", NULL, now_ms, WALL_MS + now_ms));
-        json_decref(
-            controller_report(c, WALL_MS - 3600000, WALL_MS + now_ms, now_ms, WALL_MS + now_ms));
+        json_decref(controller_report(c, WALL_MS - 3600000, WALL_MS + now_ms, WALL_MS + now_ms));
     }
     effects_done(&fx);
     controller_free(c);
