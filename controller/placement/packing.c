@@ -118,10 +118,13 @@ static void init_budgets(struct packing *p)
     }
 }
 
-static void count_seat(struct packing *p, uint32_t model, uint32_t node, int sign)
+static void count_seat(struct packing *p, uint32_t model, const struct served_model *spec,
+                       uint32_t node, int sign)
 {
     int64_t there = tally_add(&p->on_node, model, node, sign);
 
+    if (spec->port > 0)
+        (void)tally_add(&p->on_port, (uint32_t)spec->port, node, sign);
     if (packing_spreads(p, model))
         tally_add(&p->on_domain, model, packing_domain(p, model, node), sign);
     p->held[node] += (uint32_t)sign;
@@ -196,7 +199,7 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
             continue;
         p->seats[i].node = r->node;
         room_take(&p->after[r->node], &s->nodes[r->node], spec, r->gpu_mask);
-        count_seat(p, r->model, r->node, 1);
+        count_seat(p, r->model, spec, r->node, 1);
     }
     load_init(&p->load, s);
     for (uint32_t i = 0; i < s->n_replicas; i++)
@@ -220,6 +223,7 @@ void packing_done(struct packing *p)
     packing_order_done(p);
     tally_done(&p->on_node);
     tally_done(&p->on_domain);
+    tally_done(&p->on_port);
 }
 
 /* --- changes ------------------------------------------------------------------------------------
@@ -274,7 +278,7 @@ void packing_leave(struct packing *p, uint32_t replica)
 
     room_give(&p->after[seat->node], n, seat->spec, seat->mask);
     load_shift(&p->load, seat->node, &p->load.replica[replica], -1);
-    count_seat(p, seat->model, seat->node, -1);
+    count_seat(p, seat->model, seat->spec, seat->node, -1);
     if (came(p, replica)) {
         room_give(&p->peak[seat->node], n, seat->spec, seat->mask);
         p->received[seat->node]--;
@@ -298,7 +302,7 @@ static void take_seat(struct packing *p, uint32_t replica, uint32_t node, uint64
                        renew };
     room_take(&p->after[node], n, seat->spec, mask);
     load_shift(&p->load, node, &p->load.replica[replica], 1);
-    count_seat(p, seat->model, node, 1);
+    count_seat(p, seat->model, seat->spec, node, 1);
     if (came(p, replica)) {
         room_take(&p->peak[node], n, seat->spec, mask);
         p->received[node]++;
@@ -328,7 +332,7 @@ static void take_fresh(struct packing *p, const struct seat *seat)
     room_take(&p->peak[seat->node], n, seat->spec, seat->mask);
     room_take(&p->after[seat->node], n, seat->spec, seat->mask);
     load_shift(&p->load, seat->node, &p->load.model[seat->model], 1);
-    count_seat(p, seat->model, seat->node, 1);
+    count_seat(p, seat->model, seat->spec, seat->node, 1);
     p->received[seat->node]++;
     recount_left(p, seat->node);
 }
@@ -349,7 +353,7 @@ void packing_restart(struct packing *p, size_t fresh, uint32_t node, uint64_t ma
     room_give(&p->peak[seat->node], n, seat->spec, seat->mask);
     room_give(&p->after[seat->node], n, seat->spec, seat->mask);
     load_shift(&p->load, seat->node, &p->load.model[seat->model], -1);
-    count_seat(p, seat->model, seat->node, -1);
+    count_seat(p, seat->model, seat->spec, seat->node, -1);
     p->received[seat->node]--;
     recount_left(p, seat->node);
     seat->node = node;

@@ -44,7 +44,8 @@ struct packing {
     bool *closed;                   /* per node: chosen to sleep (packing_close) */
     const char *
         *renewal_waits; /* per model: why no outdated replica gets a new one; NULL: it does */
-    struct tally on_node, on_domain;
+    struct tally on_node, on_domain;  /* seats by (model, node) and (model, domain) */
+    struct tally on_port;             /* and by (fixed port, node) */
     struct load load;                 /* what is really used: of all seats after */
     struct mix mix;                   /* of the models' targets */
     double *left;                     /* per node in use: its devices that are still of use */
@@ -115,8 +116,9 @@ bool packing_movable(const struct packing *p, uint32_t replica);
  * may be. */
 bool packing_open(struct packing *p, uint32_t node);
 
-/* Replicas of a model on one node; a fixed port is free once per node. INT64_MAX: any number. */
-int64_t packing_most_per_node(const struct served_model *spec);
+/* May one more replica of the model stand on the node, by its maxPerNode and by a fixed port, which
+ * is free once per node, whichever model has it? */
+bool packing_allows_one(const struct packing *p, uint32_t model, uint32_t node);
 
 /* How hard it is to place: devices, CPU and memory in one number. */
 double packing_size(const struct served_model *spec);

@@ -3,25 +3,22 @@
 
 #include "controller/placement/packing_private.h"
 
-int64_t packing_most_per_node(const struct served_model *spec)
+bool packing_allows_one(const struct packing *p, uint32_t model, uint32_t node)
 {
-    int64_t most = spec->placement.max_per_node < 0 ? INT64_MAX : spec->placement.max_per_node;
+    const struct served_model *spec = packing_spec(p, model);
+    int64_t most = spec->placement.max_per_node;
 
-    return spec->port > 0 && most > 1 ? 1 : most;
+    return (spec->port <= 0 || tally_get(&p->on_port, (uint32_t)spec->port, node) == 0) &&
+           (most < 0 || tally_get(&p->on_node, model, node) < most);
 }
 
 static bool admits(const struct packing *p, uint32_t model, uint32_t node)
 {
     const struct served_model *spec = packing_spec(p, model);
     bool crowds = p->crowd || (int64_t)p->spread_over[model] >= spec->placement.min_nodes;
-    int64_t there, most = packing_most_per_node(spec);
 
-    if (!snapshot_eligible(&p->s->models[model], node))
-        return false;
-    if (crowds && most == INT64_MAX)
-        return true; /* whatever is there */
-    there = tally_get(&p->on_node, model, node);
-    return there < most && (there == 0 || crowds);
+    return snapshot_eligible(&p->s->models[model], node) && packing_allows_one(p, model, node) &&
+           (crowds || tally_get(&p->on_node, model, node) == 0);
 }
 
 /* On a node with devices: what the replica makes useless for the others. */

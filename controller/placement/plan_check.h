@@ -7,8 +7,8 @@
  *      any one awake node leaves room for every model's floor; budgets, windows and each node's
  *      power cycles of a day hold
  *   G6 sleep only where off-time exceeds break-even, and waking is proven
- *   capacity: no node is filled beyond its CPU, memory, devices, maxPerNode, a fixed port once; and
- *      devices are of the models that are allowed */
+ *   capacity: no node is filled beyond its CPU, memory, devices, maxPerNode; a fixed port is there
+ *      once, and devices are of the models that are allowed */
 #ifndef HUDDLE_PLAN_CHECK_H
 #define HUDDLE_PLAN_CHECK_H
 

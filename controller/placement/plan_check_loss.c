@@ -100,18 +100,17 @@ static bool holds_one(const struct plan_ledger *l, uint32_t model, uint32_t n,
                       const struct refuges *r, uint64_t *ret_mask)
 {
     const struct served_model *spec = l->s->models[model].spec;
-    int64_t most = plan_most_per_node(spec);
+    int64_t most = spec->placement.max_per_node, same = 0;
 
     if (!snapshot_eligible(&l->s->models[model], n) ||
         l->load[n].cpu_milli + spec->resources.cpu_milli > l->s->nodes[n].cpu_milli ||
         l->load[n].memory_bytes + spec->resources.memory_bytes > l->s->nodes[n].memory_bytes ||
         !device_room(l, model, n, ret_mask))
         return false;
-    if (most == INT64_MAX)
-        return true;
     for (size_t i = 0; i < r->n; i++)
-        most -= r->taken[i].node == n && r->taken[i].model == model;
-    return planned_there(l, model, n) < most;
+        same += r->taken[i].node == n && r->taken[i].model == model;
+    return (most < 0 || planned_there(l, model, n) + same < most) &&
+           (spec->port <= 0 || plan_ledger_on_port(l, spec->port, n) == 0);
 }
 
 /* A node is loaded as the plan loads it, unless something has fled there. */

@@ -61,16 +61,20 @@ static int check_per_node(const struct plan_ledger *l, struct err *e)
     for (size_t i = 0; i < l->p->n_placements; i++) {
         const struct plan_placement *pp = &l->p->placements[l->order[i]];
         const struct plan_placement *before = i ? &l->p->placements[l->order[i - 1]] : NULL;
-        int64_t most = plan_most_per_node(l->s->models[pp->model].spec);
+        int64_t most = l->s->models[pp->model].spec->placement.max_per_node;
+        int64_t port = plan_placed_spec(l->s, pp)->port;
 
         if (!before || before->node != pp->node || before->model != pp->model)
             same = fresh = 0;
         same++;
         fresh += pp->replica == NO_INDEX;
-        if (same > most && fresh > 0)
+        if (most >= 0 && same > most && fresh > 0)
             return err_set(e, -EPERM, "capacity: node %s: more than %lld replicas of %s",
                            l->s->nodes[pp->node].name, (long long)most,
                            l->s->models[pp->model].name);
+        if (pp->replica == NO_INDEX && port > 0 && plan_ledger_on_port(l, port, pp->node) > 1)
+            return err_set(e, -EPERM, "capacity: node %s: port %lld is wanted more than once",
+                           l->s->nodes[pp->node].name, (long long)port);
     }
     return 0;
 }

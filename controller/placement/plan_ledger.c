@@ -58,11 +58,13 @@ bool plan_device_is_right(const struct served_model *spec, const struct snap_gpu
     return spec->resources.gpu_models.n == 0;
 }
 
-int64_t plan_most_per_node(const struct served_model *spec)
+int64_t plan_ledger_on_port(const struct plan_ledger *l, int64_t port, uint32_t node)
 {
-    int64_t most = spec->placement.max_per_node < 0 ? INT64_MAX : spec->placement.max_per_node;
+    int64_t n = 0;
 
-    return spec->port > 0 && most > 1 ? 1 : most;
+    for (size_t i = l->first[node]; i < l->first[node + 1]; i++)
+        n += plan_placed_spec(l->s, &l->p->placements[l->order[i]])->port == port;
+    return n;
 }
 
 static int compare_placements(const void *a, const void *b, void *data)

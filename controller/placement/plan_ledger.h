@@ -29,8 +29,8 @@ void plan_ledger_sort(struct plan_ledger *l);
 void plan_ledger_add(struct plan_ledger *l, const struct served_model *spec, uint32_t node,
                      uint64_t mask, int64_t sign);
 
-/* Replicas of a model on one node; a fixed port is there once. INT64_MAX: any number. */
-int64_t plan_most_per_node(const struct served_model *spec);
+/* Placements on the node that want this fixed port; after plan_ledger_sort(). */
+int64_t plan_ledger_on_port(const struct plan_ledger *l, int64_t port, uint32_t node);
 
 /* Is it of a GPU model that the model may run on? */
 bool plan_device_is_right(const struct served_model *spec, const struct snap_gpu *g);

@@ -37,13 +37,18 @@ static const char *why_not(const struct packing *p, uint32_t model)
     return NULL;
 }
 
+/* Beside all that run there now. */
 static bool per_node_allows(const struct packing *p, uint32_t model, uint32_t node)
 {
+    const struct served_model *spec = p->s->models[model].spec;
     int64_t there = 0;
 
-    for (uint32_t k = p->first[node]; k < p->first[node + 1]; k++)
+    for (uint32_t k = p->first[node]; k < p->first[node + 1]; k++) {
+        if (spec->port > 0 && snapshot_replica_spec(p->s, p->by_node[k])->port == spec->port)
+            return false;
         there += p->s->replicas[p->by_node[k]].model == model;
-    return there < packing_most_per_node(p->s->models[model].spec);
+    }
+    return spec->placement.max_per_node < 0 || there < spec->placement.max_per_node;
 }
 
 static uint32_t find(struct packing *p, uint32_t replica, uint64_t *ret_mask)

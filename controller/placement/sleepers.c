@@ -50,7 +50,8 @@ static bool would_hold(const struct sleepers *s, const struct sleeper *x, uint32
     const struct snapshot *snap = s->p->s;
     const struct snap_node *n = &snap->nodes[x->node];
     const struct served_model *spec = snap->models[model].spec;
-    int64_t there = 0;
+    int64_t there = 0, most = spec->placement.max_per_node;
+    bool port_taken = false;
     struct room_gpu gpus[DEVICES_MAX];
     struct room room = s->p->after[x->node];
     uint64_t mask;
@@ -62,11 +63,13 @@ static bool would_hold(const struct sleepers *s, const struct sleeper *x, uint32
     room.gpus = gpus;
     for (size_t i = x->from; back && i < x->to; i++) {
         const struct sleeper_move *m = &s->moves[i];
+        const struct served_model *other = snapshot_replica_spec(snap, m->replica);
 
-        room_take(&room, n, snapshot_replica_spec(snap, m->replica), m->mask);
+        room_take(&room, n, other, m->mask);
+        port_taken |= spec->port > 0 && other->port == spec->port;
         there += snap->replicas[m->replica].model == model;
     }
-    return there < packing_most_per_node(spec) && room_fits(&room, n, spec, &mask);
+    return !port_taken && (most < 0 || there < most) && room_fits(&room, n, spec, &mask);
 }
 
 /* The last of those; the number chosen: there is none. */

@@ -79,19 +79,31 @@ static void seat_models(struct trial *t)
         t->seated[at[packing_seat(p, by_model[i])->node]++] = packing_seat(p, by_model[i])->model;
 }
 
-/* `more` of the model do not count. */
-static bool is_allowed(const struct packing *p, uint32_t model, uint32_t node, int64_t more)
-{
-    int64_t most = packing_most_per_node(p->s->models[model].spec);
-
-    return snapshot_eligible(&p->s->models[model], node) &&
-           (most == INT64_MAX || tally_get(&p->on_node, model, node) - more < most);
-}
-
 static bool has_room(const struct packing *p, uint32_t model, uint32_t node, uint64_t *ret_mask)
 {
-    return is_allowed(p, model, node, 0) &&
+    return snapshot_eligible(&p->s->models[model], node) && packing_allows_one(p, model, node) &&
            room_fits(&p->after[node], &p->s->nodes[node], p->s->models[model].spec, ret_mask);
+}
+
+/* Two with one fixed port are never lost at once: of ports nothing changes. */
+static void count(struct packing *p, const struct seat *m, int sign)
+{
+    (void)tally_add(&p->on_node, m->model, m->node, sign);
+    p->placed[m->model] += (uint32_t)sign;
+}
+
+/* Was the node one for the model before the trial, by what may stand together? */
+static bool was_allowed(const struct trial *t, uint32_t model, uint32_t node)
+{
+    const struct packing *p = t->p;
+    const struct served_model *spec = p->s->models[model].spec;
+    int64_t same = 0, most = spec->placement.max_per_node;
+
+    ARRAY_FOREACH(m, t, moved)
+        same += m->node == node && m->model == model;
+    return snapshot_eligible(&p->s->models[model], node) &&
+           (most < 0 || tally_get(&p->on_node, model, node) - same < most) &&
+           (spec->port <= 0 || tally_get(&p->on_port, (uint32_t)spec->port, node) == 0);
 }
 
 /* Had the node room for the model before the trial, the lost one too? */
@@ -101,12 +113,9 @@ static bool had_room(const struct trial *t, uint32_t model, uint32_t node)
     const struct snap_node *n = &s->nodes[node];
     struct room_gpu gpus[DEVICES_MAX];
     struct room before = t->p->after[node];
-    int64_t came = 0;
     uint64_t mask;
 
-    ARRAY_FOREACH(m, t, moved)
-        came += m->node == node && m->model == model;
-    if (!is_allowed(t->p, model, node, came))
+    if (!was_allowed(t, model, node))
         return false;
     if (n->n_gpus > DEVICES_MAX)
         return true;
@@ -123,6 +132,7 @@ static bool put_elsewhere(struct trial *t, uint32_t model, uint32_t lost)
 {
     struct packing *p = t->p;
     uint64_t *full = t->full + (size_t)model * t->n_words, mask;
+    struct seat *m;
 
     for (uint32_t i = 0; i < t->n_order; i++) {
         uint32_t n = t->order[i];
@@ -139,9 +149,10 @@ static bool put_elsewhere(struct trial *t, uint32_t model, uint32_t lost)
                 full[i / 64] |= UINT64_C(1) << (i % 64);
             continue;
         }
-        room_take(&p->after[n], &p->s->nodes[n], p->s->models[model].spec, mask);
-        tally_add(&p->on_node, model, n, 1);
-        *ARRAY_ADD(t, moved) = (struct seat){ model, n, mask, p->s->models[model].spec, false };
+        m = ARRAY_ADD(t, moved);
+        *m = (struct seat){ model, n, mask, p->s->models[model].spec, false };
+        room_take(&p->after[n], &p->s->nodes[n], m->spec, mask);
+        count(p, m, 1);
         return true;
     }
     return false;
@@ -166,12 +177,10 @@ static bool survives(struct trial *t, uint32_t lost)
         room = put_elsewhere(t, model, lost);
         if (!room)
             t->lacking = model;
-        p->placed[model] += room;
     }
     ARRAY_FOREACH(m, t, moved) {
-        room_give(&p->after[m->node], &p->s->nodes[m->node], p->s->models[m->model].spec, m->mask);
-        tally_add(&p->on_node, m->model, m->node, -1);
-        p->placed[m->model]--;
+        room_give(&p->after[m->node], &p->s->nodes[m->node], m->spec, m->mask);
+        count(p, m, -1);
     }
     for (uint32_t k = from; k < to; k++)
         p->placed[t->seated[k]]++;

@@ -289,6 +289,30 @@ static void no_two_with_one_port_on_a_node(void **state)
     assert_int_equal(pp->node, 3);
 }
 
+/* Of whichever models: a port is the node's. */
+static void no_two_models_with_one_port_on_a_node(void **state)
+{
+    struct bench *b = *state;
+    uint32_t on[2] = { NO_INDEX, NO_INDEX };
+
+    world_init(&b->w, 3, 2);
+    for (uint32_t m = 0; m < 2; m++) {
+        b->w.models[m].demand = 5;
+        b->w.specs[m].port = 8000;
+    }
+    world_run(&b->w, 0, 0, 0, REPLICA_READY);
+    plan_it(b);
+    for (size_t i = 0; i < b->plan->n_placements; i++)
+        on[b->plan->placements[i].model] = b->plan->placements[i].node;
+    assert_int_equal(b->plan->starts, 1);
+    assert_true(on[0] == 0 && on[1] != 0 && on[1] != NO_INDEX);
+    b->w.specs[1].port = 8001;
+    plan_it(b);
+    for (size_t i = 0; i < b->plan->n_placements; i++)
+        on[b->plan->placements[i].model] = b->plan->placements[i].node;
+    assert_true(on[0] == 0 && on[1] == 0);
+}
+
 static bool is_named(const struct bench *b, uint32_t replica)
 {
     for (size_t i = 0; i < b->plan->n_placements; i++)
@@ -431,6 +455,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(room_is_counted_with_what_each_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(another_node_where_its_own_is_full, setup, teardown),
         cmocka_unit_test_setup_teardown(no_two_with_one_port_on_a_node, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_two_models_with_one_port_on_a_node, setup, teardown),
         cmocka_unit_test_setup_teardown(an_exclusive_one_goes_first, setup, teardown),
         cmocka_unit_test_setup_teardown(no_node_is_woken_for_one_that_has_to_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_is_not_needed_goes_first_where_all_is_full, setup,

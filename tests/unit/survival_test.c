@@ -40,6 +40,14 @@ static void make_world(struct world *w, struct random *r, struct plan_model *mod
     }
 }
 
+static bool has_port(const struct packing *p, const uint32_t there[WORLD_MODELS], int64_t port)
+{
+    for (uint32_t m = 0; m < p->s->n_models; m++)
+        if (there[m] > 0 && p->s->models[m].spec->port == port)
+            return true;
+    return false;
+}
+
 /* The emptiest node with room, the first of equals; before any trial. */
 static uint32_t refuge(const struct packing *p, const int64_t *free_before,
                        const uint32_t (*there)[WORLD_MODELS], uint32_t model, uint32_t lost,
@@ -55,7 +63,7 @@ static uint32_t refuge(const struct packing *p, const int64_t *free_before,
             !room_fits(&p->after[n], &p->s->nodes[n], spec, &mask) ||
             (spec->placement.max_per_node >= 0 &&
              there[n][model] >= spec->placement.max_per_node) ||
-            (spec->port > 0 && there[n][model] > 0) ||
+            (spec->port > 0 && has_port(p, there[n], spec->port)) ||
             (best != NO_INDEX && free_before[n] <= free_before[best]))
             continue;
         best = n;
