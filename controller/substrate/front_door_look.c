@@ -11,6 +11,7 @@
 #include "controller/substrate/front_door_private.h"
 
 #define ANSWER_WITHIN_MS 2000
+#define FOLLOW "show info;show events " HAPROXY_RING " -w -n"
 #define STATUS_MAX 999
 #define LATENCY_MAX_MS 86400000
 
@@ -43,8 +44,17 @@ static void away(struct front_door *d, int error, const char *why)
 /* --- finished requests --------------------------------------------------------------------------
  */
 
-/* "SLOT TOTAL_MS STATUS TERMINATION", e.g. "http-3 118 200 --": a dash first is an answer that came
- * to its end. */
+/* While a process takes over from another, either may have taken the call. */
+static void check_process(struct front_door *d, int64_t pid)
+{
+    if (pid == d->pid)
+        return;
+    haproxy_call_cancel(d->requests);
+    d->requests = NULL; /* the next look calls again */
+}
+
+/* First what `show info` says of the process, then "SLOT TOTAL_MS STATUS TERMINATION" of each
+ * request, e.g. "http-3 118 200 --": a dash first is an answer that came to its end. */
 static void on_request(void *data, char *line)
 {
     struct front_door *d = data;
@@ -55,6 +65,8 @@ static void on_request(void *data, char *line)
     struct door_wanted *m;
     long total_ms, code;
 
+    if (total && strcmp(slot, "Pid:") == 0)
+        check_process(d, strtoll(total, NULL, 10));
     if (!termination || termination[0] != '-')
         return;
     total_ms = strtol(total, NULL, 10);
@@ -81,8 +93,8 @@ static void follow_requests(struct front_door *d, bool new_process)
         d->requests = NULL;
     }
     if (!d->requests)
-        (void)haproxy_follow(d->loop, d->path.socket, "show events " HAPROXY_RING " -w -n",
-                             on_request, on_requests_end, d, &d->requests, NULL);
+        (void)haproxy_follow(d->loop, d->path.socket, FOLLOW, on_request, on_requests_end, d,
+                             &d->requests, NULL);
 }
 
 /* --- facts --------------------------------------------------------------------------------------

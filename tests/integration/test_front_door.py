@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -534,6 +535,14 @@ def test_somebody_elses_haproxy(make: Make, tmp_path: pathlib.Path) -> None:
         load.more()
     assert load.failed() == []
     eventually("the end of the old process", lambda: haproxies(door.folder) == [door.pid()])
+    for _ in range(
+        4
+    ):  # one that is slow to hear that it is to finish takes calls beside the new one
+        slow, epoch = door.pid(), door.facts["epoch"]
+        subprocess.run([*command, "-x", str(tmp_path / "admin.sock")], check=True)
+        eventually("looks at both", lambda: door.facts["epoch"] > epoch)
+        os.kill(slow, signal.SIGUSR1)
+        eventually("the end of the slow one", lambda: haproxies(door.folder) == [door.pid()], 10)
 
 
 # --- hostile and absent -------------------------------------------------------------------------
