@@ -40,7 +40,7 @@ struct rate { /* one of them */
     struct policy_rate *at;
     const struct energy_rate *spec;
     const char *what;
-    double least; /* prices may fall below zero */
+    double least; /* that a file may say */
     const char *known, *unknown, *refused;
 };
 
@@ -52,13 +52,14 @@ static struct rate rate_of(struct policy *p, int i)
         return (struct rate){ .at = &p->carbon,
                               .spec = &spec->carbon,
                               .what = "the carbon intensity",
+                              .least = INTENSITY_CARBON_LEAST,
                               .known = "CarbonKnown",
                               .unknown = "CarbonUnknown",
                               .refused = "CarbonFileRefused" };
     return (struct rate){ .at = &p->price,
                           .spec = &spec->price,
                           .what = "the price",
-                          .least = -1e6,
+                          .least = INTENSITY_PRICE_LEAST,
                           .known = "PriceKnown",
                           .unknown = "PriceUnknown",
                           .refused = "PriceFileRefused" };

@@ -89,10 +89,11 @@ static const struct option OPTIONS[N_OPTIONS] = {
                     "what a node draws: idle and full (60,250), or at 0, 10, ... 100 % load, or a "
                     "recording of huddle-agent to learn it of; default the pool's curve",
                     NULL },
-    [OPT_PRICE] = { 0, "price", "PRICE", false,
-                    "of a kWh; default the policy's, where it is one number", NULL },
-    [OPT_CARBON] = { 0, "carbon", "GRAMS", false,
-                     "of CO2 for a kWh; default the policy's, where it is one number", NULL },
+    [OPT_PRICE] = { 0, "price", "PRICE|FILE", false,
+                    "of a kWh: a number, or a file of time,value as PowerPolicy reads; default "
+                    "what the policy declares",
+                    NULL },
+    [OPT_CARBON] = { 0, "carbon", "GRAMS|FILE", false, "of CO2 for a kWh, in the same way", NULL },
     [OPT_BOOT] = { 0, "boot", "TIME..TIME", false,
                    "how long boots take: evenly between two times, or one time; default the pool's "
                    "boot.time, a tenth more or less",

@@ -6,6 +6,7 @@
 
 #include "controller/cli/simulation_node.h"
 #include "controller/simulate/comparison.h"
+#include "controller/simulate/grid.h"
 #include "controller/simulate/history.h"
 #include "proto/base/strbuf.h"
 #include "proto/manifest.h"
@@ -32,21 +33,19 @@ int simulation_fit(struct manifest *const *list, size_t n_list, const struct sim
 /* Times before are no dates, but seconds since some beginning: windows have no meaning then. */
 #define SIMULATION_DATES_S 31536000.0
 
-struct simulation_rates {
-    double price_per_kwh, carbon_g_per_kwh; /* NAN: not given */
-    const char *currency;
-};
-
 struct simulation_variant { /* what was tried, and what came of it */
     const char *name;       /* NULL: the only one */
     const struct simulation_rack *rack;
     const struct comparison *result;
     const struct comparison *shared; /* which has the other policies; NULL: `result` does */
-    struct simulation_rates rates;
+    struct grid grid;
+    const char *currency; /* of its prices; or NULL */
 };
 
 /* `start_s`: of the first step, as recorded. A variant's own keys stand at the top when it is the
- * only one, else below "variants". */
+ * only one, else below "variants". Each step's energy is weighed by the rates of its own time;
+ * "priceKnown" and "carbonKnown" are the shares of the time for which they are known (null: none
+ * was given), and what is not known counts nothing. */
 json_t *simulation_json(const struct simulation_variant *v, size_t n, double start_s,
                         uint64_t seed);
 

@@ -83,6 +83,19 @@ static void figure_row(struct strbuf *out, const json_t *row, const struct colum
     strbuf_puts(out, "</tr>\n");
 }
 
+static void note_unknown(struct strbuf *out, const json_t *variant, const char *key,
+                         const char *what)
+{
+    double share = look_number(variant, key);
+    char text[HUMAN_MAX];
+
+    if (isfinite(share) && share < 1)
+        strbuf_printf(out,
+                      "<p class=\"note\">%s of %s of the time alone were known; the rest counts "
+                      "nothing.</p>\n",
+                      what, human_share(share, text));
+}
+
 static void figures(struct strbuf *out, const json_t *variant)
 {
     const json_t *policies = json_object_get(variant, "policies");
@@ -109,6 +122,8 @@ static void figures(struct strbuf *out, const json_t *variant)
     for (size_t i = 0; i < json_array_size(policies); i++)
         figure_row(out, json_array_get(policies, i), &has);
     strbuf_puts(out, "</table></div>\n");
+    note_unknown(out, variant, "priceKnown", "Prices");
+    note_unknown(out, variant, "carbonKnown", "The carbon intensity");
 }
 
 /* What the table says, in one sentence. */
@@ -306,7 +321,8 @@ void simulation_html(struct strbuf *out, const json_t *result)
     }
     strbuf_puts(out, "<p class=\"legend\">Unserved requests would have waited for more than a "
                      "minute, late ones for more than 15 s. Energy of booting, shutting down and "
-                     "sleeping nodes is in. The same seed gives the same page.</p>\n");
+                     "sleeping nodes is in; CO2 and money weigh each step by the rate of its own "
+                     "time. The same seed gives the same page.</p>\n");
     page_end(out, NULL);
     json_decref(one);
 }

@@ -85,6 +85,11 @@ static int read_load(const char *text, void *to, struct err *e)
     return simulation_read_load(text, to, e);
 }
 
+static int read_rate(const char *text, void *to, struct err *e)
+{
+    return simulation_rate_read(text, to, e);
+}
+
 static int read_words(const struct cli *c, struct simulation_request *q, struct err *e)
 {
     const struct {
@@ -96,6 +101,8 @@ static int read_words(const struct cli *c, struct simulation_request *q, struct 
         { OPT_WATTS, read_watts, &q->node },
         { OPT_BOOT, read_boot, &q->chance },
         { OPT_LOAD, read_load, &q->chance },
+        { OPT_PRICE, read_rate, &q->rates[GRID_PRICE] },
+        { OPT_CARBON, read_rate, &q->rates[GRID_CARBON] },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -194,15 +201,13 @@ static int check_needed(const struct cli *c, struct err *e)
 int simulation_request_read(const struct cli *c, struct simulation_request *ret, struct err *e)
 {
     int64_t step_ms = (int64_t)(HISTORY_STEP_S * 1000);
-    struct simulation_request q = { .rates = { NAN, NAN, NULL },
+    struct simulation_request q = { .rates = { { NULL, NAN }, { NULL, NAN } },
                                     .chance = simulation_chance_usual(),
                                     .seed = SEED_USUAL };
 
     if (check_needed(c, e) < 0 || output_choose(&c->options, OPT_FORMAT_PAGE, &q.output, e) < 0 ||
         read_words(c, &q, e) < 0 || read_prometheus(c, &q, e) < 0 ||
         read_number(c, OPT_NODES, 2, NODES_MOST, &q.nodes, e) < 0 ||
-        read_number(c, OPT_PRICE, 0, 1e6, &q.rates.price_per_kwh, e) < 0 ||
-        read_number(c, OPT_CARBON, 0, 1e6, &q.rates.carbon_g_per_kwh, e) < 0 ||
         read_share(c, OPT_BOOT_FAILURES, &q.chance.boot_failures, e) < 0 ||
         read_share(c, OPT_METER_NOISE, &q.chance.meter_noise, e) < 0 ||
         read_duration(c, OPT_RESOLUTION, step_ms, STEP_MOST_MS, &step_ms, e) < 0 ||

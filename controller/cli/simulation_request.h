@@ -5,12 +5,13 @@
 #include "controller/cli/output.h"
 #include "controller/cli/prometheus.h"
 #include "controller/cli/simulation.h"
+#include "controller/cli/simulation_rates.h"
 #include "controller/cli/verb.h"
 
 struct simulation_request {
     struct simulation_node node;
     struct simulation_chance chance;
-    struct simulation_rates rates;
+    struct simulation_rate rates[GRID_RATES];
     double nodes, seed, step_s;
     struct output output;
     /* Of --prometheus, which may be absent (url NULL). */

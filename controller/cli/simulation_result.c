@@ -9,6 +9,7 @@
 #include "proto/base/clock.h"
 
 #define JOULES_PER_KWH 3.6e6
+#define GRAMS_PER_KG 1000.0
 
 /* --- JSON ---------------------------------------------------------------------------------------
  */
@@ -18,22 +19,26 @@ static json_t *known(double v)
     return isfinite(v) ? json_real(v) : json_null();
 }
 
-static json_t *row_json(const char *name, double joules, double on_j,
-                        const struct simulation_rates *rates)
-{
-    double kwh = joules / JOULES_PER_KWH;
+struct weighing { /* what the rows of a variant share */
+    const struct grid *grid;
+    struct grid_span span;
+    double on_j; /* always on */
+};
 
-    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", name, "kwh", known(kwh), "saved",
-                     known(on_j > 0 ? 1 - joules / on_j : NAN), "money",
-                     known(kwh * rates->price_per_kwh), "kgCO2",
-                     known(kwh * rates->carbon_g_per_kwh / 1000));
+static json_t *row_json(const char *name, double joules, const double *step_j,
+                        const struct weighing *w)
+{
+    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", name, "kwh",
+                     known(joules / JOULES_PER_KWH), "saved",
+                     known(w->on_j > 0 ? 1 - joules / w->on_j : NAN), "money",
+                     known(grid_weigh(w->grid, GRID_PRICE, &w->span, step_j)), "kgCO2",
+                     known(grid_weigh(w->grid, GRID_CARBON, &w->span, step_j) / GRAMS_PER_KG));
 }
 
-static json_t *policy_json(const struct comparison *c, enum compared i, double on_j,
-                           const struct simulation_rates *rates)
+static json_t *policy_json(const struct comparison *c, enum compared i, const struct weighing *w)
 {
     const struct rack_score *s = &c->score[i];
-    json_t *row = row_json(compared_name(i), s->joules, on_j, rates);
+    json_t *row = row_json(compared_name(i), s->joules, c->chronicle[i].joules, w);
     double all = s->requests > 0 ? s->requests : 1;
     json_t *more =
         json_pack("{s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "unserved", s->unserved / all,
@@ -117,20 +122,29 @@ static json_t *series_json(const struct simulation_variant *v, const struct comp
                      close_json(own));
 }
 
-static json_t *variant_json(const struct simulation_variant *v)
+static json_t *share_known(const struct weighing *w, enum grid_rate which)
+{
+    return w->grid->rate[which] ? json_real(grid_known(w->grid, which, &w->span)) : json_null();
+}
+
+static json_t *variant_json(const struct simulation_variant *v, double start_s)
 {
     const struct comparison *shared = v->shared ? v->shared : v->result;
-    double on_j = shared->score[COMPARED_ALWAYS_ON].joules;
+    const struct rack_load *load = &v->rack->load;
+    struct weighing w = { .grid = &v->grid,
+                          .span = { start_s, load->step_s, load->n_steps },
+                          .on_j = shared->score[COMPARED_ALWAYS_ON].joules };
     json_t *policies = json_array(), *out;
 
     for (int i = 0; i < COMPARED; i++)
         json_array_append_new(policies, policy_json(i == COMPARED_PREDICTIVE ? v->result : shared,
-                                                    (enum compared)i, on_j, &v->rates));
-    json_array_append_new(policies, row_json("bound", shared->bound_j, on_j, &v->rates));
-    out = json_pack("{s:s?, s:f, s:f, s:I, s:I, s:I, s:s?, s:o, s:o}", "name", v->name, "days",
-                    v->result->days, "stepS", v->rack->load.step_s, "nodes",
+                                                    (enum compared)i, &w));
+    json_array_append_new(policies, row_json("bound", shared->bound_j, shared->bound_step_j, &w));
+    out = json_pack("{s:s?, s:f, s:f, s:I, s:I, s:I, s:s?, s:o, s:o, s:o, s:o}", "name", v->name,
+                    "days", v->result->days, "stepS", load->step_s, "nodes",
                     (json_int_t)v->rack->hw.nodes, "slotsPerNode", (json_int_t)v->rack->hw.slots,
-                    "models", (json_int_t)v->rack->load.n_models, "currency", v->rates.currency,
+                    "models", (json_int_t)load->n_models, "currency", v->currency, "priceKnown",
+                    share_known(&w, GRID_PRICE), "carbonKnown", share_known(&w, GRID_CARBON),
                     "policies", policies, "series", series_json(v, shared));
     if (!v->name)
         json_object_del(out, "name");
@@ -139,7 +153,7 @@ static json_t *variant_json(const struct simulation_variant *v)
 
 json_t *simulation_json(const struct simulation_variant *v, size_t n, double start_s, uint64_t seed)
 {
-    json_t *out = n == 1 ? variant_json(v) : json_object(), *all;
+    json_t *out = n == 1 ? variant_json(v, start_s) : json_object(), *all;
     char from[CLOCK_TEXT_MAX];
 
     if (start_s >= SIMULATION_DATES_S) { /* else they count from nothing */
@@ -151,7 +165,7 @@ json_t *simulation_json(const struct simulation_variant *v, size_t n, double sta
         return out;
     all = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(all, variant_json(&v[i]));
+        json_array_append_new(all, variant_json(&v[i], start_s));
     json_object_set_new(out, "variants", all);
     return out;
 }
@@ -202,6 +216,22 @@ static void row(struct table *t, const json_t *row, const char *variant)
     cell(t, row, "wakes", 0, 1, "");
 }
 
+/* Below the table: of what money and CO2 are not all. */
+static void note_unknown(struct strbuf *out, const json_t *variant)
+{
+    static const char *const keys[][2] = { { "priceKnown", "money" }, { "carbonKnown", "kgCO2" } };
+    const char *name = look_text(variant, "name");
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        double share = look_number(variant, keys[i][0]);
+
+        if (isfinite(share) && share < 1)
+            strbuf_printf(out,
+                          "%s%s%s is of %.1f%% of the time: its file says nothing of the rest\n",
+                          name ? name : "", name ? ": " : "", keys[i][1], floor(1000 * share) / 10);
+    }
+}
+
 void simulation_table(struct strbuf *out, const json_t *result, bool colour)
 {
     static const char *const titles[] = { "POLICY", "KWH",   "SAVED", "MONEY",  "KGCO2", "UNSERVED",
@@ -227,5 +257,7 @@ void simulation_table(struct strbuf *out, const json_t *result, bool colour)
         }
     table_print(&t, out, colour);
     table_done(&t);
+    for (size_t v = 0; v < json_array_size(variants); v++)
+        note_unknown(out, json_array_get(variants, v));
     json_decref(one);
 }

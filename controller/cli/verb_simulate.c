@@ -9,6 +9,7 @@
 #include "controller/cli/manifest_files.h"
 #include "controller/cli/progress.h"
 #include "controller/cli/setting.h"
+#include "controller/cli/simulation_rates.h"
 #include "controller/cli/simulation_request.h"
 #include "controller/cli/writer.h"
 #include "controller/cli/zones.h"
@@ -76,6 +77,7 @@ struct variant {
     struct manifest_files files;
     struct simulation_rack rack;
     struct zones zones; /* of its policy's windows */
+    struct grid grid;
     struct comparison result;
     const struct comparison *shared;
 };
@@ -143,21 +145,16 @@ static void run(const struct simulation_request *q, const struct history *h, str
     progress_end(&telling.progress);
 }
 
-static struct simulation_variant shown(const struct simulation_request *q, const struct variant *v)
+static struct simulation_variant shown(const struct variant *v)
 {
-    const struct power_policy *policy = v->rack.policy;
-    struct simulation_variant s = { .name = v->file ? base_of(v->file) : NULL,
-                                    .rack = &v->rack,
-                                    .result = &v->result,
-                                    .shared = v->shared,
-                                    .rates = q->rates };
+    const char *currency = v->rack.policy->currency;
 
-    if (isnan(s.rates.price_per_kwh) && policy->price.value > 0)
-        s.rates.price_per_kwh = policy->price.value;
-    if (isnan(s.rates.carbon_g_per_kwh) && policy->carbon.value > 0)
-        s.rates.carbon_g_per_kwh = policy->carbon.value;
-    s.rates.currency = policy->currency[0] ? policy->currency : NULL;
-    return s;
+    return (struct simulation_variant){ .name = v->file ? base_of(v->file) : NULL,
+                                        .rack = &v->rack,
+                                        .result = &v->result,
+                                        .shared = v->shared,
+                                        .grid = v->grid,
+                                        .currency = currency[0] ? currency : NULL };
 }
 
 static int run_all(const struct cli *c, const struct simulation_request *q, const struct history *h,
@@ -171,6 +168,8 @@ static int run_all(const struct cli *c, const struct simulation_request *q, cons
                                (uint32_t)q->nodes, h, &v[i].rack, e);
         if (r == 0)
             r = zones_read(v[i].rack.policy, &v[i].zones, e);
+        if (r == 0)
+            r = simulation_rates_find(q->rates, v[i].rack.policy, h, &v[i].grid, e);
         if (r < 0)
             return v[i].file ? err_prefix(e, r, "%s", v[i].file) : r;
     }
@@ -190,7 +189,7 @@ static int simulate(const struct cli *c, const struct simulation_request *q, str
         return r;
     r = run_all(c, q, &history, v, n, e);
     for (size_t i = 0; r == 0 && i < n; i++)
-        s[i] = shown(q, &v[i]);
+        s[i] = shown(&v[i]);
     if (r == 0)
         *ret = simulation_json(s, n, history.start_s, (uint64_t)q->seed);
     history_done(&history);
@@ -245,6 +244,7 @@ int verb_simulate(struct cli *c)
     for (size_t i = 0; i < n; i++) {
         comparison_done(&v[i].result);
         zones_done(&v[i].zones);
+        grid_done(&v[i].grid);
         manifest_files_done(&v[i].files);
     }
     return code;

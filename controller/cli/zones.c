@@ -12,7 +12,7 @@
 #define BYTES_MOST (64u << 10) /* the longest of tzdata has 4 KiB */
 
 /* A name with a dot in it could lead out of the folder. */
-static int read_zone(const char *name, struct zone **ret, struct err *e)
+int zones_find(const char *name, struct zone **ret, struct err *e)
 {
     AUTO(strbuf) struct strbuf path = STRBUF_INIT;
     AUTO(mem) char *bytes = NULL;
@@ -37,7 +37,7 @@ int zones_read(const struct power_policy *policy, struct zones *ret, struct err 
     struct zones z = { .zones = xcalloc(policy->n_windows + 1, sizeof(struct zone *)) };
 
     for (; z.n_zones < policy->n_windows; z.n_zones++) {
-        int r = read_zone(policy->windows[z.n_zones].zone, &z.zones[z.n_zones], e);
+        int r = zones_find(policy->windows[z.n_zones].zone, &z.zones[z.n_zones], e);
 
         if (r < 0) {
             r = err_prefix(e, r, "windows[%zu].zone", z.n_zones);

@@ -17,6 +17,8 @@
 #define INTENSITY_HOURS 24
 #define INTENSITY_HOLD_MS INT64_C(86400000) /* no value of a series holds for longer */
 #define INTENSITY_STEPS_MAX 400000u         /* of a series: four years of five minutes */
+#define INTENSITY_CARBON_LEAST 0.0
+#define INTENSITY_PRICE_LEAST (-1e6) /* prices may fall below zero */
 
 struct intensity;
 

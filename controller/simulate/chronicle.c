@@ -24,6 +24,7 @@ void chronicle_init(struct chronicle *c, const struct rack *r)
                              .n_models = models,
                              .n_ring = (size_t)rack_steps(r->load, CHRONICLE_CLOSE_S),
                              .worst = -1 };
+    c->joules = xcalloc(c->n_steps, sizeof(*c->joules));
     c->watts = xcalloc(n, sizeof(*c->watts));
     c->awake = xcalloc(n, sizeof(*c->awake));
     c->demand = xcalloc(models * n, sizeof(*c->demand));
@@ -35,6 +36,7 @@ void chronicle_init(struct chronicle *c, const struct rack *r)
 
 void chronicle_done(struct chronicle *c)
 {
+    free(c->joules);
     free(c->watts);
     free(c->awake);
     free(c->demand);
@@ -89,7 +91,8 @@ void chronicle_note(struct chronicle *c, const struct rack *r)
     size_t step = (size_t)r->step - 1, part = part_of(c, step), models = r->load->n_models;
     struct chronicle_step s = look(c, r);
 
-    c->watts[part] += (r->score.joules - c->before.joules) / c->step_s;
+    c->joules[step] = r->score.joules - c->before.joules;
+    c->watts[part] += c->joules[step] / c->step_s;
     c->awake[part] += s.awake;
     for (size_t m = 0; m < models; m++)
         c->demand[m * c->n_parts + part] += r->load->rate[m * c->n_steps + step];

@@ -20,6 +20,7 @@ struct chronicle_fan {        /* of one model at one time, made one lead time be
 struct chronicle {
     size_t n_parts, n_steps;
     double step_s;
+    double *joules;        /* by step */
     double *watts, *awake; /* by part, means */
     size_t n_models;
     double *demand; /* by model, then part: req/s, mean */

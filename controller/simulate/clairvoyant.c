@@ -166,31 +166,34 @@ static double bound_w(const struct rack_hardware *hw, double busy, double *ret_n
     return best;
 }
 
-double bound_joules_by(const struct rack_hardware *hw, const struct rack_load *load, size_t n_parts,
-                       double *ret_nodes)
+double bound_joules_shown(const struct rack_hardware *hw, const struct rack_load *load,
+                          struct bound_shown *ret)
 {
     size_t steps = executor_steps(load), minutes = load->n_steps / steps;
-    AUTO(mem) size_t *in_part = xcalloc(n_parts + 1, sizeof(*in_part));
+    AUTO(mem) size_t *in_part = xcalloc(ret->n_parts + 1, sizeof(*in_part));
     double sum = 0;
 
     for (size_t k = 0; k < minutes; k++) {
-        size_t t = k * steps, part = k * n_parts / minutes;
-        double busy = 0, nodes;
+        size_t t = k * steps, part = k * ret->n_parts / minutes;
+        double busy = 0, nodes, watts;
 
         for (uint32_t m = 0; m < load->n_models; m++)
             busy += load->model[m].slots * rack_mean(load, m, (int64_t)t, (int64_t)(t + steps)) /
                     (hw->slots * load->model[m].capacity);
-        sum += bound_w(hw, busy, &nodes) * (double)steps * load->step_s;
-        if (n_parts > 0) /* a running mean */
-            ret_nodes[part] += (nodes - ret_nodes[part]) / (double)++in_part[part];
+        watts = bound_w(hw, busy, &nodes);
+        sum += watts * (double)steps * load->step_s;
+        for (size_t i = t; ret->joules && i < t + steps; i++)
+            ret->joules[i] = watts * load->step_s;
+        if (ret->n_parts > 0) /* a running mean */
+            ret->nodes[part] += (nodes - ret->nodes[part]) / (double)++in_part[part];
     }
-    for (size_t part = 1; part < n_parts; part++) /* shorter than a minute */
+    for (size_t part = 1; part < ret->n_parts; part++) /* shorter than a minute */
         if (in_part[part] == 0)
-            ret_nodes[part] = ret_nodes[part - 1];
+            ret->nodes[part] = ret->nodes[part - 1];
     return sum;
 }
 
 double bound_joules(const struct rack_hardware *hw, const struct rack_load *load)
 {
-    return bound_joules_by(hw, load, 0, NULL);
+    return bound_joules_shown(hw, load, &(struct bound_shown){ 0 });
 }

@@ -27,9 +27,14 @@ double clairvoyant_load_p99_s(const struct rack_hardware *hw);
  * and one spare node (unless `unspared`), in J. */
 double bound_joules(const struct rack_hardware *hw, const struct rack_load *load);
 
-/* The same, and by each of n_parts equal parts of time how many nodes are awake under it: means, or
- * INFINITY J when not even all nodes could serve the demand. */
-double bound_joules_by(const struct rack_hardware *hw, const struct rack_load *load, size_t n_parts,
-                       double *ret_nodes);
+/* The same, with what there is to show of it; INFINITY J when not even all nodes could serve the
+ * demand. */
+struct bound_shown {
+    double *joules; /* by step: that of its minute, evenly */
+    size_t n_parts;
+    double *nodes; /* awake, by each of n_parts equal parts of time: means */
+};
+double bound_joules_shown(const struct rack_hardware *hw, const struct rack_load *load,
+                          struct bound_shown *ret);
 
 #endif

@@ -77,13 +77,16 @@ void comparison_run(const struct comparison_of *of, struct comparison *ret_c)
     run(of, COMPARED_CLAIRVOYANT, clairvoyant_act, &clairvoyant, ret_c);
     clairvoyant_done(&clairvoyant);
     ret_c->least = xcalloc(parts, sizeof(*ret_c->least));
-    ret_c->bound_j = bound_joules_by(of->hw, of->load, parts, ret_c->least);
+    ret_c->bound_step_j = xcalloc(of->load->n_steps, sizeof(*ret_c->bound_step_j));
+    ret_c->bound_j = bound_joules_shown(
+        of->hw, of->load, &(struct bound_shown){ ret_c->bound_step_j, parts, ret_c->least });
 }
 
 void comparison_done(struct comparison *c)
 {
     for (int i = 0; i < COMPARED; i++)
         chronicle_done(&c->chronicle[i]);
+    free(c->bound_step_j);
     free(c->least);
-    c->least = NULL;
+    c->bound_step_j = c->least = NULL;
 }

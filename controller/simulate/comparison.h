@@ -32,7 +32,8 @@ struct comparison {
     double bound_j; /* INFINITY: not even all nodes could serve it */
     double steps, days;
     struct chronicle chronicle[COMPARED];
-    double *least; /* by part of a chronicle: nodes awake under the bound, mean */
+    double *bound_step_j; /* the bound's, by step */
+    double *least;        /* by part of a chronicle: nodes awake under the bound, mean */
 };
 
 /* With `planned_only`, ret_c holds nothing of the other policies. */

@@ -84,6 +84,54 @@ def test_the_table_and_the_json_say_the_same(run: Run) -> None:
     assert rows["always-on"]["sleeps"] == 0 and rows["always-on"]["meanAwake"] == 12
 
 
+def test_each_step_weighs_by_the_rate_of_its_own_hour(run: Run, tmp_path: pathlib.Path) -> None:
+    """Demand rises at 07:12 and falls at 19:12; carbon is 100 g by day, and 300 g at night."""
+    hours = [300] * 8 + [100] * 12 + [300] * 4
+    profile = f"policy.carbon={{source: profile, profile: {hours}, zone: Pacific/Auckland}}"
+    by_day = rows(run(*FILES, "--set", profile))
+    lines = [f"{3600 * h},{hours[h % 24]}" for h in range(48)]
+    (tmp_path / "grid.csv").write_text("time,g\n" + "\n".join(lines) + "\n")
+    by_file = rows(run(*FILES, "--carbon", "grid.csv"))
+    assert by_file == by_day  # times are no dates: 00:00 is their beginning, in every zone
+    result = json.loads(run(*FILES, "--carbon", "grid.csv").stdout)
+    assert (result["carbonKnown"], result["priceKnown"]) == (1, 1)
+    step_h, on = result["series"]["stepS"] / 3600, result["series"]["watts"]["always-on"]
+    sum_g = sum(w * step_h / 1000 * hours[int(k * step_h) % 24] for k, w in enumerate(on))
+    assert by_day["always-on"]["kgCO2"] == pytest.approx(sum_g / 1000, rel=0.002)
+    mean = {name: 1000 * row["kgCO2"] / row["kwh"] for name, row in by_day.items()}
+    assert mean["always-on"] < 200  # more is done by day
+    assert mean["bound"] < mean["clairvoyant"] < mean["always-on"]  # and saved at night
+    half = lines[:24] + ["86400,"] + lines[36:]  # half a day of which nothing is known
+    (tmp_path / "grid.csv").write_text("\n".join(half) + "\n")
+    done = run(*FILES[:-2], "--carbon", "grid.csv")
+    assert done.stdout.splitlines()[-1].startswith("kgCO2 is of 75.0% of the time")
+    lost = rows(run(*FILES, "--carbon", "grid.csv"))
+    assert lost["always-on"]["kgCO2"] < 0.9 * by_day["always-on"]["kgCO2"]
+    assert run(*FILES[:-2], "--carbon", "grid.csv", "--output", "p.html").returncode == 0
+    assert "The carbon intensity of 75" in (tmp_path / "p.html").read_text()
+
+
+def test_dates_have_rates_of_their_own(run: Run, tmp_path: pathlib.Path) -> None:
+    start = 1_790_035_200  # 2026-09-22T00:00:00Z
+    table = (tmp_path / "history.csv").read_text().splitlines()
+    dated = [f"{start + int(at)},{rest}" for at, rest in (x.split(",", 1) for x in table[1:])]
+    (tmp_path / "history.csv").write_text("\n".join([table[0], *dated]) + "\n")
+    night = [1 if h < 6 else 0 for h in range(24)]
+    east = f"policy.carbon={{source: profile, profile: {night}, zone: '+12:00'}}"
+    utc = f"policy.carbon={{source: profile, profile: {night}, zone: UTC}}"
+    clean, foul = rows(run(*FILES, "--set", utc)), rows(run(*FILES, "--set", east))
+    assert foul["bound"]["kgCO2"] > 1.5 * clean["bound"]["kgCO2"]  # noon, where it is night
+    (tmp_path / "spot.csv").write_text("2026-09-21T00:00Z,0.5\n2026-09-21T12:00Z,0.2\n")
+    lost = run(*FILES, "--price", "spot.csv")
+    assert lost.returncode == 1
+    assert "price: the file says nothing of the history's time, 2026-09-22T00:00:00" in lost.stderr
+    named = f"policy.carbon={{source: file, path: {tmp_path}/none.csv}}"
+    assert (
+        "the PowerPolicy's carbon (--carbon says another one)" in run(*FILES, "--set", named).stderr
+    )
+    assert run(*FILES, "--set", named, "--carbon", "380").returncode == 0
+
+
 def test_the_same_seed_gives_the_same_bytes(run: Run) -> None:
     words = ["--history", "history.csv", "-f", "rack.yaml", *RACK, "--boot-failures", "20%"]
     first = run(*words, "--seed", "3", "-o", "json")
@@ -116,6 +164,9 @@ def test_the_same_seed_gives_the_same_bytes(run: Run) -> None:
         ([*RACK[:4]], 1, "what does a node draw? Give --watts"),
         ([*RACK, "--history", "embed=rack.yaml"], 1, "rack.yaml:1: the first line must name"),
         ([*RACK, "-f", "history.csv"], 1, "history.csv"),
+        ([*RACK, "--carbon", "-5"], 2, '--carbon: "-5" is not from 0 to 1e+06'),
+        ([*RACK, "--carbon", "380g"], 1, "--carbon: expected grams of a kWh, or a file"),
+        ([*RACK, "--price", "history.csv"], 1, "--price: history.csv:2:1: expected two cells"),
     ],
 )
 def test_what_is_wrong_is_told(run: Run, words: list[str], code: int, message: str) -> None:
