@@ -98,9 +98,16 @@ static const struct option OPTIONS[N_OPTIONS] = {
                    "how long boots take: evenly between two times, or one time; default the pool's "
                    "boot.time, a tenth more or less",
                    NULL },
+    [OPT_SHUTDOWN] = { 0, "shutdown", "TIME..TIME", false,
+                       "how long nodes take to go off once they are empty, in the same way; "
+                       "default "
+                       "60s",
+                       NULL },
     [OPT_LOAD] = { 0, "load", "TIME..TIME", false,
                    "how long replicas take to start; 20s..40s..5m: below 40s in one half of all "
-                   "cases; default each model's startupTime, a tenth more or less",
+                   "cases; default each model's startupTime (60s where it declares none), a tenth "
+                   "more or "
+                   "less",
                    NULL },
     [OPT_BOOT_FAILURES] = { 0, "boot-failures", "SHARE", false, "of boots that fail; default 0.5%",
                             NULL },
@@ -132,9 +139,10 @@ static const struct option OPTIONS[N_OPTIONS] = {
     [OPT_STEP] = { 0, "step", "DURATION", false,
                    "between values that Prometheus is asked for; default 1m", NULL },
     [OPT_RESOLUTION] = { 0, "resolution", "DURATION", false,
-                         "step of virtual time; default 15s. 5m is for a year of a large pool: "
-                         "boots "
-                         "and loads then take whole steps",
+                         "step of virtual time, 1s to 1h; default 15s, or 5s, 3s or 1s where the "
+                         "history's values are that close. Boots, shutdowns and loads take whole "
+                         "steps: 1s is for nodes that wake within seconds, 5m for a year of a "
+                         "large pool",
                          NULL },
     [OPT_SET] = { 0, "set", "FIELD=VALUE", true,
                   "what if: policy.quantile=0.99, pool.spare=2, model/chat.replicas.min=1; may be "

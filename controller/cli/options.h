@@ -52,6 +52,7 @@ enum option_id {
     OPT_PRICE,
     OPT_CARBON,
     OPT_BOOT,
+    OPT_SHUTDOWN,
     OPT_LOAD,
     OPT_BOOT_FAILURES,
     OPT_METER_NOISE,

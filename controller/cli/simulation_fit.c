@@ -8,7 +8,6 @@
 #include "proto/power_curve.h"
 
 #define SLOTS_MOST 64u
-#define SHUTDOWN_S 60.0 /* as an ordinary server takes */
 #define BOOT_FAILED 3.0 /* boot times until a failed boot shows */
 #define BARRED_S 1800.0
 #define BOOT_LOAD 0.3 /* utilization of a booting node, where no boot energy is declared */
@@ -178,7 +177,8 @@ static int fit_pool(const struct power_pool *pool, const struct simulation_node 
     hw->asleep_w = pool->standby_mw > 0 ? (double)pool->standby_mw / 1000 : 0;
     hw->boot_w = pool->boot.energy_mj >= 0 ? (double)pool->boot.energy_mj / 1000 / boot_s
                                            : rack_watts(hw, BOOT_LOAD);
-    hw->shutdown_s = SHUTDOWN_S;
+    hw->shutdown_lo_s = chance->shutdown_lo_s;
+    hw->shutdown_hi_s = chance->shutdown_hi_s;
     hw->boot_failed_s = BOOT_FAILED * hw->boot_hi_s;
     hw->barred_s = BARRED_S;
     hw->unspared = pool->spare == 0;

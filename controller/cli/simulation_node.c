@@ -17,6 +17,7 @@
 #define LEVELS ((uint32_t)RACK_CURVE)
 #define POINTS_MOST 16
 #define FAILURES_USUAL 0.005
+#define SHUTDOWN_USUAL_S 60.0 /* as an ordinary server takes */
 #define NOISE_USUAL 0.01
 
 /* --- size ---------------------------------------------------------------------------------------
@@ -129,6 +130,8 @@ struct simulation_chance simulation_chance_usual(void)
 {
     return (struct simulation_chance){ .boot_lo_s = NAN,
                                        .boot_hi_s = NAN,
+                                       .shutdown_lo_s = SHUTDOWN_USUAL_S,
+                                       .shutdown_hi_s = SHUTDOWN_USUAL_S,
                                        .boot_failures = FAILURES_USUAL,
                                        .meter_noise = NOISE_USUAL };
 }
@@ -159,7 +162,7 @@ static int read_points(const char *text, double *ret_s, size_t most, size_t *ret
     }
 }
 
-int simulation_read_boot(const char *text, struct simulation_chance *c, struct err *e)
+static int read_between(const char *text, double *ret_lo_s, double *ret_hi_s, struct err *e)
 {
     double s[2];
     size_t n;
@@ -167,10 +170,20 @@ int simulation_read_boot(const char *text, struct simulation_chance *c, struct e
     if (read_points(text, s, 2, &n, e) < 0)
         return -EINVAL;
     if (!(s[0] > 0))
-        return err_set(e, -EINVAL, "a boot takes time; expected more than 0s");
-    c->boot_lo_s = s[0];
-    c->boot_hi_s = s[n - 1];
+        return err_set(e, -EINVAL, "it takes time; expected more than 0s");
+    *ret_lo_s = s[0];
+    *ret_hi_s = s[n - 1];
     return 0;
+}
+
+int simulation_read_boot(const char *text, struct simulation_chance *c, struct err *e)
+{
+    return read_between(text, &c->boot_lo_s, &c->boot_hi_s, e);
+}
+
+int simulation_read_shutdown(const char *text, struct simulation_chance *c, struct err *e)
+{
+    return read_between(text, &c->shutdown_lo_s, &c->shutdown_hi_s, e);
 }
 
 int simulation_read_load(const char *text, struct simulation_chance *c, struct err *e)

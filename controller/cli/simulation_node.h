@@ -27,7 +27,8 @@ int simulation_read_watts(const char *text, struct simulation_node *n, struct er
 #define SIMULATION_SAMPLES 101
 
 struct simulation_chance {
-    double boot_lo_s, boot_hi_s;       /* NAN: the pool's, a tenth more or less */
+    double boot_lo_s, boot_hi_s; /* NAN: the pool's, a tenth more or less */
+    double shutdown_lo_s, shutdown_hi_s;
     bool has_load;                     /* else the model's startup time, a tenth more or less */
     double load_s[SIMULATION_SAMPLES]; /* quantiles 0, 0.01, ... 1 */
     double boot_failures, meter_noise; /* shares */
@@ -38,6 +39,8 @@ struct simulation_chance simulation_chance_usual(void);
 
 /* "150s", or "2m..5m": evenly between. */
 int simulation_read_boot(const char *text, struct simulation_chance *c, struct err *e);
+
+int simulation_read_shutdown(const char *text, struct simulation_chance *c, struct err *e);
 
 /* The same, or more points: "20s..40s..5m" is below 40 s in one half of all cases. */
 int simulation_read_load(const char *text, struct simulation_chance *c, struct err *e);

@@ -12,6 +12,7 @@
 #define NODES_MOST 10000.0
 #define SEED_USUAL 1.0
 #define SEED_MOST 9007199254740992.0 /* 2^53: whole numbers that a double tells apart */
+#define STEP_LEAST_MS ((int64_t)(1000 * HISTORY_STEP_LEAST_S))
 #define STEP_MOST_MS INT64_C(3600000)
 #define RANGE_USUAL_MS INT64_C(604800000)
 #define QUERY_STEP_MS INT64_C(60000)
@@ -80,6 +81,11 @@ static int read_boot(const char *text, void *to, struct err *e)
     return simulation_read_boot(text, to, e);
 }
 
+static int read_shutdown(const char *text, void *to, struct err *e)
+{
+    return simulation_read_shutdown(text, to, e);
+}
+
 static int read_load(const char *text, void *to, struct err *e)
 {
     return simulation_read_load(text, to, e);
@@ -100,6 +106,7 @@ static int read_words(const struct cli *c, struct simulation_request *q, struct 
         { OPT_SIZE, read_size, &q->node },
         { OPT_WATTS, read_watts, &q->node },
         { OPT_BOOT, read_boot, &q->chance },
+        { OPT_SHUTDOWN, read_shutdown, &q->chance },
         { OPT_LOAD, read_load, &q->chance },
         { OPT_PRICE, read_rate, &q->rates[GRID_PRICE] },
         { OPT_CARBON, read_rate, &q->rates[GRID_CARBON] },
@@ -200,7 +207,7 @@ static int check_needed(const struct cli *c, struct err *e)
 
 int simulation_request_read(const struct cli *c, struct simulation_request *ret, struct err *e)
 {
-    int64_t step_ms = (int64_t)(HISTORY_STEP_S * 1000);
+    int64_t step_ms = 0; /* the history's own */
     struct simulation_request q = { .rates = { { NULL, NAN }, { NULL, NAN } },
                                     .chance = simulation_chance_usual(),
                                     .seed = SEED_USUAL };
@@ -210,7 +217,7 @@ int simulation_request_read(const struct cli *c, struct simulation_request *ret,
         read_number(c, OPT_NODES, 2, NODES_MOST, &q.nodes, e) < 0 ||
         read_share(c, OPT_BOOT_FAILURES, &q.chance.boot_failures, e) < 0 ||
         read_share(c, OPT_METER_NOISE, &q.chance.meter_noise, e) < 0 ||
-        read_duration(c, OPT_RESOLUTION, step_ms, STEP_MOST_MS, &step_ms, e) < 0 ||
+        read_duration(c, OPT_RESOLUTION, STEP_LEAST_MS, STEP_MOST_MS, &step_ms, e) < 0 ||
         read_number(c, OPT_SEED, 0, SEED_MOST, &q.seed, e) < 0)
         return -EINVAL;
     q.step_s = (double)step_ms / 1000;

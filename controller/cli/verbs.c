@@ -12,10 +12,10 @@
 #define ON_NODES (TAKES(SELECTOR) | TAKES(REASON))
 #define SIMULATE                                                                                   \
     (TAKES(FILENAME) | TAKES(HISTORY) | TAKES(NODES) | TAKES(SIZE) | TAKES(WATTS) | TAKES(PRICE) | \
-     TAKES(CARBON) | TAKES(BOOT) | TAKES(LOAD) | TAKES(BOOT_FAILURES) | TAKES(METER_NOISE) |       \
-     TAKES(SEED) | TAKES(PROMETHEUS) | TAKES(PRESET) | TAKES(QUERY) | TAKES(LABEL) |               \
-     TAKES(START) | TAKES(END) | TAKES(STEP) | TAKES(RESOLUTION) | TAKES(SET) | TAKES(COMPARE) |   \
-     TAKES(FORMAT_PAGE) | TAKES(OUTPUT_FILE))
+     TAKES(CARBON) | TAKES(BOOT) | TAKES(SHUTDOWN) | TAKES(LOAD) | TAKES(BOOT_FAILURES) |          \
+     TAKES(METER_NOISE) | TAKES(SEED) | TAKES(PROMETHEUS) | TAKES(PRESET) | TAKES(QUERY) |         \
+     TAKES(LABEL) | TAKES(START) | TAKES(END) | TAKES(STEP) | TAKES(RESOLUTION) | TAKES(SET) |     \
+     TAKES(COMPARE) | TAKES(FORMAT_PAGE) | TAKES(OUTPUT_FILE))
 #define ON_NODES_LONG (ON_NODES | TAKES(WAIT) | TAKES(TIMEOUT))
 
 static const struct verb VERBS[] = {
@@ -134,6 +134,10 @@ static const struct verb VERBS[] = {
       "\\\n"
       "    --boot 300s..600s --load 1m..2m..15m --boot-failures 1% --meter-noise 2% --seed 7 -o "
       "json\n"
+      "# nodes that suspend and wake within seconds\n"
+      "huddlectl simulate --history llm.csv -f gpu.yaml --nodes 64 --size gpus=8 --watts 1900,8000 "
+      "\\\n"
+      "    --boot 3s --shutdown 2s..5s --resolution 1s\n"
       "# what if?\n"
       "huddlectl simulate --history november.csv -f rack.yaml --nodes 16 --size cpu=32 \\\n"
       "    --watts 90,310 --set policy.quantile=0.99 --set pool.spare=2\n"

@@ -9,9 +9,10 @@
 double clairvoyant_break_even_s(const struct rack_hardware *hw)
 {
     double boot_s = (hw->boot_lo_s + hw->boot_hi_s) / 2;
+    double shutdown_s = (hw->shutdown_lo_s + hw->shutdown_hi_s) / 2;
 
-    return (boot_s * hw->boot_w + hw->shutdown_s * hw->watts[0] -
-            (boot_s + hw->shutdown_s) * hw->asleep_w) /
+    return (boot_s * hw->boot_w + shutdown_s * hw->watts[0] -
+            (boot_s + shutdown_s) * hw->asleep_w) /
            (hw->watts[0] - hw->asleep_w);
 }
 

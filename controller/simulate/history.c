@@ -197,6 +197,19 @@ static void lay_out_model(const struct traces *t, const double *usual_s, uint32_
     }
 }
 
+/* The longest step that divides the usual one and is not longer than any trace's. */
+static double finest(const struct traces *t, const double *usual_s)
+{
+    double step_s = HISTORY_STEP_S, closest_s = HISTORY_STEP_S;
+
+    for (size_t i = 0; i < t->n_traces; i++)
+        closest_s = fmin(closest_s, round(usual_s[i]));
+    while (step_s > HISTORY_STEP_LEAST_S &&
+           (step_s > closest_s || fmod(HISTORY_STEP_S, step_s) > 0))
+        step_s--;
+    return step_s;
+}
+
 int history_lay_out(const struct traces *t, double step_s, struct history *ret_h, struct err *e)
 {
     AUTO(mem) double *usual_s = xcalloc(t->n_traces + 1, sizeof(*usual_s));
@@ -207,6 +220,8 @@ int history_lay_out(const struct traces *t, double step_s, struct history *ret_h
         r = check_traces(t, &h, e);
     for (size_t i = 0; r == 0 && i < t->n_traces; i++)
         usual_s[i] = usual_step(&t->traces[i]);
+    if (r == 0 && !(step_s > 0))
+        h.load.step_s = finest(t, usual_s);
     if (r == 0)
         r = find_span(t, usual_s, &h, e);
     if (r < 0) {

@@ -10,7 +10,8 @@
 #include "controller/simulate/trace.h"
 #include "proto/base/err.h"
 
-#define HISTORY_STEP_S 15.0 /* the finest, and the usual one */
+#define HISTORY_STEP_LEAST_S 1.0
+#define HISTORY_STEP_S 15.0 /* the usual one */
 
 struct history {           /* owns what `load` borrows */
     struct rack_load load; /* of the models, by name: name alone is set */
@@ -21,7 +22,8 @@ struct history {           /* owns what `load` borrows */
     char *names;
 };
 
-/* `step_s`: from HISTORY_STEP_S on. On error nothing is kept. */
+/* `step_s`: from HISTORY_STEP_LEAST_S on, or 0: HISTORY_STEP_S, or 5, 3 or
+ * 1 s where the values of a trace are usually that close. On error nothing is kept. */
 int history_lay_out(const struct traces *t, double step_s, struct history *ret_h, struct err *e);
 void history_done(struct history *h);
 

@@ -9,6 +9,7 @@
 
 #define STREAM_LOADS 2
 #define STREAM_WAKES 3
+#define STREAM_SHUTS 5
 #define DRAIN_S 60.0
 #define START_LOAD 0.7 /* of the first minute's demand, at the start */
 
@@ -33,12 +34,14 @@ static bool same(const double *a, const double *b, size_t n)
 bool rack_alike(const struct rack_hardware *a, const struct rack_load *la,
                 const struct rack_hardware *b, const struct rack_load *lb)
 {
-    const double x[] = { a->free_slot_w, a->asleep_w,          a->boot_w,        a->boot_lo_s,
-                         a->boot_hi_s,   a->shutdown_s,        a->boot_failed_s, a->barred_s,
-                         a->load_scale,  a->boot_failed_share, la->step_s };
-    const double y[] = { b->free_slot_w, b->asleep_w,          b->boot_w,        b->boot_lo_s,
-                         b->boot_hi_s,   b->shutdown_s,        b->boot_failed_s, b->barred_s,
-                         b->load_scale,  b->boot_failed_share, lb->step_s };
+    const double x[] = { a->free_slot_w,   a->asleep_w,          a->boot_w,
+                         a->boot_lo_s,     a->boot_hi_s,         a->shutdown_lo_s,
+                         a->shutdown_hi_s, a->boot_failed_s,     a->barred_s,
+                         a->load_scale,    a->boot_failed_share, la->step_s };
+    const double y[] = { b->free_slot_w,   b->asleep_w,          b->boot_w,
+                         b->boot_lo_s,     b->boot_hi_s,         b->shutdown_lo_s,
+                         b->shutdown_hi_s, b->boot_failed_s,     b->barred_s,
+                         b->load_scale,    b->boot_failed_share, lb->step_s };
 
     if (a->nodes_least != b->nodes_least || a->unspared != b->unspared || a->nodes != b->nodes ||
         a->slots != b->slots || a->n_load_s != b->n_load_s || la->n_models != lb->n_models ||
@@ -195,11 +198,14 @@ void rack_wake(struct rack *r, uint32_t node)
 
 void rack_shut(struct rack *r, uint32_t node)
 {
+    struct random u = random_stream(r->seed, STREAM_SHUTS, r->shuts++, 0);
+    double lo = r->hw->shutdown_lo_s, shutdown_s;
     struct rack_node *n = &r->node[node];
 
+    shutdown_s = lo + random_unit(&u) * (r->hw->shutdown_hi_s - lo);
     n->power = RACK_STOPPING;
     n->evacuating = false;
-    n->until = r->step + rack_steps(r->load, r->hw->shutdown_s);
+    n->until = r->step + rack_steps(r->load, shutdown_s);
     r->score.sleeps++;
 }
 

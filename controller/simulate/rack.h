@@ -1,7 +1,8 @@
 /* The virtual cluster: equal nodes with slots (whole devices), replicas of models on them, demand
  * that is served from a queue per model, and the energy of it all, in steps of fixed length. Boot
- * times, failed boots and load times are drawn from streams that depend on the seed and the number
- * of the wake or load alone, so that two policies that act alike see the same chance.
+ * and shutdown times, failed boots and load times are drawn from streams that depend on the seed
+ * and the number of the wake, shutdown or load alone, so that two policies that act alike see the
+ * same chance.
  *
  * A step: rack_due() ends what is due, then a policy acts, then rack_serve() serves and counts. A
  * policy reads what a controller may know: demand of the past (never in a blind step), its own
@@ -20,17 +21,17 @@ struct served_model;
 #define RACK_MODELS_MAX 64
 
 struct rack_hardware {
-    uint32_t nodes_least;           /* awake at least */
-    bool unspared;                  /* the loss of a node need not be survived */
-    uint32_t nodes, slots;          /* slots a node */
-    double watts[RACK_CURVE];       /* at utilization 0, .1, ... 1; linear between */
-    double free_slot_w;             /* an awake node draws less per slot without a replica */
-    double asleep_w, boot_w;        /* asleep (controllers of the board alive); booting */
-    double boot_lo_s, boot_hi_s;    /* boot time, uniform */
-    double shutdown_s;              /* at idle watts */
-    double boot_failed_share;       /* of wakes; a failure draws idle watts */
-    double boot_failed_s, barred_s; /* until it shows; then the node cannot be woken */
-    const double *load_s;           /* ascending: load times of models to draw from; borrowed */
+    uint32_t nodes_least;                /* awake at least */
+    bool unspared;                       /* the loss of a node need not be survived */
+    uint32_t nodes, slots;               /* slots a node */
+    double watts[RACK_CURVE];            /* at utilization 0, .1, ... 1; linear between */
+    double free_slot_w;                  /* an awake node draws less per slot without a replica */
+    double asleep_w, boot_w;             /* asleep (controllers of the board alive); booting */
+    double boot_lo_s, boot_hi_s;         /* boot time, uniform */
+    double shutdown_lo_s, shutdown_hi_s; /* uniform, at idle watts */
+    double boot_failed_share;            /* of wakes; a failure draws idle watts */
+    double boot_failed_s, barred_s;      /* until it shows; then the node cannot be woken */
+    const double *load_s; /* ascending: load times of models to draw from; borrowed */
     size_t n_load_s;
     double load_scale;  /* times the model's weight */
     double meter_noise; /* share by which meters err: each always, and each reading */
@@ -112,7 +113,7 @@ struct rack {
     double *busy_slots;              /* scratch, by node */
     struct rack_score score;
     struct rack_served served[RACK_MODELS_MAX]; /* what the score sums up */
-    uint64_t wakes, loads;                      /* drawn so far */
+    uint64_t wakes, loads, shuts;               /* drawn so far */
 };
 
 /* Quotient of a demand, rounded up: what rounding errors put above an integer stays there. */

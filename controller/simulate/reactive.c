@@ -38,7 +38,8 @@ static uint32_t desire(const struct reactive *p, const struct rack *r, uint32_t 
 static uint32_t steady(struct reactive *p, const struct rack *r, uint32_t m, uint32_t desired)
 {
     uint32_t held = p->n_desired[m]++, most = 0;
-    uint32_t memory = (uint32_t)fmin((double)rack_steps(r->load, MEMORY_S), REACTIVE_MEMORY);
+    double sync_s = (double)rack_steps(r->load, REACTIVE_SYNC_S) * r->load->step_s;
+    uint32_t memory = (uint32_t)fmin(fmax(1, ceil(MEMORY_S / sync_s)), REACTIVE_MEMORY);
 
     p->desired[m][held % memory] = desired;
     for (uint32_t i = 0; i < memory && i <= held; i++)
@@ -172,6 +173,8 @@ void reactive_act(void *policy, struct rack *r)
     struct reactive *p = policy;
     uint32_t pending = 0;
 
+    if (r->step % rack_steps(r->load, REACTIVE_SYNC_S) != 0)
+        return;
     for (uint32_t m = 0; m < r->load->n_models; m++)
         if (look(p, r, m))
             pending += scale(p, r, m);

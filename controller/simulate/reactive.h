@@ -1,5 +1,5 @@
 /* What most clusters run today: a horizontal pod autoscaler on the load of now (Kubernetes: sync
- * every step, tolerance 10 %, five minutes of memory before it shrinks) and a cluster autoscaler
+ * every 15 s, tolerance 10 %, five minutes of memory before it shrinks) and a cluster autoscaler
  * (a node goes after ten minutes below half, its replicas evicted: break before make). Without the
  * node loop and spread over all nodes it is `always-on`. */
 #ifndef HUDDLE_SIMULATE_REACTIVE_H
@@ -7,7 +7,8 @@
 
 #include "controller/simulate/rack.h"
 
-#define REACTIVE_MEMORY 20 /* most that can be remembered: five minutes in steps of 15 s */
+#define REACTIVE_SYNC_S 15.0
+#define REACTIVE_MEMORY 20 /* most that can be remembered: five minutes of syncs */
 
 struct reactive {
     double target;                /* utilization that replicas are to have */

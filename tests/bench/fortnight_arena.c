@@ -75,7 +75,7 @@ struct rack_hardware fortnight_hardware(char setting, const struct load_times *l
     struct rack_hardware hw = setting == 'C' ? cpu : gpu;
 
     hw.nodes_least = 2;
-    hw.shutdown_s = 60;
+    hw.shutdown_lo_s = hw.shutdown_hi_s = 60;
     hw.boot_failed_share = 0.01;
     hw.boot_failed_s = 900;
     hw.barred_s = 1800;

@@ -158,7 +158,8 @@ def test_the_same_seed_gives_the_same_bytes(run: Run) -> None:
         ([*RACK, "--boot", "5m..2m"], 2, "--boot: times must ascend"),
         ([*RACK, "--load", "5"], 2, "--load: "),
         ([*RACK, "--boot-failures", "2"], 2, "--boot-failures: "),
-        ([*RACK, "--resolution", "1s"], 2, "--resolution: "),
+        ([*RACK, "--resolution", "500ms"], 2, "--resolution: "),
+        ([*RACK, "--shutdown", "0s"], 2, "--shutdown: it takes time"),
         ([*RACK, "more.yaml"], 2, "files to compare follow --compare"),
         ([*RACK, "--preset", "vllm"], 2, "--preset goes with --prometheus"),
         ([*RACK[:4]], 1, "what does a node draw? Give --watts"),
@@ -281,6 +282,22 @@ def test_chance_is_drawn_as_it_is_given(run: Run) -> None:
     noisy = rows(run(*FILES, *exact[:2], "--meter-noise", "60%"))
     plain = rows(run(*FILES, *exact))
     assert noisy["demand"] == plain["demand"] and noisy["predictive"] != plain["predictive"]
+
+
+def test_nodes_that_suspend_within_seconds_can_be_played(run: Run, tmp_path: pathlib.Path) -> None:
+    """An hour with a peak of ten minutes: what slow nodes cost, and what a second's step shows."""
+    lines = [f"{30 * k},{5 if 40 <= k < 60 else 1}" for k in range(121)]
+    (tmp_path / "history.csv").write_text("time,chat\n" + "\n".join(lines) + "\n")
+    words = [*FILES[:-4], "-o", "json", "--resolution", "1s", "--boot", "3s", "--load", "1s"]
+    quick = rows(run(*words, "--shutdown", "2s..5s"))
+    slow = rows(run(*words, "--shutdown", "20m"))
+    usual, minute = run(*words), run(*words, "--shutdown", "60s")
+    assert usual.stdout == minute.stdout  # the default
+    for name in ("demand", "predictive", "clairvoyant"):
+        assert quick[name]["sleeps"] > 0
+        assert quick[name]["kwh"] < rows(minute)[name]["kwh"] < slow[name]["kwh"]
+    coarse = rows(run(*words[:-6], "--boot", "3s", "--load", "1s", "--shutdown", "2s..5s"))
+    assert coarse["clairvoyant"]["kwh"] > quick["clairvoyant"]["kwh"]  # whole steps of 15 s
 
 
 def test_recordings_of_nodes_are_demand_and_curve(run: Run, tmp_path: pathlib.Path) -> None:

@@ -71,6 +71,30 @@ static void rows_closer_than_a_step_are_averaged(void **state)
     history_done(&h);
 }
 
+/* Values every 10, 7, 4 or 1 s; and no finer for the coarse ones beside. */
+static void the_step_is_as_fine_as_the_values(void **state)
+{
+    static const struct {
+        int apart_s;
+        double step_s;
+    } cases[] = { { 60, 15 }, { 15, 15 }, { 10, 5 }, { 7, 5 }, { 4, 3 }, { 1, 1 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char text[2048] = "time,a\n";
+        AUTO(traces) struct traces t = { 0 };
+        struct history h;
+
+        for (int s = 0; s <= 120; s += cases[i].apart_s)
+            (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%d,%d\n", s, s);
+        take(&t, NULL, text);
+        take(&t, NULL, "time,b\n0,1\n60,2\n120,3\n");
+        h = laid_out(&t, 0);
+        assert_true(h.load.step_s == cases[i].step_s);
+        history_done(&h);
+    }
+}
+
 static void sources_of_a_model_are_added_where_all_are_known(void **state)
 {
     AUTO(traces) struct traces t = { 0 };
@@ -167,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_hold_until_the_next),
         cmocka_unit_test(rows_closer_than_a_step_are_averaged),
+        cmocka_unit_test(the_step_is_as_fine_as_the_values),
         cmocka_unit_test(sources_of_a_model_are_added_where_all_are_known),
         cmocka_unit_test(a_partial_source_may_be_absent),
         cmocka_unit_test(a_window_that_no_client_used_is_a_gap),

@@ -24,7 +24,8 @@ static const struct rack_hardware hw = {
     .boot_w = 150,
     .boot_lo_s = 60,
     .boot_hi_s = 60,
-    .shutdown_s = 30,
+    .shutdown_lo_s = 30,
+    .shutdown_hi_s = 30,
     .boot_failed_s = 90,
     .barred_s = 60,
     .load_s = load_s,
@@ -263,6 +264,29 @@ static void all_is_told_again(void **state)
     }
 }
 
+/* Drawn evenly between both, by the number of the shutdown alone: 30 to 90 s are 2 to 6 steps. */
+static void shutdowns_take_what_is_drawn(void **state)
+{
+    const double rate[2] = { 0 };
+    struct rack_load load = load_of(rate, 2);
+    struct rack_hardware slow = hw;
+    uint32_t took[7] = { 0 };
+    struct rack r;
+
+    (void)state;
+    slow.shutdown_hi_s = 90;
+    rack_init(&r, &slow, &load, 1, false);
+    for (int i = 0; i < 400; i++) {
+        r.node[2].power = RACK_READY;
+        rack_shut(&r, 2);
+        assert_in_range(r.node[2].until, 3, 6);
+        took[r.node[2].until]++;
+    }
+    for (int steps = 3; steps <= 6; steps++)
+        assert_in_range(took[steps], 70, 130);
+    rack_done(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +300,7 @@ int main(void)
         cmocka_unit_test(the_bound_by_hand),
         cmocka_unit_test(reactive_shrinks_after_five_minutes),
         cmocka_unit_test(all_is_told_again),
+        cmocka_unit_test(shutdowns_take_what_is_drawn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
