@@ -102,11 +102,104 @@ bool dense_window(const struct dense *d, const struct series *s, int64_t origin,
 /* --- forward ------------------------------------------------------------------------------------
  */
 
-static void add_scaled(float *restrict sum, const float *restrict row, float x)
+/* Products of matrices, with the sums in registers: out[r][u] is the sum over j of x times
+ * term[j][u], in the order of j, where x stands at x[r * by_row + j * by_sum]. A vector holds units
+ * that are beside each other, so that its width changes no bit. */
+struct product {
+    float (*out)[U];
+    size_t rows, n;
+    const float *x;
+    size_t by_row, by_sum;
+    const float (*term)[U];
+};
+
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef lanes lanes_at __attribute__((aligned(4), may_alias)); /* where floats stand */
+
+static inline __attribute__((always_inline)) void four_rows(const struct product *p, size_t r,
+                                                            size_t u)
 {
-    for (uint32_t u = 0; u < U; u++)
-        sum[u] += x * row[u];
+    const float *x0 = p->x + r * p->by_row, *x1 = x0 + p->by_row, *x2 = x1 + p->by_row,
+                *x3 = x2 + p->by_row;
+    lanes a0 = { 0 }, a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
+
+    for (size_t j = 0, at = 0; j < p->n; j++, at += p->by_sum) {
+        const lanes_at *term = (const lanes_at *)&p->term[j][u];
+        lanes t0 = term[0], t1 = term[1];
+
+        a0 += x0[at] * t0;
+        a1 += x0[at] * t1;
+        b0 += x1[at] * t0;
+        b1 += x1[at] * t1;
+        c0 += x2[at] * t0;
+        c1 += x2[at] * t1;
+        d0 += x3[at] * t0;
+        d1 += x3[at] * t1;
+    }
+    ((lanes_at *)&p->out[r][u])[0] = a0;
+    ((lanes_at *)&p->out[r][u])[1] = a1;
+    ((lanes_at *)&p->out[r + 1][u])[0] = b0;
+    ((lanes_at *)&p->out[r + 1][u])[1] = b1;
+    ((lanes_at *)&p->out[r + 2][u])[0] = c0;
+    ((lanes_at *)&p->out[r + 2][u])[1] = c1;
+    ((lanes_at *)&p->out[r + 3][u])[0] = d0;
+    ((lanes_at *)&p->out[r + 3][u])[1] = d1;
 }
+
+static inline __attribute__((always_inline)) void one_row(const struct product *p, size_t r,
+                                                          size_t u)
+{
+    const float *x = p->x + r * p->by_row;
+    lanes_at *out = (lanes_at *)&p->out[r][u];
+    lanes a = { 0 }, b = a, c = a, d = a;
+
+    for (size_t j = 0, at = 0; j < p->n; j++, at += p->by_sum) {
+        const lanes_at *term = (const lanes_at *)&p->term[j][u];
+
+        a += x[at] * term[0];
+        b += x[at] * term[1];
+        c += x[at] * term[2];
+        d += x[at] * term[3];
+    }
+    out[0] = a;
+    out[1] = b;
+    out[2] = c;
+    out[3] = d;
+}
+
+static inline __attribute__((always_inline)) void all_rows(const struct product *p)
+{
+    size_t r = 0;
+
+    for (; r + 4 <= p->rows; r += 4)
+        for (size_t u = 0; u < U; u += 2 * LANES)
+            four_rows(p, r, u);
+    for (; r < p->rows; r++)
+        for (size_t u = 0; u < U; u += 4 * LANES)
+            one_row(p, r, u);
+}
+
+static void multiply_plain(const struct product *p)
+{
+    all_rows(p);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void multiply_wide(const struct product *p)
+{
+    all_rows(p);
+}
+
+static void multiply(const struct product *p)
+{
+    (__builtin_cpu_supports("avx2") ? multiply_wide : multiply_plain)(p);
+}
+#else
+static void multiply(const struct product *p)
+{
+    multiply_plain(p);
+}
+#endif
 
 static void rectify(float *unit)
 {
@@ -128,10 +221,13 @@ static float output_of(const struct dense_weights *w, const float unit[U])
 
 static void forward(const struct dense_weights *w, const struct dense_batch *b, struct activity *a)
 {
-    memset(a->unit, 0, b->n * sizeof(a->unit[0]));
-    for (uint32_t i = 0; i <= DENSE_INPUTS; i++)
-        for (uint32_t k = 0; k < b->n; k++)
-            add_scaled(a->unit[k], w->first[i], b->input[k][i]);
+    multiply(&(struct product){ .out = a->unit,
+                                .rows = b->n,
+                                .n = DENSE_INPUTS + 1,
+                                .x = b->input[0],
+                                .by_row = DENSE_INPUTS + 1,
+                                .by_sum = 1,
+                                .term = w->first });
     for (uint32_t k = 0; k < b->n; k++) {
         rectify(a->unit[k]);
         a->output[k] = output_of(w, a->unit[k]);
@@ -150,9 +246,12 @@ bool dense_forecast(const struct dense *d, const struct series *s, int64_t origi
     for (uint32_t h = 0; h < DENSE_AHEAD; h++) {
         memcpy(x, line + h, DENSE_INPUTS * sizeof(float));
         normalise(d, x);
-        memset(unit, 0, sizeof(unit));
-        for (uint32_t i = 0; i <= DENSE_INPUTS; i++)
-            add_scaled(unit, d->w.first[i], x[i]);
+        multiply(&(struct product){ .out = &unit,
+                                    .rows = 1,
+                                    .n = DENSE_INPUTS + 1,
+                                    .x = x,
+                                    .by_sum = 1,
+                                    .term = d->w.first });
         rectify(unit);
         line[DENSE_INPUTS + h] =
             line[DENSE_INPUTS + h - 1] + WIDE * d->step * (output_of(&d->w, unit) - 0.5f);
@@ -169,7 +268,8 @@ static void backward(const struct dense_weights *w, const struct dense_batch *b,
 {
     float back[DENSE_BATCH][U];
 
-    memset(g, 0, sizeof(*g));
+    memset(g->second, 0, sizeof(g->second));
+    g->bias = 0;
     for (uint32_t k = 0; k < b->n; k++) {
         float out = a->output[k], slope = (out - b->truth[k]) * out * (1 - out) / (float)b->n;
 
@@ -179,9 +279,13 @@ static void backward(const struct dense_weights *w, const struct dense_batch *b,
             back[k][u] = a->unit[k][u] > 0 ? slope * w->second[u] : 0;
         }
     }
-    for (uint32_t i = 0; i <= DENSE_INPUTS; i++)
-        for (uint32_t k = 0; k < b->n; k++)
-            add_scaled(g->first[i], back[k], b->input[k][i]);
+    multiply(&(struct product){ .out = g->first,
+                                .rows = DENSE_INPUTS + 1,
+                                .n = b->n,
+                                .x = b->input[0],
+                                .by_row = 1,
+                                .by_sum = DENSE_INPUTS + 1,
+                                .term = (const float(*)[U])back });
 }
 
 static void adam_row(float *restrict w, float *restrict moment, float *restrict square,
