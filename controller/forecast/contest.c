@@ -129,17 +129,21 @@ static double errors_of(const struct contest *c, const float value[DENSE_AHEAD],
 
 static double error_before_stop(const struct contest *c)
 {
-    int64_t length = c->stop_end - DENSE_AHEAD - c->fit_end;
+    int64_t length = c->stop_end - DENSE_AHEAD - c->fit_end, origins[STOP_ORIGINS];
+    float values[DENSE_BATCH][DENSE_AHEAD];
     double sum = 0;
-    uint32_t n = 0;
+    uint32_t n = 0, n_origins = 0;
 
     for (uint32_t i = 0; i < STOP_ORIGINS; i++) {
-        int64_t origin = c->fit_end + length * i / STOP_ORIGINS;
-        float value[DENSE_AHEAD];
+        origins[n_origins] = c->fit_end + length * i / STOP_ORIGINS;
+        n_origins += series_known(&c->series, origins[n_origins]);
+    }
+    for (uint32_t from = 0; from < n_origins; from += DENSE_BATCH) {
+        uint32_t some = n_origins - from < DENSE_BATCH ? n_origins - from : DENSE_BATCH;
 
-        if (series_known(&c->series, origin) &&
-            dense_forecast(&c->trainer.net, &c->series, origin, value))
-            sum += errors_of(c, value, origin, &n);
+        dense_forecasts(&c->trainer.net, &c->series, origins + from, some, values);
+        for (uint32_t i = 0; i < some; i++)
+            sum += errors_of(c, values[i], origins[from + i], &n);
     }
     return n ? sum / n : INFINITY;
 }

@@ -219,44 +219,82 @@ static float output_of(const struct dense_weights *w, const float unit[U])
     return 1 / (1 + elementary_exp(-sum));
 }
 
-static void forward(const struct dense_weights *w, const struct dense_batch *b, struct activity *a)
+/* `input`: n rows of DENSE_INPUTS + 1. */
+static void sum_units(const struct dense_weights *w, const float *input, uint32_t n,
+                      float ret_unit[][U])
 {
-    multiply(&(struct product){ .out = a->unit,
-                                .rows = b->n,
+    multiply(&(struct product){ .out = ret_unit,
+                                .rows = n,
                                 .n = DENSE_INPUTS + 1,
-                                .x = b->input[0],
+                                .x = input,
                                 .by_row = DENSE_INPUTS + 1,
                                 .by_sum = 1,
                                 .term = w->first });
+}
+
+static void forward(const struct dense_weights *w, const struct dense_batch *b, struct activity *a)
+{
+    sum_units(w, b->input[0], b->n, a->unit);
     for (uint32_t k = 0; k < b->n; k++) {
         rectify(a->unit[k]);
         a->output[k] = output_of(w, a->unit[k]);
     }
 }
 
+struct ahead { /* windows that grow by what is said of them */
+    float line[DENSE_BATCH][DENSE_INPUTS + DENSE_AHEAD]; /* logarithms */
+    float input[DENSE_BATCH][DENSE_INPUTS + 1], unit[DENSE_BATCH][U];
+    uint32_t row[DENSE_BATCH]; /* in the answer */
+    uint32_t n;
+};
+
+static void read_lines(const struct dense *d, const struct series *s, const int64_t *origins,
+                       uint32_t n, struct ahead *a)
+{
+    a->n = 0;
+    for (uint32_t k = 0; k < n; k++) {
+        if (!series_holds(s, origins[k] - DENSE_INPUTS + 1) || !series_holds(s, origins[k]))
+            continue;
+        for (uint32_t i = 0; i < DENSE_INPUTS; i++)
+            a->line[a->n][i] = to_log(d, series_bridged(s, origins[k] - DENSE_INPUTS + 1 + i));
+        a->row[a->n++] = k;
+    }
+}
+
+void dense_forecasts(const struct dense *d, const struct series *s, const int64_t *origins,
+                     uint32_t n, float ret_values[][DENSE_AHEAD])
+{
+    struct ahead a;
+
+    for (uint32_t k = 0; k < n; k++)
+        for (uint32_t h = 0; h < DENSE_AHEAD; h++)
+            ret_values[k][h] = NAN;
+    read_lines(d, s, origins, n, &a);
+    for (uint32_t h = 0; h < DENSE_AHEAD; h++) {
+        for (uint32_t k = 0; k < a.n; k++) {
+            memcpy(a.input[k], a.line[k] + h, DENSE_INPUTS * sizeof(float));
+            normalise(d, a.input[k]);
+        }
+        sum_units(&d->w, a.input[0], a.n, a.unit);
+        for (uint32_t k = 0; k < a.n; k++) {
+            float *next = &a.line[k][DENSE_INPUTS + h];
+
+            rectify(a.unit[k]);
+            *next = next[-1] + WIDE * d->step * (output_of(&d->w, a.unit[k]) - 0.5f);
+            ret_values[a.row[k]][h] = to_demand(d, *next);
+        }
+    }
+}
+
 bool dense_forecast(const struct dense *d, const struct series *s, int64_t origin,
                     float ret_value[DENSE_AHEAD])
 {
-    float line[DENSE_INPUTS + DENSE_AHEAD], x[DENSE_INPUTS + 1], unit[U];
+    float values[1][DENSE_AHEAD];
 
-    if (!series_holds(s, origin - DENSE_INPUTS + 1) || !series_holds(s, origin))
+    dense_forecasts(d, s, &origin, 1, values);
+    if (isnan(values[0][0]))
         return false;
-    for (uint32_t i = 0; i < DENSE_INPUTS; i++)
-        line[i] = to_log(d, series_bridged(s, origin - DENSE_INPUTS + 1 + i));
-    for (uint32_t h = 0; h < DENSE_AHEAD; h++) {
-        memcpy(x, line + h, DENSE_INPUTS * sizeof(float));
-        normalise(d, x);
-        multiply(&(struct product){ .out = &unit,
-                                    .rows = 1,
-                                    .n = DENSE_INPUTS + 1,
-                                    .x = x,
-                                    .by_sum = 1,
-                                    .term = d->w.first });
-        rectify(unit);
-        line[DENSE_INPUTS + h] =
-            line[DENSE_INPUTS + h - 1] + WIDE * d->step * (output_of(&d->w, unit) - 0.5f);
-        ret_value[h] = to_demand(d, line[DENSE_INPUTS + h]);
-    }
+    memcpy(ret_value, values[0], sizeof(values[0]));
     return true;
 }
 

@@ -8,8 +8,9 @@
  * It is not learned step by step: dense_trainer takes batches of windows and Adam steps (Kingma and
  * Ba, "Adam: a method for stochastic optimization", ICLR 2015) on the squared error; He's
  * initialisation (2015), seeded. Vector instructions work on units beside each other and
- * reorder no sum: the same bits everywhere, with AVX2 where the processor has it. 13,057 weights, 51 KB; the trainer is four times
- * that. A forecast costs 13,000 multiplications a step ahead. Plain data. */
+ * reorder no sum: the same bits everywhere, with AVX2 where the processor has it. 13,057 weights,
+ * 51 KB; the trainer is four times that. A forecast costs 13,000 multiplications a step ahead.
+ * Plain data. */
 #ifndef HUDDLE_DENSE_H
 #define HUDDLE_DENSE_H
 
@@ -62,5 +63,9 @@ float dense_pass(struct dense_trainer *t, const struct dense_batch *b, bool lear
 /* Demand 1 to DENSE_AHEAD steps behind `origin`, req/s; false when the window is not held. */
 bool dense_forecast(const struct dense *d, const struct series *s, int64_t origin,
                     float ret_value[DENSE_AHEAD]);
+
+/* The same from up to DENSE_BATCH origins at once, which is faster; NAN instead of false. */
+void dense_forecasts(const struct dense *d, const struct series *s, const int64_t *origins,
+                     uint32_t n, float ret_values[][DENSE_AHEAD]);
 
 #endif
