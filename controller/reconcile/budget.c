@@ -14,33 +14,28 @@ static void count_state(struct controller *c, const struct node *n, enum node_st
     struct policy *policy = pool_policy(c->cluster, n->pool);
     struct pool *p = n->pool;
 
-    switch (state) {
-    case NODE_AWAKE:
-    case NODE_HELD:
+    switch (limits_group(state)) {
+    case LIMITS_AWAKE:
         if (n->seen && node_age_ms(c->cluster, n, c->now_ms) <= 4 * node_interval_ms(n))
             p->awake += step;
         break;
-    case NODE_DRAINING:
-    case NODE_EMPTY:
-    case NODE_PREPARING:
-    case NODE_SLEEPING:
+    case LIMITS_LEAVING:
         p->leaving += step;
         if (policy)
             policy->sleeps += (int32_t)step;
         break;
-    case NODE_ASLEEP:
+    case LIMITS_ASLEEP:
         p->asleep += step;
         break;
-    case NODE_WAKING:
+    case LIMITS_WAKING:
         p->waking += step;
         if (policy)
             policy->wakes += (int32_t)step;
         break;
-    case NODE_UNREACHABLE:
-    case NODE_QUARANTINED:
+    case LIMITS_LOST:
         p->lost += step;
         break;
-    case NODE_UNMANAGED:
+    case LIMITS_NONE:
         break;
     }
 }
@@ -124,46 +119,39 @@ const char *reconcile_frozen(const struct controller *c)
     return NULL;
 }
 
-const char *budget_no_sleep(const struct controller *c, const struct node *n)
+struct limits budget_limits(const struct controller *c, const struct pool *p)
 {
-    const struct policy *policy = pool_policy(c->cluster, n->pool);
-    const struct power_pool *spec = n->pool ? pool_spec(n->pool) : NULL;
+    const struct policy *policy = pool_policy(c->cluster, p);
+    struct limits l = { 0 };
 
-    if (!spec)
-        return "in no pool";
-    if (reconcile_frozen(c))
-        return reconcile_frozen(c);
-    if (policy && policy_spec(policy)->paused)
-        return "its policy is paused";
-    if (policy && policy_spec(policy)->dry_run)
-        return "dry run";
-    if (policy && !policy->window_open)
-        return "outside the policy's windows";
-    if (policy && policy_spec(policy)->budget.sleeps >= 0 &&
-        policy->sleeps >= policy_spec(policy)->budget.sleeps)
-        return "as many nodes as allowed are going to sleep";
-    if ((int64_t)n->pool->awake - 1 < spec->min_awake + spec->spare)
-        return "its pool needs every node that is awake";
-    return NULL;
+    if (p)
+        l = (struct limits){ .pool = pool_spec(p),
+                             .awake = p->awake,
+                             .leaving = p->leaving,
+                             .waking = p->waking,
+                             .coming = p->coming };
+    if (policy) {
+        l.policy = policy_spec(policy);
+        l.window_open = policy->window_open;
+        l.sleeps = (uint32_t)policy->sleeps;
+        l.wakes = (uint32_t)policy->wakes;
+        l.moves = (uint32_t)policy->moves;
+    }
+    return l;
 }
 
-/* As many are on, or coming up, as its maxAwake allows. A silent node is not counted: it serves
- * nothing, and may have to be replaced. */
-static bool pool_is_full(const struct pool *p)
+const char *budget_no_sleep(const struct controller *c, const struct node *n)
 {
-    int64_t most = p ? pool_spec(p)->max_awake : -1;
+    struct limits l = budget_limits(c, n->pool);
 
-    return most >= 0 && (int64_t)p->awake + p->leaving + p->waking + p->coming >= most;
+    return n->pool && reconcile_frozen(c) ? reconcile_frozen(c) : limits_no_sleep(&l);
 }
 
 bool budget_wakes_left(const struct controller *c, const struct node *n)
 {
-    const struct policy *policy = pool_policy(c->cluster, n->pool);
+    struct limits l = budget_limits(c, n->pool);
 
-    if (pool_is_full(n->pool))
-        return false;
-    return !policy || policy_spec(policy)->budget.wakes < 0 ||
-           policy->wakes < policy_spec(policy)->budget.wakes;
+    return limits_wakes_left(&l);
 }
 
 bool budget_wake(const struct controller *c, const struct node *n)
@@ -302,12 +290,13 @@ static bool survives_any(struct controller *c, const struct node *gone)
 const char *budget_no_commit(struct controller *c, const struct node *n)
 {
     const struct power_pool *spec = n->pool ? pool_spec(n->pool) : NULL;
+    struct limits l = budget_limits(c, n->pool);
     bool known;
 
     if (reconcile_frozen(c))
         return reconcile_frozen(c);
-    if (!spec || (int64_t)n->pool->awake < spec->min_awake + spec->spare)
-        return "its pool needs every node that is awake";
+    if (!spec || limits_no_commit(&l))
+        return limits_no_commit(&l);
     if (c->options.front_door && !c->door.reachable)
         return "the front door is away";
     for (size_t i = 0; i < c->cluster->models.n_items; i++) {

@@ -78,12 +78,11 @@ static void wish_withdraw(struct controller *c, struct node *n, struct node_fact
 }
 
 /* The pool lacks awake nodes: the first sleeper by name that may be woken comes back. */
-static bool pool_lacks(const struct node *n)
+static bool pool_lacks(const struct controller *c, const struct node *n)
 {
-    const struct power_pool *spec = pool_spec(n->pool);
+    struct limits l = budget_limits(c, n->pool);
 
-    return (int64_t)n->pool->awake + n->pool->waking + n->pool->coming <
-           spec->min_awake + spec->spare;
+    return limits_lacks(&l);
 }
 
 static void wish_wake(struct controller *c, struct node *n, struct node_facts *f)
@@ -101,7 +100,7 @@ static void wish_wake(struct controller *c, struct node *n, struct node_facts *f
     f->wake_by = "planner";
     if (n->verdict == PLAN_WAKE && core_plan_fresh(c)) {
         f->wake = n->plan_why[0] ? n->plan_why : "the plan needs it";
-    } else if (pool_lacks(n)) {
+    } else if (pool_lacks(c, n)) {
         f->wake = "its pool lacks awake nodes";
         f->wake_by = "recovery";
     } else if (!core_plan_fresh(c) && !c->warming_up && starving_model(c, n) &&

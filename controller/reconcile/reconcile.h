@@ -11,6 +11,7 @@
 #define HUDDLE_RECONCILE_H
 
 #include "controller/core.h"
+#include "controller/reconcile/limits.h"
 
 void reconcile(struct controller *c);
 
@@ -23,6 +24,9 @@ void reconcile_node(struct controller *c, struct node *n);
 void budget_count(struct controller *c);
 void budget_moved(struct controller *c, const struct node *n, enum node_state before);
 void budget_woken(struct controller *c, const struct node *n); /* On was sent */
+
+/* The present counts of a pool (NULL: of none) and its policy. */
+struct limits budget_limits(const struct controller *c, const struct pool *p);
 
 /* Why no node of the pool may leave now; NULL: one may. Static text. */
 const char *budget_no_sleep(const struct controller *c, const struct node *n);

@@ -191,6 +191,7 @@ static const char *why_not_start(struct controller *c, const struct start *s)
 {
     struct policy *policy = pool_policy(c->cluster, s->node->pool);
     bool move = s->replaces[0] != '\0';
+    struct limits l;
 
     if (s->model->deleting)
         return "the model is being deleted";
@@ -208,14 +209,8 @@ static const char *why_not_start(struct controller *c, const struct start *s)
         return "the roll-out does not go on now";
     if (reconcile_frozen(c))
         return reconcile_frozen(c);
-    if (policy && !policy->window_open)
-        return "outside the policy's windows";
-    if (policy && policy_spec(policy)->budget.moves >= 0 &&
-        policy->moves >= policy_spec(policy)->budget.moves)
-        return "as many moves as allowed are in hand";
-    if (s->model->alive >= s->model->plan_target + (uint32_t)model_spec(s->model)->disruption.surge)
-        return "as many replicas above target as allowed";
-    return NULL;
+    l = budget_limits(c, s->node->pool);
+    return limits_no_move(&l, s->model->alive, s->model->plan_target, model_spec(s->model));
 }
 
 void start_step(struct controller *c, struct start *s)

@@ -4,6 +4,7 @@
 
 #include "controller/placement/packing.h"
 #include "controller/placement/policy.h"
+#include "controller/reconcile/limits.h"
 #include "controller/reconcile/window.h"
 #include "controller/simulate/planned_private.h"
 #include "proto/base/array.h"
@@ -90,20 +91,33 @@ static bool takes(const struct planned *p, const struct rack *r, uint32_t node)
     return r->node[node].power == RACK_READY && (!p->life || virtual_nodes_takes(p->life, node));
 }
 
-/* Copies that are on their way. */
-static int64_t moves_in_hand(const struct rack *r)
+/* Copies that are on their way, and those whose original is still there. */
+static uint32_t moves_in_hand(const struct rack *r)
 {
-    int64_t n = 0;
+    uint32_t n = 0;
 
     for (uint32_t i = 0; i < r->n_replica; i++)
-        n += r->replica[i].phase == RACK_LOADING && r->replica[i].replaces != RACK_NO;
+        n += (r->replica[i].phase == RACK_LOADING && r->replica[i].replaces != RACK_NO) ||
+             (r->replica[i].phase == RACK_DRAINING && r->replica[i].replaced);
     return n;
+}
+
+/* Without a life cycle nodes do at once what a plan says, and so do moves. */
+static bool may_move(const struct planned *p, const struct rack *r, const struct plan *plan,
+                     uint32_t model, uint32_t moves)
+{
+    struct limits l;
+
+    if (!p->life)
+        return true;
+    l = *virtual_nodes_limits(p->life);
+    l.moves = moves;
+    return !limits_no_move(&l, r->committed[model], plan->models[model].target, &p->specs[model]);
 }
 
 static void start_missing(struct planned *p, struct rack *r, const struct plan *plan)
 {
-    int64_t most = p->life && p->policy.budget.moves >= 0 ? p->policy.budget.moves : INT64_MAX;
-    int64_t moves = moves_in_hand(r);
+    uint32_t moves = moves_in_hand(r);
 
     for (size_t k = 0; k < plan->n_placements; k++) {
         const struct plan_placement *pp = &plan->placements[k];
@@ -113,7 +127,7 @@ static void start_missing(struct planned *p, struct rack *r, const struct plan *
             r->node[pp->node].free < r->load->model[pp->model].slots ||
             (old != RACK_NO &&
              (r->replica[old].replaced || r->replica[old].phase != RACK_SERVING)) ||
-            (old != RACK_NO && moves >= most))
+            (old != RACK_NO && !may_move(p, r, plan, pp->model, moves)))
             continue;
         moves += old != RACK_NO;
         i = rack_start(r, pp->model, pp->node, old);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/reconcile/limits.h"
 #include "controller/reconcile/node_lifecycle.h"
 #include "proto/base/array.h"
 
@@ -23,12 +24,10 @@ struct virtual_node {
 };
 
 struct virtual_nodes {
-    const struct power_policy *policy;
-    const struct power_pool *pool;
+    struct limits limits; /* and whose they are */
     struct virtual_node *nodes;
-    uint32_t n, awake, leaving, waking;
+    uint32_t n;
     uint64_t ops;
-    bool window_open;
     int64_t boot_p99_ms;
 };
 
@@ -38,10 +37,9 @@ struct virtual_nodes *virtual_nodes_new(const struct rack_hardware *hw,
 {
     struct virtual_nodes *v = xcalloc(1, sizeof(*v));
 
-    v->policy = policy;
-    v->pool = pool;
-    v->n = v->awake = hw->nodes;
-    v->window_open = true;
+    v->n = hw->nodes;
+    v->limits =
+        (struct limits){ .pool = pool, .policy = policy, .window_open = true, .awake = hw->nodes };
     v->boot_p99_ms = (int64_t)(1000 * hw->boot_hi_s);
     v->nodes = xcalloc(hw->nodes + 1, sizeof(*v->nodes));
     for (uint32_t n = 0; n < hw->nodes; n++) {
@@ -69,7 +67,7 @@ void virtual_nodes_plan(struct virtual_nodes *v, const struct plan *plan, bool w
             v->nodes[plan->placements[i].node].placed_on = true;
     for (uint32_t n = 0; n < v->n; n++)
         v->nodes[n].verdict = plan->nodes[n].verdict;
-    v->window_open = window_open;
+    v->limits.window_open = window_open;
 }
 
 /* --- facts --------------------------------------------------------------------------------------
@@ -84,7 +82,7 @@ static int64_t now_of(const struct rack *r)
 static int64_t read_ms(const struct virtual_nodes *v, const struct virtual_node *x,
                        const struct rack_node *node, int64_t now_ms)
 {
-    int64_t early_ms = now_ms - v->policy->timing.settle_ms;
+    int64_t early_ms = now_ms - v->limits.policy->timing.settle_ms;
 
     if (x->record.state != NODE_SLEEPING || node->power != RACK_OFF || x->record.off_seen_ms > 0)
         return now_ms;
@@ -114,17 +112,17 @@ static void settings_of(const struct virtual_nodes *v, const struct rack *r, str
     int64_t step_ms = (int64_t)(1000 * r->load->step_s);
 
     f->in_pool = f->driver_wakes = true;
-    f->wake_proven = v->pool->wake_proven;
-    f->cycles_per_day = v->pool->cycles_per_day;
+    f->wake_proven = v->limits.pool->wake_proven;
+    f->cycles_per_day = v->limits.pool->cycles_per_day;
     f->interval_ms = step_ms > REPORTS_MS ? step_ms : REPORTS_MS;
     f->boot_p99_ms = v->boot_p99_ms;
-    f->settle_ms = v->policy->timing.settle_ms;
-    f->cooldown_ms = v->policy->timing.cooldown_ms;
-    f->drain_ms = v->policy->timing.drain_ms;
-    f->prepare_ms = v->policy->timing.prepare_ms;
-    f->bye_ms = v->policy->timing.bye_ms;
-    f->wake_ms = v->policy->timing.wake_ms;
-    f->max_asleep_ms = v->policy->timing.max_asleep_ms;
+    f->settle_ms = v->limits.policy->timing.settle_ms;
+    f->cooldown_ms = v->limits.policy->timing.cooldown_ms;
+    f->drain_ms = v->limits.policy->timing.drain_ms;
+    f->prepare_ms = v->limits.policy->timing.prepare_ms;
+    f->bye_ms = v->limits.policy->timing.bye_ms;
+    f->wake_ms = v->limits.policy->timing.wake_ms;
+    f->max_asleep_ms = v->limits.policy->timing.max_asleep_ms;
 }
 
 static void facts_of(const struct virtual_nodes *v, const struct rack *r, uint32_t n,
@@ -164,35 +162,17 @@ static void facts_of(const struct virtual_nodes *v, const struct rack *r, uint32
     settings_of(v, r, f);
 }
 
-/* --- wishes: as reconcile/nodes.c and budget.c grant them ---------------------------------------
+/* --- wishes -------------------------------------------------------------------------------------
  */
-
-static bool wakes_left(const struct virtual_nodes *v)
-{
-    int64_t up = (int64_t)v->awake + v->waking;
-
-    if (v->pool->max_awake >= 0 && up >= v->pool->max_awake)
-        return false;
-    return v->policy->budget.wakes < 0 || (int64_t)v->waking < v->policy->budget.wakes;
-}
-
-static bool may_sleep(const struct virtual_nodes *v)
-{
-    return v->window_open &&
-           (v->policy->budget.sleeps < 0 || (int64_t)v->leaving < v->policy->budget.sleeps) &&
-           (int64_t)v->awake - 1 >= v->pool->min_awake + v->pool->spare;
-}
 
 static void wishes_of(const struct virtual_nodes *v, const struct virtual_node *x,
                       struct node_facts *f)
 {
-    bool lacks = (int64_t)v->awake + v->waking < v->pool->min_awake + v->pool->spare;
-
-    f->wakes_left = wakes_left(v);
+    f->wakes_left = limits_wakes_left(&v->limits);
     f->sleep_by = f->wake_by = "planner";
     switch (x->record.state) {
     case NODE_AWAKE:
-        if (x->verdict == PLAN_SLEEP && may_sleep(v))
+        if (x->verdict == PLAN_SLEEP && !limits_no_sleep(&v->limits))
             f->sleep = "the plan does not need it";
         break;
     case NODE_DRAINING:
@@ -202,11 +182,10 @@ static void wishes_of(const struct virtual_nodes *v, const struct virtual_node *
             f->withdraw = "the plan needs it again";
         else if (x->placed_on)
             f->withdraw = "the plan places replicas on it";
-        if (lacks)
-            f->commit_not = "its pool lacks awake nodes";
+        f->commit_not = limits_no_commit(&v->limits);
         break;
     default:
-        if ((x->verdict == PLAN_WAKE || lacks) && f->wakes_left)
+        if ((x->verdict == PLAN_WAKE || limits_lacks(&v->limits)) && f->wakes_left)
             f->wake = "the plan needs it";
         break;
     }
@@ -215,20 +194,20 @@ static void wishes_of(const struct virtual_nodes *v, const struct virtual_node *
 /* --- edges --------------------------------------------------------------------------------------
  */
 
-static void count(struct virtual_nodes *v, enum node_state state, uint32_t by)
+/* One pool, one policy: what leaves and wakes is all that is in hand. */
+static void count(struct limits *l, enum node_state state, uint32_t by)
 {
-    switch (state) {
-    case NODE_AWAKE:
-        v->awake += by;
+    switch (limits_group(state)) {
+    case LIMITS_AWAKE:
+        l->awake += by;
         break;
-    case NODE_DRAINING:
-    case NODE_EMPTY:
-    case NODE_PREPARING:
-    case NODE_SLEEPING:
-        v->leaving += by;
+    case LIMITS_LEAVING:
+        l->leaving += by;
+        l->sleeps += by;
         break;
-    case NODE_WAKING:
-        v->waking += by;
+    case LIMITS_WAKING:
+        l->waking += by;
+        l->wakes += by;
         break;
     default:
         break;
@@ -254,11 +233,12 @@ static bool rests(const struct virtual_nodes *v, const struct virtual_node *x,
                   const struct rack_node *node, int64_t now_ms)
 {
     if (x->record.state == NODE_AWAKE)
-        return node->power == RACK_READY && (x->verdict != PLAN_SLEEP || !may_sleep(v));
+        return node->power == RACK_READY &&
+               (x->verdict != PLAN_SLEEP || limits_no_sleep(&v->limits));
     return x->record.state == NODE_ASLEEP && node->power == RACK_OFF && x->verdict != PLAN_WAKE &&
            !x->record.wake_wanted &&
-           now_ms - x->record.entered_ms <= v->policy->timing.max_asleep_ms &&
-           (int64_t)v->awake + v->waking >= v->pool->min_awake + v->pool->spare;
+           now_ms - x->record.entered_ms <= v->limits.policy->timing.max_asleep_ms &&
+           !limits_lacks(&v->limits);
 }
 
 static void step_node(struct virtual_nodes *v, struct rack *r, uint32_t n, int64_t wall_ms)
@@ -278,8 +258,8 @@ static void step_node(struct virtual_nodes *v, struct rack *r, uint32_t n, int64
         facts_of(v, r, n, wall_ms, &w, &f);
         wishes_of(v, x, &f);
         t = node_lifecycle(&x->record, &f, now_of(r), &next);
-        count(v, x->record.state, UINT32_MAX); /* one less: unsigned wrap-around */
-        count(v, next.state, 1);
+        count(&v->limits, x->record.state, UINT32_MAX); /* one less: unsigned wrap-around */
+        count(&v->limits, next.state, 1);
         v->ops += t == 2;
         x->record = next;
         carry_out(x, r, n, &f);
@@ -296,6 +276,11 @@ void virtual_nodes_step(struct virtual_nodes *v, struct rack *r, int64_t wall_ms
 
 /* --- what is seen -------------------------------------------------------------------------------
  */
+
+const struct limits *virtual_nodes_limits(const struct virtual_nodes *v)
+{
+    return &v->limits;
+}
 
 bool virtual_nodes_takes(const struct virtual_nodes *v, uint32_t node)
 {

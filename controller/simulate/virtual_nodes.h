@@ -9,6 +9,7 @@
 #define HUDDLE_SIMULATE_VIRTUAL_NODES_H
 
 #include "controller/placement/plan.h"
+#include "controller/reconcile/limits.h"
 #include "controller/simulate/rack.h"
 #include "controller/state/node_record.h"
 
@@ -29,6 +30,9 @@ void virtual_nodes_step(struct virtual_nodes *v, struct rack *r, int64_t wall_ms
 /* What a snapshot says of a node: state, sleepable, wakeable, cycles. */
 void virtual_nodes_see(const struct virtual_nodes *v, const struct rack *r, uint32_t node,
                        int64_t wall_ms, struct snap_node *s);
+
+/* Its counts, and the window that the newest plan saw; of moves it knows nothing. Borrowed. */
+const struct limits *virtual_nodes_limits(const struct virtual_nodes *v);
 
 /* May replicas be started there? */
 bool virtual_nodes_takes(const struct virtual_nodes *v, uint32_t node);
