@@ -102,9 +102,8 @@ bool dense_window(const struct dense *d, const struct series *s, int64_t origin,
 /* --- forward ------------------------------------------------------------------------------------
  */
 
-/* Products of matrices, with the sums in registers: out[r][u] is the sum over j of x times
- * term[j][u], in the order of j, where x stands at x[r * by_row + j * by_sum]. A vector holds units
- * that are beside each other, so that its width changes no bit. */
+/* Products of matrices: out[r][u] is the sum over j of x times term[j][u], in the order of j, where
+ * x stands at x[r * by_row + j * by_sum]. */
 struct product {
     float (*out)[U];
     size_t rows, n;
@@ -113,11 +112,31 @@ struct product {
     const float (*term)[U];
 };
 
+/* Not inlined: gcc 12 makes a slower loop of it then. */
+__attribute__((noinline)) static void add_scaled(float *restrict sum, const float *restrict row,
+                                                 float x)
+{
+    for (uint32_t u = 0; u < U; u++)
+        sum[u] += x * row[u];
+}
+
+static void multiply_plain(const struct product *p)
+{
+    memset(p->out, 0, p->rows * sizeof(*p->out));
+    for (size_t j = 0; j < p->n; j++)
+        for (size_t r = 0; r < p->rows; r++)
+            add_scaled(p->out[r], p->term[j], p->x[r * p->by_row + j * p->by_sum]);
+}
+
+#if defined(__x86_64__)
+/* The same with the sums in registers. A vector holds units that are beside each other: its width
+ * changes no bit. */
+#define WITH_AVX2 __attribute__((target("avx2")))
+
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef lanes lanes_at __attribute__((aligned(4), may_alias)); /* where floats stand */
 
-static inline __attribute__((always_inline)) void four_rows(const struct product *p, size_t r,
-                                                            size_t u)
+WITH_AVX2 static void four_rows(const struct product *p, size_t r, uint32_t u)
 {
     const float *x0 = p->x + r * p->by_row, *x1 = x0 + p->by_row, *x2 = x1 + p->by_row,
                 *x3 = x2 + p->by_row;
@@ -146,8 +165,7 @@ static inline __attribute__((always_inline)) void four_rows(const struct product
     ((lanes_at *)&p->out[r + 3][u])[1] = d1;
 }
 
-static inline __attribute__((always_inline)) void one_row(const struct product *p, size_t r,
-                                                          size_t u)
+WITH_AVX2 static void one_row(const struct product *p, size_t r, uint32_t u)
 {
     const float *x = p->x + r * p->by_row;
     lanes_at *out = (lanes_at *)&p->out[r][u];
@@ -167,27 +185,16 @@ static inline __attribute__((always_inline)) void one_row(const struct product *
     out[3] = d;
 }
 
-static inline __attribute__((always_inline)) void all_rows(const struct product *p)
+WITH_AVX2 static void multiply_wide(const struct product *p)
 {
     size_t r = 0;
 
     for (; r + 4 <= p->rows; r += 4)
-        for (size_t u = 0; u < U; u += 2 * LANES)
+        for (uint32_t u = 0; u < U; u += 2 * LANES)
             four_rows(p, r, u);
     for (; r < p->rows; r++)
-        for (size_t u = 0; u < U; u += 4 * LANES)
+        for (uint32_t u = 0; u < U; u += 4 * LANES)
             one_row(p, r, u);
-}
-
-static void multiply_plain(const struct product *p)
-{
-    all_rows(p);
-}
-
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) static void multiply_wide(const struct product *p)
-{
-    all_rows(p);
 }
 
 static void multiply(const struct product *p)

@@ -83,6 +83,30 @@ static void an_answer_is_as_by_hand(void **state)
     free(t);
 }
 
+/* Thirty origins at once, one of them without enough of a past, are the same as one by one. */
+static void many_answers_are_as_single_ones(void **state)
+{
+    struct dense_trainer *t = xcalloc(1, sizeof(*t));
+    float values[30][DENSE_AHEAD], value[DENSE_AHEAD];
+    int64_t origins[30];
+    struct series s;
+
+    (void)state;
+    fill(&s, 200, tune);
+    dense_init(t, &s, 3, 1);
+    for (uint32_t k = 0; k < 30; k++)
+        origins[k] = k == 11 ? 50 : 110 + 3 * k;
+    dense_forecasts(&t->net, &s, origins, 30, values);
+    for (uint32_t k = 0; k < 30; k++) {
+        assert_int_equal(dense_forecast(&t->net, &s, origins[k], value), k != 11);
+        if (k == 11)
+            assert_true(isnan(values[k][0]));
+        else
+            assert_memory_equal(values[k], value, sizeof(value));
+    }
+    free(t);
+}
+
 static float *weight_at(struct dense_weights *w, uint32_t i)
 {
     return i < DENSE_UNITS       ? &w->second[i]
@@ -241,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_as_by_hand),
+        cmocka_unit_test(many_answers_are_as_single_ones),
         cmocka_unit_test(gradients_are_those_of_the_loss),
         cmocka_unit_test(the_better_one_wins),
         cmocka_unit_test(portions_do_not_matter),
