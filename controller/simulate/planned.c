@@ -68,6 +68,7 @@ void planned_free(struct planned *p)
     free(p->uids);
     free(p->slept);
     free(p->slow);
+    free(p->use);
     free(p);
 }
 
@@ -213,6 +214,7 @@ void planned_act(void *policy, struct rack *r)
         planned_turn_hour(p, r);
         shut_empty(p, r);
     }
+    planned_measure(p, r);
     if (r->step % steps != 0 && !presses(p, r, steps))
         return;
     p->planned = r->step;

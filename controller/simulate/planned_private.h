@@ -6,9 +6,15 @@
 #include "controller/simulate/chronicle.h"
 #include "controller/simulate/planned.h"
 #include "controller/simulate/virtual_nodes.h"
+#include "controller/state/cpu_use.h"
 
 #define NAME 16
 #define HOURS 24
+
+struct planned_use { /* CPU of one replica of a model, as an agent counts it */
+    double ns;
+    struct cpu_use lately;
+};
 
 struct planned {
     struct brain *brain;
@@ -28,6 +34,7 @@ struct planned {
     size_t cap_number;
     uint64_t *mask; /* devices, by number */
     char (*uids)[NAME];
+    struct planned_use *use;  /* by model */
     int64_t *slow;            /* by model: step since which waits are too long; -1: they are not */
     uint16_t (*slept)[HOURS]; /* sleeps by node and hour of the last day */
     int64_t hour;
@@ -55,6 +62,9 @@ void planned_make_room(struct planned *p, size_t numbers);
 
 /* A replica takes the first free devices of its node. */
 void planned_seat(struct planned *p, const struct rack *r, uint32_t i);
+
+/* Agents report once a step. */
+void planned_measure(struct planned *p, const struct rack *r);
 
 /* What a controller knows after `steps` steps more: borrows from `p`. */
 struct snapshot *planned_see(struct planned *p, const struct rack *r, int64_t steps);

@@ -88,6 +88,7 @@ static void describe_models(struct planned *p, const struct rack_hardware *hw,
     p->specs = xcalloc(load->n_models, sizeof(*p->specs));
     p->models = xcalloc(load->n_models, sizeof(*p->models));
     p->slow = xcalloc(load->n_models, sizeof(*p->slow));
+    p->use = xcalloc(load->n_models, sizeof(*p->use));
     for (uint32_t m = 0; m < load->n_models; m++)
         p->slow[m] = -1;
     p->observations = xcalloc(load->n_models, sizeof(*p->observations));
@@ -230,6 +231,18 @@ void planned_seat(struct planned *p, const struct rack *r, uint32_t i)
         }
 }
 
+/* CPU time of the last step, in nanoseconds: all replicas of a model are equally busy. What devices
+ * are used, no agent tells. */
+void planned_measure(struct planned *p, const struct rack *r)
+{
+    int64_t now_ms = (int64_t)(1000 * r->load->step_s * (double)r->step);
+
+    for (uint32_t m = 0; p->plain && r->step > 0 && m < r->load->n_models; m++) {
+        p->use[m].ns += 1e9 * r->load->step_s * r->load->model[m].slots * r->used[m];
+        cpu_use_take(&p->use[m].lately, 1, now_ms, (uint64_t)p->use[m].ns);
+    }
+}
+
 static void see_replicas(struct planned *p, const struct rack *r)
 {
     planned_make_room(p, r->n_replica);
@@ -238,6 +251,7 @@ static void see_replicas(struct planned *p, const struct rack *r)
         p->models[m].ready = p->models[m].total = p->models[m].doubled = 0;
     for (uint32_t i = 0; i < r->n_replica; i++) {
         const struct rack_replica *x = &r->replica[i];
+        const struct cpu_use *use = &p->use[x->model].lately;
         struct snap_replica *s;
 
         p->index[i] = NO_INDEX;
@@ -250,17 +264,22 @@ static void see_replicas(struct planned *p, const struct rack *r)
         p->index[i] = (uint32_t)p->n_replicas;
         p->number[p->n_replicas] = i;
         s = ARRAY_ADD(p, replicas);
-        *s = (struct snap_replica){ .uid = p->uids[i],
-                                    .model = x->model,
-                                    .node = x->node,
-                                    .phase = x->phase == RACK_LOADING   ? REPLICA_STARTING
-                                             : x->phase == RACK_SERVING ? REPLICA_READY
-                                                                        : REPLICA_DRAINING,
-                                    .leaving = x->phase == RACK_DRAINING,
-                                    .gpu_mask = p->mask[i],
-                                    .load = NAN,
-                                    .in_flight = NAN,
-                                    .reason = "" };
+        *s =
+            (struct snap_replica){ .uid = p->uids[i],
+                                   .model = x->model,
+                                   .node = x->node,
+                                   .phase = x->phase == RACK_LOADING   ? REPLICA_STARTING
+                                            : x->phase == RACK_SERVING ? REPLICA_READY
+                                                                       : REPLICA_DRAINING,
+                                   .leaving = x->phase == RACK_DRAINING,
+                                   .gpu_mask = p->mask[i],
+                                   .since_ms = (int64_t)(1000 * r->load->step_s * (double)x->since),
+                                   .cpu_use_known = cpu_use_known(use),
+                                   .cpu_use_milli = use->mean_milli,
+                                   .cpu_use_variance = use->variance,
+                                   .load = NAN,
+                                   .in_flight = NAN,
+                                   .reason = "" };
         p->models[x->model].total++;
         p->models[x->model].ready += x->phase == RACK_SERVING;
     }

@@ -196,10 +196,12 @@ static struct entry best_sketch(const struct rack_hardware *hw, const struct for
     return best;
 }
 
-static struct entry run_huddle(const struct rack_hardware *hw, const struct fortnight *f,
-                               uint64_t seed)
+/* Slots are devices in setting G, CPUs in C. */
+static struct entry run_huddle(char setting, const struct rack_hardware *hw,
+                               const struct fortnight *f, uint64_t seed)
 {
-    struct planned *p = planned_new(hw, &f->load, &(struct planned_setting){ 0 });
+    struct planned *p =
+        planned_new(hw, &f->load, &(struct planned_setting){ .plain = setting == 'C' });
     struct entry e = run(hw, f, seed, false, planned_act, p);
 
     planned_free(p);
@@ -230,7 +232,7 @@ void fortnight_run(char setting, const struct rack_hardware *hw, const struct fo
         e[DEMAND_BEST] = best_demand(hw, f, seed, &e[ALWAYS_ON]);
         e[SKETCH] = best_sketch(hw, f, seed, fortnight_fill(setting), &e[ALWAYS_ON]);
     }
-    e[HUDDLE] = run_huddle(hw, f, seed);
+    e[HUDDLE] = run_huddle(setting, hw, f, seed);
     e[CLAIRVOYANT] = run_clairvoyant(hw, f, seed, fortnight_fill(setting));
     for (int i = 0; i < ENTRANTS; i++) {
         e[i].gate = e[i].ran && keeps_slo(&e[i], &e[ALWAYS_ON]);
