@@ -11,6 +11,7 @@
 #define EVIDENCE_MAX_S 7200.0 /* older evidence fades beyond this */
 #define DOMINATES_S 120.0     /* own evidence from which a curve counts as the node's own */
 #define PLAUSIBLE 4.0         /* off by more than this factor: a faulty reading, or a wrong prior */
+#define AS_GOOD 1.01          /* curves are not known better */
 #define WAKE_RATE 0.3         /* weight of the newest wake */
 #define CYCLE_S_DEFAULT 120.0 /* shutdown and boot of an ordinary server */
 #define STANDBY_W_DEFAULT 5.0
@@ -77,6 +78,42 @@ static double own_evidence_s(const struct node_curve *c)
     for (size_t i = 0; i < CURVE_POINTS; i++)
         sum_s += c->weight[i];
     return sum_s;
+}
+
+/* Of a curve that has learned, what was visited: linear between, and above it as steep as below.
+ * What a prior says of uses that the node was never seen at would bend it for no reason. */
+static void visited_watts(const struct node_curve *c, double watts[CURVE_POINTS])
+{
+    size_t last = 0;
+    double slope = (c->watts[CURVE_POINTS - 1] - c->watts[0]) / (CURVE_POINTS - 1);
+
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        watts[i] = c->watts[i];
+    if (own_evidence_s(c) <= 0)
+        return;
+    for (size_t i = 1; i < CURVE_POINTS; i++) {
+        if (c->weight[i] < PRIOR_S)
+            continue;
+        slope = (c->watts[i] - watts[last]) / (double)(i - last);
+        for (size_t k = last + 1; k < i; k++)
+            watts[k] = watts[last] + slope * (double)(k - last);
+        last = i;
+    }
+    for (size_t k = last + 1; k < CURVE_POINTS; k++)
+        watts[k] = watts[last] + slope * (double)(k - last);
+}
+
+double node_curve_best_use(const struct node_curve *c)
+{
+    double watts[CURVE_POINTS], least = INFINITY;
+    size_t best = CURVE_POINTS - 1;
+
+    visited_watts(c, watts);
+    for (size_t i = 1; i < CURVE_POINTS; i++)
+        least = fmin(least, (watts[i] - c->standby_w) / (double)i);
+    while (best > 1 && (watts[best] - c->standby_w) / (double)best > AS_GOOD * least)
+        best--;
+    return (double)best / (CURVE_POINTS - 1);
 }
 
 void node_curve_suppose(struct node_curve *c, const struct node_curve *prior)

@@ -36,6 +36,11 @@ void node_curve_suppose(struct node_curve *c, const struct node_curve *prior);
 /* Watts at utilization u (clamped to 0..1). */
 double node_curve_watts(const struct node_curve *c, double u);
 
+/* Utilization at which a unit of work draws least on a node that could as well be asleep: where
+ * (P(u) - standby) / u is least, or as good as (the highest such u: fewer nodes). 1 for a linear or
+ * concave curve. Of a curve that has learned, by what it has learned alone. */
+double node_curve_best_use(const struct node_curve *c);
+
 /* Learns from one interval: mean utilization u and mean watts over `seconds`. Ignores what is not
  * finite, not positive or implausible (more than 4 x or less than 1/4) against two minutes of the
  * node's own joules; against less it is the curve that is wrong, and is scaled to fit. Keeps the

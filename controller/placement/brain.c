@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "controller/forecast/ensemble.h"
+#include "controller/placement/easing.h"
 #include "controller/placement/evacuation.h"
 #include "controller/placement/filling.h"
 #include "controller/placement/packing.h"
@@ -18,9 +19,11 @@
 #include "controller/placement/relocation.h"
 #include "controller/placement/reserve.h"
 #include "controller/placement/sizing.h"
+#include "controller/placement/survival.h"
 #include "proto/base/array.h"
 
 #define MOVES_NAMED 2
+#define CROWDED_MS 3600000   /* so long no replica is eased once others found no room */
 #define STUDY_WINDOWS_S 2000 /* windows of 5 us in a second of the interval */
 #define STUDY_WINDOWS_MAX 20000
 
@@ -28,7 +31,8 @@ struct mind { /* what is remembered of one model */
     char *name;
     struct ensemble *forecaster;
     int64_t step_ms;
-    struct contest *contest;         /* in hand; of at most one mind */
+    struct contest *contest; /* in hand; of at most one mind */
+    struct easing_work work;
     char last_move[MOVES_NAMED][64]; /* newest first */
 };
 
@@ -39,7 +43,8 @@ struct brain {
     struct pooled pooled;
     struct wanted wanted;
     int64_t step_ms; /* of the last plan */
-    size_t next;     /* mind that is asked first whether a contest is due */
+    int64_t crowded_until_ms;
+    size_t next; /* mind that is asked first whether a contest is due */
 };
 
 struct brain *brain_new(uint64_t seed)
@@ -159,17 +164,22 @@ static void size_models(struct brain *b, struct plan *plan)
     const struct snapshot *s = plan->snapshot;
     AUTO(mem) uint32_t *alive = xcalloc(s->n_models + 1, sizeof(*alive));
     AUTO(mem) bool *replaced = xcalloc(s->n_replicas + 1, sizeof(*replaced));
+    struct easing easing;
 
     for (uint32_t i = 0; i < s->n_replicas; i++)
         if (s->replicas[i].follows > 0 && packing_counts(&s->replicas[i]))
             replaced[s->replicas[i].follows - 1] = true; /* a pair counts once */
     for (uint32_t i = 0; i < s->n_replicas; i++)
         alive[s->replicas[i].model] += packing_counts(&s->replicas[i]) && !replaced[i];
+    easing_init(&easing, s);
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct power_policy *policy = policy_of_model(s, &s->models[i]);
         struct plan_model *m = &plan->models[i];
 
         ensemble_forecast(b->minds[i].forecaster, forecast_steps(s, policy), &m->forecast);
+        m->best_load = easing_best_load(&easing, s, i, &b->minds[i].work);
+        if (s->now_ms < b->crowded_until_ms)
+            m->best_load = 1;
         sizing(s, i, alive[i], ensemble_series(b->minds[i].forecaster), m);
         if (m->frozen && b->minds[i].last_move[0][0])
             (void)snprintf(
@@ -178,6 +188,7 @@ static void size_models(struct brain *b, struct plan *plan)
                 b->minds[i].last_move[0], b->minds[i].last_move[1][0] ? ", " : "",
                 b->minds[i].last_move[1]);
     }
+    easing_done(&easing);
 }
 
 static void look_out(struct brain *b, const struct plan *plan, struct outlook *o)
@@ -224,6 +235,54 @@ static bool lacks_devices(const struct packing *p)
     return false;
 }
 
+/* Do eased replicas take room that others need: for a replica, or for the loss of a node where no
+ * other one could be woken? */
+static bool is_crowded(struct packing *p)
+{
+    bool eased = false, sleeper = false;
+    uint32_t model;
+
+    for (uint32_t m = 0; m < p->s->n_models; m++)
+        eased |= p->models[m].eased > 0;
+    if (!eased)
+        return false;
+    for (uint32_t m = 0; m < p->s->n_models; m++)
+        if (p->placed[m] < plan_model_needed(&p->models[m]))
+            return true;
+    for (uint32_t n = 0; n < p->s->n_nodes; n++)
+        sleeper |= p->host[n] == HOST_ASLEEP || p->host[n] == HOST_TURNING;
+    return !sleeper && survival_weakest(p, 0, &model) != NO_INDEX;
+}
+
+static void ease_none(struct plan *plan)
+{
+    for (uint32_t m = 0; m < plan->snapshot->n_models; m++) {
+        struct plan_model *x = &plan->models[m];
+
+        if (x->eased == 0)
+            continue;
+        x->target = plan_model_needed(x);
+        x->eased = 0;
+        (void)snprintf(x->why, sizeof(x->why),
+                       "%.3g req/s must be servable (now %.3g); their nodes would draw least with "
+                       "more replicas, for which there is no room",
+                       x->demand_need, x->demand_now);
+    }
+}
+
+static void fill(struct brain *b, struct plan *plan, struct packing *p, uint64_t max_steps)
+{
+    packing_init(p, plan->snapshot, plan->models, max_steps);
+    filling(p);
+    if (!is_crowded(p))
+        return;
+    b->crowded_until_ms = plan->snapshot->now_ms + CROWDED_MS;
+    ease_none(plan);
+    packing_done(p);
+    packing_init(p, plan->snapshot, plan->models, max_steps);
+    filling(p);
+}
+
 static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
 {
     AUTO(mem) struct outlook *o = xcalloc(1, sizeof(*o));
@@ -231,8 +290,7 @@ static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
     struct reserve r;
 
     size_models(b, plan);
-    packing_init(&p, plan->snapshot, plan->models, max_steps);
-    filling(&p);
+    fill(b, plan, &p, max_steps);
     look_out(b, plan, o);
     wanted_add(&b->wanted, o, plan->snapshot, plan->models);
     reserve_init(&r, &p, o);

@@ -59,8 +59,9 @@ static double ahead_of(const struct snapshot *s, uint32_t model, const struct pl
         m->predictive && is_sized(&s->models[model]) ? forecast_at(&m->forecast, level, k) : NAN;
 
     if (m->holds)
-        return s->wall_ms + (int64_t)k * s->step_ms >= m->holds_until_ms ? m->then : m->target;
-    return isnan(q) ? m->target : sizing_replicas(&s->models[model], q);
+        return s->wall_ms + (int64_t)k * s->step_ms >= m->holds_until_ms ? m->then
+                                                                         : plan_model_needed(m);
+    return isnan(q) ? plan_model_needed(m) : sizing_replicas(&s->models[model], q);
 }
 
 static double level_of(const struct snapshot *s, uint32_t model)
@@ -103,10 +104,10 @@ static uint32_t boot_steps(const struct snapshot *s, const struct snap_model *m)
  * have, and none of a model at zero, whose requests wait. */
 static double grown(double growth, const struct snap_model *sm, const struct plan_model *m)
 {
-    double wanted =
-        m->target > 0 ? fmin(growth * m->target + 0.5, (double)sm->spec->replicas.max) : 0;
+    double needed = plan_model_needed(m);
+    double wanted = needed > 0 ? fmin(growth * needed + 0.5, (double)sm->spec->replicas.max) : 0;
 
-    return wanted > m->target ? m->target + (wanted - m->target) / SCATTERED : wanted;
+    return wanted > needed ? needed + (wanted - needed) / SCATTERED : wanted;
 }
 
 /* The demand of all pooled models together at each step ahead, as a multiple of what their targets
@@ -127,7 +128,7 @@ static double pooled_growth(const struct snapshot *s, const struct plan_model *m
 
         if (!pooled_counts(&s->models[i]))
             continue;
-        served += models[i].target * share[i];
+        served += plan_model_needed(&models[i]) * share[i];
         level = fmax(level, policy_of_model(s, &s->models[i])->pool_quantile);
         lead = steps > lead ? steps : lead;
     }
@@ -157,16 +158,16 @@ double outlook_reserve(const struct outlook *o, const struct snapshot *s, uint32
                        const struct plan_model *m)
 {
     const struct snap_model *sm = &s->models[model];
-    double peak;
+    double needed = plan_model_needed(m), peak;
 
     if (m->holds || !is_sized(sm))
-        return m->target;
+        return needed;
     if (!isnan(o->growth) && pooled_counts(sm))
-        return fmax(m->target, grown(o->growth, sm, m));
+        return fmax(needed, grown(o->growth, sm, m));
     if (!m->predictive)
-        return m->target;
+        return needed;
     peak = forecast_peak(&m->forecast, policy_of_model(s, sm)->quantile, 0, boot_steps(s, sm));
-    return isnan(peak) ? m->target : fmax(m->target, sizing_replicas(sm, peak));
+    return isnan(peak) ? needed : fmax(needed, sizing_replicas(sm, peak));
 }
 
 void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
@@ -188,7 +189,7 @@ void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan
             o->forecast = false;
         if (past[i] && past[i]->n > o->n_past)
             o->n_past = past[i]->n < OUTLOOK_PAST ? past[i]->n : OUTLOOK_PAST;
-        add_past(o, &s->models[i], past[i], m->target, m->holds);
+        add_past(o, &s->models[i], past[i], plan_model_needed(m), m->holds);
     }
     for (uint32_t i = 0; i < s->n_models; i++)
         add_ahead(o, s, i, &models[i], isnan(o->growth) ? NULL : by);

@@ -22,15 +22,25 @@ struct plan_model {         /* parallel to snapshot->models */
     double demand_need;     /* req/s that must be servable: quantile over the lead time */
     uint32_t floor;         /* ready replicas below which no act may go (G2) */
     uint32_t target;        /* replicas wanted */
+    uint32_t eased;         /* so many of them only because they draw less than fewer would: no
+                               reserve is kept for them */
     uint32_t placed;        /* < target: no room, even after the wakes of this plan */
     bool holds;             /* demand that may wait is to wait, until: */
     int64_t holds_until_ms; /* wall time: then replicas are started for it */
     uint32_t then;          /* so many */
     bool frozen;            /* G7: SLO broken: nothing is consolidated */
+    double best_load;       /* share of its capacity at which a replica draws least per request
+                               (easing.h); 0: not known */
     struct forecast forecast;
     const char *renewal_waits; /* why no outdated replica of it is replaced; static, or NULL */
     char why[PLAN_TEXT];
 };
+
+/* Replicas that the demand asks for. */
+static inline uint32_t plan_model_needed(const struct plan_model *m)
+{
+    return m->target - m->eased;
+}
 
 /* One replica as it should be. Present replicas that are named nowhere are surplus. */
 struct plan_placement {

@@ -11,6 +11,7 @@
 #define MARGIN 1.15            /* without a forecast: growth within the lead time */
 #define SHRINK_STEPS_MIN 3u    /* look so far back or ahead before shrinking */
 #define QUEUED_SHARE (1.0 / 6) /* of an interval: who waits for so long shows that more came */
+#define LIKELY 0.5             /* quantile */
 #define REPLICAS_MOST 1000000.0
 
 uint32_t sizing_replicas(const struct snap_model *m, double demand)
@@ -54,14 +55,20 @@ static double recent_peak(const struct series *past, uint32_t steps)
     return peak;
 }
 
+static uint32_t shrink_steps(const struct snapshot *s, const struct snap_model *m)
+{
+    uint32_t window = steps_of(s, 2 * m->load_p99_ms + s->step_ms);
+
+    return window < SHRINK_STEPS_MIN ? SHRINK_STEPS_MIN : window;
+}
+
 /* The demand below which it is not worth going for the time that a stop and a start take. */
 static double lasting_need(const struct snapshot *s, const struct snap_model *m,
                            const struct power_policy *policy, const struct series *past,
                            const struct plan_model *out)
 {
-    uint32_t window = steps_of(s, 2 * m->load_p99_ms + s->step_ms);
+    uint32_t window = shrink_steps(s, m);
 
-    window = window < SHRINK_STEPS_MIN ? SHRINK_STEPS_MIN : window;
     if (out->predictive) {
         return fmax(fmax(out->demand_need, recent_peak(past, window)),
                     forecast_peak(&out->forecast, policy->quantile, 0, lead_of(s, m) + window));
@@ -195,6 +202,40 @@ static void defer(const struct snapshot *s, uint32_t model, uint32_t alive, stru
                    out->demand_need);
 }
 
+/* As many as are needed for what is likely to come, each at its best load; as slow to shrink. They
+ * are no part of the floor: whatever needs their room may have it. */
+static uint32_t eased(const struct snapshot *s, const struct snap_model *m, uint32_t alive,
+                      const struct series *past, const struct plan_model *out)
+{
+    uint32_t lead = lead_of(s, m), window = shrink_steps(s, m), replicas;
+    double likely = out->demand_now, lasts = recent_peak(past, window);
+
+    if (out->best_load <= 0 || out->best_load >= 1 || isnan(out->demand_need) || out->holds)
+        return 0;
+    if (out->predictive) {
+        likely = forecast_peak(&out->forecast, LIKELY, 0, lead);
+        lasts = fmax(lasts, forecast_peak(&out->forecast, LIKELY, 0, lead + window));
+    }
+    replicas = sizing_replicas(m, likely / out->best_load);
+    if (replicas >= alive)
+        return replicas;
+    replicas = sizing_replicas(m, fmax(likely, lasts) / out->best_load);
+    return replicas < alive ? replicas : clamp_most(m, alive);
+}
+
+static void ease(uint32_t replicas, struct plan_model *out)
+{
+    if (replicas <= out->target)
+        return;
+    out->eased = replicas - out->target;
+    out->target = replicas;
+    (void)snprintf(
+        out->why, sizeof(out->why),
+        "%.3g req/s must be servable, now %.3g: their nodes draw least with %u replicas, "
+        "each at %.0f %% of what it can serve",
+        out->demand_need, out->demand_now, replicas, 100 * out->best_load);
+}
+
 void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const struct series *past,
             struct plan_model *out)
 {
@@ -228,4 +269,6 @@ void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const stru
         out->target = alive;
     if (out->target < out->floor)
         out->target = out->floor;
+    if (!out->frozen)
+        ease(eased(s, m, alive, past, out), out);
 }

@@ -1,7 +1,8 @@
 /* How many replicas a model needs: the demand that must be servable over the lead time (load, one
  * interval), and what waits already, divided by what a replica serves. The time of a boot is not
  * part of it: nodes are kept awake for all models together (reserve.h), which takes less than
- * keeping replicas of each. Up at once; down only when the demand is expected to stay below for
+ * keeping replicas of each. More than that where nodes draw least when they are not full
+ * (easing.h). Up at once; down only when the demand is expected to stay below for
  * longer than stopping and starting again is worth. `demand` and `predictive` differ in the
  * forecast alone: without one the demand of now, and a margin, is what comes. */
 #ifndef HUDDLE_SIZING_H
@@ -11,7 +12,8 @@
 #include "controller/placement/plan.h"
 
 /* Fills everything of `m` but `placed`. `alive`: present replicas that count (packing_counts).
- * `m->forecast` is set by the caller (n_steps 0: unknown); `past` may be NULL. */
+ * `m->forecast` (n_steps 0: unknown) and `m->best_load` are set by the caller; `past` may be NULL.
+ */
 void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const struct series *past,
             struct plan_model *m);
 

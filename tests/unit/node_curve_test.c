@@ -105,6 +105,42 @@ static void break_even_by_hand(void **state)
     assert_true(c.boot_p99_s == 40 && c.boot_s > 30 && c.boot_s < 40 && c.cycle_j == 4500);
 }
 
+/* By hand: at .7 400 W for a whole node's work, at .6 405, at .8 415. */
+static void the_best_use_is_where_work_draws_least(void **state)
+{
+    static const double server[] = { 52.3, 129, 147, 170, 195, 224, 255, 292, 344, 408, 457 };
+    struct node_curve c = node_curve_linear(60, 200);
+
+    (void)state;
+    assert_true(node_curve_best_use(&c) == 1);
+    memcpy(c.watts, server, sizeof(server));
+    c.standby_w = 12;
+    assert_true(node_curve_best_use(&c) == 0.7);
+    c.watts[8] = 335; /* as good: the higher one */
+    assert_true(node_curve_best_use(&c) == 0.8);
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        c.watts[i] = truth_w((double)i / (CURVE_POINTS - 1));
+    assert_true(node_curve_best_use(&c) == 1);
+}
+
+/* It draws 60 + 60 u W; 200 W at full load are no more than supposed. */
+static void a_use_that_was_never_seen_bends_no_curve(void **state)
+{
+    struct node_curve c = node_curve_linear(60, 200);
+
+    (void)state;
+    for (int i = 0; i < 500; i++)
+        for (int k = 0; k < 6; k++)
+            node_curve_learn(&c, k / 10.0, 60 + 6 * k, 5, PROVENANCE_MEASURED);
+    assert_true(c.watts[10] > 140);
+    assert_true(node_curve_best_use(&c) == 1);
+    for (int i = 0; i < 500; i++) { /* now it is seen there */
+        node_curve_learn(&c, 0.6, 96, 5, PROVENANCE_MEASURED);
+        node_curve_learn(&c, 1, 200, 5, PROVENANCE_MEASURED);
+    }
+    assert_true(node_curve_best_use(&c) == 0.6);
+}
+
 static void a_named_curve_is_supposed_until_more_is_known(void **state)
 {
     struct node_curve c = node_curve_linear(60, 200),
@@ -153,6 +189,8 @@ int main(void)
         cmocka_unit_test(a_supposed_curve_is_no_judge),
         cmocka_unit_test(a_lone_level_moves_the_unvisited_points_too),
         cmocka_unit_test(break_even_by_hand),
+        cmocka_unit_test(the_best_use_is_where_work_draws_least),
+        cmocka_unit_test(a_use_that_was_never_seen_bends_no_curve),
         cmocka_unit_test(a_named_curve_is_supposed_until_more_is_known),
         cmocka_unit_test(every_curve_can_be_declared),
     };

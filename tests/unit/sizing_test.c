@@ -43,6 +43,42 @@ static void a_burst_that_has_just_passed_is_kept_up_with(void **state)
     assert_int_equal(target_after(5, 5, 29, 1), 3); /* what comes does */
 }
 
+/* Ten req/s a replica, best at half of that. `usual`: the median of what comes, `high`: the rest.
+ */
+static struct plan_model eased(double now, double usual, double high, uint32_t alive)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    struct plan_model m = { .best_load = 0.5, .forecast = { .n_steps = FORECAST_STEPS_MAX } };
+    struct snapshot *s;
+
+    world_init(w, 2, 1);
+    w->models[0].demand = now;
+    for (uint32_t k = 0; k < FORECAST_STEPS_MAX; k++)
+        for (uint32_t i = 0; i < FORECAST_QUANTILES; i++)
+            m.forecast.quantile[k][i] = (float)(i < FORECAST_QUANTILES / 2 + 1 ? usual : high);
+    s = world_snapshot(w);
+    sizing(s, 0, alive, NULL, &m);
+    free(s);
+    free(w);
+    return m;
+}
+
+static void replicas_are_as_many_as_draw_least(void **state)
+{
+    struct plan_model m = eased(20, 20, 20, 2);
+
+    (void)state;
+    assert_int_equal(m.target, 4);
+    assert_int_equal(m.floor, 2); /* whoever needs the room of the others may have it */
+    m = eased(20, 20, 60, 2);
+    assert_int_equal(m.target, 6); /* the need is what is most */
+    assert_int_equal(m.floor, 6);
+    m = eased(20, 30, 40, 2);
+    assert_int_equal(m.target, 6);
+    assert_int_equal(eased(20, 20, 20, 7).target, 4);
+    assert_int_equal(eased(2000, 2000, 2000, 100).target, 100); /* replicas.max */
+}
+
 struct asked {
     double now, fast, waiting, ahead;
     uint32_t from; /* step from which `ahead` is forecast; before it what is now */
@@ -97,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_burst_that_has_just_passed_is_kept_up_with),
+        cmocka_unit_test(replicas_are_as_many_as_draw_least),
         cmocka_unit_test(the_lead_is_the_load_and_not_the_boot),
         cmocka_unit_test(what_waits_is_served_beside_what_comes),
         cmocka_unit_test(a_few_seconds_count_when_requests_wait),
