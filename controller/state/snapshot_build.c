@@ -183,10 +183,9 @@ static const struct snap_gpu *copy_gpus(struct builder *b, const struct inventor
     return copy;
 }
 
-/* What the pool declares, until a wake of this node has taught better. A boot that is shorter than
- * the curve's assumption costs less in proportion, unless its energy is declared too. */
-/* How long a boot takes is measured with the first one; what it draws never is, so that what is
- * declared of that goes on counting. */
+/* What the pool declares. How long a boot takes is measured with the first wake of this node; what
+ * it draws never is, so that what is declared of that goes on counting. A boot that is shorter than
+ * the curve's assumption costs less in proportion, unless its energy is declared. */
 static void declare_boot(struct node_curve *curve, const struct power_pool *pool)
 {
     double declared_s = (double)pool->boot.time_ms / 1000;
