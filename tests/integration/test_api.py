@@ -512,7 +512,8 @@ def certificate(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=huddle"
-        f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}".split(),
+        f" -addext subjectAltName=IP:127.0.0.1 -addext keyUsage=critical,digitalSignature,keyCertSign"
+        f" -keyout {key} -out {cert}".split(),
         check=True,
         capture_output=True,
     )

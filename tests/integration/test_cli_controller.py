@@ -202,6 +202,7 @@ def test_tls_and_tokens_made_here(tmp_path: pathlib.Path) -> None:
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
         + ["-nodes", "-days", "2", "-subj", "/CN=huddle", "-addext", "subjectAltName=IP:127.0.0.1"]
+        + ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
         + ["-keyout", str(key), "-out", str(cert)],
         check=True,
         capture_output=True,

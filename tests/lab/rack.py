@@ -79,7 +79,8 @@ class Rack(Lab):
         common += ["-nodes", "-days", "2"]
         ca, key = str(self.folder / "ca.pem"), str(self.folder / "ca.key")
         for words in (
-            ["-subj", "/CN=huddle lab CA", "-keyout", key, "-out", ca],
+            ["-subj", "/CN=huddle lab CA", "-addext", "keyUsage=critical,keyCertSign"]
+            + ["-keyout", key, "-out", ca],
             ["-subj", "/CN=huddle-controller", "-addext", f"subjectAltName=IP:{CONTROLLER_ADDRESS}"]
             + ["-addext", "basicConstraints=critical,CA:FALSE", "-CA", ca, "-CAkey", key]
             + ["-keyout", str(self.folder / "tls.key"), "-out", str(self.folder / "tls.pem")],
