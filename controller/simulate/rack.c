@@ -64,6 +64,8 @@ double rack_mean(const struct rack_load *load, uint32_t model, int64_t from, int
 
     if (from < 0)
         from = 0;
+    if (to > (int64_t)load->n_steps)
+        to = (int64_t)load->n_steps;
     for (int64_t t = from; t < to; t++)
         sum += load->rate[(size_t)model * load->n_steps + (size_t)t];
     return to > from ? sum / (double)(to - from) : 0;

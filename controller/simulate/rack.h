@@ -144,7 +144,7 @@ double rack_watts(const struct rack_hardware *hw, double u);
 /* What the node drew in the last step. */
 double rack_node_watts(const struct rack *r, uint32_t node);
 
-/* Mean demand of a model over the steps [from, to), those before 0 left out; 0 of none. */
+/* Mean demand of a model over the steps [from, to), those that the load has; 0 of none. */
 double rack_mean(const struct rack_load *load, uint32_t model, int64_t from, int64_t to);
 
 /* So long in steps, at least one: where steps are long, policies act at each of them. */
