@@ -7,33 +7,13 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/brain_world.h"
+#include "tests/unit/plan_bench.h"
 
 #define NODES 60
 
-struct bench {
-    struct world w;
-    struct brain *brain;
-    struct plan *plan;
-};
-
 static int setup(void **state)
 {
-    struct bench *b = xcalloc(1, sizeof(*b));
-
-    world_init(&b->w, NODES, WORLD_MODELS);
-    b->brain = brain_new(1);
-    *state = b;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct bench *b = *state;
-
-    plan_free(b->plan);
-    brain_free(b->brain);
-    free(b);
+    *state = bench_new(NODES, WORLD_MODELS);
     return 0;
 }
 
@@ -49,13 +29,8 @@ static void run(struct bench *b, uint32_t model, uint32_t first_node, uint32_t n
 /* Plans, proves the plan, and tells how many nodes go to sleep. */
 static uint32_t sleeps(struct bench *b)
 {
-    struct err e = ERR_INIT;
-
     world_watch(&b->w, b->brain, 60);
-    plan_free(b->plan);
-    b->plan = world_plan(&b->w, b->brain);
-    if (plan_check(b->plan, &e) < 0)
-        fail_msg("%s", e.text);
+    bench_plan(b);
     return b->plan->sleeps;
 }
 
@@ -127,7 +102,7 @@ static void what_was_emptied_is_given_back_empty(void **state)
     assert_int_equal(given_back(b, 0, NODES), 1);
 }
 
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, bench_teardown)
 
 int main(void)
 {

@@ -7,52 +7,25 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/brain_world.h"
+#include "tests/unit/plan_bench.h"
 
-struct bench {
-    struct world w;
-    struct brain *brain;
-    struct plan *plan;
-    struct served_model old; /* what outdated replicas run */
-};
+static struct served_model old; /* what outdated replicas run */
 
 /* Three nodes with one replica of one model on each; demand for three. All are outdated. */
 static int setup(void **state)
 {
-    struct bench *b = xcalloc(1, sizeof(*b));
+    struct bench *b = bench_new(3, 1);
 
-    world_init(&b->w, 3, 1);
     b->w.models[0].demand = 25;
     b->w.models[0].renews = true;
     b->w.specs[0].replicas.min = b->w.specs[0].replicas.max = 3;
-    b->old = b->w.specs[0];
+    old = b->w.specs[0];
     for (uint32_t n = 0; n < 3; n++) {
         world_run(&b->w, 0, n, 0, REPLICA_READY);
-        b->w.replicas[n].spec = &b->old;
+        b->w.replicas[n].spec = &old;
     }
-    b->brain = brain_new(1);
     *state = b;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    struct bench *b = *state;
-
-    plan_free(b->plan);
-    brain_free(b->brain);
-    free(b);
-    return 0;
-}
-
-static void plan_it(struct bench *b)
-{
-    struct err e = ERR_INIT;
-
-    plan_free(b->plan);
-    b->plan = world_plan(&b->w, b->brain);
-    if (plan_check(b->plan, &e) < 0)
-        fail_msg("%s", e.text);
 }
 
 /* New ones in the place of old ones; *ret: the last of them. */
@@ -71,10 +44,10 @@ static uint32_t renewals(const struct bench *b, const struct plan_placement **re
     return n;
 }
 
-static const struct plan_placement *placement_that_replaces(const struct bench *b, uint32_t old)
+static const struct plan_placement *placement_that_replaces(const struct bench *b, uint32_t replica)
 {
     for (size_t i = 0; i < b->plan->n_placements; i++)
-        if (b->plan->placements[i].replaces == old)
+        if (b->plan->placements[i].replaces == replica)
             return &b->plan->placements[i];
     return NULL;
 }
@@ -86,7 +59,7 @@ static void as_many_at_once_as_the_surge(void **state)
 
     for (int64_t surge = 1; surge <= 4; surge++) {
         b->w.specs[0].disruption.surge = surge;
-        plan_it(b);
+        bench_plan(b);
         assert_int_equal(renewals(b, &pp), surge < 3 ? surge : 3);
         assert_int_equal(pp->node, b->w.replicas[pp->replaces].node); /* its own node has room */
         assert_null(b->plan->models[0].renewal_waits);
@@ -101,7 +74,7 @@ static void up_to_date_ones_stay(void **state)
 
     b->w.specs[0].disruption.surge = 9;
     b->w.replicas[0].spec = b->w.replicas[2].spec = NULL;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 1);
     assert_int_equal(pp->replaces, 1);
 }
@@ -118,7 +91,7 @@ static void new_ones_that_do_not_serve_count(void **state)
     b->w.replicas[3].follows = 1;
     for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
         b->w.replicas[3].phase = phases[i];
-        plan_it(b);
+        bench_plan(b);
         assert_int_equal(renewals(b, &pp), 0);
         pp = placement_that_replaces(b, 0);
         assert_non_null(pp);
@@ -127,7 +100,7 @@ static void new_ones_that_do_not_serve_count(void **state)
     }
     b->w.replicas[3].phase = REPLICA_READY;
     b->w.models[0].doubled = 1;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 1);
     assert_int_equal(placement_that_replaces(b, 0)->replica, 3);
 }
@@ -142,7 +115,7 @@ static void a_pair_counts_once(void **state)
     b->w.models[0].doubled = 1;
     world_run(&b->w, 0, 1, 0, REPLICA_READY);
     b->w.replicas[3].follows = 2;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(b->plan->models[0].target, 3);
     assert_int_equal(b->plan->models[0].floor, 3);
     assert_int_equal(placement_that_replaces(b, 1)->replica, 3);
@@ -158,7 +131,7 @@ static void two_in_place_of_one(void **state)
         b->w.replicas[b->w.n_replicas - 1].follows = 2;
     }
     b->w.models[0].doubled = 1;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(placement_that_replaces(b, 1)->replica, 3);
 }
 
@@ -173,8 +146,8 @@ static void changed_back_the_new_one_goes(void **state)
     world_run(&b->w, 0, 1, 0, REPLICA_READY);
     b->w.models[0].doubled = 1;
     b->w.replicas[3].follows = 2;
-    b->w.replicas[3].spec = &b->old;
-    plan_it(b);
+    b->w.replicas[3].spec = &old;
+    bench_plan(b);
     pp = placement_that_replaces(b, 3);
     assert_non_null(pp);
     assert_int_equal(pp->replica, 1);
@@ -185,13 +158,13 @@ static void changed_back_the_new_one_goes(void **state)
 static void changed_again_what_was_begun_goes(void **state)
 {
     struct bench *b = *state;
-    struct served_model middle = b->old;
+    struct served_model middle = old;
     const struct plan_placement *pp = NULL;
 
     world_run(&b->w, 0, 1, 0, REPLICA_STARTING);
     b->w.replicas[3].follows = 2;
     b->w.replicas[3].spec = &middle;
-    plan_it(b);
+    bench_plan(b);
     for (size_t i = 0; i < b->plan->n_placements; i++)
         assert_int_not_equal(b->plan->placements[i].replica, 3);
     assert_int_equal(renewals(b, &pp), 1);
@@ -204,23 +177,23 @@ static void why_it_waits(void **state)
     const struct plan_placement *pp = NULL;
 
     b->w.models[0].renews = false;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "did not become ready"));
     b->w.models[0].renews = true;
     b->w.policy_spec.budget.moves = 0;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "budget"));
     b->w.policy_spec.budget.moves = -1;
     b->w.paused = true;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "paused"));
     b->w.paused = false;
     b->w.specs[0].exclusive = true;
     b->w.specs[0].disruption.min_available = 3;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "exclusive"));
 }
@@ -232,10 +205,10 @@ static void a_cure_goes_through(void **state)
     const struct plan_placement *pp = NULL;
 
     b->w.models[0].slo_broken = true;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 1);
     b->w.models[0].renews = false;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "SLO"));
 }
@@ -245,16 +218,16 @@ static void room_is_counted_with_what_each_runs(void **state)
     struct bench *b = *state;
     const struct plan_placement *pp = NULL;
 
-    b->old.resources.cpu_milli = 7000; /* the newest asks for 2000 of 8000 */
-    plan_it(b);
+    old.resources.cpu_milli = 7000; /* the newest asks for 2000 of 8000 */
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "room"));
-    b->old.resources.cpu_milli = 6000;
-    plan_it(b);
+    old.resources.cpu_milli = 6000;
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 1);
-    b->old.resources.cpu_milli = 1000;
+    old.resources.cpu_milli = 1000;
     b->w.specs[0].resources.cpu_milli = 7500; /* the other way round */
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 0);
 }
 
@@ -264,7 +237,7 @@ static void another_node_where_its_own_is_full(void **state)
     const struct plan_placement *pp = NULL;
 
     b->w.nodes[0].cpu_milli = b->w.nodes[1].cpu_milli = 2000;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 1);
     assert_int_equal(pp->node, 2);
 }
@@ -274,7 +247,7 @@ static void no_two_with_one_port_on_a_node(void **state)
     struct bench *b = *state;
     const struct plan_placement *pp = NULL;
 
-    b->w.specs[0].port = b->old.port = 8080;
+    b->w.specs[0].port = old.port = 8080;
     world_init(&b->w, 4, 1);
     b->w.models[0].demand = 25;
     b->w.models[0].renews = true;
@@ -282,9 +255,9 @@ static void no_two_with_one_port_on_a_node(void **state)
     b->w.specs[0].port = 8080;
     for (uint32_t n = 0; n < 3; n++) {
         world_run(&b->w, 0, n, 0, REPLICA_READY);
-        b->w.replicas[n].spec = &b->old;
+        b->w.replicas[n].spec = &old;
     }
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(renewals(b, &pp), 1);
     assert_int_equal(pp->node, 3);
 }
@@ -301,13 +274,13 @@ static void no_two_models_with_one_port_on_a_node(void **state)
         b->w.specs[m].port = 8000;
     }
     world_run(&b->w, 0, 0, 0, REPLICA_READY);
-    plan_it(b);
+    bench_plan(b);
     for (size_t i = 0; i < b->plan->n_placements; i++)
         on[b->plan->placements[i].model] = b->plan->placements[i].node;
     assert_int_equal(b->plan->starts, 1);
     assert_true(on[0] == 0 && on[1] != 0 && on[1] != NO_INDEX);
     b->w.specs[1].port = 8001;
-    plan_it(b);
+    bench_plan(b);
     for (size_t i = 0; i < b->plan->n_placements; i++)
         on[b->plan->placements[i].model] = b->plan->placements[i].node;
     assert_true(on[0] == 0 && on[1] == 0);
@@ -340,23 +313,23 @@ static void an_exclusive_one_goes_first(void **state)
     b->w.specs[0].exclusive = true;
     b->w.specs[0].disruption.surge = 3;
     b->w.specs[0].disruption.min_available = 2;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(unnamed(b), 1);
     assert_int_equal(renewals(b, &pp), 0);
     assert_int_equal(b->plan->starts, 0);
     assert_null(b->plan->models[0].renewal_waits);
     b->w.specs[0].disruption.min_available = 3;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(unnamed(b), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "minAvailable"));
     b->w.specs[0].disruption.min_available = 2;
     b->w.specs[0].resources.cpu_milli = 9000; /* it would have no place */
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(unnamed(b), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "room"));
     b->w.specs[0].resources.cpu_milli = 7000;
     b->w.n_replicas = 2; /* the third is gone */
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(b->plan->starts, 1);
     assert_int_equal(unnamed(b), 0); /* the next only when it serves */
 }
@@ -377,11 +350,11 @@ static void no_node_is_woken_for_one_that_has_to_wait(void **state)
     b->w.models[0].eligible = &only_there;
     b->w.specs[0].exclusive = true;
     b->w.specs[0].disruption.min_available = 3;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(b->plan->wakes, 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "minAvailable"));
     b->w.specs[0].disruption.min_available = 2;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(unnamed(b), 1);
     assert_int_equal(b->plan->wakes, 1);
 }
@@ -394,16 +367,16 @@ static void one_that_is_not_needed_goes_first_where_all_is_full(void **state)
 
     for (uint32_t n = 0; n < 3; n++)
         b->w.nodes[n].cpu_milli = 2000;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(unnamed(b), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "room"));
     b->w.specs[0].replicas.min = 1;
     b->w.models[0].demand = 19; /* the third is for the margin */
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(unnamed(b), 1);
     assert_null(b->plan->models[0].renewal_waits);
     b->w.specs[0].resources.cpu_milli = 3000; /* and its going would not help */
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(unnamed(b), 0);
     assert_non_null(strstr(b->plan->models[0].renewal_waits, "room"));
 }
@@ -416,7 +389,7 @@ static void the_check_keeps_the_floor_of_the_others(void **state)
 
     b->w.specs[0].exclusive = true;
     b->w.specs[0].disruption.min_available = 0;
-    plan_it(b);
+    bench_plan(b);
     assert_int_equal(unnamed(b), 1);
     b->w.specs[0].exclusive = false;
     assert_true(plan_check(b->plan, &e) < 0);
@@ -433,36 +406,36 @@ static void the_check_refuses_to_renew_what_is_up_to_date(void **state)
     struct bench *b = *state;
     struct err e = ERR_INIT;
 
-    plan_it(b);
+    bench_plan(b);
     for (uint32_t i = 0; i < 3; i++)
         b->w.replicas[i].spec = NULL;
     assert_true(plan_check(b->plan, &e) < 0);
     assert_non_null(strstr(e.text, "up to date"));
 }
 
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, bench_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(as_many_at_once_as_the_surge, setup, teardown),
-        cmocka_unit_test_setup_teardown(up_to_date_ones_stay, setup, teardown),
-        cmocka_unit_test_setup_teardown(new_ones_that_do_not_serve_count, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_pair_counts_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(two_in_place_of_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(changed_back_the_new_one_goes, setup, teardown),
-        cmocka_unit_test_setup_teardown(changed_again_what_was_begun_goes, setup, teardown),
-        cmocka_unit_test_setup_teardown(why_it_waits, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_cure_goes_through, setup, teardown),
-        cmocka_unit_test_setup_teardown(room_is_counted_with_what_each_runs, setup, teardown),
-        cmocka_unit_test_setup_teardown(another_node_where_its_own_is_full, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_two_with_one_port_on_a_node, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_two_models_with_one_port_on_a_node, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_exclusive_one_goes_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_node_is_woken_for_one_that_has_to_wait, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_that_is_not_needed_goes_first_where_all_is_full, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(the_check_keeps_the_floor_of_the_others, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_check_refuses_to_renew_what_is_up_to_date, setup,
-                                        teardown),
+        CASE(as_many_at_once_as_the_surge),
+        CASE(up_to_date_ones_stay),
+        CASE(new_ones_that_do_not_serve_count),
+        CASE(a_pair_counts_once),
+        CASE(two_in_place_of_one),
+        CASE(changed_back_the_new_one_goes),
+        CASE(changed_again_what_was_begun_goes),
+        CASE(why_it_waits),
+        CASE(a_cure_goes_through),
+        CASE(room_is_counted_with_what_each_runs),
+        CASE(another_node_where_its_own_is_full),
+        CASE(no_two_with_one_port_on_a_node),
+        CASE(no_two_models_with_one_port_on_a_node),
+        CASE(an_exclusive_one_goes_first),
+        CASE(no_node_is_woken_for_one_that_has_to_wait),
+        CASE(one_that_is_not_needed_goes_first_where_all_is_full),
+        CASE(the_check_keeps_the_floor_of_the_others),
+        CASE(the_check_refuses_to_renew_what_is_up_to_date),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
