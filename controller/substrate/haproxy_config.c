@@ -72,6 +72,7 @@ static void write_defaults(const struct haproxy_config *c, const char *name, str
                   "    mode http\n"
                   "    option forwardfor\n"
                   "    option http-no-delay\n"
+                  "    # A client that has gone is noticed only where its frontend asks, too.\n"
                   "    option abortonclose\n"
                   "    timeout client %" PRId64 "ms\n"
                   "    timeout server %" PRId64 "ms\n"
