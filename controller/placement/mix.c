@@ -21,7 +21,6 @@
 #define W_SCARCE 0.2   /* for a device of a model that others are bound to */
 #define SPREAD 0.5     /* of CPU between users of devices, before any is known */
 #define LEARN_WORK 20000000u
-#define DEVICES_MAX 64u
 
 /* --- learning -----------------------------------------------------------------------------------
  */
@@ -203,7 +202,7 @@ static bool pick_share(const struct mix *m, const struct room *r, const struct s
     int64_t share = spec->resources.gpu_milli;
     double best = INFINITY;
 
-    for (uint32_t g = 0; g < n->n_gpus && g < DEVICES_MAX; g++) {
+    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
         double lost, cost;
 
         if (!room_device_fits(r, n, spec, g))
@@ -226,7 +225,7 @@ double mix_lost(const struct mix *m, const struct room *r, const struct snap_nod
     int64_t milli = spec->resources.gpu_milli > 0 ? spec->resources.gpu_milli : 0;
     double worth = 0, after = 0;
 
-    for (uint32_t g = 0; g < n->n_gpus && g < DEVICES_MAX; g++) {
+    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
         struct room_gpu left = r->gpus[g];
 
         worth += worth_of(m, &left);

@@ -34,7 +34,7 @@ static uint32_t pick_device(const struct plan_ledger *l, const struct served_mod
     int64_t milli = spec->resources.gpu_milli > 1000 ? 1000 : spec->resources.gpu_milli;
     uint32_t best = NO_INDEX;
 
-    for (uint32_t g = 0; g < n->n_gpus && g < PLAN_DEVICES; g++) {
+    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
         int64_t bytes = spec->resources.gpu_memory_bytes;
 
         if (bytes < 0)

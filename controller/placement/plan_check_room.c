@@ -26,9 +26,9 @@ static bool devices_are_right(const struct served_model *spec, const struct snap
 
     if (wanted == 0)
         return true;
-    if (__builtin_popcountll(mask) != wanted || (n->n_gpus < PLAN_DEVICES && mask >> n->n_gpus))
+    if (__builtin_popcountll(mask) != wanted || (n->n_gpus < SNAP_GPUS && mask >> n->n_gpus))
         return false;
-    for (uint32_t g = 0; g < n->n_gpus && g < PLAN_DEVICES; g++)
+    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++)
         if ((mask >> g & 1) && !plan_device_is_right(spec, &n->gpus[g]))
             return false;
     return true;

@@ -38,7 +38,7 @@ void plan_ledger_add(struct plan_ledger *l, const struct served_model *spec, uin
 
     l->load[node].cpu_milli += sign * spec->resources.cpu_milli;
     l->load[node].memory_bytes += sign * spec->resources.memory_bytes;
-    for (uint32_t g = 0; g < n->n_gpus && g < PLAN_DEVICES; g++) {
+    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
         int64_t bytes = spec->resources.gpu_memory_bytes;
 
         if (!(mask >> g & 1))

@@ -5,8 +5,6 @@
 
 #include "controller/placement/plan.h"
 
-#define PLAN_DEVICES 64u /* of a node, at most: bits of a mask */
-
 struct plan_load {
     int64_t cpu_milli, memory_bytes;
     int64_t *milli, *bytes; /* per device */

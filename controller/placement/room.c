@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define WHOLE 1000
-#define DEVICES_MAX 64u
 
 void room_init(struct room *r, const struct snap_node *n, struct room_gpu *gpus)
 {
@@ -58,7 +57,7 @@ static bool pick_devices(const struct room *r, const struct snap_node *n,
     while (left-- > 0) {
         uint32_t best = NO_INDEX;
 
-        for (uint32_t g = 0; g < n->n_gpus && g < DEVICES_MAX; g++)
+        for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++)
             if (!(mask >> g & 1) && room_device_fits(r, n, spec, g) &&
                 (best == NO_INDEX || r->gpus[g].milli < r->gpus[best].milli))
                 best = g;
@@ -84,7 +83,7 @@ static void change(struct room *r, const struct snap_node *n, const struct serve
 {
     r->cpu_milli += sign * spec->resources.cpu_milli;
     r->memory_bytes += sign * spec->resources.memory_bytes;
-    for (uint32_t g = 0; g < n->n_gpus && g < DEVICES_MAX; g++) {
+    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
         if (!(mask >> g & 1))
             continue;
         r->gpus[g].milli += sign * milli_of_one(spec);

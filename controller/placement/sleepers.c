@@ -6,8 +6,6 @@
 
 #include "proto/base/array.h"
 
-#define DEVICES_MAX 64u
-
 void sleepers_done(struct sleepers *s)
 {
     free(s->chosen);
@@ -52,11 +50,11 @@ static bool would_hold(const struct sleepers *s, const struct sleeper *x, uint32
     const struct served_model *spec = snap->models[model].spec;
     int64_t there = 0, most = spec->placement.max_per_node;
     bool port_taken = false;
-    struct room_gpu gpus[DEVICES_MAX];
+    struct room_gpu gpus[SNAP_GPUS];
     struct room room = s->p->after[x->node];
     uint64_t mask;
 
-    if (!snapshot_eligible(&snap->models[model], x->node) || n->n_gpus > DEVICES_MAX)
+    if (!snapshot_eligible(&snap->models[model], x->node) || n->n_gpus > SNAP_GPUS)
         return false;
     for (uint32_t g = 0; g < n->n_gpus; g++)
         gpus[g] = room.gpus[g];

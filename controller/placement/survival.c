@@ -5,8 +5,6 @@
 
 #include "proto/base/array.h"
 
-#define DEVICES_MAX 64u
-
 struct trial {
     struct packing *p;
     uint32_t *order; /* hosts, emptiest first */
@@ -111,13 +109,13 @@ static bool had_room(const struct trial *t, uint32_t model, uint32_t node)
 {
     const struct snapshot *s = t->p->s;
     const struct snap_node *n = &s->nodes[node];
-    struct room_gpu gpus[DEVICES_MAX];
+    struct room_gpu gpus[SNAP_GPUS];
     struct room before = t->p->after[node];
     uint64_t mask;
 
     if (!was_allowed(t, model, node))
         return false;
-    if (n->n_gpus > DEVICES_MAX)
+    if (n->n_gpus > SNAP_GPUS)
         return true;
     for (uint32_t g = 0; g < n->n_gpus; g++)
         gpus[g] = before.gpus[g];

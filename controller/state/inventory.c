@@ -71,7 +71,7 @@ void inventory_set(struct inventory *i, const struct wire_inventory *w)
     i->allow_sleep = w->allow_sleep;
     i->allow_commands = w->allow_commands;
     set_texts(i, w);
-    i->n_gpus = (uint32_t)(w->n_gpus > 64 ? 64 : w->n_gpus); /* gpu_mask has 64 bits */
+    i->n_gpus = (uint32_t)(w->n_gpus > SNAP_GPUS ? SNAP_GPUS : w->n_gpus);
     i->gpus = i->n_gpus ? xcalloc(i->n_gpus, sizeof(*i->gpus)) : NULL;
     for (uint32_t g = 0; g < i->n_gpus; g++)
         i->gpus[g] = (struct snap_gpu){ xstrdup(w->gpus[g].model), w->gpus[g].memory_bytes };

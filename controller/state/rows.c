@@ -270,7 +270,7 @@ static void inventory_from_row(struct inventory *v, const json_t *o)
     get_bool(o, "allowCommands", &v->allow_commands);
     list_from_row(&v->runtimes, json_object_get(o, "runtimes"));
     list_from_row(&v->macs, json_object_get(o, "macs"));
-    v->n_gpus = (uint32_t)(json_array_size(gpus) > 64 ? 64 : json_array_size(gpus));
+    v->n_gpus = (uint32_t)(json_array_size(gpus) > SNAP_GPUS ? SNAP_GPUS : json_array_size(gpus));
     v->gpus = v->n_gpus ? xcalloc(v->n_gpus, sizeof(*v->gpus)) : NULL;
     for (uint32_t i = 0; i < v->n_gpus; i++) {
         char *model = NULL;

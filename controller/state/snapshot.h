@@ -53,6 +53,8 @@ static inline bool node_state_is_on(enum node_state s)
     return s == NODE_AWAKE || s == NODE_HELD || s == NODE_WAKING || node_state_is_leaving(s);
 }
 
+#define SNAP_GPUS 64u /* of a node, at most: bits of a gpu_mask */
+
 struct snap_gpu {
     const char *model;
     uint64_t memory_bytes;
