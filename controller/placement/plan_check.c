@@ -14,11 +14,6 @@ static bool holds_awake(enum node_state s)
     return s == NODE_AWAKE || s == NODE_HELD;
 }
 
-static bool is_leaving(enum node_state s)
-{
-    return s >= NODE_DRAINING && s <= NODE_SLEEPING;
-}
-
 static const struct power_policy *policy_at(const struct snapshot *s, uint32_t pool)
 {
     uint32_t policy = pool < s->n_pools ? s->pools[pool].policy : NO_INDEX;
@@ -179,9 +174,9 @@ static void count_pools(const struct plan *p, struct pool_count *count)
         c->awake += holds_awake(node->state) && p->nodes[n].verdict != PLAN_SLEEP;
         c->sleeps += p->nodes[n].verdict == PLAN_SLEEP;
         c->wakes += p->nodes[n].verdict == PLAN_WAKE && node->state == NODE_ASLEEP;
-        c->leaving += is_leaving(node->state);
+        c->leaving += node_state_is_leaving(node->state);
         c->waking += node->state == NODE_WAKING;
-        c->on += holds_awake(node->state) || is_leaving(node->state) || node->state == NODE_WAKING;
+        c->on += node_state_is_on(node->state);
     }
     for (size_t i = 0; i < p->n_placements; i++) {
         uint32_t old = p->placements[i].replaces;

@@ -31,19 +31,15 @@ static uint32_t pick_device(const struct plan_ledger *l, const struct served_mod
                             uint32_t node, uint64_t taken)
 {
     const struct snap_node *n = &l->s->nodes[node];
-    int64_t milli = spec->resources.gpu_milli > 1000 ? 1000 : spec->resources.gpu_milli;
+    const struct plan_load *x = &l->load[node];
     uint32_t best = NO_INDEX;
 
     for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
-        int64_t bytes = spec->resources.gpu_memory_bytes;
-
-        if (bytes < 0)
-            bytes = (int64_t)(n->gpus[g].memory_bytes / 1000) * milli;
         if ((taken >> g & 1) || !plan_device_is_right(spec, &n->gpus[g]) ||
-            l->load[node].milli[g] + milli > 1000 ||
-            l->load[node].bytes[g] + bytes > (int64_t)n->gpus[g].memory_bytes)
+            x->milli[g] + plan_device_milli(spec) > 1000 ||
+            x->bytes[g] + plan_device_bytes(spec, &n->gpus[g]) > (int64_t)n->gpus[g].memory_bytes)
             continue;
-        if (best == NO_INDEX || l->load[node].milli[g] > l->load[node].milli[best])
+        if (best == NO_INDEX || x->milli[g] > x->milli[best])
             best = g;
     }
     return best;

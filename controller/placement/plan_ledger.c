@@ -30,23 +30,30 @@ void plan_ledger_done(struct plan_ledger *l)
     free(l->first);
 }
 
+int64_t plan_device_milli(const struct served_model *spec)
+{
+    return spec->resources.gpu_milli > 1000 ? 1000 : spec->resources.gpu_milli;
+}
+
+int64_t plan_device_bytes(const struct served_model *spec, const struct snap_gpu *g)
+{
+    if (spec->resources.gpu_memory_bytes >= 0)
+        return spec->resources.gpu_memory_bytes;
+    return (int64_t)(g->memory_bytes / 1000) * plan_device_milli(spec);
+}
+
 void plan_ledger_add(struct plan_ledger *l, const struct served_model *spec, uint32_t node,
                      uint64_t mask, int64_t sign)
 {
     const struct snap_node *n = &l->s->nodes[node];
-    int64_t milli = spec->resources.gpu_milli > 1000 ? 1000 : spec->resources.gpu_milli;
 
     l->load[node].cpu_milli += sign * spec->resources.cpu_milli;
     l->load[node].memory_bytes += sign * spec->resources.memory_bytes;
     for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
-        int64_t bytes = spec->resources.gpu_memory_bytes;
-
         if (!(mask >> g & 1))
             continue;
-        if (bytes < 0)
-            bytes = (int64_t)(n->gpus[g].memory_bytes / 1000) * milli;
-        l->load[node].milli[g] += sign * milli;
-        l->load[node].bytes[g] += sign * bytes;
+        l->load[node].milli[g] += sign * plan_device_milli(spec);
+        l->load[node].bytes[g] += sign * plan_device_bytes(spec, &n->gpus[g]);
     }
 }
 

@@ -30,6 +30,10 @@ void plan_ledger_add(struct plan_ledger *l, const struct served_model *spec, uin
 /* Placements on the node that want this fixed port; after plan_ledger_sort(). */
 int64_t plan_ledger_on_port(const struct plan_ledger *l, int64_t port, uint32_t node);
 
+/* What a replica takes of one of its devices: thousandths of it, and of its memory. */
+int64_t plan_device_milli(const struct served_model *spec);
+int64_t plan_device_bytes(const struct served_model *spec, const struct snap_gpu *g);
+
 /* Is it of a GPU model that the model may run on? */
 bool plan_device_is_right(const struct served_model *spec, const struct snap_gpu *g);
 
