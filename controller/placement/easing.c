@@ -32,8 +32,7 @@ void easing_init(struct easing *e, const struct snapshot *s)
 {
     AUTO(mem) double *best_milli = xcalloc(s->n_nodes + 1, sizeof(*best_milli));
 
-    *e = (struct easing){ .n_models = s->n_models,
-                          .seen = xcalloc(s->n_models + 1, sizeof(*e->seen)) };
+    e->seen = xcalloc(s->n_models + 1, sizeof(*e->seen));
     for (uint32_t n = 0; n < s->n_nodes; n++)
         best_milli[n] = (double)s->nodes[n].cpu_milli * node_curve_best_use(&s->nodes[n].curve);
     for (uint32_t i = 0; i < s->n_replicas; i++) {

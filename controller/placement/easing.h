@@ -17,7 +17,6 @@ struct easing_work {
 };
 
 struct easing {
-    uint32_t n_models;
     struct easing_seen { /* of a model's ready replicas whose use is known */
         uint32_t replicas;
         double use_milli;   /* of all of them */

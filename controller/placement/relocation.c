@@ -183,7 +183,7 @@ static bool look_at(struct job *j, size_t i)
 {
     struct packing *p = j->p;
     bool fresh = i >= p->s->n_replicas;
-    const struct seat *seat = fresh ? &p->fresh[i - p->s->n_replicas] : &p->seats[i];
+    const struct seat *seat = packing_seat(p, i);
     const struct use *u = fresh ? &p->load.model[seat->model] : &p->load.replica[i];
     struct spot better, was;
     double now_w, better_w, stand_s = INFINITY;
@@ -206,7 +206,7 @@ static bool look_at(struct job *j, size_t i)
 uint32_t relocation(struct packing *p, double stay_s, bool devices_short)
 {
     struct job j = { .p = p, .stay_s = stay_s, .devices_short = devices_short };
-    uint32_t moves = 0, model;
+    uint32_t moves = 0;
     uint64_t last;
 
     if (p->frozen || stay_s <= 0)
@@ -216,7 +216,7 @@ uint32_t relocation(struct packing *p, double stay_s, bool devices_short)
     last = p->steps + STEPS_MOST < p->max_steps ? p->steps + STEPS_MOST : p->max_steps;
     for (size_t i = 0; i < p->s->n_replicas + p->n_fresh && p->steps <= last; i++)
         moves += look_at(&j, i);
-    if (j.n_undo > 0 && survival_weakest(p, 0, &model) != NO_INDEX) {
+    if (j.n_undo > 0 && survival_weakest(p, 0, NULL) != NO_INDEX) {
         while (j.n_undo > 0) {
             j.n_undo--;
             put(p, j.undo[j.n_undo].seat, j.undo[j.n_undo].was);

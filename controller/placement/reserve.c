@@ -154,13 +154,13 @@ static void wake_room(struct reserve *r, struct packing *p, uint32_t pool)
 
 void reserve_wake(struct reserve *r, struct packing *p)
 {
-    uint32_t weakest = 0, model;
+    uint32_t weakest = 0;
 
     for (uint32_t i = 0; i < r->n_pools; i++) {
         wake_minimum(r, p, i);
         wake_room(r, p, i);
     }
-    while ((weakest = survival_weakest(p, weakest, &model)) != NO_INDEX)
+    while ((weakest = survival_weakest(p, weakest, NULL)) != NO_INDEX)
         if (!wake_one(r, p, quickest_sleeper(p, p->s->nodes[weakest].pool, NULL, NULL)))
             return;
 }

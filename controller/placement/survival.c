@@ -199,7 +199,8 @@ uint32_t survival_weakest(struct packing *p, uint32_t from, uint32_t *ret_model)
             p->held[n] > 0 && !survives(&t, n))
             weakest = n;
     }
-    *ret_model = t.lacking;
+    if (ret_model)
+        *ret_model = t.lacking;
     free(t.order);
     free(t.full);
     free(t.start);
