@@ -240,7 +240,6 @@ static bool lacks_devices(const struct packing *p)
 static bool is_crowded(struct packing *p)
 {
     bool eased = false, sleeper = false;
-    uint32_t model;
 
     for (uint32_t m = 0; m < p->s->n_models; m++)
         eased |= p->models[m].eased > 0;
@@ -251,23 +250,7 @@ static bool is_crowded(struct packing *p)
             return true;
     for (uint32_t n = 0; n < p->s->n_nodes; n++)
         sleeper |= p->host[n] == HOST_ASLEEP || p->host[n] == HOST_TURNING;
-    return !sleeper && survival_weakest(p, 0, &model) != NO_INDEX;
-}
-
-static void ease_none(struct plan *plan)
-{
-    for (uint32_t m = 0; m < plan->snapshot->n_models; m++) {
-        struct plan_model *x = &plan->models[m];
-
-        if (x->eased == 0)
-            continue;
-        x->target = plan_model_needed(x);
-        x->eased = 0;
-        (void)snprintf(x->why, sizeof(x->why),
-                       "%.3g req/s must be servable (now %.3g); their nodes would draw least with "
-                       "more replicas, for which there is no room",
-                       x->demand_need, x->demand_now);
-    }
+    return !sleeper && survival_weakest(p, 0, NULL) != NO_INDEX;
 }
 
 static void fill(struct brain *b, struct plan *plan, struct packing *p, uint64_t max_steps)
@@ -277,7 +260,8 @@ static void fill(struct brain *b, struct plan *plan, struct packing *p, uint64_t
     if (!is_crowded(p))
         return;
     b->crowded_until_ms = plan->snapshot->now_ms + CROWDED_MS;
-    ease_none(plan);
+    for (uint32_t m = 0; m < plan->snapshot->n_models; m++)
+        sizing_ease_none(&plan->models[m]);
     packing_done(p);
     packing_init(p, plan->snapshot, plan->models, max_steps);
     filling(p);

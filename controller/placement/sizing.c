@@ -236,6 +236,18 @@ static void ease(uint32_t replicas, struct plan_model *out)
         out->demand_need, out->demand_now, replicas, 100 * out->best_load);
 }
 
+void sizing_ease_none(struct plan_model *m)
+{
+    if (m->eased == 0)
+        return;
+    m->target = plan_model_needed(m);
+    m->eased = 0;
+    (void)snprintf(m->why, sizeof(m->why),
+                   "%.3g req/s must be servable (now %.3g); their nodes would draw least with "
+                   "more replicas, for which there is no room",
+                   m->demand_need, m->demand_now);
+}
+
 void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const struct series *past,
             struct plan_model *out)
 {

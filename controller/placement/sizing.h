@@ -17,6 +17,9 @@
 void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const struct series *past,
             struct plan_model *m);
 
+/* There is no room for more than the demand asks for: `m` is sized without them. */
+void sizing_ease_none(struct plan_model *m);
+
 /* Replicas for a demand: ceil, within the model's limits. Capacity must be known. */
 uint32_t sizing_replicas(const struct snap_model *m, double demand);
 
