@@ -8,6 +8,7 @@
 #include "controller/cli/page.h"
 #include "controller/cli/plot.h"
 #include "controller/cli/simulation.h"
+#include "controller/cli/simulation_columns.h"
 #include "proto/base/array.h"
 
 #define FANS_MAX 3
@@ -43,87 +44,38 @@ static const char *words_of(const char *name)
     return "";
 }
 
-static void number_cell(struct strbuf *out, const json_t *row, const char *key, int decimals,
-                        double factor, const char *unit)
-{
-    double v = look_number(row, key) * factor;
-
-    if (isfinite(v))
-        strbuf_printf(out, "<td class=\"n\">%.*f%s</td>", decimals, v, unit);
-    else
-        strbuf_puts(out, "<td class=\"n\">-</td>");
-}
-
-struct columns { /* that have something to say */
-    bool money, carbon, failures;
-};
-
-static void figure_row(struct strbuf *out, const json_t *row, const struct columns *has)
+static void figure_row(struct strbuf *out, const json_t *row,
+                       const struct simulation_columns *columns)
 {
     const char *name = look_text(row, "name");
-    char kwh[HUMAN_MAX];
+    char kwh[HUMAN_MAX], text[SIMULATION_FIGURE_MAX];
 
     strbuf_puts(out, strcmp(name, "predictive") == 0 ? "<tr class=\"own\"><td>" : "<tr><td>");
     xml_text(out, name);
     strbuf_printf(out, "<br><small>%s</small></td><td class=\"n\">%s</td>", words_of(name),
                   human_kwh(look_number(row, "kwh") * 3.6e6, kwh));
-    number_cell(out, row, "saved", 1, 100, "%");
-    if (has->money)
-        number_cell(out, row, "money", 2, 1, "");
-    if (has->carbon)
-        number_cell(out, row, "kgCO2", 1, 1, "");
-    number_cell(out, row, "unserved", 3, 100, "%");
-    number_cell(out, row, "late", 3, 100, "%");
-    number_cell(out, row, "meanAwake", 1, 1, "");
-    number_cell(out, row, "moves", 0, 1, "");
-    number_cell(out, row, "sleeps", 0, 1, "");
-    number_cell(out, row, "wakes", 0, 1, "");
-    if (has->failures)
-        number_cell(out, row, "failedBoots", 0, 1, "");
+    for (size_t i = 0; i < columns->n; i++)
+        strbuf_printf(out, "<td class=\"n\">%s</td>",
+                      simulation_figure(columns->column[i], row, text));
     strbuf_puts(out, "</tr>\n");
-}
-
-static void note_unknown(struct strbuf *out, const json_t *variant, const char *key,
-                         const char *what)
-{
-    double share = look_number(variant, key);
-    char text[HUMAN_MAX];
-
-    if (isfinite(share) && share < 1)
-        strbuf_printf(out,
-                      "<p class=\"note\">%s of %s of the time alone were known; the rest counts "
-                      "nothing.</p>\n",
-                      what, human_share(share, text));
 }
 
 static void figures(struct strbuf *out, const json_t *variant)
 {
     const json_t *policies = json_object_get(variant, "policies");
-    const json_t *first = json_array_get(policies, 0);
-    struct columns has = { .money = isfinite(look_number(first, "money")),
-                           .carbon = isfinite(look_number(first, "kgCO2")) };
-    const char *currency = look_text(variant, "currency");
+    const struct simulation_columns columns = simulation_columns(SIMULATION_PAGE, variant);
 
-    for (size_t i = 0; i < json_array_size(policies); i++)
-        has.failures |= look_number(json_array_get(policies, i), "failedBoots") > 0;
-    strbuf_puts(out, "<div class=\"scroll\"><table><tr><th>policy</th><th class=\"n\">energy</th>"
-                     "<th class=\"n\">saved</th>");
-    if (has.money) {
+    strbuf_puts(out, "<div class=\"scroll\"><table><tr><th>policy</th><th class=\"n\">energy</th>");
+    for (size_t i = 0; i < columns.n; i++) {
         strbuf_puts(out, "<th class=\"n\">");
-        xml_text(out, currency ? currency : "money");
+        xml_text(out, simulation_title(columns.column[i], SIMULATION_PAGE, variant));
         strbuf_puts(out, "</th>");
     }
-    if (has.carbon)
-        strbuf_puts(out, "<th class=\"n\">kgCO2</th>");
-    strbuf_puts(out, "<th class=\"n\">unserved</th><th class=\"n\">late</th><th class=\"n\">awake"
-                     "</th><th class=\"n\">moves</th><th class=\"n\">sleeps</th><th class=\"n\">"
-                     "wakes</th>");
-    strbuf_puts(out, has.failures ? "<th class=\"n\">failed boots</th></tr>\n" : "</tr>\n");
+    strbuf_puts(out, "</tr>\n");
     for (size_t i = 0; i < json_array_size(policies); i++)
-        figure_row(out, json_array_get(policies, i), &has);
+        figure_row(out, json_array_get(policies, i), &columns);
     strbuf_puts(out, "</table></div>\n");
-    note_unknown(out, variant, "priceKnown", "Prices");
-    note_unknown(out, variant, "carbonKnown", "The carbon intensity");
+    simulation_notes(out, variant, "<p class=\"note\">", "</p>\n");
 }
 
 /* What the table says, in one sentence. */

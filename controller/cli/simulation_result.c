@@ -4,6 +4,7 @@
 
 #include "controller/cli/look.h"
 #include "controller/cli/simulation.h"
+#include "controller/cli/simulation_columns.h"
 #include "controller/cli/table.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
@@ -173,18 +174,6 @@ json_t *simulation_json(const struct simulation_variant *v, size_t n, double sta
 /* --- table --------------------------------------------------------------------------------------
  */
 
-/* Times `factor`, with so many decimals; "-" where nothing is known. */
-static void cell(struct table *t, const json_t *row, const char *key, int decimals, double factor,
-                 const char *unit)
-{
-    const json_t *v = json_object_get(row, key);
-
-    if (json_is_number(v))
-        table_cellf(t, "%.*f%s", decimals, factor * json_number_value(v), unit);
-    else
-        table_cell(t, "-", PAINT_NONE);
-}
-
 /* Of several variants, what is the same in all of them stands once. */
 static bool repeated(const json_t *variants, size_t variant, size_t policy)
 {
@@ -196,68 +185,60 @@ static bool repeated(const json_t *variants, size_t variant, size_t policy)
     return variant > 0 && json_equal(first, own);
 }
 
-static void row(struct table *t, const json_t *row, const char *variant)
+static void titles(struct table *t, const struct simulation_columns *columns, const json_t *variant)
+{
+    table_begin(t, columns->n + 1);
+    table_cell(t, "POLICY", PAINT_HEAD);
+    for (size_t i = 0; i < columns->n; i++)
+        table_cell(t, simulation_title(columns->column[i], SIMULATION_TABLE, variant), PAINT_HEAD);
+}
+
+static void row(struct table *t, const struct simulation_columns *columns, const json_t *row,
+                const char *variant)
 {
     const char *name = look_text(row, "name");
+    char text[SIMULATION_FIGURE_MAX];
 
     if (variant)
         table_cellf(t, "%s %s", name, variant);
     else
         table_cell(t, name, PAINT_NONE);
-    cell(t, row, "kwh", 1, 1, "");
-    cell(t, row, "saved", 1, 100, "%");
-    cell(t, row, "money", 2, 1, "");
-    cell(t, row, "kgCO2", 1, 1, "");
-    cell(t, row, "unserved", 3, 100, "%");
-    cell(t, row, "late", 3, 100, "%");
-    cell(t, row, "meanAwake", 1, 1, "");
-    cell(t, row, "moves", 0, 1, "");
-    cell(t, row, "sleeps", 0, 1, "");
-    cell(t, row, "wakes", 0, 1, "");
+    for (size_t i = 0; i < columns->n; i++)
+        table_cell(t, simulation_figure(columns->column[i], row, text), PAINT_NONE);
 }
 
-/* Below the table: of what money and CO2 are not all. */
-static void note_unknown(struct strbuf *out, const json_t *variant)
+static void notes(struct strbuf *out, const json_t *variant)
 {
-    static const char *const keys[][2] = { { "priceKnown", "money" }, { "carbonKnown", "kgCO2" } };
-    const char *name = look_text(variant, "name");
+    AUTO(strbuf) struct strbuf whose = STRBUF_INIT;
 
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        double share = look_number(variant, keys[i][0]);
-
-        if (isfinite(share) && share < 1)
-            strbuf_printf(out,
-                          "%s%s%s is of %.1f%% of the time: its file says nothing of the rest\n",
-                          name ? name : "", name ? ": " : "", keys[i][1], floor(1000 * share) / 10);
-    }
+    if (look_text(variant, "name"))
+        strbuf_printf(&whose, "%s: ", look_text(variant, "name"));
+    simulation_notes(out, variant, strbuf_text(&whose), "\n");
 }
 
 void simulation_table(struct strbuf *out, const json_t *result, bool colour)
 {
-    static const char *const titles[] = { "POLICY", "KWH",   "SAVED", "MONEY",  "KGCO2", "UNSERVED",
-                                          "LATE",   "AWAKE", "MOVES", "SLEEPS", "WAKES" };
-    const json_t *variants = json_object_get(result, "variants");
+    const json_t *variants = json_object_get(result, "variants"), *first;
     json_t *one = variants ? NULL : json_pack("[O]", result);
-    const char *currency;
+    struct simulation_columns columns;
     struct table t = { 0 };
 
     variants = variants ? variants : one;
-    currency = look_text(json_array_get(variants, 0), "currency");
-    table_begin(&t, ARRAY_LEN(titles));
-    for (size_t k = 0; k < ARRAY_LEN(titles); k++)
-        table_cell(&t, k == 3 && currency ? currency : titles[k], PAINT_HEAD);
+    first = json_array_get(variants, 0);
+    columns = simulation_columns(SIMULATION_TABLE, first);
+    titles(&t, &columns, first);
     for (size_t p = 0; p <= COMPARED; p++)
         for (size_t v = 0; v < json_array_size(variants); v++) {
             const json_t *variant = json_array_get(variants, v);
             bool own = p == COMPARED_PREDICTIVE || v > 0 || !repeated(variants, 1, p);
 
             if (!repeated(variants, v, p) || p == COMPARED_PREDICTIVE)
-                row(&t, json_array_get(json_object_get(variant, "policies"), p),
+                row(&t, &columns, json_array_get(json_object_get(variant, "policies"), p),
                     own && !one ? look_text(variant, "name") : NULL);
         }
     table_print(&t, out, colour);
     table_done(&t);
     for (size_t v = 0; v < json_array_size(variants); v++)
-        note_unknown(out, json_array_get(variants, v));
+        notes(out, json_array_get(variants, v));
     json_decref(one);
 }

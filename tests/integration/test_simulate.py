@@ -108,7 +108,7 @@ def test_each_step_weighs_by_the_rate_of_its_own_hour(run: Run, tmp_path: pathli
     lost = rows(run(*FILES, "--carbon", "grid.csv"))
     assert lost["always-on"]["kgCO2"] < 0.9 * by_day["always-on"]["kgCO2"]
     assert run(*FILES[:-2], "--carbon", "grid.csv", "--output", "p.html").returncode == 0
-    assert "The carbon intensity of 75" in (tmp_path / "p.html").read_text()
+    assert ">kgCO2 is of 75.0% of the time" in (tmp_path / "p.html").read_text()
 
 
 def test_dates_have_rates_of_their_own(run: Run, tmp_path: pathlib.Path) -> None:
