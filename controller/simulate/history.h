@@ -22,8 +22,8 @@ struct history {           /* owns what `load` borrows */
     char *names;
 };
 
-/* `step_s`: from HISTORY_STEP_LEAST_S on, or 0: HISTORY_STEP_S, or 5, 3 or
- * 1 s where the values of a trace are usually that close. On error nothing is kept. */
+/* `step_s`: from HISTORY_STEP_LEAST_S on, or 0: HISTORY_STEP_S, or 5, 3 or 1 s where the values of
+ * a trace are usually that close. On error nothing is kept. */
 int history_lay_out(const struct traces *t, double step_s, struct history *ret_h, struct err *e);
 void history_done(struct history *h);
 

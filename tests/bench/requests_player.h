@@ -3,10 +3,10 @@
  * leastconn; among equals that which was given one longest ago). What happens where no place is
  * free is the front door's (controller/substrate):
  *
- *     PLAYER_OWN    no limit is declared: it goes there all the same and waits in that replica's
- * own queue, first come first served, for as long as it takes, drain or not PLAYER_DOOR
- * capacity.concurrency is declared: it waits at the front door, first come first served, for the
- * first place of any, and is refused (503) after `patience_s`
+ * - PLAYER_OWN, no limit is declared: it goes there all the same and waits in that replica's own
+ *   queue, first come first served, for as long as it takes, drain or not;
+ * - PLAYER_DOOR, capacity.concurrency is declared: it waits at the front door, first come first
+ *   served, for the first place of any, and is refused (503) after `patience_s`.
  *
  * With no replica open it waits at the front door in either case. A replica that drains is given
  * nothing more and ends what it has. Pure. */
