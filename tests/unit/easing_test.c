@@ -133,7 +133,7 @@ static void what_a_request_uses_is_learned_over_many_plans(void **state)
 
 /* Twenty replicas of the first of two models, full, on so many nodes; the second one has none yet.
  */
-static struct plan *plan_on(uint32_t nodes, double second, struct brain *b, struct world *w)
+static void twenty_on(struct world *w, uint32_t nodes, double second)
 {
     world_init(w, nodes, 2);
     w->policy_spec.strategy = STRATEGY_DEMAND; /* and a margin of .15 */
@@ -152,7 +152,20 @@ static struct plan *plan_on(uint32_t nodes, double second, struct brain *b, stru
         w->replicas[i].cpu_use_known = true;
         w->replicas[i].cpu_use_milli = 1000;
     }
+}
+
+static struct plan *plan_on(uint32_t nodes, double second, struct brain *b, struct world *w)
+{
+    twenty_on(w, nodes, second);
     return world_plan(w, b);
+}
+
+static uint32_t first_target(struct world *w, struct brain *b)
+{
+    AUTO(plan) struct plan *p = world_plan(w, b);
+
+    assert_int_equal(p->models[0].placed, p->models[0].target);
+    return p->models[0].target;
 }
 
 static void a_plan_has_as_many_as_draw_least_where_there_is_room(void **state)
@@ -175,6 +188,44 @@ static void a_plan_has_as_many_as_draw_least_where_there_is_room(void **state)
     free(w);
 }
 
+/* Else they would come and go with each plan. */
+static void once_others_lacked_room_none_is_eased_for_an_hour(void **state)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    AUTO(brain) struct brain *b = brain_new(1);
+
+    (void)state;
+    twenty_on(w, 4, 25);
+    assert_int_equal(first_target(w, b), 23);
+    twenty_on(w, 6, 5);
+    w->step = 3599;
+    assert_int_equal(first_target(w, b), 23);
+    w->step = 3600;
+    assert_int_equal(first_target(w, b), 29);
+    free(w);
+}
+
+/* 29 and three fill four nodes: no refuge is left for one of the three, unless a node can be woken.
+ */
+static void room_for_a_loss_is_not_taken(void **state)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    AUTO(brain) struct brain *b = brain_new(1);
+
+    (void)state;
+    twenty_on(w, 5, 10);
+    w->specs[1].disruption.min_available = 3;
+    w->nodes[4].state = NODE_ASLEEP;
+    w->nodes[4].schedulable = w->nodes[4].sleepable = false;
+    w->nodes[4].wakeable = true;
+    for (uint32_t i = 0; i < 20; i++)
+        w->replicas[i].node = i % 4;
+    assert_int_equal(first_target(w, b), 29);
+    w->n_nodes = 4;
+    assert_int_equal(first_target(w, b), 23);
+    free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +234,8 @@ int main(void)
         cmocka_unit_test(a_curve_that_is_not_convex_asks_for_nothing),
         cmocka_unit_test(what_is_not_known_asks_for_nothing),
         cmocka_unit_test(a_plan_has_as_many_as_draw_least_where_there_is_room),
+        cmocka_unit_test(once_others_lacked_room_none_is_eased_for_an_hour),
+        cmocka_unit_test(room_for_a_loss_is_not_taken),
         cmocka_unit_test(what_a_request_uses_is_learned_over_many_plans),
     };
 

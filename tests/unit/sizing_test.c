@@ -45,20 +45,29 @@ static void a_burst_that_has_just_passed_is_kept_up_with(void **state)
 
 /* Ten req/s a replica, best at half of that. `usual`: the median of what comes, `high`: the rest.
  */
-static struct plan_model eased(double now, double usual, double high, uint32_t alive)
+static struct plan_model eased_in(struct world *w, const struct series *past, double usual,
+                                  double high, uint32_t alive)
 {
-    struct world *w = xcalloc(1, sizeof(*w));
     struct plan_model m = { .best_load = 0.5, .forecast = { .n_steps = FORECAST_STEPS_MAX } };
     struct snapshot *s;
 
-    world_init(w, 2, 1);
-    w->models[0].demand = now;
     for (uint32_t k = 0; k < FORECAST_STEPS_MAX; k++)
         for (uint32_t i = 0; i < FORECAST_QUANTILES; i++)
             m.forecast.quantile[k][i] = (float)(i < FORECAST_QUANTILES / 2 + 1 ? usual : high);
     s = world_snapshot(w);
-    sizing(s, 0, alive, NULL, &m);
+    sizing(s, 0, alive, past, &m);
     free(s);
+    return m;
+}
+
+static struct plan_model eased(double now, double usual, double high, uint32_t alive)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    struct plan_model m;
+
+    world_init(w, 2, 1);
+    w->models[0].demand = now;
+    m = eased_in(w, NULL, usual, high, alive);
     free(w);
     return m;
 }
@@ -77,6 +86,40 @@ static void replicas_are_as_many_as_draw_least(void **state)
     assert_int_equal(m.target, 6);
     assert_int_equal(eased(20, 20, 20, 7).target, 4);
     assert_int_equal(eased(2000, 2000, 2000, 100).target, 100); /* replicas.max */
+}
+
+/* 35 req/s have just passed: seven replicas at their best load. */
+static void eased_ones_go_as_slowly_as_others(void **state)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    struct series *past = xcalloc(1, sizeof(*past));
+
+    (void)state;
+    world_init(w, 2, 1);
+    w->models[0].demand = 20;
+    for (int64_t k = 0; k < 20; k++)
+        (void)series_push(past, k, k == 18 ? 35 : 20);
+    assert_int_equal(eased_in(w, past, 20, 20, 6).target, 6);
+    assert_int_equal(eased_in(w, past, 20, 20, 9).target, 7);
+    assert_int_equal(eased_in(w, past, 20, 20, 2).target, 4); /* it starts nothing */
+    free(past);
+    free(w);
+}
+
+static void a_model_that_misses_its_slo_is_not_eased(void **state)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    struct plan_model m;
+
+    (void)state;
+    world_init(w, 2, 1);
+    w->models[0].demand = 20;
+    w->models[0].slo_broken = true;
+    m = eased_in(w, NULL, 20, 20, 2);
+    assert_int_equal(m.target, 2);
+    assert_int_equal(m.eased, 0);
+    assert_non_null(strstr(m.why, "SLO"));
+    free(w);
 }
 
 struct asked {
@@ -134,6 +177,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_burst_that_has_just_passed_is_kept_up_with),
         cmocka_unit_test(replicas_are_as_many_as_draw_least),
+        cmocka_unit_test(eased_ones_go_as_slowly_as_others),
+        cmocka_unit_test(a_model_that_misses_its_slo_is_not_eased),
         cmocka_unit_test(the_lead_is_the_load_and_not_the_boot),
         cmocka_unit_test(what_waits_is_served_beside_what_comes),
         cmocka_unit_test(a_few_seconds_count_when_requests_wait),
