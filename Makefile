@@ -78,7 +78,7 @@ $(BUILD)/obj/%.o: %.c | $(GEN)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
 # The loops over a network's units become vector instructions; errno after sqrtf() is of no use here.
-$(BUILD)/obj/controller/forecast/dense.o: BASE_CFLAGS += -ftree-vectorize -fno-math-errno
+$(patsubst %,$(BUILD)/obj/controller/forecast/%.o,dense product): BASE_CFLAGS += -ftree-vectorize -fno-math-errno
 
 $(BUILD)/obj/gen/huddle.pb-c.o: $(BUILD)/gen/proto/huddle.pb-c.c
 	$(call say,CC,$<)

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "controller/forecast/product.h"
 #include "proto/base/random.h"
 
 #define U DENSE_UNITS
@@ -13,6 +14,8 @@
 #define TINY 1e-8f
 #define LANES 8u
 #define WIDE 10.0f /* standard deviations of a step from one end of the output to the other */
+
+_Static_assert(U == PRODUCT_UNITS, "a row of weights is a row of a product");
 
 struct activity { /* of a batch */
     float unit[DENSE_BATCH][U];
@@ -102,112 +105,6 @@ bool dense_window(const struct dense *d, const struct series *s, int64_t origin,
 /* --- forward ------------------------------------------------------------------------------------
  */
 
-/* Products of matrices: out[r][u] is the sum over j of x times term[j][u], in the order of j, where
- * x stands at x[r * by_row + j * by_sum]. */
-struct product {
-    float (*out)[U];
-    size_t rows, n;
-    const float *x;
-    size_t by_row, by_sum;
-    const float (*term)[U];
-};
-
-/* Not inlined: gcc 12 makes a slower loop of it then. */
-__attribute__((noinline)) static void add_scaled(float *restrict sum, const float *restrict row,
-                                                 float x)
-{
-    for (uint32_t u = 0; u < U; u++)
-        sum[u] += x * row[u];
-}
-
-static void multiply_plain(const struct product *p)
-{
-    memset(p->out, 0, p->rows * sizeof(*p->out));
-    for (size_t j = 0; j < p->n; j++)
-        for (size_t r = 0; r < p->rows; r++)
-            add_scaled(p->out[r], p->term[j], p->x[r * p->by_row + j * p->by_sum]);
-}
-
-#if defined(__x86_64__)
-/* The same with the sums in registers. A vector holds units that are beside each other: its width
- * changes no bit. */
-#define WITH_AVX2 __attribute__((target("avx2")))
-
-typedef float lanes __attribute__((vector_size(4 * LANES)));
-typedef lanes lanes_at __attribute__((aligned(4), may_alias)); /* where floats stand */
-
-WITH_AVX2 static void four_rows(const struct product *p, size_t r, uint32_t u)
-{
-    const float *x0 = p->x + r * p->by_row, *x1 = x0 + p->by_row, *x2 = x1 + p->by_row,
-                *x3 = x2 + p->by_row;
-    lanes a0 = { 0 }, a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
-
-    for (size_t j = 0, at = 0; j < p->n; j++, at += p->by_sum) {
-        const lanes_at *term = (const lanes_at *)&p->term[j][u];
-        lanes t0 = term[0], t1 = term[1];
-
-        a0 += x0[at] * t0;
-        a1 += x0[at] * t1;
-        b0 += x1[at] * t0;
-        b1 += x1[at] * t1;
-        c0 += x2[at] * t0;
-        c1 += x2[at] * t1;
-        d0 += x3[at] * t0;
-        d1 += x3[at] * t1;
-    }
-    ((lanes_at *)&p->out[r][u])[0] = a0;
-    ((lanes_at *)&p->out[r][u])[1] = a1;
-    ((lanes_at *)&p->out[r + 1][u])[0] = b0;
-    ((lanes_at *)&p->out[r + 1][u])[1] = b1;
-    ((lanes_at *)&p->out[r + 2][u])[0] = c0;
-    ((lanes_at *)&p->out[r + 2][u])[1] = c1;
-    ((lanes_at *)&p->out[r + 3][u])[0] = d0;
-    ((lanes_at *)&p->out[r + 3][u])[1] = d1;
-}
-
-WITH_AVX2 static void one_row(const struct product *p, size_t r, uint32_t u)
-{
-    const float *x = p->x + r * p->by_row;
-    lanes_at *out = (lanes_at *)&p->out[r][u];
-    lanes a = { 0 }, b = a, c = a, d = a;
-
-    for (size_t j = 0, at = 0; j < p->n; j++, at += p->by_sum) {
-        const lanes_at *term = (const lanes_at *)&p->term[j][u];
-
-        a += x[at] * term[0];
-        b += x[at] * term[1];
-        c += x[at] * term[2];
-        d += x[at] * term[3];
-    }
-    out[0] = a;
-    out[1] = b;
-    out[2] = c;
-    out[3] = d;
-}
-
-WITH_AVX2 static void multiply_wide(const struct product *p)
-{
-    size_t r = 0;
-
-    for (; r + 4 <= p->rows; r += 4)
-        for (uint32_t u = 0; u < U; u += 2 * LANES)
-            four_rows(p, r, u);
-    for (; r < p->rows; r++)
-        for (uint32_t u = 0; u < U; u += 4 * LANES)
-            one_row(p, r, u);
-}
-
-static void multiply(const struct product *p)
-{
-    (__builtin_cpu_supports("avx2") ? multiply_wide : multiply_plain)(p);
-}
-#else
-static void multiply(const struct product *p)
-{
-    multiply_plain(p);
-}
-#endif
-
 static void rectify(float *unit)
 {
     for (uint32_t u = 0; u < U; u++)
@@ -230,13 +127,13 @@ static float output_of(const struct dense_weights *w, const float unit[U])
 static void sum_units(const struct dense_weights *w, const float *input, uint32_t n,
                       float ret_unit[][U])
 {
-    multiply(&(struct product){ .out = ret_unit,
-                                .rows = n,
-                                .n = DENSE_INPUTS + 1,
-                                .x = input,
-                                .by_row = DENSE_INPUTS + 1,
-                                .by_sum = 1,
-                                .term = w->first });
+    product_multiply(&(struct product){ .out = ret_unit,
+                                        .rows = n,
+                                        .n = DENSE_INPUTS + 1,
+                                        .x = input,
+                                        .by_row = DENSE_INPUTS + 1,
+                                        .by_sum = 1,
+                                        .term = w->first });
 }
 
 static void forward(const struct dense_weights *w, const struct dense_batch *b, struct activity *a)
@@ -324,13 +221,13 @@ static void backward(const struct dense_weights *w, const struct dense_batch *b,
             back[k][u] = a->unit[k][u] > 0 ? slope * w->second[u] : 0;
         }
     }
-    multiply(&(struct product){ .out = g->first,
-                                .rows = DENSE_INPUTS + 1,
-                                .n = b->n,
-                                .x = b->input[0],
-                                .by_row = 1,
-                                .by_sum = DENSE_INPUTS + 1,
-                                .term = (const float(*)[U])back });
+    product_multiply(&(struct product){ .out = g->first,
+                                        .rows = DENSE_INPUTS + 1,
+                                        .n = b->n,
+                                        .x = b->input[0],
+                                        .by_row = 1,
+                                        .by_sum = DENSE_INPUTS + 1,
+                                        .term = (const float(*)[U])back });
 }
 
 static void adam_row(float *restrict w, float *restrict moment, float *restrict square,

@@ -7,10 +7,8 @@
  *
  * It is not learned step by step: dense_trainer takes batches of windows and Adam steps (Kingma and
  * Ba, "Adam: a method for stochastic optimization", ICLR 2015) on the squared error; He's
- * initialisation (2015), seeded. Vector instructions work on units beside each other and
- * reorder no sum: the same bits everywhere, with AVX2 where the processor has it. 13,057 weights,
- * 51 KB; the trainer is four times that. A forecast costs 13,000 multiplications a step ahead.
- * Plain data. */
+ * initialisation (2015), seeded. The same bits everywhere (product.h). 13,057 weights, 51 KB; the
+ * trainer is four times that. A forecast costs 13,000 multiplications a step ahead. Plain data. */
 #ifndef HUDDLE_DENSE_H
 #define HUDDLE_DENSE_H
 
