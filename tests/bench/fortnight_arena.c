@@ -12,9 +12,6 @@
 #include "tests/bench/fortnight_sketch.h"
 
 #define ALWAYS_ON_NODES 61u
-#define HPA_TARGET 0.7
-#define UNSERVED_MORE 0.001 /* than always-on */
-#define LATE_MORE 0.01
 #define SPARE_BROKEN_MOST 0.01
 #define JOULES_PER_KWH 3.6e6
 
@@ -132,15 +129,15 @@ struct entry fortnight_always_on(const struct rack_hardware *hw, const struct fo
     struct reactive p;
 
     own.nodes = ALWAYS_ON_NODES;
-    reactive_init(&p, HPA_TARGET, 0);
+    reactive_init(&p, FORTNIGHT_HPA_TARGET, 0);
     p.fixed = p.spread = true;
     return run(&own, f, seed, true, reactive_act, &p);
 }
 
 static bool keeps_slo(const struct entry *e, const struct entry *always_on)
 {
-    return e->unserved <= always_on->unserved + UNSERVED_MORE &&
-           e->late <= always_on->late + LATE_MORE && e->spare_broken <= SPARE_BROKEN_MOST;
+    return e->unserved <= always_on->unserved + FORTNIGHT_UNSERVED_MORE &&
+           e->late <= always_on->late + FORTNIGHT_LATE_MORE && e->spare_broken <= SPARE_BROKEN_MOST;
 }
 
 static struct entry run_demand(const struct rack_hardware *hw, const struct fortnight *f,
@@ -227,7 +224,7 @@ void fortnight_run(char setting, const struct rack_hardware *hw, const struct fo
 
     *ret_o = (struct outcome){ .bound_kwh = bound_joules(hw, &f->load) / JOULES_PER_KWH };
     e[ALWAYS_ON] = fortnight_always_on(hw, f, seed);
-    e[DEMAND] = run_demand(hw, f, seed, HPA_TARGET, 0);
+    e[DEMAND] = run_demand(hw, f, seed, FORTNIGHT_HPA_TARGET, 0);
     if (!quick) {
         e[DEMAND_BEST] = best_demand(hw, f, seed, &e[ALWAYS_ON]);
         e[SKETCH] = best_sketch(hw, f, seed, fortnight_fill(setting), &e[ALWAYS_ON]);

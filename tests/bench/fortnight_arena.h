@@ -7,6 +7,11 @@
 #include "tests/bench/fortnight_demand.h"
 
 #define FORTNIGHT_WINDOWS 2016u
+#define FORTNIGHT_HPA_TARGET 0.7 /* utilization, of the autoscaler as it is */
+
+/* The gate, by the protocol's section 5: at most so much more than always-on, in shares. */
+#define FORTNIGHT_UNSERVED_MORE 0.001
+#define FORTNIGHT_LATE_MORE 0.01
 
 enum entrant { ALWAYS_ON, DEMAND, DEMAND_BEST, SKETCH, HUDDLE, CLAIRVOYANT, ENTRANTS };
 const char *entrant_name(enum entrant e);

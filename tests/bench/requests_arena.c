@@ -10,9 +10,6 @@
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
-#define HPA_TARGET 0.7
-#define UNSERVED_MORE 0.001 /* than always-on: the protocol's section 5 */
-#define LATE_MORE 0.01
 #define REPLICAS_LEAST 2
 #define JOULES_PER_KWH 3.6e6
 
@@ -244,7 +241,7 @@ static void run_reactive(struct tally *y, const struct rack_hardware *hw, uint64
 {
     struct reactive p;
 
-    reactive_init(&p, HPA_TARGET, 0);
+    reactive_init(&p, FORTNIGHT_HPA_TARGET, 0);
     p.fixed = p.spread = fixed;
     run(y, hw, seed, fixed, reactive_act, &p);
 }
@@ -314,55 +311,56 @@ struct arena_score arena_run(const struct arena *a, const struct rack_hardware *
 /* --- the gate -----------------------------------------------------------------------------------
  */
 
-struct shares {
-    double late, unserved; /* of all services */
+struct sums { /* over all services */
+    double requests, late, unserved;
 };
 
-static struct shares fluid_shares(const struct arena *a, const struct arena_score *x,
-                                  enum arena_span s)
+static void add_shares(struct sums *sum, double requests, double late, double unserved)
 {
-    struct shares sum = { 0 };
-    double n = 0;
+    sum->requests += requests;
+    sum->late += requests * late;
+    sum->unserved += requests * unserved;
+}
+
+static struct sums fluid_sums(const struct arena *a, const struct arena_score *x, enum arena_span s)
+{
+    struct sums sum = { 0 };
 
     for (uint32_t m = 0; m < a->n_services; m++) {
         const struct fluid_score *f = &x->service[m].fluid[s];
 
-        sum.late += f->requests * f->late;
-        sum.unserved += f->requests * f->unserved;
-        n += f->requests;
+        add_shares(&sum, f->requests, f->late, f->unserved);
     }
-    return (struct shares){ sum.late / n, sum.unserved / n };
+    return sum;
 }
 
-static struct shares queue_shares(const struct arena *a, const struct arena_score *x,
-                                  enum player_queue q, enum arena_span s)
+static struct sums queue_sums(const struct arena *a, const struct arena_score *x,
+                              enum player_queue q, enum arena_span s)
 {
-    struct shares sum = { 0 };
-    double n = 0;
+    struct sums sum = { 0 };
 
     for (uint32_t m = 0; m < a->n_services; m++) {
-        const struct queue_score *f = &x->service[m].queue[q][s];
+        const struct queue_score *w = &x->service[m].queue[q][s];
 
-        sum.late += (double)f->n * f->late;
-        sum.unserved += (double)f->n * f->unserved;
-        n += (double)f->n;
+        add_shares(&sum, (double)w->n, w->late, w->unserved);
     }
-    return (struct shares){ sum.late / n, sum.unserved / n };
+    return sum;
 }
 
-static bool keeps(struct shares x, struct shares on)
+static bool keeps(struct sums x, struct sums on)
 {
-    return x.unserved <= on.unserved + UNSERVED_MORE && x.late <= on.late + LATE_MORE;
+    return x.unserved / x.requests <= on.unserved / on.requests + FORTNIGHT_UNSERVED_MORE &&
+           x.late / x.requests <= on.late / on.requests + FORTNIGHT_LATE_MORE;
 }
 
 bool arena_fluid_keeps(const struct arena *a, const struct arena_score *x,
                        const struct arena_score *always_on, enum arena_span s)
 {
-    return keeps(fluid_shares(a, x, s), fluid_shares(a, always_on, s));
+    return keeps(fluid_sums(a, x, s), fluid_sums(a, always_on, s));
 }
 
 bool arena_queue_keeps(const struct arena *a, const struct arena_score *x,
                        const struct arena_score *always_on, enum player_queue q, enum arena_span s)
 {
-    return keeps(queue_shares(a, x, q, s), queue_shares(a, always_on, q, s));
+    return keeps(queue_sums(a, x, q, s), queue_sums(a, always_on, q, s));
 }
