@@ -32,9 +32,9 @@ struct planned *planned_new(const struct rack_hardware *hw, const struct rack_lo
     p->zones = set->zones;
     p->policy = set->policy ? *set->policy : *policy_of_pool(&(struct snapshot){ 0 }, NO_INDEX);
     p->policy.strategy = STRATEGY_PREDICTIVE;
-    p->policy.paused = p->policy.dry_run = false;               /* asked is what it would do */
-    if (p->policy.interval_ms < (int64_t)(1000 * load->step_s)) /* no plan between steps */
-        p->policy.interval_ms = (int64_t)(1000 * load->step_s);
+    p->policy.paused = p->policy.dry_run = false; /* asked is what it would do */
+    if (p->policy.interval_ms < rack_ms(load, 1)) /* no plan between steps */
+        p->policy.interval_ms = rack_ms(load, 1);
     p->pool = set->pool ? *set->pool
                         : (struct power_pool){ .min_awake = 1,
                                                .spare = 1,

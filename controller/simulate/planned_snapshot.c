@@ -235,7 +235,7 @@ void planned_seat(struct planned *p, const struct rack *r, uint32_t i)
  * are used, no agent tells. */
 void planned_measure(struct planned *p, const struct rack *r)
 {
-    int64_t now_ms = (int64_t)(1000 * r->load->step_s * (double)r->step);
+    int64_t now_ms = rack_ms(r->load, r->step);
 
     for (uint32_t m = 0; p->plain && r->step > 0 && m < r->load->n_models; m++) {
         p->use[m].ns += 1e9 * r->load->step_s * r->load->model[m].slots * r->used[m];
@@ -264,22 +264,21 @@ static void see_replicas(struct planned *p, const struct rack *r)
         p->index[i] = (uint32_t)p->n_replicas;
         p->number[p->n_replicas] = i;
         s = ARRAY_ADD(p, replicas);
-        *s =
-            (struct snap_replica){ .uid = p->uids[i],
-                                   .model = x->model,
-                                   .node = x->node,
-                                   .phase = x->phase == RACK_LOADING   ? REPLICA_STARTING
-                                            : x->phase == RACK_SERVING ? REPLICA_READY
-                                                                       : REPLICA_DRAINING,
-                                   .leaving = x->phase == RACK_DRAINING,
-                                   .gpu_mask = p->mask[i],
-                                   .since_ms = (int64_t)(1000 * r->load->step_s * (double)x->since),
-                                   .cpu_use_known = cpu_use_known(use),
-                                   .cpu_use_milli = use->mean_milli,
-                                   .cpu_use_variance = use->variance,
-                                   .load = NAN,
-                                   .in_flight = NAN,
-                                   .reason = "" };
+        *s = (struct snap_replica){ .uid = p->uids[i],
+                                    .model = x->model,
+                                    .node = x->node,
+                                    .phase = x->phase == RACK_LOADING   ? REPLICA_STARTING
+                                             : x->phase == RACK_SERVING ? REPLICA_READY
+                                                                        : REPLICA_DRAINING,
+                                    .leaving = x->phase == RACK_DRAINING,
+                                    .gpu_mask = p->mask[i],
+                                    .since_ms = rack_ms(r->load, x->since),
+                                    .cpu_use_known = cpu_use_known(use),
+                                    .cpu_use_milli = use->mean_milli,
+                                    .cpu_use_variance = use->variance,
+                                    .load = NAN,
+                                    .in_flight = NAN,
+                                    .reason = "" };
         p->models[x->model].total++;
         p->models[x->model].ready += x->phase == RACK_SERVING;
     }
@@ -337,9 +336,9 @@ struct snapshot *planned_see(struct planned *p, const struct rack *r, int64_t st
     see_latency(p, r, steps);
     *s = (struct snapshot){
         .version = ++p->version,
-        .now_ms = (int64_t)(1000 * r->load->step_s * (double)r->step),
+        .now_ms = rack_ms(r->load, r->step),
         .wall_ms = planned_wall_ms(p, r),
-        .step_ms = (int64_t)(1000 * r->load->step_s * (double)steps),
+        .step_ms = rack_ms(r->load, steps),
         .nodes = p->nodes,
         .models = p->models,
         .replicas = p->replicas,

@@ -185,10 +185,15 @@ bool rack_can_wake(const struct rack *r, uint32_t node)
     return r->node[node].power == RACK_OFF && r->node[node].barred <= r->step;
 }
 
+static double draw_between(struct random *u, double lo, double hi)
+{
+    return lo + random_unit(u) * (hi - lo);
+}
+
 void rack_wake(struct rack *r, uint32_t node)
 {
     struct random u = random_stream(r->seed, STREAM_WAKES, r->wakes++, 0);
-    double lo = r->hw->boot_lo_s, boot_s = lo + random_unit(&u) * (r->hw->boot_hi_s - lo);
+    double boot_s = draw_between(&u, r->hw->boot_lo_s, r->hw->boot_hi_s);
     struct rack_node *n = &r->node[node];
 
     n->fails = random_unit(&u) < r->hw->boot_failed_share;
@@ -201,10 +206,9 @@ void rack_wake(struct rack *r, uint32_t node)
 void rack_shut(struct rack *r, uint32_t node)
 {
     struct random u = random_stream(r->seed, STREAM_SHUTS, r->shuts++, 0);
-    double lo = r->hw->shutdown_lo_s, shutdown_s;
+    double shutdown_s = draw_between(&u, r->hw->shutdown_lo_s, r->hw->shutdown_hi_s);
     struct rack_node *n = &r->node[node];
 
-    shutdown_s = lo + random_unit(&u) * (r->hw->shutdown_hi_s - lo);
     n->power = RACK_STOPPING;
     n->evacuating = false;
     n->until = r->step + rack_steps(r->load, shutdown_s);

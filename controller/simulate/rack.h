@@ -153,6 +153,12 @@ static inline int64_t rack_steps(const struct rack_load *load, double s)
     return (int64_t)fmax(1, ceil(s / load->step_s));
 }
 
+/* How long so many steps are, in milliseconds. */
+static inline int64_t rack_ms(const struct rack_load *load, int64_t steps)
+{
+    return (int64_t)(1000 * load->step_s * (double)steps);
+}
+
 /* Has any of the policies been told of this step? */
 static inline bool rack_told(const struct rack_load *load, int64_t step)
 {

@@ -75,7 +75,7 @@ void virtual_nodes_plan(struct virtual_nodes *v, const struct plan *plan, bool w
 
 static int64_t now_of(const struct rack *r)
 {
-    return (int64_t)(1000 * r->load->step_s * (double)(r->step + 1)); /* 0 says "never" */
+    return rack_ms(r->load, r->step + 1); /* 0 says "never" */
 }
 
 /* When the driver read last. That a node went off in a long step was seen in that step. */
@@ -109,7 +109,7 @@ struct words { /* texts that facts refer to */
 
 static void settings_of(const struct virtual_nodes *v, const struct rack *r, struct node_facts *f)
 {
-    int64_t step_ms = (int64_t)(1000 * r->load->step_s);
+    int64_t step_ms = rack_ms(r->load, 1);
 
     f->in_pool = f->driver_wakes = true;
     f->wake_proven = v->limits.pool->wake_proven;
