@@ -32,7 +32,7 @@ struct outcome { /* of one setting, data set and seed */
 
 struct load_times {
     double *s; /* ascending */
-    size_t n, cap_s, n_s;
+    size_t n_s, cap_s;
 };
 
 /* Column 2 (ms) of a file with one line of headings. */
