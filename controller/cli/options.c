@@ -67,8 +67,7 @@ static const struct option OPTIONS[N_OPTIONS] = {
                    "metrics viewer operator editor admin agent" },
     [OPT_NODE] = { 0, "node", "NODE", false,
                    "of an agent's token: the only node that may report with it, or '*' for any; "
-                   "the "
-                   "token's own name by default",
+                   "the token's own name by default",
                    NULL },
     [OPT_EXPIRES] = { 0, "expires", "TIME", false,
                       "from when on the token is refused: 2027-03-01T00:00:00Z, 2027-03-01, or so "
@@ -100,14 +99,12 @@ static const struct option OPTIONS[N_OPTIONS] = {
                    NULL },
     [OPT_SHUTDOWN] = { 0, "shutdown", "TIME..TIME", false,
                        "how long nodes take to go off once they are empty, in the same way; "
-                       "default "
-                       "60s",
+                       "default 60s",
                        NULL },
     [OPT_LOAD] = { 0, "load", "TIME..TIME", false,
                    "how long replicas take to start; 20s..40s..5m: below 40s in one half of all "
                    "cases; default each model's startupTime (60s where it declares none), a tenth "
-                   "more or "
-                   "less",
+                   "more or less",
                    NULL },
     [OPT_BOOT_FAILURES] = { 0, "boot-failures", "SHARE", false, "of boots that fail; default 0.5%",
                             NULL },
@@ -123,13 +120,11 @@ static const struct option OPTIONS[N_OPTIONS] = {
                      "vllm kserve triton haproxy nginx-ingress generic" },
     [OPT_QUERY] = { 0, "query", "PROMQL", false,
                     "a query of one's own in place of --preset: requests/s, a series a model; %s "
-                    "in "
-                    "it is the window of rate()",
+                    "in it is the window of rate()",
                     NULL },
     [OPT_LABEL] = { 0, "label", "LABEL", false,
                     "that names the model in series of Prometheus; default the preset's, or the "
-                    "only "
-                    "one",
+                    "only one",
                     NULL },
     [OPT_START] = { 0, "start", "TIME", false,
                     "of what Prometheus is asked for: 2026-11-23T07:00:00Z, 2026-11-23, or so long "

@@ -22,8 +22,7 @@ static const struct verb VERBS[] = {
     { "get", "Looking", "KIND[,KIND...] [NAME...] | KIND/NAME...", "list objects",
       "Shows objects of any kind: servedmodels, powerpools, powerpolicies (what people declare), "
       "nodes, nodepowers, replicas, plans, events, journal, clusters (what huddle knows). Kinds "
-      "may "
-      "be shortened: no, model, pool, policy, np, rep, ev.",
+      "may be shortened: no, model, pool, policy, np, rep, ev.",
       "# all nodes, with what they draw\n"
       "huddlectl get nodes\n"
       "# one model as YAML, with its state\n"
@@ -52,18 +51,15 @@ static const struct verb VERBS[] = {
       0, NULL, verb_events },
     { "plan", "Understanding", "", "show what huddle means to do",
       "The plan in force: nodes to sleep and to wake, replicas to start, what it saves, and the "
-      "lower "
-      "bound that no plan can beat.",
+      "lower bound that no plan can beat.",
       "huddlectl plan\n"
       "huddlectl plan -o json\n",
       TAKES(OUTPUT_ONE), 0, 0, NULL, verb_plan },
     { "explain", "Understanding", "node|replica|model NAME... | KIND.FIELD",
       "say why things are as they are",
       "Why a node is awake or asleep, or not asleep; why a replica is where it is; why a model has "
-      "so "
-      "many; and the joules at stake. With a field, as `kubectl explain`: what it means, its type "
-      "and "
-      "its default.",
+      "so many; and the joules at stake. With a field, as `kubectl explain`: what it means, its "
+      "type and its default.",
       "# why is this node awake, or not asleep?\n"
       "huddlectl explain node n3\n"
       "huddlectl explain model small -o json\n"
@@ -84,23 +80,19 @@ static const struct verb VERBS[] = {
       "autoscaler of replicas and nodes (target 70 %, nodes go after ten minutes below half), with "
       "huddle's own planner, and with one that knows the future; and the least energy that any "
       "policy could need. Unserved requests would have waited for more than a minute, late ones "
-      "for "
-      "more than 15 s. Each ServedModel must declare its capacity, the PowerPool its boot time. A "
-      "replica takes the share of a node of the resource of which it needs most. Within a row "
-      "demand is taken for even. A file's first line says what it is: \"time,MODEL,...\" (seconds "
-      "or 2026-11-01T00:00:00Z, then requests/s; an empty cell is not known), \"t,value\" (one "
-      "model), \"time_ms,cpus,...\" (huddle-agent --record: busy CPUs, a replica's capacity is its "
-      "cpu), \"TIMESTAMP,...\" (a line a request), numbers alone (a client of ServeGen), or { "
-      "(what "
-      "Prometheus' /api/v1/query_range answers). huddle's own forecasts, sizing, packing, checks "
-      "and "
-      "life cycle of nodes run on virtual time, within the policy's budgets and, where times are "
-      "dates, windows; its dryRun, paused and objective, and what of a model may wait (deferrable) "
-      "are not looked at. Money and kgCO2 weigh the energy of each step by the rate of its own "
-      "time: the policy's price and carbon (a number, the hours of a day, a file), or --price and "
-      "--carbon. Where times are no dates, time 0 is 00:00. Needs no server of huddle's; the "
-      "same seed gives "
-      "the same bytes.",
+      "for more than 15 s. Each ServedModel must declare its capacity, the PowerPool its boot "
+      "time. A replica takes the share of a node of the resource of which it needs most. Within a "
+      "row demand is taken for even. A file's first line says what it is: \"time,MODEL,...\" "
+      "(seconds or 2026-11-01T00:00:00Z, then requests/s; an empty cell is not known), \"t,value\" "
+      "(one model), \"time_ms,cpus,...\" (huddle-agent --record: busy CPUs, a replica's capacity "
+      "is its cpu), \"TIMESTAMP,...\" (a line a request), numbers alone (a client of ServeGen), or "
+      "{ (what Prometheus' /api/v1/query_range answers). huddle's own forecasts, sizing, packing, "
+      "checks and life cycle of nodes run on virtual time, within the policy's budgets and, where "
+      "times are dates, windows; its dryRun, paused and objective, and what of a model may wait "
+      "(deferrable) are not looked at. Money and kgCO2 weigh the energy of each step by the rate "
+      "of its own time: the policy's price and carbon (a number, the hours of a day, a file), or "
+      "--price and --carbon. Where times are no dates, time 0 is 00:00. Needs no server of "
+      "huddle's; the same seed gives the same bytes.",
       "# a table of one's own, requests/s of each model; what comes of it as one page with plots\n"
       "huddlectl simulate --history november.csv -f rack.yaml --nodes 20 \\\n"
       "    --size cpu=32,memory=128Gi --watts 90,310 --price 0.28 --carbon 380 --output page.html\n"
@@ -147,9 +139,8 @@ static const struct verb VERBS[] = {
     { "apply", "Declaring", "-f FILE...", "create or change objects as files declare them",
       "Reads all files first, whatever they are; when one document is refused nothing is sent, and "
       "each refused document has its line: file:line:column: path: what is wrong, what was "
-      "expected. "
-      "Then every object is created, or its spec is replaced by the declared one. Objects that are "
-      "so already are left alone.",
+      "expected. Then every object is created, or its spec is replaced by the declared one. "
+      "Objects that are so already are left alone.",
       "huddlectl apply -f models.yaml\n"
       "# check only: needs no server, prints each object with its defaults\n"
       "huddlectl apply --dry-run=client -f deploy/\n"
@@ -158,8 +149,7 @@ static const struct verb VERBS[] = {
       TAKES(FILENAME) | TAKES(RECURSIVE) | TAKES(DRY_RUN) | TAKES(OUTPUT), 0, 0, NULL, verb_apply },
     { "diff", "Declaring", "-f FILE...", "show what apply would change",
       "A unified diff of YAML, from the live objects to the declared ones. Exit code 0: nothing "
-      "would "
-      "change, 1: something would, 2: it could not be found out.",
+      "would change, 1: something would, 2: it could not be found out.",
       "huddlectl diff -f models.yaml\n"
       "huddlectl diff -R -f deploy/ && echo nothing to do\n",
       TAKES(FILENAME) | TAKES(RECURSIVE), 0, 0, NULL, verb_diff },
@@ -183,15 +173,13 @@ static const struct verb VERBS[] = {
       0, 0, 1, "servedmodel powerpool powerpolicy", verb_schema },
     { "drain", "Steering nodes", NODES, "move everything away from nodes",
       "Nothing new is placed on the node; its replicas are started elsewhere, made ready, given "
-      "the "
-      "traffic, and only then stopped here. uncordon ends it.",
+      "the traffic, and only then stopped here. uncordon ends it.",
       "huddlectl drain n3 --reason 'new disk' --wait\n"
       "huddlectl drain -l rack=a\n",
       ON_NODES_LONG, 0, -1, "nodes", verb_node },
     { "sleep", "Steering nodes", NODES, "put nodes to sleep",
       "Refused where a guarantee would break; the message says which. The node is drained first, "
-      "and "
-      "its own agent has to agree.",
+      "and its own agent has to agree.",
       "huddlectl sleep n3\n"
       "huddlectl sleep n3 n4 --wait --timeout 15m\n",
       ON_NODES_LONG, 0, -1, "nodes", verb_node },
