@@ -67,6 +67,7 @@ static void replicas_are_best_where_their_nodes_draw_least(void **state)
     near(best_load_of(with_use(400)), 0.875); /* .8: eight of them use 6.4 CPUs */
     near(best_load_of(with_use(350)), 1);     /* never more than is best */
     near(best_load_of(with_use(300)), 1);
+    near(best_load_of(with_use(5000)), 0.25); /* ten times what is declared: hardly */
 }
 
 static void what_else_fills_a_node_counts(void **state)

@@ -262,6 +262,22 @@ static void a_higher_term_is_passed_when_a_person_says_so(void **state)
     desk_done(&d);
 }
 
+/* A term that the store cannot keep would be told again after the next start. */
+static void no_term_is_passed_that_cannot_be_kept(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d, FREE_POOL, FREE_POLICY);
+    d.options.adopt = true;
+    desk_start(&d);
+    d.core->store_failed = true;
+    see_higher_term(&d);
+    assert_int_equal(d.core->cluster->term, 2);
+    assert_false(d.core->deposed);
+    desk_done(&d);
+}
+
 static void a_term_that_cannot_be_is_not_believed(void **state)
 {
     const uint64_t terms[] = { UINT64_MAX, 1000000 + 3 };
@@ -567,6 +583,7 @@ int main(void)
         cmocka_unit_test(a_stale_plan_puts_nobody_to_sleep),
         cmocka_unit_test(what_begins_to_leave_is_called_back),
         cmocka_unit_test(a_higher_term_is_passed_when_a_person_says_so),
+        cmocka_unit_test(no_term_is_passed_that_cannot_be_kept),
         cmocka_unit_test(a_term_that_cannot_be_is_not_believed),
         cmocka_unit_test(strangers_are_left_alone),
         cmocka_unit_test(who_sleeps_has_an_alarm_clock),

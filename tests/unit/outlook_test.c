@@ -60,13 +60,12 @@ static void not_longer_than_since_a_plan_wanted_more(void **state)
 
 /* Of demand that is 10 in one half of all cases, 20 in most and 40 at worst, the policy says for
  * how much nodes are awake. */
-static double growth_at(double pool_quantile)
+static double growth_at(double pool_quantile, struct plan_model m, double *ret_reserve)
 {
     struct world *w = xcalloc(1, sizeof(*w));
     struct outlook *o = xcalloc(1, sizeof(*o));
     struct forecast *pooled = xcalloc(1, sizeof(*pooled));
     const struct series *none[1] = { NULL };
-    struct plan_model m = { .target = 4 };
     struct snapshot *s;
     double growth;
 
@@ -78,6 +77,7 @@ static double growth_at(double pool_quantile)
         memcpy(pooled->quantile[k], (const float[]){ 5, 10, 20, 30, 40 }, sizeof(float[5]));
     outlook_init(o, s, &m, none, pooled);
     growth = o->growth;
+    *ret_reserve = outlook_reserve(o, s, 0, &m);
     free(s);
     free(pooled);
     free(o);
@@ -87,18 +87,34 @@ static double growth_at(double pool_quantile)
 
 static void the_policy_says_for_how_much_nodes_are_awake(void **state)
 {
-    double half = growth_at(0.5);
+    const struct plan_model m = { .target = 4 };
+    double reserve, half = growth_at(0.5, m, &reserve);
 
     (void)state;
     assert_true(half > 0);
-    assert_true(fabs(growth_at(0.9) / half - 2) < 1e-6);
-    assert_true(fabs(growth_at(0.99) / half - 4) < 1e-6);
+    assert_true(fabs(growth_at(0.9, m, &reserve) / half - 2) < 1e-6);
+    assert_true(fabs(growth_at(0.99, m, &reserve) / half - 4) < 1e-6);
+}
+
+/* Replicas that only draw less than fewer would are no reason to keep more room. */
+static void no_reserve_is_kept_for_what_is_eased(void **state)
+{
+    double of_four, reserve;
+    double growth = growth_at(0.99, (struct plan_model){ .target = 4 }, &of_four);
+    const struct plan_model eased = { .target = 6, .eased = 2 },
+                            many = { .target = 60, .eased = 10 };
+
+    (void)state;
+    assert_true(of_four >= 4);
+    assert_true(growth_at(0.99, eased, &reserve) == growth && reserve == of_four);
+    assert_true(growth_at(0.05, many, &reserve) < 1 && reserve == 50);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(not_longer_than_since_a_plan_wanted_more),
+        cmocka_unit_test(no_reserve_is_kept_for_what_is_eased),
         cmocka_unit_test(the_policy_says_for_how_much_nodes_are_awake),
     };
 
