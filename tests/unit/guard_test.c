@@ -233,6 +233,36 @@ static uint64_t term_told(const struct desk *d, const char *node)
     return reply->term;
 }
 
+/* Of the last step. */
+static size_t told(const struct desk *d, const char *reason)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        n += d->fx.items[i].kind == FX_EVENT && strcmp(d->fx.items[i].event.reason, reason) == 0;
+    return n;
+}
+
+static void of_a_higher_term_people_are_told_once(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d, FREE_POOL, FREE_POLICY);
+    see_higher_term(&d);
+    assert_int_equal(told(&d, "HigherTermSeen"), 1);
+    see_higher_term(&d);
+    assert_int_equal(told(&d, "HigherTermSeen"), 0);
+    desk_done(&d);
+    begin(&d, FREE_POOL, FREE_POLICY);
+    d.max_term = UINT64_MAX;
+    desk_report(&d, "a", NULL, 0);
+    assert_int_equal(told(&d, "TermDisputed"), 1);
+    desk_report(&d, "a", NULL, 0);
+    assert_int_equal(told(&d, "TermDisputed"), 0);
+    desk_done(&d);
+}
+
 /* A person says that the other one is gone: its term is passed, and kept, while the controller
  * warms up; one that is seen later is a controller that runs. */
 static void a_higher_term_is_passed_when_a_person_says_so(void **state)
@@ -582,6 +612,7 @@ int main(void)
         cmocka_unit_test(facts_hold_nodes_awake),
         cmocka_unit_test(a_stale_plan_puts_nobody_to_sleep),
         cmocka_unit_test(what_begins_to_leave_is_called_back),
+        cmocka_unit_test(of_a_higher_term_people_are_told_once),
         cmocka_unit_test(a_higher_term_is_passed_when_a_person_says_so),
         cmocka_unit_test(no_term_is_passed_that_cannot_be_kept),
         cmocka_unit_test(a_term_that_cannot_be_is_not_believed),
