@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "controller/placement/deferral.h"
+#include "controller/placement/plan_check_loss.h"
 #include "controller/placement/plan_check_room.h"
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
@@ -296,5 +297,7 @@ int plan_check(const struct plan *p, struct err *e)
         r = check_break_even(p, e);
     if (r == 0)
         r = plan_check_room(p, e);
+    if (r == 0)
+        r = plan_check_losses(p, e);
     return r;
 }

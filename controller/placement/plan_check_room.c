@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "controller/placement/plan_check_loss.h"
 #include "controller/placement/plan_ledger.h"
 
 static bool overfull(const struct plan_ledger *l, uint32_t node)
@@ -97,5 +96,5 @@ int plan_check_room(const struct plan *p, struct err *e)
     if (r == 0)
         r = check_per_node(&now, e);
     plan_ledger_done(&now);
-    return r < 0 ? r : plan_check_losses(p, e);
+    return r;
 }
