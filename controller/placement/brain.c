@@ -24,7 +24,7 @@
 
 #define MOVES_NAMED 2
 #define CROWDED_MS 3600000   /* so long no replica is eased once others found no room */
-#define STUDY_WINDOWS_S 2000 /* windows of 5 us in a second of the interval */
+#define STUDY_WINDOWS_S 2000 /* windows (contest.h) in a second of the interval */
 #define STUDY_WINDOWS_MAX 20000
 
 struct mind { /* what is remembered of one model */
