@@ -379,6 +379,36 @@ static void an_arena_counts_the_same(void **state)
     arena_done(&a);
 }
 
+/* A service of 100 requests and one of 300: beside always-on a hundredth of all may be late, and a
+ * thousandth unserved. */
+static void the_gate_by_hand(void **state)
+{
+    const struct arena a = { .n_services = 2 };
+    struct arena_score on = { 0 }, x;
+
+    (void)state;
+    for (int m = 0; m < 2; m++) {
+        on.service[m].fluid[ARENA_LATER] = (struct fluid_score){ 100 + 200 * m, 0.5, 0.2 };
+        on.service[m].queue[PLAYER_DOOR][ARENA_LATER] =
+            (struct queue_score){ .n = 100 + 200 * (uint64_t)m, .late = 0.5, .unserved = 0.2 };
+    }
+    x = on;
+    x.service[0].fluid[ARENA_LATER].late += 0.039;
+    x.service[0].queue[PLAYER_DOOR][ARENA_LATER].unserved += 0.0039;
+    assert_true(arena_fluid_keeps(&a, &x, &on, ARENA_LATER));
+    assert_true(arena_queue_keeps(&a, &x, &on, PLAYER_DOOR, ARENA_LATER));
+    x.service[0].fluid[ARENA_LATER].late += 0.002;
+    assert_false(arena_fluid_keeps(&a, &x, &on, ARENA_LATER));
+    assert_true(arena_queue_keeps(&a, &x, &on, PLAYER_DOOR, ARENA_LATER));
+    x.service[0].queue[PLAYER_DOOR][ARENA_LATER].unserved += 0.0002;
+    assert_false(arena_queue_keeps(&a, &x, &on, PLAYER_DOOR, ARENA_LATER));
+    x = on;
+    x.service[1].fluid[ARENA_LATER].unserved += 0.0014;
+    x.service[1].queue[PLAYER_DOOR][ARENA_LATER].late += 0.014;
+    assert_false(arena_fluid_keeps(&a, &x, &on, ARENA_LATER));
+    assert_false(arena_queue_keeps(&a, &x, &on, PLAYER_DOOR, ARENA_LATER));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -391,6 +421,7 @@ int main(void)
         cmocka_unit_test(an_engine_by_hand),
         cmocka_unit_test(a_trace_is_read),
         cmocka_unit_test(an_arena_counts_the_same),
+        cmocka_unit_test(the_gate_by_hand),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
