@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "controller/simulate/clairvoyant.h"
+#include "controller/simulate/executor.h"
 #include "controller/simulate/planned.h"
 #include "controller/simulate/reactive.h"
 #include "proto/base/array.h"
@@ -40,14 +41,14 @@ static void count_requests(struct arena *a)
 /* In nodes, of the minute with the most demand. */
 static double fullest_minute(const struct arena *a, uint32_t slots)
 {
+    size_t minute = executor_steps(&a->load);
     double most = 0;
 
-    for (size_t t = 0; t + ARENA_MINUTE <= a->once; t += ARENA_MINUTE) {
+    for (size_t t = 0; t + minute <= a->once; t += minute) {
         double need = 0;
 
         for (uint32_t m = 0; m < a->n_services; m++)
-            need += a->engine->gpus *
-                    rack_mean(&a->load, m, (int64_t)t, (int64_t)(t + ARENA_MINUTE)) /
+            need += a->engine->gpus * rack_mean(&a->load, m, (int64_t)t, (int64_t)(t + minute)) /
                     a->pace[m].capacity;
         most = fmax(most, need / slots);
     }

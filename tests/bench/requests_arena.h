@@ -10,7 +10,6 @@
 
 #define ARENA_STEP_S 15.0
 #define ARENA_SERVICES_MAX 8u
-#define ARENA_MINUTE 4u   /* steps */
 #define ARENA_FULLEST 0.8 /* share of always-on's nodes but one that the fullest minute takes */
 
 enum arena_policy {
