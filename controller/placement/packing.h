@@ -117,8 +117,10 @@ bool packing_movable(const struct packing *p, uint32_t replica);
 bool packing_open(struct packing *p, uint32_t node);
 
 /* May one more replica of the model stand on the node, by its maxPerNode and by a fixed port, which
- * is free once per node, whichever model has it? */
-bool packing_allows_one(const struct packing *p, uint32_t model, uint32_t node);
+ * is free once per node, whichever model has it? `gone`: so many of its own are taken not to be
+ * there.
+ */
+bool packing_allows_one(const struct packing *p, uint32_t model, uint32_t node, int64_t gone);
 
 /* How hard it is to place: devices, CPU and memory in one number. */
 double packing_size(const struct served_model *spec);

@@ -3,13 +3,13 @@
 
 #include "controller/placement/packing_private.h"
 
-bool packing_allows_one(const struct packing *p, uint32_t model, uint32_t node)
+bool packing_allows_one(const struct packing *p, uint32_t model, uint32_t node, int64_t gone)
 {
     const struct served_model *spec = packing_spec(p, model);
     int64_t most = spec->placement.max_per_node;
 
     return (spec->port <= 0 || tally_get(&p->on_port, (uint32_t)spec->port, node) == 0) &&
-           (most < 0 || tally_get(&p->on_node, model, node) < most);
+           (most < 0 || tally_get(&p->on_node, model, node) - gone < most);
 }
 
 static bool admits(const struct packing *p, uint32_t model, uint32_t node)
@@ -17,7 +17,7 @@ static bool admits(const struct packing *p, uint32_t model, uint32_t node)
     const struct served_model *spec = packing_spec(p, model);
     bool crowds = p->crowd || (int64_t)p->spread_over[model] >= spec->placement.min_nodes;
 
-    return snapshot_eligible(&p->s->models[model], node) && packing_allows_one(p, model, node) &&
+    return snapshot_eligible(&p->s->models[model], node) && packing_allows_one(p, model, node, 0) &&
            (crowds || tally_get(&p->on_node, model, node) == 0);
 }
 

@@ -79,7 +79,7 @@ static void seat_models(struct trial *t)
 
 static bool has_room(const struct packing *p, uint32_t model, uint32_t node, uint64_t *ret_mask)
 {
-    return snapshot_eligible(&p->s->models[model], node) && packing_allows_one(p, model, node) &&
+    return snapshot_eligible(&p->s->models[model], node) && packing_allows_one(p, model, node, 0) &&
            room_fits(&p->after[node], &p->s->nodes[node], p->s->models[model].spec, ret_mask);
 }
 
@@ -93,15 +93,12 @@ static void count(struct packing *p, const struct seat *m, int sign)
 /* Was the node one for the model before the trial, by what may stand together? */
 static bool was_allowed(const struct trial *t, uint32_t model, uint32_t node)
 {
-    const struct packing *p = t->p;
-    const struct served_model *spec = p->s->models[model].spec;
-    int64_t same = 0, most = spec->placement.max_per_node;
+    int64_t came = 0;
 
     ARRAY_FOREACH(m, t, moved)
-        same += m->node == node && m->model == model;
-    return snapshot_eligible(&p->s->models[model], node) &&
-           (most < 0 || tally_get(&p->on_node, model, node) - same < most) &&
-           (spec->port <= 0 || tally_get(&p->on_port, (uint32_t)spec->port, node) == 0);
+        came += m->node == node && m->model == model;
+    return snapshot_eligible(&t->p->s->models[model], node) &&
+           packing_allows_one(t->p, model, node, came);
 }
 
 /* Had the node room for the model before the trial, the lost one too? */
