@@ -59,7 +59,15 @@ MAY_INCLUDE = {
         "proto",
         "proto/base",
     ],
-    "controller/cli": ["controller/simulate", "proto", "proto/base"],
+    "controller/kube_client": ["proto", "proto/base"],
+    "controller/kubernetes": ["controller/kube_client", "proto", "proto/base"],
+    "controller/cli": [
+        "controller/simulate",
+        "controller/kubernetes",
+        "controller/kube_client",
+        "proto",
+        "proto/base",
+    ],
     "controller": [
         "controller/api",
         "controller/energy",

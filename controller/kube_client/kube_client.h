@@ -1,0 +1,71 @@
+/* Requests to a Kubernetes API server, with the credentials of a kube_config: the way to it for all
+ * of huddle. Over http.h, on a loop.
+ *
+ * Tokens in files are read again at least once a minute; a 401 has credentials read anew (or the
+ * exec plugin run again) and the request sent once more. When certificate files change, connections
+ * are opened anew. Requests other than watches keep to 20 a second, 40 at once (client-go's
+ * customary limits for controllers). Nothing is repeated blindly: a caller that got no answer to a
+ * write looks first. */
+#ifndef HUDDLE_KUBE_CLIENT_H
+#define HUDDLE_KUBE_CLIENT_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "controller/kube_client/kube_config.h"
+#include "controller/kube_client/kube_status.h"
+#include "proto/base/http.h"
+#include "proto/base/loop.h"
+
+struct kube_client;
+struct kube_call;
+
+#define KUBE_MERGE_PATCH "application/merge-patch+json"
+#define KUBE_JSON_PATCH "application/json-patch+json"
+#define KUBE_APPLY_PATCH "application/apply-patch+yaml"
+
+struct kube_request {         /* borrowed for the call of kube_send(); zero is the default */
+    const char *method;       /* "GET" */
+    const char *path;         /* "/api/v1/nodes?limit=500": behind the server, escaped */
+    const char *content_type; /* of the body: "application/json" */
+    const char *accept;       /* "application/json" */
+    const json_t *body;       /* or NULL */
+    int64_t total_ms;         /* 30 s; -1: no limit, a watch */
+    http_chunk_fn *chunk;     /* gets the body of a 2xx answer as it comes, with fn's `data` */
+};
+
+struct kube_answer {
+    struct kube_status status; /* KUBE_OK for 2xx */
+    json_t *object;            /* borrowed for the callback; NULL where there is none, or chunk */
+};
+
+typedef void kube_done_fn(void *data, const struct kube_answer *answer);
+
+/* Takes `config` over, also on error. */
+int kube_client_new(struct loop *l, struct kube_config *config, struct kube_client **ret_client,
+                    struct err *e);
+void kube_client_free(struct kube_client *c); /* calls in flight end without their callback */
+DEFINE_AUTO(kube_client, struct kube_client *, kube_client_free);
+
+const struct kube_config *kube_client_config(const struct kube_client *c);
+
+/* `fn` is called once, from the loop, never from inside kube_send(). `ret_call` may be NULL.
+ * Answers of more than 16 MiB are an error (page lists). */
+int kube_send(struct kube_client *c, const struct kube_request *request, kube_done_fn *fn,
+              void *data, struct kube_call **ret_call, struct err *e);
+void kube_cancel(struct kube_call *call); /* without its callback; accepts NULL */
+
+/* For command lines: runs the client's loop until the answer is there. 0 whenever there is an
+ * answer (see ret_status), or -errno. *ret_object is a new reference, or NULL. */
+int kube_fetch(struct kube_client *c, const struct kube_request *request,
+               struct kube_status *ret_status, json_t **ret_object, struct err *e);
+
+/* For command lines: GETs a whole list, page by page (limit=500), `item` for each object; -errno,
+ * with the server's words, when it cannot be had whole. An expired page begins the list anew, after
+ * `restart` (may be NULL) was called. */
+typedef void kube_item_fn(void *data, const json_t *object);
+int kube_fetch_list(struct kube_client *c, const char *path, kube_item_fn *item,
+                    void (*restart)(void *data), void *data, struct kube_status *ret_status,
+                    struct err *e);
+
+#endif
