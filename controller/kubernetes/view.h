@@ -1,0 +1,143 @@
+/* Objects of a cluster, reduced to the fields that huddle uses: a pod as JSON is some 10 kB, as a
+ * view a few hundred bytes. Pure. Every text is the view's own and never NULL; "" is: not given. */
+#ifndef HUDDLE_KUBERNETES_VIEW_H
+#define HUDDLE_KUBERNETES_VIEW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "controller/kubernetes/amount.h"
+#include "controller/kubernetes/label_selector.h"
+#include "proto/field.h"
+
+struct view_meta {
+    char *namespace, *name, *uid, *resource_version;
+    struct string_map labels,
+        annotations; /* annotations: of huddle.energy and those named in view.c */
+    struct {         /* the owner that is the controller */
+        char *api_version, *kind, *name, *uid;
+    } owner;
+    int64_t generation;
+    bool deleting;
+};
+
+enum view_effect { TAINT_NO_SCHEDULE, TAINT_PREFER_NO_SCHEDULE, TAINT_NO_EXECUTE };
+
+struct view_node {
+    struct view_meta meta;
+    struct view_taint {
+        char *key, *value;
+        enum view_effect effect;
+    } * taint;
+    size_t n_taint, cap_taint;
+    struct amounts allocatable;
+    char *boot_id, *provider_id;
+    bool cordoned, ready;
+};
+
+struct view_toleration {
+    char *key, *value; /* key "": every key */
+    bool exists;       /* operator Exists: any value */
+    int effect;        /* enum view_effect, or -1: every effect */
+};
+
+struct view_spread {
+    char *topology_key;
+    int64_t max_skew;
+    bool required;      /* DoNotSchedule */
+    bool honors_taints; /* nodeTaintsPolicy: Honor */
+    struct label_selector selector;
+};
+
+struct view_pod {
+    struct view_meta meta;
+    char *node, *phase, *nominated_node, *scheduler,
+        *reason;             /* reason: of a pod that is not scheduled */
+    struct amounts requests; /* with init containers, sidecars, overhead and pod-level resources */
+    struct string_map node_selector;
+    json_t *affinity; /* own reference; NULL: none */
+    struct view_toleration *toleration;
+    size_t n_toleration, cap_toleration;
+    struct view_spread *spread;
+    size_t n_spread, cap_spread;
+    struct string_list claims; /* PersistentVolumeClaims by name */
+    int64_t grace_s, priority,
+        pre_stop_s; /* pre_stop_s: shortest sleep of the serving containers; -1: none */
+    bool ready, scheduled, unschedulable, mirror, host_network;
+    bool host_path, empty_dir, resource_claims, gated;
+    bool host_ports; /* a container has one */
+};
+
+struct view_workload { /* Deployment, ReplicaSet, StatefulSet, DaemonSet */
+    struct view_meta meta;
+    struct label_selector selector;
+    json_t *template; /* own reference */
+    int64_t replicas; /* wanted; DaemonSet: desiredNumberScheduled */
+    int64_t status_replicas, ready_replicas, updated_replicas, observed_generation;
+    char *max_unavailable; /* DaemonSet's or Deployment's rolling update: "1", "25%", "" */
+    bool paused, on_delete;
+    struct string_list claim_templates; /* StatefulSet */
+};
+
+struct view_budget { /* PodDisruptionBudget */
+    struct view_meta meta;
+    struct label_selector selector;
+    int64_t allowed, observed_generation, current_healthy, desired_healthy;
+};
+
+struct view_service {
+    struct view_meta meta;
+    struct label_selector selector; /* none: without selector */
+    char *type;
+};
+
+struct view_slice { /* EndpointSlice */
+    struct view_meta meta;
+    char *service;
+    struct view_endpoint {
+        char *pod_uid, *pod_name;
+        bool ready, serving, terminating;
+    } * endpoint;
+    size_t n_endpoint, cap_endpoint;
+};
+
+struct view_autoscaler { /* HorizontalPodAutoscaler */
+    struct view_meta meta;
+    char *target_kind, *target_name;
+    int64_t min, max, desired;
+};
+
+/* Each returns 0, or -EINVAL for what is no such object (then *ret is zero and free to drop). The
+ * view copies; `object` stays the caller's, except that parts kept as JSON are shared references.
+ */
+int view_node_read(const json_t *object, struct view_node *ret_node);
+int view_pod_read(const json_t *object, struct view_pod *ret_pod);
+int view_workload_read(const json_t *object, struct view_workload *ret_workload);
+int view_budget_read(const json_t *object, bool empty_selects_all, struct view_budget *ret_budget);
+int view_service_read(const json_t *object, struct view_service *ret_service);
+int view_slice_read(const json_t *object, struct view_slice *ret_slice);
+int view_autoscaler_read(const json_t *object, struct view_autoscaler *ret_autoscaler);
+
+void view_node_done(struct view_node *n);
+void view_pod_done(struct view_pod *p);
+void view_workload_done(struct view_workload *w);
+void view_budget_done(struct view_budget *b);
+void view_service_done(struct view_service *s);
+void view_slice_done(struct view_slice *s);
+void view_autoscaler_done(struct view_autoscaler *a);
+
+/* Does the pod tolerate the taint? As the scheduler's TolerationsTolerateTaint. */
+bool view_tolerates(const struct view_pod *p, const struct view_taint *t);
+
+/* nodeSelector and required node affinity (matchExpressions and matchFields), as the scheduler asks
+ * them of this node. */
+bool view_selects_node(const struct view_pod *p, const struct view_node *n);
+
+/* Of a DaemonSet, or a mirror pod: it goes with its node. */
+bool view_is_daemon(const struct view_pod *p);
+
+/* Succeeded or Failed: it holds nothing any more. */
+bool view_is_finished(const struct view_pod *p);
+
+#endif

@@ -1,0 +1,279 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/kubernetes/view_private.h"
+#include "proto/base/array.h"
+
+static bool is_sidecar(const json_t *container)
+{
+    return !strcmp(view_word(container, "restartPolicy"), "Always");
+}
+
+/* What the scheduler reserves for a pod: the larger of the serving containers' sum and of each
+ * init container beside the sidecars begun before it; then overhead. Pod-level resources replace
+ * the sums of what they name. Source: k8s.io/component-helpers/resource PodRequests. */
+static void read_requests(const json_t *spec, struct amounts *total)
+{
+    struct amounts sidecars = { 0 }, overhead = { 0 }, pod = { 0 };
+    const json_t *container;
+    size_t i;
+
+    json_array_foreach(view_at(spec, "containers"), i, container) {
+        struct amounts one = { 0 };
+
+        amounts_read(&one, view_at(container, "resources.requests"));
+        amounts_add(total, &one);
+        amounts_done(&one);
+    }
+    json_array_foreach(view_at(spec, "initContainers"), i, container) {
+        struct amounts one = { 0 };
+
+        amounts_read(&one, view_at(container, "resources.requests"));
+        if (is_sidecar(container)) {
+            amounts_add(total, &one);
+            amounts_add(&sidecars, &one);
+        } else {
+            amounts_add(&one, &sidecars);
+            amounts_raise(total, &one);
+        }
+        amounts_done(&one);
+    }
+    amounts_read(&pod, view_at(spec, "resources.requests"));
+    ARRAY_FOREACH(a, &pod, item)
+        amounts_set(total, a->name, a->milli);
+    amounts_read(&overhead, view_at(spec, "overhead"));
+    amounts_add(total, &overhead);
+    amounts_done(&sidecars);
+    amounts_done(&overhead);
+    amounts_done(&pod);
+}
+
+static void read_tolerations(const json_t *list, struct view_pod *p)
+{
+    static const char *const EFFECT[] = { "NoSchedule", "PreferNoSchedule", "NoExecute" };
+    const json_t *toleration;
+    size_t i;
+
+    json_array_foreach(list, i, toleration) {
+        struct view_toleration *t = ARRAY_ADD(p, toleration);
+
+        t->key = view_text(toleration, "key");
+        t->value = view_text(toleration, "value");
+        t->exists = !strcmp(view_word(toleration, "operator"), "Exists");
+        t->effect = -1;
+        for (size_t k = 0; k < ARRAY_LEN(EFFECT); k++)
+            if (!strcmp(view_word(toleration, "effect"), EFFECT[k]))
+                t->effect = (int)k;
+    }
+}
+
+static void read_spread(const json_t *list, struct view_pod *p)
+{
+    const json_t *constraint;
+    size_t i;
+
+    json_array_foreach(list, i, constraint) {
+        struct view_spread *s = ARRAY_ADD(p, spread);
+
+        s->topology_key = view_text(constraint, "topologyKey");
+        s->max_skew = view_number(constraint, "maxSkew", 1);
+        s->required = strcmp(view_word(constraint, "whenUnsatisfiable"), "ScheduleAnyway") != 0;
+        s->honors_taints = !strcmp(view_word(constraint, "nodeTaintsPolicy"), "Honor");
+        (void)label_selector_read(view_at(constraint, "labelSelector"), &s->selector);
+    }
+}
+
+static void read_volumes(const json_t *list, struct view_pod *p)
+{
+    const json_t *volume;
+    size_t i;
+
+    json_array_foreach(list, i, volume) {
+        const char *claim = view_word(volume, "persistentVolumeClaim.claimName");
+
+        p->host_path |= view_at(volume, "hostPath") != NULL;
+        p->empty_dir |= view_at(volume, "emptyDir") != NULL;
+        if (*claim) {
+            p->claims.item = xrealloc(p->claims.item, (p->claims.n + 1) * sizeof(*p->claims.item));
+            p->claims.item[p->claims.n++] = xstrdup(claim);
+        }
+    }
+}
+
+/* Seconds that a container goes on after it was told to go, by a preStop of its own: a sleep, or a
+ * command whose length we cannot know (0). -1: no preStop. */
+static int64_t pre_stop(const json_t *container)
+{
+    const json_t *hook = view_at(container, "lifecycle.preStop"), *words, *word;
+    const char *last = "";
+    size_t i;
+
+    if (!hook)
+        return -1;
+    if (view_at(hook, "sleep"))
+        return view_number(hook, "sleep.seconds", 0);
+    words = view_at(hook, "exec.command");
+    json_array_foreach(words, i, word)
+        last = json_is_string(word) ? json_string_value(word) : "";
+    if (json_array_size(words) == 2 && strstr(json_string_value(json_array_get(words, 0)), "sleep"))
+        return strtoll(last, NULL, 10);
+    return 0;
+}
+
+static void read_containers(const json_t *spec, struct view_pod *p)
+{
+    const json_t *container, *port;
+    size_t i, k;
+
+    p->pre_stop_s = INT64_MAX;
+    json_array_foreach(view_at(spec, "containers"), i, container) {
+        int64_t s = pre_stop(container);
+        bool serves = json_array_size(view_at(container, "ports")) > 0;
+
+        json_array_foreach(view_at(container, "ports"), k, port)
+            p->host_ports |= view_number(port, "hostPort", 0) > 0;
+        if ((serves || json_array_size(view_at(spec, "containers")) == 1) && s < p->pre_stop_s)
+            p->pre_stop_s = s;
+    }
+    if (p->pre_stop_s == INT64_MAX) /* none names a port: none is known to serve */
+        p->pre_stop_s = -1;
+}
+
+/* Why the scheduler has left it, "" when it has not. */
+static void read_scheduling(const json_t *object, struct view_pod *p)
+{
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach(view_at(object, "status.conditions"), i, c)
+        if (!strcmp(view_word(c, "type"), "PodScheduled") &&
+            !strcmp(view_word(c, "status"), "False")) {
+            p->unschedulable = !strcmp(view_word(c, "reason"), "Unschedulable");
+            free(p->reason);
+            p->reason = view_text(c, "message");
+        }
+}
+
+int view_pod_read(const json_t *object, struct view_pod *ret_pod)
+{
+    const json_t *spec = view_at(object, "spec");
+    struct view_pod *p = ret_pod;
+
+    *p = (struct view_pod){ 0 };
+    if (view_meta_read(object, &p->meta) < 0)
+        return -EINVAL;
+    p->node = view_text(spec, "nodeName");
+    p->phase = view_text(object, "status.phase");
+    p->nominated_node = view_text(object, "status.nominatedNodeName");
+    p->scheduler = view_text(spec, "schedulerName");
+    p->reason = view_text(object, "status.reason");
+    read_requests(spec, &p->requests);
+    view_map(view_at(spec, "nodeSelector"), &p->node_selector);
+    p->affinity = json_incref((json_t *)(uintptr_t)view_at(spec, "affinity"));
+    read_tolerations(view_at(spec, "tolerations"), p);
+    read_spread(view_at(spec, "topologySpreadConstraints"), p);
+    read_volumes(view_at(spec, "volumes"), p);
+    read_containers(spec, p);
+    read_scheduling(object, p);
+    p->grace_s = view_number(spec, "terminationGracePeriodSeconds", 30);
+    p->priority = view_number(spec, "priority", 0);
+    p->ready = view_condition(object, "Ready");
+    p->scheduled = *p->node;
+    p->mirror = string_map_get(&p->meta.annotations, "kubernetes.io/config.mirror");
+    p->host_network = view_true(spec, "hostNetwork");
+    p->resource_claims = json_array_size(view_at(spec, "resourceClaims")) > 0;
+    p->gated = json_array_size(view_at(spec, "schedulingGates")) > 0;
+    return 0;
+}
+
+void view_pod_done(struct view_pod *p)
+{
+    view_meta_done(&p->meta);
+    free(p->node);
+    free(p->phase);
+    free(p->nominated_node);
+    free(p->scheduler);
+    free(p->reason);
+    amounts_done(&p->requests);
+    string_map_done(&p->node_selector);
+    json_decref(p->affinity);
+    ARRAY_FOREACH(t, p, toleration) {
+        free(t->key);
+        free(t->value);
+    }
+    free(p->toleration);
+    ARRAY_FOREACH(s, p, spread) {
+        free(s->topology_key);
+        label_selector_done(&s->selector);
+    }
+    free(p->spread);
+    string_list_done(&p->claims);
+    *p = (struct view_pod){ 0 };
+}
+
+bool view_is_daemon(const struct view_pod *p)
+{
+    return p->mirror || !strcmp(p->meta.owner.kind, "DaemonSet") ||
+           !strcmp(p->meta.owner.kind, "Node");
+}
+
+bool view_is_finished(const struct view_pod *p)
+{
+    return !strcmp(p->phase, "Succeeded") || !strcmp(p->phase, "Failed");
+}
+
+bool view_tolerates(const struct view_pod *p, const struct view_taint *taint)
+{
+    ARRAY_FOREACH(t, p, toleration) {
+        if (t->effect >= 0 && t->effect != (int)taint->effect)
+            continue;
+        if (*t->key ? !strcmp(t->key, taint->key) && (t->exists || !strcmp(t->value, taint->value))
+                    : t->exists)
+            return true;
+    }
+    return false;
+}
+
+/* One nodeSelectorTerm: all its expressions and fields; an empty one selects nothing. */
+static bool term_selects(const json_t *term, const struct view_node *n)
+{
+    struct string_pair name = { (char *)(uintptr_t) "metadata.name", n->meta.name };
+    const struct string_map fields = { &name, 1 };
+    const json_t *list[] = { view_at(term, "matchExpressions"), view_at(term, "matchFields") };
+    const struct string_map *of[] = { &n->meta.labels, &fields };
+    size_t asked = 0;
+
+    for (size_t k = 0; k < ARRAY_LEN(list); k++) {
+        const json_t *expression;
+        size_t i;
+
+        json_array_foreach(list[k], i, expression) {
+            struct label_requirement r;
+            bool holds =
+                label_requirement_read(expression, &r) == 0 && label_requirement_matches(&r, of[k]);
+
+            label_requirement_done(&r);
+            if (!holds)
+                return false;
+            asked++;
+        }
+    }
+    return asked > 0;
+}
+
+bool view_selects_node(const struct view_pod *p, const struct view_node *n)
+{
+    const json_t *terms =
+        view_at(p->affinity,
+                "nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms");
+    const json_t *term;
+    size_t i;
+
+    if (!string_map_selects(&p->node_selector, &n->meta.labels))
+        return false;
+    json_array_foreach(terms, i, term)
+        if (term_selects(term, n))
+            return true;
+    return !terms;
+}
