@@ -3,9 +3,12 @@
  *
  * Tokens in files are read again at least once a minute; a 401 has credentials read anew (or the
  * exec plugin run again) and the request sent once more. When certificate files change, connections
- * are opened anew. Requests other than watches keep to 20 a second, 40 at once (client-go's
- * customary limits for controllers). Nothing is repeated blindly: a caller that got no answer to a
- * write looks first. */
+ * are opened anew. Requests other than watches (total_ms -1) keep to 20 a second, 40 at once
+ * (client-go's customary limits for controllers). When the server throttles (KUBE_THROTTLED), all
+ * wait for as long as it says; a refusal by a PodDisruptionBudget holds up nobody. Nothing is
+ * repeated blindly: a caller that got no answer to a write looks first.
+ *
+ * Credentials go to the server of the configuration alone, and only over https, as with kubectl. */
 #ifndef HUDDLE_KUBE_CLIENT_H
 #define HUDDLE_KUBE_CLIENT_H
 
@@ -31,12 +34,14 @@ struct kube_request {         /* borrowed for the call of kube_send(); zero is t
     const char *accept;       /* "application/json" */
     const json_t *body;       /* or NULL */
     int64_t total_ms;         /* 30 s; -1: no limit, a watch */
-    http_chunk_fn *chunk;     /* gets the body of a 2xx answer as it comes, with fn's `data` */
+    http_chunk_fn *chunk;     /* gets the body of a 2xx answer as it comes, with fn's `data`; what
+                                 it may do: kube_send() and kube_cancel(), also of its own call */
 };
 
 struct kube_answer {
     struct kube_status status; /* KUBE_OK for 2xx */
     json_t *object;            /* borrowed for the callback; NULL where there is none, or chunk */
+    const char *content_type;  /* of a 2xx answer, else ""; borrowed for the callback */
 };
 
 typedef void kube_done_fn(void *data, const struct kube_answer *answer);
@@ -44,7 +49,8 @@ typedef void kube_done_fn(void *data, const struct kube_answer *answer);
 /* Takes `config` over, also on error. */
 int kube_client_new(struct loop *l, struct kube_config *config, struct kube_client **ret_client,
                     struct err *e);
-void kube_client_free(struct kube_client *c); /* calls in flight end without their callback */
+/* Calls in flight end without their callback. Not from a callback. */
+void kube_client_free(struct kube_client *c);
 DEFINE_AUTO(kube_client, struct kube_client *, kube_client_free);
 
 const struct kube_config *kube_client_config(const struct kube_client *c);

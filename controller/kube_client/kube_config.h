@@ -62,6 +62,9 @@ struct kube_config_choice { /* zero: as kubectl would choose */
  * that has them. */
 int kube_config_load(const struct kube_config_choice *choice, struct kube_config **ret_config,
                      struct err *e);
+
+/* An empty one, to be filled by hand. */
+struct kube_config *kube_config_new(void);
 void kube_config_free(struct kube_config *c);
 DEFINE_AUTO(kube_config, struct kube_config *, kube_config_free);
 

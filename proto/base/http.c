@@ -3,10 +3,14 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include "proto/base/array.h"
 #include "proto/base/strbuf.h"
@@ -21,17 +25,19 @@ struct http_client {
     CURLM *multi;
     struct loop_timer *timer;
     struct http_call *calls; /* in flight */
+    int64_t renewed_ms;      /* of the last http_client_renew(); 0: never */
 };
 
 struct http_call {
     struct http_client *client; /* NULL: blocking */
     struct http_call *next, **back;
     CURL *curl;
-    struct curl_slist *headers;
+    struct curl_slist *headers, *connect_to;
     char *url, *body_sent;
     struct strbuf body;
     size_t most_bytes;
     bool too_long;
+    unsigned peer_ms;
     http_done_fn *done;
     http_chunk_fn *chunk;
     bool stopped; /* by the chunk callback */
@@ -85,11 +91,47 @@ static void set_body(struct http_call *call, const struct http_request *rq)
     add_header(call, "Expect", ""); /* no round trip for "100 Continue" */
 }
 
+/* Keep-alive probes find a peer that is gone while nothing is sent, as on a watch. */
+static int on_socket_made(void *data, curl_socket_t fd, curlsocktype purpose)
+{
+    const struct http_call *call = data;
+    int on = 1, idle_s = (int)(call->peer_ms / 3000 + 1), between_s = idle_s / 2 + 1;
+
+    if (purpose != CURLSOCKTYPE_IPCXN)
+        return CURL_SOCKOPT_OK;
+    /* Without one of them the call goes on: what is dead is then found later. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &call->peer_ms, sizeof(call->peer_ms));
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof(between_s));
+    return CURL_SOCKOPT_OK;
+}
+
+static void set_connection(struct http_call *call, const struct http_request *rq)
+{
+    CURL *curl = call->curl;
+
+    call->peer_ms = (unsigned)rq->peer_ms;
+    if (rq->peer_ms) {
+        (void)curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
+        (void)curl_easy_setopt(curl, CURLOPT_SOCKOPTDATA, call);
+    }
+    if (rq->gzip)
+        (void)curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip");
+    if (rq->http1)
+        (void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    if (rq->unverified) {
+        (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+        (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+}
+
 static void set_peer(CURL *curl, const struct http_request *rq)
 {
     if (rq->ca_file) {
         (void)curl_easy_setopt(curl, CURLOPT_CAINFO, rq->ca_file);
         (void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else every system CA as well */
+        (void)curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* the file may change */
     }
     if (rq->cert_file)
         (void)curl_easy_setopt(curl, CURLOPT_SSLCERT, rq->cert_file);
@@ -98,7 +140,7 @@ static void set_peer(CURL *curl, const struct http_request *rq)
     if (rq->unix_socket)
         (void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, rq->unix_socket);
     (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    (void)curl_easy_setopt(curl, CURLOPT_PROXY, rq->proxy ? rq->proxy : "");
     (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 }
 
@@ -114,7 +156,38 @@ static void set_headers(struct http_call *call, const struct http_request *rq)
         strbuf_printf(&bearer, "Bearer %s", rq->bearer);
         add_header(call, "Authorization", strbuf_text(&bearer));
     }
+    for (const char *const *h = rq->headers; h && *h; h++)
+        call->headers = curl_slist_append(call->headers, *h);
     (void)curl_easy_setopt(call->curl, CURLOPT_HTTPHEADER, call->headers);
+}
+
+/* libcurl checks the certificate against the host of the URL alone: that becomes `name`, and the
+ * connection goes where it went. */
+static bool set_server_name(struct http_call *call, const char *name)
+{
+    AUTO(strbuf) struct strbuf to = STRBUF_INIT;
+    CURLU *u = curl_url();
+    char *host = NULL, *port = NULL, *url = NULL;
+    bool done = false;
+
+    if (curl_url_set(u, CURLUPART_URL, call->url, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+        curl_url_set(u, CURLUPART_HOST, name, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK) {
+        strbuf_printf(&to, "%s:%s", host, port);
+        add_header(call, "Host", strbuf_text(&to));
+        strbuf_clear(&to);
+        strbuf_printf(&to, "::%s:%s", host, port);
+        call->connect_to = curl_slist_append(NULL, strbuf_text(&to));
+        (void)curl_easy_setopt(call->curl, CURLOPT_CONNECT_TO, call->connect_to);
+        done = curl_easy_setopt(call->curl, CURLOPT_URL, url) == CURLE_OK;
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(url);
+    curl_url_cleanup(u);
+    return done;
 }
 
 static void call_free(struct http_call *call)
@@ -127,17 +200,32 @@ static void call_free(struct http_call *call)
     }
     curl_easy_cleanup(call->curl);
     curl_slist_free_all(call->headers);
+    curl_slist_free_all(call->connect_to);
     strbuf_done(&call->body);
     free(call->body_sent);
     free(call->url);
     free(call);
 }
 
-static struct http_call *call_new(const struct http_request *rq)
+static int check_headers(const struct http_request *rq, struct err *e)
 {
-    struct http_call *call = xcalloc(1, sizeof(*call));
-    long total = rq->total_ms ? (long)rq->total_ms : DEFAULT_TOTAL_MS;
+    for (const char *const *h = rq->headers; h && *h; h++)
+        if (strpbrk(*h, "\r\n"))
+            return err_set(e, -EINVAL, "%s: a header with a line break is not sent", rq->url);
+    if (rq->bearer && strpbrk(rq->bearer, "\r\n"))
+        return err_set(e, -EINVAL, "%s: a token with a line break is not sent", rq->url);
+    return 0;
+}
 
+static int call_new(const struct http_request *rq, struct http_call **ret_call, struct err *e)
+{
+    struct http_call *call;
+    long total = rq->total_ms ? (long)rq->total_ms : DEFAULT_TOTAL_MS;
+    int r = check_headers(rq, e);
+
+    if (r < 0)
+        return r;
+    call = xcalloc(1, sizeof(*call));
     (void)pthread_once(&once, start_curl);
     call->curl = curl_easy_init();
     if (!call->curl)
@@ -153,12 +241,19 @@ static struct http_call *call_new(const struct http_request *rq)
     (void)curl_easy_setopt(call->curl, CURLOPT_CONNECTTIMEOUT_MS,
                            rq->connect_ms ? (long)rq->connect_ms : DEFAULT_CONNECT_MS);
     (void)curl_easy_setopt(call->curl, CURLOPT_TIMEOUT_MS, total < 0 ? 0L : total);
+    set_connection(call, rq);
     set_peer(call->curl, rq);
     set_body(call, rq);
     if (rq->method)
         (void)curl_easy_setopt(call->curl, CURLOPT_CUSTOMREQUEST, rq->method);
+    if (rq->tls_server_name && !set_server_name(call, rq->tls_server_name)) {
+        call_free(call);
+        return err_set(e, -EINVAL, "%s: \"%s\" is no name for a TLS server", rq->url,
+                       rq->tls_server_name);
+    }
     set_headers(call, rq);
-    return call;
+    *ret_call = call;
+    return 0;
 }
 
 /* What went wrong, in words that help, or 0. */
@@ -196,11 +291,14 @@ static void finish(struct http_call *call, CURLcode code)
 {
     struct http_response response = { 0 };
     curl_off_t retry_after = 0;
+    char *type = NULL;
     long status = 0;
 
     if (explain(call, code, &response.error) == 0)
         (void)curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(call->curl, CURLINFO_RETRY_AFTER, &retry_after);
+    (void)curl_easy_getinfo(call->curl, CURLINFO_CONTENT_TYPE, &type);
+    response.content_type = type ? type : "";
     response.status = (int)status;
     response.retry_after_s = (long)retry_after;
     response.body = strbuf_text(&call->body);
@@ -310,19 +408,50 @@ void http_client_free(struct http_client *c)
     free(c);
 }
 
+/* libcurl's own clock: of CLOCK_BOOTTIME a suspended night would make old connections young. */
+static int64_t curl_now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void http_client_renew(struct http_client *c)
+{
+    c->renewed_ms = curl_now_ms();
+}
+
+/* A connection is older than the last renewal when it has lived longer; libcurl counts whole
+ * seconds, and not the first. */
+static void leave_old_connections(const struct http_client *c, CURL *curl)
+{
+    int64_t since_s = (curl_now_ms() - c->renewed_ms) / 1000;
+
+    if (c->renewed_ms == 0)
+        return;
+    if (since_s < 2)
+        (void)curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+    else
+        (void)curl_easy_setopt(curl, CURLOPT_MAXLIFETIME_CONN, (long)(since_s - 1));
+}
+
 int http_send(struct http_client *c, const struct http_request *request, http_done_fn *fn,
               void *data, struct http_call **ret_call, struct err *e)
 {
-    struct http_call *call = call_new(request);
+    struct http_call *call;
     CURLMcode code;
+    int r = call_new(request, &call, e);
 
+    if (r < 0)
+        return r;
+    leave_old_connections(c, call->curl);
     call->done = fn;
     call->chunk = request->chunk;
     call->data = data;
     code = curl_multi_add_handle(c->multi, call->curl);
     if (code != CURLM_OK) {
-        int r = err_set(e, -EIO, "%s: %s", call->url, curl_multi_strerror(code));
-
+        r = err_set(e, -EIO, "%s: %s", call->url, curl_multi_strerror(code));
         call_free(call);
         return r;
     }
@@ -349,10 +478,12 @@ void http_cancel(struct http_call *call)
 int http_fetch(const struct http_request *request, http_chunk_fn *chunk, void *data,
                char **ret_body, size_t *ret_length, struct err *e)
 {
-    struct http_call *call = call_new(request);
+    struct http_call *call;
     long status = 0;
-    int r;
+    int r = call_new(request, &call, e);
 
+    if (r < 0)
+        return r;
     call->chunk = chunk;
     call->data = data;
     r = explain(call, curl_easy_perform(call->curl), e);

@@ -1,11 +1,13 @@
 /* HTTP client: libcurl behind two calls. http_send() is asynchronous on a loop (loop.h);
  * http_fetch() blocks and is for command line programs. The only user of libcurl.
  *
- * Redirects are never followed, proxies of the environment never used, verification of TLS peers
- * cannot be switched off. Errors name the URL and the cause, never a credential. */
+ * Redirects are never followed, proxies of the environment never used. Verification of TLS peers
+ * cannot be switched off, but by `unverified`, which belongs to controller/kube_client alone.
+ * Errors name the URL and the cause, never a credential. */
 #ifndef HUDDLE_BASE_HTTP_H
 #define HUDDLE_BASE_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +18,8 @@
 struct http_client;
 struct http_call;
 
-/* Takes the body of a 2xx answer as it comes. Non-zero ends the call; that is no error. */
+/* Takes the body of a 2xx answer as it comes. Non-zero ends the call; that is no error. Runs inside
+ * libcurl: it must not call http_send() or http_cancel(). */
 typedef int http_chunk_fn(void *data, const char *bytes, size_t n);
 
 struct http_request { /* borrowed for the call of http_send(); zero is the default of each field */
@@ -33,6 +36,14 @@ struct http_request { /* borrowed for the call of http_send(); zero is the defau
     const char *cert_file, *key_file;
     const char *bearer; /* token, sent as Authorization */
     const char *unix_socket;
+    const char *const *headers;  /* further ones, "Name: value", closed by NULL */
+    const char *proxy;           /* "http://10.0.0.1:3128", "socks5://..."; NULL: none */
+    const char *tls_server_name; /* who the peer must be; NULL: the host of the URL */
+    bool unverified;             /* the TLS peer may be anybody */
+    bool gzip;                   /* ask for it; most_bytes counts what it becomes */
+    bool http1;                  /* not HTTP/2: one call at a time on a connection */
+    int64_t peer_ms;      /* a peer that acknowledges nothing for so long is gone; 0: the kernel's
+                             time. Holds for the connection that this request opens */
     http_chunk_fn *chunk; /* of http_send(), with its `data`; response->body then stays empty */
 };
 
@@ -40,7 +51,8 @@ struct http_response {
     int status;       /* 0: no answer; `error` says why */
     const char *body; /* NUL-terminated; borrowed for the callback */
     size_t length;
-    long retry_after_s; /* 0: not said */
+    const char *content_type; /* "" where none is said; borrowed for the callback */
+    long retry_after_s;       /* 0: not said */
     struct err error;
 };
 
@@ -52,6 +64,10 @@ DEFINE_AUTO(http_client, struct http_client *, http_client_free);
 typedef void http_done_fn(void *data, const struct http_response *response);
 int http_send(struct http_client *c, const struct http_request *request, http_done_fn *fn,
               void *data, struct http_call **ret_call, struct err *e);
+
+/* Requests that are sent from now on use no connection that is there already: the files of CA,
+ * certificate or key have changed. */
+void http_client_renew(struct http_client *c);
 
 /* Ends the call without its callback. Not to be used after the callback. Accepts NULL. */
 void http_cancel(struct http_call *call);

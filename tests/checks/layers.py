@@ -147,6 +147,8 @@ PURE = [
     "controller/controller",
     "controller/energy/*",
     "controller/forecast/*",
+    "controller/kube_client/kube_rate",
+    "controller/kube_client/kube_status",
     "controller/placement/*",
     "controller/power/exec_answer",
     "controller/reconcile/*",

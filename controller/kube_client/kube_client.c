@@ -1,0 +1,431 @@
+/* Requests to a Kubernetes API server: see kube_client.h. kube_send() only puts a call into the
+ * line; a timer of the loop sends what stands there, in order, as the rate allows. So nothing is
+ * sent or ended from inside a callback of http.h, where that is forbidden. */
+#include "controller/kube_client/kube_client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/kube_client/kube_client_private.h"
+#include "controller/kube_client/kube_credentials.h"
+#include "controller/kube_client/kube_rate.h"
+#include "proto/base/array.h"
+#include "proto/base/random.h"
+#include "proto/base/strbuf.h"
+
+#define MOST_BYTES (16u << 20)
+#define PEER_MS 90000 /* a peer that acknowledges nothing for so long is gone */
+#define HOLD_MS 1000  /* where a server throttles and names no time */
+#define USER_AGENT "User-Agent: huddle/" HUDDLE_VERSION
+
+struct kube_call {
+    struct kube_client *client;
+    struct kube_call *next, **back;
+    char *method, *url, *content_type, *accept, *body;
+    size_t n_body;
+    int64_t total_ms;
+    http_chunk_fn *chunk;
+    kube_done_fn *fn;
+    void *data;
+    struct http_call *http; /* NULL: it stands in the line */
+    bool counted;           /* against the rate */
+    bool again;             /* sent once more after a 401 */
+    bool cancelled;         /* from a chunk; taken away by the next turn */
+};
+
+struct kube_client {
+    struct loop *loop;
+    struct kube_config *config;
+    struct kube_credentials *credentials;
+    struct http_client *http;
+    struct kube_call *calls, **last; /* oldest first */
+    struct loop_timer *turn;
+    struct kube_rate rate;
+    struct random jitter;
+    bool secure;   /* credentials may be shown */
+    bool in_chunk; /* http.h must not be called */
+    const char **headers;
+};
+
+/* --- calls ---------------------------------------------------------------------------------- */
+
+static void call_append(struct kube_client *c, struct kube_call *call)
+{
+    call->back = c->last;
+    *c->last = call;
+    c->last = &call->next;
+}
+
+static void call_free(struct kube_call *call)
+{
+    *call->back = call->next;
+    if (call->next)
+        call->next->back = call->back;
+    else
+        call->client->last = call->back;
+    http_cancel(call->http);
+    free(call->method);
+    free(call->url);
+    free(call->content_type);
+    free(call->accept);
+    free(call->body);
+    free(call);
+}
+
+static void turn_soon(struct kube_client *c)
+{
+    loop_timer_arm(c->turn, loop_now_ms(c->loop));
+}
+
+/* The call is gone when its owner hears of it: it may free, or send, what it likes. */
+static void call_end(struct kube_call *call, const struct kube_answer *answer)
+{
+    kube_done_fn *fn = call->cancelled ? NULL : call->fn;
+    void *data = call->data;
+
+    call_free(call);
+    if (fn)
+        fn(data, answer);
+}
+
+static void call_fail(struct kube_call *call, const struct err *why)
+{
+    struct kube_answer answer = { .status = { .reason = KUBE_UNREACHABLE, .message = *why },
+                                  .content_type = "" };
+
+    call_end(call, &answer);
+}
+
+/* --- answers -------------------------------------------------------------------------------- */
+
+static bool is_json(const char *content_type)
+{
+    return strncasecmp(content_type, "application/json", strlen("application/json")) == 0;
+}
+
+/* A tenant may put NUL into an annotation (the server allows it): JSON_ALLOW_NUL. */
+static json_t *decode(const struct http_response *r, json_error_t *ret_why)
+{
+    return json_loadb(r->body, r->length, JSON_ALLOW_NUL, ret_why);
+}
+
+static void unreachable(struct kube_status *s, int http)
+{
+    *s = (struct kube_status){ .reason = KUBE_UNREACHABLE, .http = http };
+}
+
+/* "ok" of /readyz is an answer without an object; a page of a proxy is none of an API server. */
+static json_t *read_object(const struct kube_call *call, const struct http_response *r,
+                           struct kube_status *ret_status)
+{
+    json_error_t why;
+    json_t *object = NULL;
+    bool fine = r->status / 100 == 2;
+
+    if (is_json(r->content_type)) {
+        object = decode(r, &why);
+        if (!object && fine && !call->chunk) {
+            unreachable(ret_status, r->status);
+            err_text(&ret_status->message, "%s: the answer is no JSON: %s", call->url, why.text);
+            return NULL;
+        }
+    } else if (fine && !call->chunk && r->length &&
+               strncasecmp(r->content_type, "text/plain", strlen("text/plain")) != 0) {
+        unreachable(ret_status, r->status);
+        err_text(&ret_status->message,
+                 "%s: the answer is %s, not JSON: does `server` name an API server?", call->url,
+                 r->content_type[0] ? r->content_type : "of no type");
+        return NULL;
+    }
+    kube_status_read(r->status, object, r->retry_after_s, ret_status);
+    return object;
+}
+
+/* Priority and fairness has turned a request away, unseen: all wait, and not all for the same time.
+ */
+static void hold(struct kube_client *c, int64_t retry_after_ms)
+{
+    int64_t ms = retry_after_ms ? retry_after_ms : HOLD_MS;
+
+    kube_rate_hold(&c->rate,
+                   loop_now_ms(c->loop) + ms + (int64_t)(random_unit(&c->jitter) * (double)ms / 2));
+}
+
+static bool send_again(struct kube_call *call, int status)
+{
+    struct kube_client *c = call->client;
+
+    if (status != 401 || call->again || !c->secure || !kube_credentials_refused(c->credentials))
+        return false;
+    call->again = true;
+    call->counted = false;
+    turn_soon(c);
+    return true;
+}
+
+static void on_response(void *data, const struct http_response *r)
+{
+    struct kube_call *call = data;
+    struct kube_client *c = call->client;
+    struct kube_answer answer = { .content_type = "" };
+    json_t *object;
+
+    call->http = NULL;
+    if (call->cancelled) {
+        call_free(call);
+        return;
+    }
+    if (r->status == 0) {
+        call_fail(call, &r->error);
+        return;
+    }
+    if (send_again(call, r->status))
+        return;
+    object = read_object(call, r, &answer.status);
+    if (answer.status.reason == KUBE_THROTTLED)
+        hold(c, answer.status.retry_after_ms);
+    if (answer.status.reason == KUBE_OK) {
+        answer.object = object;
+        answer.content_type = r->content_type;
+    }
+    call_end(call, &answer);
+    json_decref(object);
+}
+
+static int on_chunk(void *data, const char *bytes, size_t n)
+{
+    struct kube_call *call = data;
+    struct kube_client *c = call->client;
+    int r = 1;
+
+    if (call->cancelled)
+        return r;
+    c->in_chunk = true;
+    r = call->chunk(call->data, bytes, n);
+    c->in_chunk = false;
+    return call->cancelled ? 1 : r;
+}
+
+/* --- sending -------------------------------------------------------------------------------- */
+
+static const char *or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+static int call_send(struct kube_call *call, const struct kube_proof *proof, struct err *e)
+{
+    struct kube_client *c = call->client;
+    const struct kube_config *config = c->config;
+    struct http_request rq = {
+        .method = call->method,
+        .url = call->url,
+        .content_type = call->content_type,
+        .accept = call->accept,
+        .body = call->body,
+        .body_length = call->n_body,
+        .total_ms = call->total_ms,
+        .most_bytes = MOST_BYTES,
+        .ca_file = or_null(config->ca_file),
+        .cert_file = proof->cert_file,
+        .key_file = proof->key_file,
+        .bearer = proof->bearer,
+        .headers = c->headers,
+        .proxy = or_null(config->proxy_url),
+        .tls_server_name = or_null(config->tls_server_name),
+        .unverified = config->insecure,
+        .gzip = true,
+        .http1 = true,
+        .peer_ms = PEER_MS,
+        .chunk = call->chunk ? on_chunk : NULL,
+    };
+
+    return http_send(c->http, &rq, on_response, call, &call->http, e);
+}
+
+/* True when the list of calls may be another one now. */
+static bool try_send(struct kube_call *call, int64_t now_ms)
+{
+    struct kube_client *c = call->client;
+    struct kube_proof proof = { 0 };
+    struct err e = ERR_INIT;
+    int64_t at_ms;
+    int r = 0;
+
+    if (call->cancelled) {
+        call_free(call);
+        return true;
+    }
+    if (call->http)
+        return false;
+    at_ms = kube_rate_take(&c->rate, call->counted, now_ms);
+    if (at_ms) {
+        loop_timer_arm(c->turn, at_ms);
+        return false;
+    }
+    if (c->secure)
+        r = kube_credentials_get(c->credentials, now_ms, &proof, &e);
+    if (proof.changed)
+        http_client_renew(c->http);
+    if (r == 0)
+        r = call_send(call, &proof, &e);
+    if (r == 0)
+        return false;
+    call_fail(call, &e);
+    return true;
+}
+
+static void on_turn(void *data, int64_t now_ms)
+{
+    struct kube_client *c = data;
+
+    for (struct kube_call *call = c->calls, *next; call; call = next) {
+        next = call->next;
+        if (try_send(call, now_ms)) {
+            turn_soon(c); /* `next` may be gone */
+            return;
+        }
+    }
+}
+
+/* What stands before the path must stay the server's name whatever the path is. */
+static int check_request(const struct kube_request *rq, struct err *e)
+{
+    const char *path = rq->path;
+
+    if (!path || path[0] != '/')
+        return err_set(e, -EINVAL, "\"%s\": a path begins with a slash", path ? path : "");
+    for (; *path; path++)
+        if (*path <= ' ' || *path == 0x7f)
+            return err_set(e, -EINVAL, "\"%s\": a path without blanks is needed (%%20)", rq->path);
+    return 0;
+}
+
+int kube_send(struct kube_client *c, const struct kube_request *request, kube_done_fn *fn,
+              void *data, struct kube_call **ret_call, struct err *e)
+{
+    struct strbuf url = STRBUF_INIT;
+    struct kube_call *call;
+    int r = check_request(request, e);
+
+    if (r < 0)
+        return r;
+    strbuf_printf(&url, "%s%s", c->config->server, request->path);
+    call = xcalloc(1, sizeof(*call));
+    *call = (struct kube_call){
+        .client = c,
+        .method = xstrdup(request->method ? request->method : "GET"),
+        .url = strbuf_take(&url),
+        .accept = xstrdup(request->accept ? request->accept : "application/json"),
+        .total_ms = request->total_ms,
+        .counted = request->total_ms >= 0,
+        .chunk = request->chunk,
+        .fn = fn,
+        .data = data,
+    };
+    call_append(c, call);
+    if (request->body) {
+        call->content_type =
+            xstrdup(request->content_type ? request->content_type : "application/json");
+        call->body = json_dumps(request->body, JSON_COMPACT);
+        if (!call->body) {
+            call_free(call);
+            return err_set(e, -EINVAL, "%s: the body is no JSON object", request->path);
+        }
+        call->n_body = strlen(call->body);
+    }
+    turn_soon(c);
+    if (ret_call)
+        *ret_call = call;
+    return 0;
+}
+
+void kube_cancel(struct kube_call *call)
+{
+    if (!call)
+        return;
+    if (!call->client->in_chunk) {
+        call_free(call);
+        return;
+    }
+    call->cancelled = true;
+    turn_soon(call->client);
+}
+
+/* --- the client ----------------------------------------------------------------------------- */
+
+const struct kube_config *kube_client_config(const struct kube_client *c)
+{
+    return c->config;
+}
+
+struct loop *kube_client_loop(struct kube_client *c)
+{
+    return c->loop;
+}
+
+static char *header(const char *name, const char *value)
+{
+    struct strbuf line = STRBUF_INIT;
+
+    strbuf_printf(&line, "%s: %s", name, value);
+    return strbuf_take(&line);
+}
+
+static void make_headers(struct kube_client *c)
+{
+    const struct kube_config *config = c->config;
+    const struct string_list *groups = &config->impersonate.groups;
+    size_t n = 0;
+
+    c->headers = xcalloc(groups->n + 4, sizeof(*c->headers));
+    c->headers[n++] = xstrdup(USER_AGENT);
+    if (!c->secure)
+        return;
+    if (config->impersonate.user[0])
+        c->headers[n++] = header("Impersonate-User", config->impersonate.user);
+    if (config->impersonate.uid[0])
+        c->headers[n++] = header("Impersonate-Uid", config->impersonate.uid);
+    for (size_t i = 0; i < groups->n; i++)
+        c->headers[n++] = header("Impersonate-Group", groups->item[i]);
+}
+
+int kube_client_new(struct loop *l, struct kube_config *config, struct kube_client **ret_client,
+                    struct err *e)
+{
+    AUTO(kube_client) struct kube_client *c = xcalloc(1, sizeof(*c));
+    int r;
+
+    c->loop = l;
+    c->config = config;
+    c->last = &c->calls;
+    c->turn = loop_timer_add(l, on_turn, c);
+    c->secure = strncasecmp(config->server, "https://", strlen("https://")) == 0;
+    c->credentials = kube_credentials_new(config);
+    c->jitter = random_stream((uint64_t)loop_now_ms(l), random_hash(config->source), 0, 0);
+    make_headers(c);
+    r = http_client_new(l, &c->http, e);
+    if (r < 0)
+        return r;
+    *ret_client = TAKE(c);
+    return 0;
+}
+
+void kube_client_free(struct kube_client *c)
+{
+    if (!c)
+        return;
+    for (struct kube_call *call = c->calls, *next; call; call = next) {
+        next = call->next;
+        call_free(call);
+    }
+    http_client_free(c->http);
+    loop_timer_remove(c->turn);
+    kube_credentials_free(c->credentials);
+    for (size_t i = 0; c->headers && c->headers[i]; i++)
+        free((char *)c->headers[i]);
+    free(c->headers);
+    kube_config_free(c->config);
+    free(c);
+}

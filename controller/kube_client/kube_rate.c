@@ -1,0 +1,27 @@
+/* A token bucket: see kube_rate.h. */
+#include "controller/kube_client/kube_rate.h"
+
+int64_t kube_rate_take(struct kube_rate *r, bool counted, int64_t now_ms)
+{
+    if (now_ms < r->held_ms)
+        return r->held_ms;
+    if (!counted)
+        return 0;
+    if (r->since_ms == 0)
+        r->tokens = KUBE_RATE_BURST;
+    else if (now_ms > r->since_ms)
+        r->tokens += (double)(now_ms - r->since_ms) * KUBE_RATE_PER_S / 1000;
+    if (r->tokens > KUBE_RATE_BURST)
+        r->tokens = KUBE_RATE_BURST;
+    r->since_ms = now_ms;
+    if (r->tokens < 1)
+        return now_ms + 1 + (int64_t)((1 - r->tokens) * 1000 / KUBE_RATE_PER_S);
+    r->tokens -= 1;
+    return 0;
+}
+
+void kube_rate_hold(struct kube_rate *r, int64_t until_ms)
+{
+    if (r->held_ms < until_ms)
+        r->held_ms = until_ms;
+}

@@ -1,0 +1,22 @@
+/* How often a client may ask: a token bucket, and a hold for when the server itself has had enough.
+ * Pure. */
+#ifndef HUDDLE_KUBE_RATE_H
+#define HUDDLE_KUBE_RATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kube_rate {
+    double tokens;
+    int64_t since_ms; /* when `tokens` was counted; 0: not yet, the bucket is full */
+    int64_t held_ms;  /* nothing goes before this time */
+};
+
+#define KUBE_RATE_PER_S 20
+#define KUBE_RATE_BURST 40
+
+/* 0: go, and it is counted; else when to ask again. `counted` false: only a hold keeps it back. */
+int64_t kube_rate_take(struct kube_rate *r, bool counted, int64_t now_ms);
+void kube_rate_hold(struct kube_rate *r, int64_t until_ms);
+
+#endif
