@@ -7,17 +7,29 @@
 
 #include "proto/base/array.h"
 
-/* -1: no such suffix. */
+/* In thousandths, so that what is written in them stays exact. -1: no such suffix. */
 static double scale_of(const char *suffix)
 {
     static const struct {
         const char *text;
         double scale;
     } SUFFIX[] = {
-        { "", 1 },        { "m", 1e-3 },    { "k", 1e3 },     { "M", 1e6 },
-        { "G", 1e9 },     { "T", 1e12 },    { "P", 1e15 },    { "E", 1e18 },
-        { "u", 1e-6 },    { "n", 1e-9 },    { "Ki", 0x1p10 }, { "Mi", 0x1p20 },
-        { "Gi", 0x1p30 }, { "Ti", 0x1p40 }, { "Pi", 0x1p50 }, { "Ei", 0x1p60 },
+        { "", 1e3 },
+        { "m", 1 },
+        { "k", 1e6 },
+        { "M", 1e9 },
+        { "G", 1e12 },
+        { "T", 1e15 },
+        { "P", 1e18 },
+        { "E", 1e21 },
+        { "u", 1e-3 },
+        { "n", 1e-6 },
+        { "Ki", 1e3 * 0x1p10 },
+        { "Mi", 1e3 * 0x1p20 },
+        { "Gi", 1e3 * 0x1p30 },
+        { "Ti", 1e3 * 0x1p40 },
+        { "Pi", 1e3 * 0x1p50 },
+        { "Ei", 1e3 * 0x1p60 },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(SUFFIX); i++)
@@ -37,9 +49,11 @@ int amount_parse(const char *text, int64_t *ret_milli)
         return -EINVAL;
     value = strtod(text, &end); /* takes an exponent too: "1e3", but also "1E" as 1 and "E" */
     scale = scale_of(end);
-    if (scale < 0 || !isfinite(value))
+    if (scale < 0 || !isfinite(value) || (*end && end > text + digits)) /* "1e3Ki" */
         return -EINVAL;
-    milli = ceil(value * scale * 1000 - 1e-6);
+    milli = value * scale;
+    if (milli != floor(milli)) /* 16.1 is a little more than 16.1 in binary */
+        milli = ceil(milli - fabs(milli) * 4e-16);
     *ret_milli = milli >= 0x1p63 ? INT64_MAX : milli <= -0x1p63 ? INT64_MIN : (int64_t)milli;
     return 0;
 }
@@ -98,6 +112,13 @@ void amounts_done(struct amounts *a)
     *a = (struct amounts){ 0 };
 }
 
+static int64_t times_thousand(int64_t whole)
+{
+    int64_t milli;
+
+    return !__builtin_mul_overflow(whole, 1000, &milli) ? milli : whole > 0 ? INT64_MAX : INT64_MIN;
+}
+
 void amounts_read(struct amounts *a, const json_t *object)
 {
     const char *name;
@@ -109,5 +130,5 @@ void amounts_read(struct amounts *a, const json_t *object)
         if (json_is_string(value) && !amount_parse(json_string_value(value), &milli))
             amounts_set(a, name, milli);
         else if (json_is_integer(value))
-            amounts_set(a, name, (int64_t)json_integer_value(value) * 1000);
+            amounts_set(a, name, times_thousand((int64_t)json_integer_value(value)));
 }

@@ -55,6 +55,15 @@ int label_requirement_read(const json_t *object, struct label_requirement *ret_r
     return 0;
 }
 
+void label_selector_narrow(struct label_selector *s, const char *key, const char *value)
+{
+    struct label_requirement *r = ARRAY_ADD(s, item);
+
+    r->key = xstrdup(key);
+    r->operator= LABEL_IN;
+    add_value(&r->values, value);
+}
+
 int label_selector_read_map(const json_t *map, struct label_selector *ret_selector)
 {
     const char *key;
@@ -66,13 +75,9 @@ int label_selector_read_map(const json_t *map, struct label_selector *ret_select
         return map && !json_is_null(map) ? -EINVAL : 0;
     }
     json_object_foreach((json_t *)(uintptr_t)map, key, value) {
-        struct label_requirement *r;
-
         if (!json_is_string(value))
             return refuse(ret_selector);
-        r = ARRAY_ADD(ret_selector, item);
-        r->key = xstrdup(key);
-        add_value(&r->values, json_string_value(value));
+        label_selector_narrow(ret_selector, key, json_string_value(value));
     }
     return 0;
 }
@@ -87,7 +92,7 @@ int label_selector_read(const json_t *object, struct label_selector *ret_selecto
         ret_selector->none = true;
         return object && !json_is_null(object) ? -EINVAL : 0;
     }
-    if (labels && label_selector_read_map(labels, ret_selector) < 0)
+    if (labels && !json_is_null(labels) && label_selector_read_map(labels, ret_selector) < 0)
         return -EINVAL;
     json_array_foreach(json_object_get(object, "matchExpressions"), at, value) {
         struct label_requirement r;
@@ -107,17 +112,22 @@ static bool has_value(const struct string_list *values, const char *text)
     return false;
 }
 
-/* Of two whole numbers; what is none never holds. */
-static bool compares(const char *label, const struct string_list *values, bool greater)
+static bool read_whole(const char *text, long long *ret_value)
 {
-    char *end, *end_of_bound;
+    char *end;
+
+    if (!strchr("+-0123456789", *text) || !*text)
+        return false;
+    errno = 0;
+    *ret_value = strtoll(text, &end, 10);
+    return errno == 0 && !*end;
+}
+
+bool label_compares(const char *value, const char *bound, bool greater)
+{
     long long a, b;
 
-    if (values->n != 1 || !*label || !*values->item[0])
-        return false;
-    a = strtoll(label, &end, 10);
-    b = strtoll(values->item[0], &end_of_bound, 10);
-    return !*end && !*end_of_bound && (greater ? a > b : a < b);
+    return read_whole(value, &a) && read_whole(bound, &b) && (greater ? a > b : a < b);
 }
 
 bool label_requirement_matches(const struct label_requirement *r, const struct string_map *labels)
@@ -135,7 +145,8 @@ bool label_requirement_matches(const struct label_requirement *r, const struct s
         return !label;
     case LABEL_GREATER:
     case LABEL_LESS:
-        return label && compares(label, &r->values, r->operator== LABEL_GREATER);
+        return label && r->values.n == 1 &&
+               label_compares(label, r->values.item[0], r->operator== LABEL_GREATER);
     }
     return false;
 }

@@ -36,4 +36,11 @@ bool label_selector_matches(const struct label_selector *s, const struct string_
 bool label_requirement_matches(const struct label_requirement *r, const struct string_map *labels);
 void label_selector_done(struct label_selector *s);
 
+/* Adds "key is value" to what must hold. */
+void label_selector_narrow(struct label_selector *s, const char *key, const char *value);
+
+/* Of two whole numbers, as Gt and Lt ask: value > bound, or value < bound. What is no number, or
+ * does not fit 64 bits, never holds. */
+bool label_compares(const char *value, const char *bound, bool greater);
+
 #endif

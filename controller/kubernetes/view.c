@@ -286,6 +286,7 @@ int view_autoscaler_read(const json_t *object, struct view_autoscaler *ret_autos
     *ret_autoscaler = (struct view_autoscaler){ 0 };
     if (view_meta_read(object, &ret_autoscaler->meta) < 0)
         return -EINVAL;
+    ret_autoscaler->target_api_version = view_text(object, "spec.scaleTargetRef.apiVersion");
     ret_autoscaler->target_kind = view_text(object, "spec.scaleTargetRef.kind");
     ret_autoscaler->target_name = view_text(object, "spec.scaleTargetRef.name");
     ret_autoscaler->min = view_number(object, "spec.minReplicas", 1);
@@ -297,6 +298,7 @@ int view_autoscaler_read(const json_t *object, struct view_autoscaler *ret_autos
 void view_autoscaler_done(struct view_autoscaler *a)
 {
     view_meta_done(&a->meta);
+    free(a->target_api_version);
     free(a->target_kind);
     free(a->target_name);
     *a = (struct view_autoscaler){ 0 };

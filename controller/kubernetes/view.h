@@ -38,8 +38,8 @@ struct view_node {
 
 struct view_toleration {
     char *key, *value; /* key "": every key */
-    bool exists;       /* operator Exists: any value */
-    int effect;        /* enum view_effect, or -1: every effect */
+    enum { TOLERATES_EQUAL, TOLERATES_EXISTS, TOLERATES_GREATER, TOLERATES_LESS } operator;
+    int effect; /* enum view_effect, or -1: every effect */
 };
 
 struct view_spread {
@@ -66,7 +66,8 @@ struct view_pod {
         pre_stop_s; /* pre_stop_s: shortest sleep of the serving containers; -1: none */
     bool ready, scheduled, unschedulable, mirror, host_network;
     bool host_path, empty_dir, resource_claims, gated;
-    bool host_ports; /* a container has one */
+    bool named_resource_claims; /* one of them by name, not from a template: it may be shared */
+    bool host_ports;            /* a container has one */
 };
 
 struct view_workload { /* Deployment, ReplicaSet, StatefulSet, DaemonSet */
@@ -75,8 +76,8 @@ struct view_workload { /* Deployment, ReplicaSet, StatefulSet, DaemonSet */
     json_t *template; /* own reference */
     int64_t replicas; /* wanted; DaemonSet: desiredNumberScheduled */
     int64_t status_replicas, ready_replicas, updated_replicas, observed_generation;
-    char *max_unavailable; /* DaemonSet's or Deployment's rolling update: "1", "25%", "" */
-    bool paused, on_delete;
+    char *max_unavailable, *max_surge; /* of a rolling update: "1", "25%", "" */
+    bool paused, on_delete, recreate;
     struct string_list claim_templates; /* StatefulSet */
 };
 
@@ -104,7 +105,7 @@ struct view_slice { /* EndpointSlice */
 
 struct view_autoscaler { /* HorizontalPodAutoscaler */
     struct view_meta meta;
-    char *target_kind, *target_name;
+    char *target_api_version, *target_kind, *target_name;
     int64_t min, max, desired;
 };
 
@@ -126,6 +127,17 @@ void view_budget_done(struct view_budget *b);
 void view_service_done(struct view_service *s);
 void view_slice_done(struct view_slice *s);
 void view_autoscaler_done(struct view_autoscaler *a);
+
+/* What the scheduler reserves for a pod of this spec. Adds to *total. A container that states only
+ * limits is taken to request them, as the API server has it for pods but not for templates. */
+void view_requests(const json_t *spec, struct amounts *total);
+
+/* The pods that a workload's template would make, as a view: without status, node and name of its
+ * own (the workload's stands there). -EINVAL without a template. */
+int view_template_read(const struct view_workload *w, struct view_pod *ret_pod);
+
+/* "25%" or "1" of `of`, as Kubernetes rounds it; `absent` for "". */
+int64_t view_number_or_share(const char *text, int64_t of, bool up, int64_t absent);
 
 /* Does the pod tolerate the taint? As the scheduler's TolerationsTolerateTaint. */
 bool view_tolerates(const struct view_pod *p, const struct view_taint *t);

@@ -10,68 +10,96 @@ static bool is_sidecar(const json_t *container)
     return !strcmp(view_word(container, "restartPolicy"), "Always");
 }
 
-/* What the scheduler reserves for a pod: the larger of the serving containers' sum and of each
- * init container beside the sidecars begun before it; then overhead. Pod-level resources replace
- * the sums of what they name. Source: k8s.io/component-helpers/resource PodRequests. */
-static void read_requests(const json_t *spec, struct amounts *total)
+static struct amounts container_requests(const json_t *container)
 {
-    struct amounts sidecars = { 0 }, overhead = { 0 }, pod = { 0 };
+    struct amounts one = { 0 };
+
+    amounts_read(&one, view_at(container, "resources.limits"));
+    amounts_read(&one, view_at(container, "resources.requests"));
+    return one;
+}
+
+static bool is_for_pods(const char *resource) /* may be requested for a pod as a whole */
+{
+    return !strcmp(resource, "cpu") || !strcmp(resource, "memory") ||
+           !strncmp(resource, "hugepages-", strlen("hugepages-"));
+}
+
+/* The larger of the serving containers' sum, sidecars among them, and of each init container beside
+ * the sidecars begun before it; then overhead. Pod-level resources replace the sums of what they
+ * name. Source: k8s.io/component-helpers/resource PodRequests. */
+void view_requests(const json_t *spec, struct amounts *total)
+{
+    struct amounts sidecars = { 0 }, starting = { 0 }, overhead = { 0 }, pod = { 0 };
     const json_t *container;
     size_t i;
 
     json_array_foreach(view_at(spec, "containers"), i, container) {
-        struct amounts one = { 0 };
+        struct amounts one = container_requests(container);
 
-        amounts_read(&one, view_at(container, "resources.requests"));
         amounts_add(total, &one);
         amounts_done(&one);
     }
     json_array_foreach(view_at(spec, "initContainers"), i, container) {
-        struct amounts one = { 0 };
+        struct amounts one = container_requests(container);
 
-        amounts_read(&one, view_at(container, "resources.requests"));
-        if (is_sidecar(container)) {
-            amounts_add(total, &one);
+        if (is_sidecar(container))
             amounts_add(&sidecars, &one);
-        } else {
+        else
             amounts_add(&one, &sidecars);
-            amounts_raise(total, &one);
-        }
+        amounts_raise(&starting, &one);
         amounts_done(&one);
     }
+    amounts_add(total, &sidecars);
+    amounts_raise(total, &starting);
     amounts_read(&pod, view_at(spec, "resources.requests"));
     ARRAY_FOREACH(a, &pod, item)
-        amounts_set(total, a->name, a->milli);
+        if (is_for_pods(a->name))
+            amounts_set(total, a->name, a->milli);
     amounts_read(&overhead, view_at(spec, "overhead"));
     amounts_add(total, &overhead);
     amounts_done(&sidecars);
+    amounts_done(&starting);
     amounts_done(&overhead);
     amounts_done(&pod);
 }
 
+static size_t word_index(const char *const *words, size_t n, const char *word)
+{
+    size_t i = 0;
+
+    while (i < n && strcmp(word, words[i]) != 0)
+        i++;
+    return i;
+}
+
 static void read_tolerations(const json_t *list, struct view_pod *p)
 {
-    static const char *const EFFECT[] = { "NoSchedule", "PreferNoSchedule", "NoExecute" };
+    static const char *const EFFECT[] = { "NoSchedule", "PreferNoSchedule", "NoExecute", "" };
+    static const char *const OPERATOR[] = { "Equal", "Exists", "Gt", "Lt", "" };
     const json_t *toleration;
     size_t i;
 
     json_array_foreach(list, i, toleration) {
-        struct view_toleration *t = ARRAY_ADD(p, toleration);
+        size_t effect = word_index(EFFECT, ARRAY_LEN(EFFECT), view_word(toleration, "effect"));
+        size_t operator=
+            word_index(OPERATOR, ARRAY_LEN(OPERATOR), view_word(toleration, "operator"));
+        struct view_toleration *t;
 
+        if (effect == ARRAY_LEN(EFFECT) || operator== ARRAY_LEN(OPERATOR))
+            continue; /* of a later Kubernetes: nothing is known to be tolerated by it */
+        t = ARRAY_ADD(p, toleration);
         t->key = view_text(toleration, "key");
         t->value = view_text(toleration, "value");
-        t->exists = !strcmp(view_word(toleration, "operator"), "Exists");
-        t->effect = -1;
-        for (size_t k = 0; k < ARRAY_LEN(EFFECT); k++)
-            if (!strcmp(view_word(toleration, "effect"), EFFECT[k]))
-                t->effect = (int)k;
+        t->operator= operator%(ARRAY_LEN(OPERATOR) - 1);
+        t->effect = effect == ARRAY_LEN(EFFECT) - 1 ? -1 : (int)effect;
     }
 }
 
 static void read_spread(const json_t *list, struct view_pod *p)
 {
-    const json_t *constraint;
-    size_t i;
+    const json_t *constraint, *key;
+    size_t i, k;
 
     json_array_foreach(list, i, constraint) {
         struct view_spread *s = ARRAY_ADD(p, spread);
@@ -81,6 +109,14 @@ static void read_spread(const json_t *list, struct view_pod *p)
         s->required = strcmp(view_word(constraint, "whenUnsatisfiable"), "ScheduleAnyway") != 0;
         s->honors_taints = !strcmp(view_word(constraint, "nodeTaintsPolicy"), "Honor");
         (void)label_selector_read(view_at(constraint, "labelSelector"), &s->selector);
+        json_array_foreach(view_at(constraint, "matchLabelKeys"), k, key) {
+            const char *value = json_is_string(key)
+                                    ? string_map_get(&p->meta.labels, json_string_value(key))
+                                    : NULL;
+
+            if (value)
+                label_selector_narrow(&s->selector, json_string_value(key), value);
+        }
     }
 }
 
@@ -101,12 +137,47 @@ static void read_volumes(const json_t *list, struct view_pod *p)
     }
 }
 
+/* Seconds of "15", "1.5m", "2h"; 0 for what is none (coreutils' sleep). */
+static int64_t sleep_length(const char *word, size_t n)
+{
+    char *end = NULL;
+    double value = *word >= '0' && *word <= '9' ? strtod(word, &end) : 0, scale = 1;
+
+    if (value <= 0 || end > word + n)
+        return 0;
+    if (end < word + n)
+        scale = *end == 's' ? 1 : *end == 'm' ? 60 : *end == 'h' ? 3600 : 0;
+    value *= scale;
+    return value < 1e9 ? (int64_t)value : 0;
+}
+
+/* What the sleeps among the words of a text take. `asleep`: the word before was "sleep", also from
+ * text to text: ["sleep", "15"] is as ["sh", "-c", "sleep 15 && quit"]. */
+static int64_t slept(const char *text, bool *asleep)
+{
+    static const char *const BETWEEN = " \t\n;&|(){}";
+    int64_t sum = 0;
+
+    while (*(text += strspn(text, BETWEEN))) {
+        size_t n = strcspn(text, BETWEEN), at = n;
+
+        if (*asleep)
+            sum += sleep_length(text, n);
+        while (at > 0 && text[at - 1] != '/')
+            at--;
+        *asleep = n - at == strlen("sleep") && !strncmp(text + at, "sleep", n - at);
+        text += n;
+    }
+    return sum;
+}
+
 /* Seconds that a container goes on after it was told to go, by a preStop of its own: a sleep, or a
  * command whose length we cannot know (0). -1: no preStop. */
 static int64_t pre_stop(const json_t *container)
 {
     const json_t *hook = view_at(container, "lifecycle.preStop"), *words, *word;
-    const char *last = "";
+    int64_t sum = 0;
+    bool asleep = false;
     size_t i;
 
     if (!hook)
@@ -115,10 +186,8 @@ static int64_t pre_stop(const json_t *container)
         return view_number(hook, "sleep.seconds", 0);
     words = view_at(hook, "exec.command");
     json_array_foreach(words, i, word)
-        last = json_is_string(word) ? json_string_value(word) : "";
-    if (json_array_size(words) == 2 && strstr(json_string_value(json_array_get(words, 0)), "sleep"))
-        return strtoll(last, NULL, 10);
-    return 0;
+        sum += json_is_string(word) ? slept(json_string_value(word), &asleep) : 0;
+    return sum;
 }
 
 static void read_containers(const json_t *spec, struct view_pod *p)
@@ -157,8 +226,9 @@ static void read_scheduling(const json_t *object, struct view_pod *p)
 
 int view_pod_read(const json_t *object, struct view_pod *ret_pod)
 {
-    const json_t *spec = view_at(object, "spec");
+    const json_t *spec = view_at(object, "spec"), *claim;
     struct view_pod *p = ret_pod;
+    size_t i;
 
     *p = (struct view_pod){ 0 };
     if (view_meta_read(object, &p->meta) < 0)
@@ -168,7 +238,7 @@ int view_pod_read(const json_t *object, struct view_pod *ret_pod)
     p->nominated_node = view_text(object, "status.nominatedNodeName");
     p->scheduler = view_text(spec, "schedulerName");
     p->reason = view_text(object, "status.reason");
-    read_requests(spec, &p->requests);
+    view_requests(spec, &p->requests);
     view_map(view_at(spec, "nodeSelector"), &p->node_selector);
     p->affinity = json_incref((json_t *)(uintptr_t)view_at(spec, "affinity"));
     read_tolerations(view_at(spec, "tolerations"), p);
@@ -183,6 +253,8 @@ int view_pod_read(const json_t *object, struct view_pod *ret_pod)
     p->mirror = string_map_get(&p->meta.annotations, "kubernetes.io/config.mirror");
     p->host_network = view_true(spec, "hostNetwork");
     p->resource_claims = json_array_size(view_at(spec, "resourceClaims")) > 0;
+    json_array_foreach(view_at(spec, "resourceClaims"), i, claim)
+        p->named_resource_claims |= view_at(claim, "resourceClaimName") != NULL;
     p->gated = json_array_size(view_at(spec, "schedulingGates")) > 0;
     return 0;
 }
@@ -223,13 +295,27 @@ bool view_is_finished(const struct view_pod *p)
     return !strcmp(p->phase, "Succeeded") || !strcmp(p->phase, "Failed");
 }
 
+static bool fits(const struct view_toleration *t, const char *value)
+{
+    switch (t->operator) {
+    case TOLERATES_EQUAL:
+        return !strcmp(t->value, value);
+    case TOLERATES_EXISTS:
+        return true;
+    case TOLERATES_GREATER:
+    case TOLERATES_LESS: /* alpha in 1.35: the taint's value against the toleration's */
+        return label_compares(value, t->value, t->operator== TOLERATES_GREATER);
+    }
+    return false;
+}
+
 bool view_tolerates(const struct view_pod *p, const struct view_taint *taint)
 {
     ARRAY_FOREACH(t, p, toleration) {
         if (t->effect >= 0 && t->effect != (int)taint->effect)
             continue;
-        if (*t->key ? !strcmp(t->key, taint->key) && (t->exists || !strcmp(t->value, taint->value))
-                    : t->exists)
+        if (*t->key ? !strcmp(t->key, taint->key) && fits(t, taint->value)
+                    : t->operator== TOLERATES_EXISTS)
             return true;
     }
     return false;
