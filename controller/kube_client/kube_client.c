@@ -377,9 +377,10 @@ static void make_headers(struct kube_client *c)
 {
     const struct kube_config *config = c->config;
     const struct string_list *groups = &config->impersonate.groups;
+    const struct string_list *extra = &config->impersonate.extra;
     size_t n = 0;
 
-    c->headers = xcalloc(groups->n + 4, sizeof(*c->headers));
+    c->headers = xcalloc(groups->n + extra->n + 4, sizeof(*c->headers));
     c->headers[n++] = xstrdup(USER_AGENT);
     if (!c->secure)
         return;
@@ -389,6 +390,8 @@ static void make_headers(struct kube_client *c)
         c->headers[n++] = header("Impersonate-Uid", config->impersonate.uid);
     for (size_t i = 0; i < groups->n; i++)
         c->headers[n++] = header("Impersonate-Group", groups->item[i]);
+    for (size_t i = 0; i < extra->n; i++)
+        c->headers[n++] = xstrdup(extra->item[i]);
 }
 
 int kube_client_new(struct loop *l, struct kube_config *config, struct kube_client **ret_client,

@@ -28,6 +28,7 @@ struct kube_exec {
     struct string_map env;
     enum kube_interactive interactive;
     bool provide_cluster_info;
+    char *cluster_config; /* JSON that the cluster's entry holds for plugins; "" : none */
 };
 
 struct kube_config { /* texts are never NULL; "" is: not given */
@@ -44,6 +45,7 @@ struct kube_config { /* texts are never NULL; "" is: not given */
     struct {
         char *user, *uid;
         struct string_list groups;
+        struct string_list extra; /* "Impersonate-Extra-Scopes: view", ready to be sent */
     } impersonate;
     struct kube_exec *exec; /* or NULL */
     int memfd[3];           /* of CA, certificate and key; -1: none */
