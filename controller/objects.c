@@ -121,6 +121,13 @@ static bool may_put(struct controller *c, const struct controller_event *e,
     const char *name = e->put.object->meta.name;
     uint64_t seen = e->put.if_version ? e->put.if_version : e->put.object->meta.resource_version;
 
+    if (kind == KIND_SERVED_MODEL && e->put.object->model.target.kind[0]) {
+        refuse(
+            c, e->put.ticket, 422, kind, name,
+            "has spec.targetRef, a workload of Kubernetes: not on the standalone substrate; give "
+            "spec.runtime or spec.process, or apply it to the cluster (kubectl apply)");
+        return false;
+    }
     if (e->put.create_only && old) {
         refuse(c, e->put.ticket, 409, kind, name, "already exists");
         return false;

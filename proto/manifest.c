@@ -60,6 +60,7 @@ void manifest_free(struct manifest *m)
         free(m->policy.windows);
     }
     free(m->meta.name);
+    free(m->meta.namespace);
     free(m->meta.uid);
     string_map_done(&m->meta.labels);
     string_map_done(&m->meta.annotations);

@@ -28,7 +28,8 @@ enum manifest_kind { KIND_SERVED_MODEL, KIND_POWER_POOL, KIND_POWER_POLICY, KIND
 
 /* metadata. Server-set fields are "" or 0 in a file that a person wrote. */
 struct manifest_meta {
-    char *name; /* DNS-1123 label */
+    char *name;      /* DNS-1123 label */
+    char *namespace; /* "" : none; of Kubernetes, without meaning where huddle stands alone */
     char *uid;
     struct string_map labels, annotations;
     uint64_t resource_version, generation;
@@ -42,6 +43,8 @@ enum manifest_probe {
     MANIFEST_PROBE_TCP,
     MANIFEST_PROBE_EXEC,
 };
+
+enum scaling_owner { SCALING_HUDDLE, SCALING_EXTERNAL };
 
 struct served_model {
     struct {
@@ -102,7 +105,11 @@ struct served_model {
         int64_t timeout_ms; /* longest wait for requests in flight */
         int64_t grace_ms;   /* SIGTERM to SIGKILL */
     } drain;
-    /* kubernetes: targetRef and scaling.owner (a later capability; parsed then) */
+    /* kubernetes */
+    struct {
+        char *api_version, *kind, *name; /* the workload that serves the model; "" : none */
+    } target;
+    enum scaling_owner scaling_owner; /* who writes the workload's replicas */
 };
 
 struct power_pool {

@@ -135,6 +135,8 @@ static json_t *meta_value(const struct manifest_meta *meta)
     json_t *object = json_pack("{s:s}", "name", meta->name);
     char text[CLOCK_TEXT_MAX];
 
+    if (meta->namespace && meta->namespace[0])
+        json_object_set_new(object, "namespace", json_string(meta->namespace));
     if (meta->uid && meta->uid[0])
         json_object_set_new(object, "uid", json_string(meta->uid));
     if (meta->resource_version) {

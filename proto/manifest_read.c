@@ -126,6 +126,27 @@ struct contradiction { /* a field, below spec, and what is wrong with it beside 
         return true;                                 \
     } while (0)
 
+static bool target_contradicts(const struct served_model *s, struct contradiction *ret)
+{
+    bool given = s->target.api_version[0] || s->target.kind[0] || s->target.name[0];
+
+    if (!given && s->scaling_owner == SCALING_EXTERNAL)
+        WRONG("scaling.owner", "External is for spec.targetRef; expected that, or Huddle");
+    if (!given)
+        return false;
+    if (s->runtime[0])
+        WRONG("targetRef", "spec.runtime is given too; expected one of the two");
+    if (s->process.command.n)
+        WRONG("targetRef", "spec.process is given too; expected one of the two");
+    if (!s->target.api_version[0])
+        WRONG("targetRef.apiVersion", "is missing; expected one like apps/v1");
+    if (!s->target.kind[0])
+        WRONG("targetRef.kind", "is missing; expected one like Deployment");
+    if (!s->target.name[0])
+        WRONG("targetRef.name", "is missing; expected the name of the workload");
+    return false;
+}
+
 static bool model_contradicts(const struct served_model *s, struct contradiction *ret)
 {
     if (s->replicas.min > s->replicas.max)
@@ -137,6 +158,8 @@ static bool model_contradicts(const struct served_model *s, struct contradiction
         WRONG("disruption.minAvailable", "is larger than spec.replicas.max; expected at most that");
     if (s->runtime[0] && s->process.command.n)
         WRONG("process.command", "spec.runtime is given too; expected one of the two");
+    if (target_contradicts(s, ret))
+        return true;
     if (s->readiness.kind == MANIFEST_PROBE_EXEC && !s->readiness.command.n)
         WRONG("readiness.command", "is missing; expected a command, for type exec");
     if (s->readiness.kind == MANIFEST_PROBE_HTTP && s->readiness.path[0] != '/')
@@ -234,6 +257,20 @@ static int read_labels(const struct place *at, const json_t *meta, const char *k
     return field_read_map(value, out, &what) < 0 ? place_bad_value(&child, value, &what, e) : 0;
 }
 
+static int read_namespace(const struct place *at, const json_t *meta, char **ret, struct err *e)
+{
+    struct place child = place_below(at, meta, "namespace");
+    const json_t *value = json_object_get(meta, "namespace");
+    const char *text = json_string_value(value);
+
+    if (value && !json_is_null(value) && !text)
+        return place_wrong_type(&child, value, "a string", e);
+    if (text && *text && (!name_is_good(text) || strchr(text, '.')))
+        return place_error(&child, e, "expected a namespace of Kubernetes, or none");
+    *ret = xstrdup(text ? text : "");
+    return 0;
+}
+
 /* A number too large or misspelt must not read as "any version". */
 static int read_version(const struct place *at, const json_t *meta, uint64_t *ret, struct err *e)
 {
@@ -283,6 +320,8 @@ static int read_meta(const struct place *root, const json_t *doc, struct manifes
                            "letter or digit at both ends");
     meta->name = xstrdup(name);
     meta->uid = xstrdup(uid ? uid : "");
+    if ((r = read_namespace(&at, object, &meta->namespace, e)) < 0)
+        return r;
     if ((r = read_version(&at, object, &meta->resource_version, e)) < 0)
         return r;
     r = read_labels(&at, object, "labels", &meta->labels, e);

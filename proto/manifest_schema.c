@@ -100,6 +100,15 @@ static const struct field MODEL[] = {
       "longest wait for requests in flight", NULL },
     { "drain.grace", FIELD_DURATION, M(drain.grace_ms), "10s", 0, DAY_MS, NULL,
       "time between SIGTERM and SIGKILL", NULL },
+    { "targetRef.apiVersion", FIELD_TEXT, M(target.api_version), "", 0, 0, NULL,
+      "on Kubernetes: group and version of the workload that serves the model, like apps/v1",
+      NULL },
+    { "targetRef.kind", FIELD_TEXT, M(target.kind), "", 0, 0, NULL,
+      "its kind, like Deployment; instead of `runtime` and `process`", NULL },
+    { "targetRef.name", FIELD_TEXT, M(target.name), "", 0, 0, NULL,
+      "its name, in the namespace of this object", NULL },
+    { "scaling.owner", FIELD_WORD, M(scaling_owner), "Huddle", 0, 0, "Huddle External",
+      "who sets the replicas of `targetRef`; External: an autoscaler does, huddle reads it", NULL },
     FIELDS_END,
 };
 

@@ -73,7 +73,30 @@ static void a_restart_forgets_no_generation(void **state)
     desk_done(&d);
 }
 
-/* A model that is deleted and comes again while its replica drains is another one. */
+/* A workload of Kubernetes cannot be served here, and a model that is served stays as it is. */
+static void a_model_of_kubernetes_is_refused(void **state)
+{
+    static const char TARGET[] =
+        "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"m\",\"namespace\":\"a\"},"
+        "\"spec\":{\"targetRef\":{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\","
+        "\"name\":\"m\"}}}";
+    struct desk d;
+    json_t *o;
+
+    (void)state;
+    desk_init(&d);
+    assert_int_equal(desk_put(&d, TARGET), 422);
+    o = controller_get(d.core, "servedmodels", "m", d.now_ms, d.wall_ms);
+    assert_null(o);
+    assert_int_equal(desk_put(&d, DESK_MODEL("m", "")), 201);
+    assert_int_equal(desk_put(&d, TARGET), 422);
+    o = controller_get(d.core, "servedmodels", "m", d.now_ms, d.wall_ms);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(o, "spec"), "runtime")),
+                        "r");
+    json_decref(o);
+    desk_done(&d);
+}
+
 /* Two controllers of one store are told apart by it. */
 static void each_start_is_an_instance_of_its_own(void **state)
 {
@@ -94,6 +117,7 @@ static void each_start_is_an_instance_of_its_own(void **state)
     desk_done(&d);
 }
 
+/* A model that is deleted and comes again while its replica drains is another one. */
 static void a_generation_is_never_given_twice(void **state)
 {
     struct wire_replica r = RUNNING("m-1");
@@ -549,6 +573,7 @@ int main(void)
         cmocka_unit_test(an_exclusive_model_is_renewed_one_after_the_other),
         cmocka_unit_test(a_model_is_slow_when_that_is_sure),
         cmocka_unit_test(a_restart_forgets_no_generation),
+        cmocka_unit_test(a_model_of_kubernetes_is_refused),
         cmocka_unit_test(each_start_is_an_instance_of_its_own),
         cmocka_unit_test(a_generation_is_never_given_twice),
         cmocka_unit_test(long_sleepers_do_not_wake_at_once),

@@ -63,6 +63,27 @@ static void a_model_is_read_with_its_defaults(void **state)
     assert_int_equal(m->model.demand.source, DEMAND_FRONT_DOOR);
 }
 
+static const char TARGET[] =
+    "apiVersion: huddle.energy/v1alpha1\nkind: ServedModel\n"
+    "metadata: {name: chat, namespace: team-a}\n"
+    "spec: {targetRef: {apiVersion: apps/v1, kind: Deployment, name: chat},"
+    " scaling: {owner: External}}\n";
+
+static void a_workload_of_kubernetes_is_named(void **state)
+{
+    AUTO(manifest) struct manifest *m = parse_one(TARGET), *alone = parse_one(MODEL);
+
+    (void)state;
+    assert_string_equal(m->meta.namespace, "team-a");
+    assert_string_equal(m->model.target.api_version, "apps/v1");
+    assert_string_equal(m->model.target.kind, "Deployment");
+    assert_string_equal(m->model.target.name, "chat");
+    assert_int_equal(m->model.scaling_owner, SCALING_EXTERNAL);
+    assert_string_equal(alone->meta.namespace, "");
+    assert_string_equal(alone->model.target.kind, "");
+    assert_int_equal(alone->model.scaling_owner, SCALING_HUDDLE);
+}
+
 static void what_is_printed_is_read_again(void **state)
 {
     static const char *const TEXTS[] = {
@@ -71,6 +92,7 @@ static void what_is_printed_is_read_again(void **state)
         "spec: {driver: {type: exec, program: /x}, boot: {energy: 0.1kWh, time: 1h30m}}\n",
         "apiVersion: huddle.energy/v1alpha1\nkind: PowerPolicy\nmetadata: {name: d}\n"
         "spec: {windows: [{deny: true, days: Mon-Fri, start: \"08:00\", end: \"09:30\"}]}\n",
+        TARGET,
     };
 
     (void)state;
@@ -262,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_is_read_with_its_defaults),
+        cmocka_unit_test(a_workload_of_kubernetes_is_named),
         cmocka_unit_test(what_is_printed_is_read_again),
         cmocka_unit_test(every_default_keeps_its_own_rule),
         cmocka_unit_test(several_documents_and_lists),
