@@ -34,12 +34,12 @@ const char *view_word(const json_t *object, const char *path)
     return text ? text : "";
 }
 
-char *view_text(const json_t *object, const char *path)
+char *view_copy(const json_t *object, const char *path)
 {
     return xstrdup(view_word(object, path));
 }
 
-int64_t view_number(const json_t *object, const char *path, int64_t absent)
+int64_t view_integer(const json_t *object, const char *path, int64_t absent)
 {
     const json_t *v = view_at(object, path);
 
@@ -120,17 +120,17 @@ int view_meta_read(const json_t *object, struct view_meta *ret_meta)
     json_array_foreach(view_at(meta, "ownerReferences"), i, o)
         if (view_true(o, "controller"))
             owner = o;
-    ret_meta->namespace = view_text(meta, "namespace");
-    ret_meta->name = view_text(meta, "name");
-    ret_meta->uid = view_text(meta, "uid");
-    ret_meta->resource_version = view_text(meta, "resourceVersion");
+    ret_meta->namespace = view_copy(meta, "namespace");
+    ret_meta->name = view_copy(meta, "name");
+    ret_meta->uid = view_copy(meta, "uid");
+    ret_meta->resource_version = view_copy(meta, "resourceVersion");
     view_map(view_at(meta, "labels"), &ret_meta->labels);
     read_annotations(view_at(meta, "annotations"), &ret_meta->annotations);
-    ret_meta->owner.api_version = view_text(owner, "apiVersion");
-    ret_meta->owner.kind = view_text(owner, "kind");
-    ret_meta->owner.name = view_text(owner, "name");
-    ret_meta->owner.uid = view_text(owner, "uid");
-    ret_meta->generation = view_number(meta, "generation", 0);
+    ret_meta->owner.api_version = view_copy(owner, "apiVersion");
+    ret_meta->owner.kind = view_copy(owner, "kind");
+    ret_meta->owner.name = view_copy(owner, "name");
+    ret_meta->owner.uid = view_copy(owner, "uid");
+    ret_meta->generation = view_integer(meta, "generation", 0);
     ret_meta->deleting = *view_word(meta, "deletionTimestamp");
     return 0;
 }
@@ -166,8 +166,8 @@ static void read_taints(const json_t *list, struct view_node *n)
         if (effect == ARRAY_LEN(EFFECT))
             continue;
         t = ARRAY_ADD(n, taint);
-        t->key = view_text(taint, "key");
-        t->value = view_text(taint, "value");
+        t->key = view_copy(taint, "key");
+        t->value = view_copy(taint, "value");
         t->effect = (enum view_effect)effect;
     }
 }
@@ -179,8 +179,8 @@ int view_node_read(const json_t *object, struct view_node *ret_node)
         return -EINVAL;
     read_taints(view_at(object, "spec.taints"), ret_node);
     amounts_read(&ret_node->allocatable, view_at(object, "status.allocatable"));
-    ret_node->boot_id = view_text(object, "status.nodeInfo.bootID");
-    ret_node->provider_id = view_text(object, "spec.providerID");
+    ret_node->boot_id = view_copy(object, "status.nodeInfo.bootID");
+    ret_node->provider_id = view_copy(object, "spec.providerID");
     ret_node->cordoned = view_true(object, "spec.unschedulable");
     ret_node->ready = view_condition(object, "Ready");
     return 0;
@@ -208,10 +208,10 @@ int view_budget_read(const json_t *object, bool empty_selects_all, struct view_b
     (void)label_selector_read(view_at(object, "spec.selector"), &ret_budget->selector);
     if (!ret_budget->selector.n_item && !empty_selects_all)
         ret_budget->selector.none = true;
-    ret_budget->allowed = view_number(object, "status.disruptionsAllowed", 0);
-    ret_budget->observed_generation = view_number(object, "status.observedGeneration", 0);
-    ret_budget->current_healthy = view_number(object, "status.currentHealthy", 0);
-    ret_budget->desired_healthy = view_number(object, "status.desiredHealthy", 0);
+    ret_budget->allowed = view_integer(object, "status.disruptionsAllowed", 0);
+    ret_budget->observed_generation = view_integer(object, "status.observedGeneration", 0);
+    ret_budget->current_healthy = view_integer(object, "status.currentHealthy", 0);
+    ret_budget->desired_healthy = view_integer(object, "status.desiredHealthy", 0);
     return 0;
 }
 
@@ -230,7 +230,7 @@ int view_service_read(const json_t *object, struct view_service *ret_service)
     (void)label_selector_read_map(view_at(object, "spec.selector"), &ret_service->selector);
     if (!ret_service->selector.n_item) /* its endpoints are somebody else's */
         ret_service->selector.none = true;
-    ret_service->type = view_text(object, "spec.type");
+    ret_service->type = view_copy(object, "spec.type");
     return 0;
 }
 
@@ -254,12 +254,13 @@ int view_slice_read(const json_t *object, struct view_slice *ret_slice)
         xstrdup(string_map_get(&ret_slice->meta.labels, "kubernetes.io/service-name"));
     if (!ret_slice->service)
         ret_slice->service = xstrdup("");
+    ret_slice->address_type = view_copy(object, "addressType");
     json_array_foreach(view_at(object, "endpoints"), i, endpoint) {
         struct view_endpoint *p = ARRAY_ADD(ret_slice, endpoint);
         const json_t *ready = view_at(endpoint, "conditions.ready");
 
-        p->pod_uid = view_text(endpoint, "targetRef.uid");
-        p->pod_name = view_text(endpoint, "targetRef.name");
+        p->pod_uid = view_copy(endpoint, "targetRef.uid");
+        p->pod_name = view_copy(endpoint, "targetRef.name");
         p->ready = !ready || json_is_true(ready); /* not said means ready */
         p->serving = view_at(endpoint, "conditions.serving")
                          ? view_true(endpoint, "conditions.serving")
@@ -273,6 +274,7 @@ void view_slice_done(struct view_slice *s)
 {
     view_meta_done(&s->meta);
     free(s->service);
+    free(s->address_type);
     ARRAY_FOREACH(p, s, endpoint) {
         free(p->pod_uid);
         free(p->pod_name);
@@ -286,12 +288,12 @@ int view_autoscaler_read(const json_t *object, struct view_autoscaler *ret_autos
     *ret_autoscaler = (struct view_autoscaler){ 0 };
     if (view_meta_read(object, &ret_autoscaler->meta) < 0)
         return -EINVAL;
-    ret_autoscaler->target_api_version = view_text(object, "spec.scaleTargetRef.apiVersion");
-    ret_autoscaler->target_kind = view_text(object, "spec.scaleTargetRef.kind");
-    ret_autoscaler->target_name = view_text(object, "spec.scaleTargetRef.name");
-    ret_autoscaler->min = view_number(object, "spec.minReplicas", 1);
-    ret_autoscaler->max = view_number(object, "spec.maxReplicas", 0);
-    ret_autoscaler->desired = view_number(object, "status.desiredReplicas", 0);
+    ret_autoscaler->target_api_version = view_copy(object, "spec.scaleTargetRef.apiVersion");
+    ret_autoscaler->target_kind = view_copy(object, "spec.scaleTargetRef.kind");
+    ret_autoscaler->target_name = view_copy(object, "spec.scaleTargetRef.name");
+    ret_autoscaler->min = view_integer(object, "spec.minReplicas", 1);
+    ret_autoscaler->max = view_integer(object, "spec.maxReplicas", 0);
+    ret_autoscaler->desired = view_integer(object, "status.desiredReplicas", 0);
     return 0;
 }
 

@@ -96,6 +96,7 @@ struct view_service {
 struct view_slice { /* EndpointSlice */
     struct view_meta meta;
     char *service;
+    char *address_type; /* "IPv4": a Service has slices of each of its families */
     struct view_endpoint {
         char *pod_uid, *pod_name;
         bool ready, serving, terminating;

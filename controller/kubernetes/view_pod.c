@@ -89,8 +89,8 @@ static void read_tolerations(const json_t *list, struct view_pod *p)
         if (effect == ARRAY_LEN(EFFECT) || operator== ARRAY_LEN(OPERATOR))
             continue; /* of a later Kubernetes: nothing is known to be tolerated by it */
         t = ARRAY_ADD(p, toleration);
-        t->key = view_text(toleration, "key");
-        t->value = view_text(toleration, "value");
+        t->key = view_copy(toleration, "key");
+        t->value = view_copy(toleration, "value");
         t->operator= operator%(ARRAY_LEN(OPERATOR) - 1);
         t->effect = effect == ARRAY_LEN(EFFECT) - 1 ? -1 : (int)effect;
     }
@@ -104,8 +104,8 @@ static void read_spread(const json_t *list, struct view_pod *p)
     json_array_foreach(list, i, constraint) {
         struct view_spread *s = ARRAY_ADD(p, spread);
 
-        s->topology_key = view_text(constraint, "topologyKey");
-        s->max_skew = view_number(constraint, "maxSkew", 1);
+        s->topology_key = view_copy(constraint, "topologyKey");
+        s->max_skew = view_integer(constraint, "maxSkew", 1);
         s->required = strcmp(view_word(constraint, "whenUnsatisfiable"), "ScheduleAnyway") != 0;
         s->honors_taints = !strcmp(view_word(constraint, "nodeTaintsPolicy"), "Honor");
         (void)label_selector_read(view_at(constraint, "labelSelector"), &s->selector);
@@ -183,7 +183,7 @@ static int64_t pre_stop(const json_t *container)
     if (!hook)
         return -1;
     if (view_at(hook, "sleep"))
-        return view_number(hook, "sleep.seconds", 0);
+        return view_integer(hook, "sleep.seconds", 0);
     words = view_at(hook, "exec.command");
     json_array_foreach(words, i, word)
         sum += json_is_string(word) ? slept(json_string_value(word), &asleep) : 0;
@@ -201,7 +201,7 @@ static void read_containers(const json_t *spec, struct view_pod *p)
         bool serves = json_array_size(view_at(container, "ports")) > 0;
 
         json_array_foreach(view_at(container, "ports"), k, port)
-            p->host_ports |= view_number(port, "hostPort", 0) > 0;
+            p->host_ports |= view_integer(port, "hostPort", 0) > 0;
         if ((serves || json_array_size(view_at(spec, "containers")) == 1) && s < p->pre_stop_s)
             p->pre_stop_s = s;
     }
@@ -220,7 +220,7 @@ static void read_scheduling(const json_t *object, struct view_pod *p)
             !strcmp(view_word(c, "status"), "False")) {
             p->unschedulable = !strcmp(view_word(c, "reason"), "Unschedulable");
             free(p->reason);
-            p->reason = view_text(c, "message");
+            p->reason = view_copy(c, "message");
         }
 }
 
@@ -233,11 +233,11 @@ int view_pod_read(const json_t *object, struct view_pod *ret_pod)
     *p = (struct view_pod){ 0 };
     if (view_meta_read(object, &p->meta) < 0)
         return -EINVAL;
-    p->node = view_text(spec, "nodeName");
-    p->phase = view_text(object, "status.phase");
-    p->nominated_node = view_text(object, "status.nominatedNodeName");
-    p->scheduler = view_text(spec, "schedulerName");
-    p->reason = view_text(object, "status.reason");
+    p->node = view_copy(spec, "nodeName");
+    p->phase = view_copy(object, "status.phase");
+    p->nominated_node = view_copy(object, "status.nominatedNodeName");
+    p->scheduler = view_copy(spec, "schedulerName");
+    p->reason = view_copy(object, "status.reason");
     view_requests(spec, &p->requests);
     view_map(view_at(spec, "nodeSelector"), &p->node_selector);
     p->affinity = json_incref((json_t *)(uintptr_t)view_at(spec, "affinity"));
@@ -246,8 +246,8 @@ int view_pod_read(const json_t *object, struct view_pod *ret_pod)
     read_volumes(view_at(spec, "volumes"), p);
     read_containers(spec, p);
     read_scheduling(object, p);
-    p->grace_s = view_number(spec, "terminationGracePeriodSeconds", 30);
-    p->priority = view_number(spec, "priority", 0);
+    p->grace_s = view_integer(spec, "terminationGracePeriodSeconds", 30);
+    p->priority = view_integer(spec, "priority", 0);
     p->ready = view_condition(object, "Ready");
     p->scheduled = *p->node;
     p->mirror = string_map_get(&p->meta.annotations, "kubernetes.io/config.mirror");

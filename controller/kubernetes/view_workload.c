@@ -24,7 +24,7 @@ static void read_claim_templates(const json_t *list, struct string_list *claims)
 
     json_array_foreach(list, i, claim) {
         claims->item = xrealloc(claims->item, (claims->n + 1) * sizeof(*claims->item));
-        claims->item[claims->n++] = view_text(claim, "metadata.name");
+        claims->item[claims->n++] = view_copy(claim, "metadata.name");
     }
 }
 
@@ -40,15 +40,15 @@ int view_workload_read(const json_t *object, struct view_workload *ret_workload)
         rolling = view_at(object, "spec.strategy.rollingUpdate");
     (void)label_selector_read(view_at(object, "spec.selector"), &ret_workload->selector);
     ret_workload->template = json_incref((json_t *)(uintptr_t)view_at(object, "spec.template"));
-    ret_workload->replicas = view_number(object, "spec.replicas",
-                                         view_number(object, "status.desiredNumberScheduled", 1));
-    ret_workload->status_replicas = view_number(
-        object, "status.replicas", view_number(object, "status.currentNumberScheduled", 0));
+    ret_workload->replicas = view_integer(object, "spec.replicas",
+                                          view_integer(object, "status.desiredNumberScheduled", 1));
+    ret_workload->status_replicas = view_integer(
+        object, "status.replicas", view_integer(object, "status.currentNumberScheduled", 0));
     ret_workload->ready_replicas =
-        view_number(object, "status.readyReplicas", view_number(object, "status.numberReady", 0));
-    ret_workload->updated_replicas = view_number(
-        object, "status.updatedReplicas", view_number(object, "status.updatedNumberScheduled", 0));
-    ret_workload->observed_generation = view_number(object, "status.observedGeneration", 0);
+        view_integer(object, "status.readyReplicas", view_integer(object, "status.numberReady", 0));
+    ret_workload->updated_replicas = view_integer(
+        object, "status.updatedReplicas", view_integer(object, "status.updatedNumberScheduled", 0));
+    ret_workload->observed_generation = view_integer(object, "status.observedGeneration", 0);
     ret_workload->max_unavailable = number_or_share(view_at(rolling, "maxUnavailable"));
     ret_workload->max_surge = number_or_share(view_at(rolling, "maxSurge"));
     ret_workload->recreate = !strcmp(view_word(object, "spec.strategy.type"), "Recreate");
