@@ -142,11 +142,13 @@ unit: $(TESTS)
 	$(Q)tests/run.py --build $(BUILD) --only programs
 
 test: deps
-	$(Q)$(MAKE) --no-print-directory all tests integration-programs bench-programs
+	$(Q)tests/checks/deps.sh $(DEPS_KUBERNETES)
+	$(Q)$(MAKE) --no-print-directory all tests integration-programs bench-programs kubernetes-programs
 	$(Q)tests/run.py --build $(BUILD)
 
-test-quick: all tests
-	$(Q)tests/run.py --build $(BUILD) --only programs
+test-quick: deps
+	$(Q)$(MAKE) --no-print-directory all tests integration-programs bench-programs
+	$(Q)tests/run.py --build $(BUILD) --only programs integration
 
 # --- checks -------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
@@ -261,6 +263,7 @@ help:
 	@echo
 	@echo '  make demo            install what is missing, build, and watch a rack serve a day in two minutes'
 	@echo '  make test            install what is missing, build, and run all tests'
+	@echo '  make test-quick      all tests but those on a real Kubernetes (make test-kubernetes: those alone)'
 	@echo '  make all             build huddle-agent, huddle-controller, huddlectl into build/$(MODE)/'
 	@echo '  make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); uninstall takes it away'
 	@echo '  make deps            install what building, demo and tests need (deps-check: the checks too)'

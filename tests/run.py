@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs every test and prints one summary: cmocka programs in parallel, then pytest for running programs.
+"""Runs every test and prints one summary: cmocka programs in parallel, then pytest for running programs,
+then pytest inside namespaces of its own for a real Kubernetes.
 
 The last line is `N passed, N failed, N skipped`; skipped tests are listed with their reason. The exit
 code is 0 only when nothing failed and something ran.
@@ -97,19 +98,34 @@ def programs(args: argparse.Namespace, totals: Totals) -> None:
                 print(text[-8000:], flush=True)
 
 
+def python() -> str:
+    """One that has pytest."""
+    if subprocess.run(
+        [sys.executable, "-c", "import pytest"], stderr=subprocess.DEVNULL, check=False
+    ).returncode:
+        return "/usr/bin/python3"  # Debian's python3-pytest belongs to Debian's python3
+    return sys.executable
+
+
 def integration(args: argparse.Namespace, totals: Totals) -> None:
-    folders = [
-        f for f in ("tests/integration", "tests/lab") if list(pathlib.Path(f).glob("test_*.py"))
-    ]
+    pytest(args, totals, [], ["tests/integration", "tests/lab"])
+
+
+def kubernetes(args: argparse.Namespace, totals: Totals) -> None:
+    """Where there are no namespaces, what needs them is skipped."""
+    inside = [python(), "-m", "tests.lab.enter"]
+    works = subprocess.run([*inside, "true"], capture_output=True, check=False).returncode == 0
+    pytest(args, totals, inside if works else [], ["tests/kubernetes"])
+
+
+def pytest(args: argparse.Namespace, totals: Totals, inside: list[str], wanted: list[str]) -> None:
+    """Runs the folders' tests with the words of `inside` before the command."""
+    folders = [f for f in wanted if list(pathlib.Path(f).glob("test_*.py"))]
     if not folders:
         return
-    report = args.build / "pytest.xml"
+    report = args.build.resolve() / f"pytest-{pathlib.Path(folders[0]).name}.xml"
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider"]
-    if subprocess.run(
-        [sys.executable, "-c", "import pytest"], stderr=subprocess.DEVNULL
-    ).returncode:
-        command[0] = "/usr/bin/python3"  # Debian's python3-pytest belongs to Debian's python3
+    command = [*inside, python(), "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider"]
     env = dict(os.environ, HUDDLE_BUILD=str(args.build.resolve()))
     code = subprocess.run(
         command + [f"--junit-xml={report}", *folders], env=env, check=False
@@ -130,19 +146,20 @@ def integration(args: argparse.Namespace, totals: Totals) -> None:
         totals.failed += 1
 
 
+STAGES = {"programs": programs, "integration": integration, "kubernetes": kubernetes}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
-    parser.add_argument("--only", choices=["programs", "integration"])
+    parser.add_argument("--only", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--wrapper", default="", help="command put before each test program")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for one program")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     args = parser.parse_args()
     totals = Totals()
-    if args.only != "integration":
-        programs(args, totals)
-    if args.only != "programs":
-        integration(args, totals)
+    for name in args.only:
+        STAGES[name](args, totals)
     for skipped in totals.skipped:
         print(paint("33", "  skipped ") + skipped)
     bad = totals.failed > 0 or totals.passed == 0
