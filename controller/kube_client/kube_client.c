@@ -172,10 +172,6 @@ static void on_response(void *data, const struct http_response *r)
     json_t *object;
 
     call->http = NULL;
-    if (call->cancelled) {
-        call_free(call);
-        return;
-    }
     if (r->status == 0) {
         call_fail(call, &r->error);
         return;
@@ -197,14 +193,14 @@ static int on_chunk(void *data, const char *bytes, size_t n)
 {
     struct kube_call *call = data;
     struct kube_client *c = call->client;
-    int r = 1;
+    int r;
 
     if (call->cancelled)
-        return r;
+        return 1;
     c->in_chunk = true;
     r = call->chunk(call->data, bytes, n);
     c->in_chunk = false;
-    return call->cancelled ? 1 : r;
+    return r;
 }
 
 /* --- sending -------------------------------------------------------------------------------- */
@@ -235,7 +231,7 @@ static int call_send(struct kube_call *call, const struct kube_proof *proof, str
         .proxy = or_null(config->proxy_url),
         .tls_server_name = or_null(config->tls_server_name),
         .unverified = config->insecure,
-        .gzip = true,
+        .compressed = true,
         .http1 = true,
         .peer_ms = PEER_MS,
         .chunk = call->chunk ? on_chunk : NULL,

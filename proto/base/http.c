@@ -116,8 +116,6 @@ static void set_connection(struct http_call *call, const struct http_request *rq
         (void)curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
         (void)curl_easy_setopt(curl, CURLOPT_SOCKOPTDATA, call);
     }
-    if (rq->gzip)
-        (void)curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (rq->http1)
         (void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     if (rq->unverified) {
@@ -152,12 +150,18 @@ static void set_headers(struct http_call *call, const struct http_request *rq)
         add_header(call, "Content-Type", rq->content_type);
     if (rq->accept)
         add_header(call, "Accept", rq->accept);
-    if (rq->bearer) {
+    if (rq->user) {
+        (void)curl_easy_setopt(call->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        (void)curl_easy_setopt(call->curl, CURLOPT_USERNAME, rq->user);
+        (void)curl_easy_setopt(call->curl, CURLOPT_PASSWORD, rq->bearer ? rq->bearer : "");
+    } else if (rq->bearer) {
         strbuf_printf(&bearer, "Bearer %s", rq->bearer);
         add_header(call, "Authorization", strbuf_text(&bearer));
     }
     for (const char *const *h = rq->headers; h && *h; h++)
         call->headers = curl_slist_append(call->headers, *h);
+    if (rq->compressed)
+        (void)curl_easy_setopt(call->curl, CURLOPT_ACCEPT_ENCODING, "gzip");
     (void)curl_easy_setopt(call->curl, CURLOPT_HTTPHEADER, call->headers);
 }
 

@@ -35,12 +35,13 @@ struct http_request { /* borrowed for the call of http_send(); zero is the defau
     const char *ca_file; /* PEM; NULL: the system's */
     const char *cert_file, *key_file;
     const char *bearer; /* token, sent as Authorization */
+    const char *user;   /* basic authentication as this user; `bearer` is the password */
+    bool compressed;    /* gzip is welcome; `most_bytes` is of what it unpacks to */
     const char *unix_socket;
     const char *const *headers;  /* further ones, "Name: value", closed by NULL */
     const char *proxy;           /* "http://10.0.0.1:3128", "socks5://..."; NULL: none */
     const char *tls_server_name; /* who the peer must be; NULL: the host of the URL */
     bool unverified;             /* the TLS peer may be anybody */
-    bool gzip;                   /* ask for it; most_bytes counts what it becomes */
     bool http1;                  /* not HTTP/2: one call at a time on a connection */
     int64_t peer_ms;      /* a peer that acknowledges nothing for so long is gone; 0: the kernel's
                              time. Holds for the connection that this request opens */
