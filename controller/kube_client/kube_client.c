@@ -91,8 +91,7 @@ static void call_end(struct kube_call *call, const struct kube_answer *answer)
 
 static void call_fail(struct kube_call *call, const struct err *why)
 {
-    struct kube_answer answer = { .status = { .reason = KUBE_UNREACHABLE, .message = *why },
-                                  .content_type = "" };
+    struct kube_answer answer = { .status = { .reason = KUBE_UNREACHABLE, .message = *why } };
 
     call_end(call, &answer);
 }
@@ -168,7 +167,7 @@ static void on_response(void *data, const struct http_response *r)
 {
     struct kube_call *call = data;
     struct kube_client *c = call->client;
-    struct kube_answer answer = { .content_type = "" };
+    struct kube_answer answer = { 0 };
     json_t *object;
 
     call->http = NULL;
@@ -181,10 +180,8 @@ static void on_response(void *data, const struct http_response *r)
     object = read_object(call, r, &answer.status);
     if (answer.status.reason == KUBE_THROTTLED)
         hold(c, answer.status.retry_after_ms);
-    if (answer.status.reason == KUBE_OK) {
+    if (answer.status.reason == KUBE_OK)
         answer.object = object;
-        answer.content_type = r->content_type;
-    }
     call_end(call, &answer);
     json_decref(object);
 }

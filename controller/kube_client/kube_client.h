@@ -41,7 +41,6 @@ struct kube_request {         /* borrowed for the call of kube_send(); zero is t
 struct kube_answer {
     struct kube_status status; /* KUBE_OK for 2xx */
     json_t *object;            /* borrowed for the callback; NULL where there is none, or chunk */
-    const char *content_type;  /* of a 2xx answer, else ""; borrowed for the callback */
 };
 
 typedef void kube_done_fn(void *data, const struct kube_answer *answer);

@@ -1,11 +1,11 @@
 /* The user's part of a kubeconfig: certificates, tokens, impersonation, exec plugins. See
  * kube_config.h. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "controller/kube_client/kube_config_private.h"
+#include "controller/kube_client/kube_escape.h"
 #include "proto/base/array.h"
 #include "proto/base/strbuf.h"
 
@@ -81,11 +81,7 @@ static void add_extra(struct string_list *out, const char *key, const char *valu
     struct strbuf line = STRBUF_INIT;
 
     strbuf_puts(&line, "Impersonate-Extra-");
-    for (; *key; key++)
-        if (isalnum((unsigned char)*key) || strchr("-._", *key))
-            strbuf_putc(&line, *key);
-        else
-            strbuf_printf(&line, "%%%02X", (unsigned)(unsigned char)*key);
+    kube_escape(&line, key);
     strbuf_printf(&line, ": %s", value);
     out->item = xrealloc(out->item, (out->n + 1) * sizeof(*out->item));
     out->item[out->n++] = strbuf_take(&line);

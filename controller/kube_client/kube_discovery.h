@@ -45,9 +45,9 @@ struct kube_capabilities {
     int major, minor; /* of the server; 0, 0: unknown */
     struct {
         bool served;
-        char version[24];   /* "v1" */
+        char version[24];   /* "v1"; of KUBE_EVICTIONS the one of policy that an Eviction has */
         char prefix[96];    /* "/apis/policy/v1", "/api/v1"; "" : not served */
-        const char *plural; /* "poddisruptionbudgets" */
+        const char *plural; /* "poddisruptionbudgets"; "pods/eviction" */
         bool namespaced;
     } resource[KUBE_RESOURCE_COUNT];
     bool streaming_lists;       /* gated by version: >= 1.34, and 1.32; see kube_watch.h */
@@ -58,11 +58,12 @@ struct kube_capabilities {
 };
 
 /* Asks the server; blocking, for command lines and start-up. A broken aggregated API (metrics) does
- * not make it fail. */
+ * not make it fail. CRDs come and go: ask again after a 404 of a list, and each hour. */
 int kube_discover(struct kube_client *c, struct kube_capabilities *ret_capabilities, struct err *e);
 
 /* "/apis/apps/v1/namespaces/NS/deployments[/NAME]"; namespace NULL: of all; name NULL: the list.
- * A new string; NULL when it is not served. */
+ * KUBE_EVICTIONS is ".../pods/NAME/eviction". Names are escaped. A new string; NULL when it is not
+ * served, or "", "." or ".." are given for a name. */
 char *kube_path(const struct kube_capabilities *c, enum kube_resource r, const char *namespace,
                 const char *name);
 

@@ -5,6 +5,7 @@
 
 #include "controller/kube_client/kube_client.h"
 #include "controller/kube_client/kube_client_private.h"
+#include "controller/kube_client/kube_escape.h"
 #include "proto/base/array.h"
 #include "proto/base/strbuf.h"
 
@@ -77,16 +78,6 @@ static void wait_ms(struct kube_client *c, int64_t ms)
     loop_timer_remove(t);
 }
 
-static void add_escaped(struct strbuf *out, const char *text)
-{
-    for (; *text; text++)
-        if (strchr("-._~", *text) || (*text >= '0' && *text <= '9') ||
-            (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z'))
-            strbuf_putc(out, *text);
-        else
-            strbuf_printf(out, "%%%02X", (unsigned)(unsigned char)*text);
-}
-
 /* A GET changes nothing: what the server cannot give yet is asked for again. */
 static int fetch_page(struct kube_client *c, const char *path, const char *token,
                       struct kube_status *ret_status, json_t **ret_page, struct err *e)
@@ -98,7 +89,7 @@ static int fetch_page(struct kube_client *c, const char *path, const char *token
     strbuf_printf(&full, "%s%c%s", path, strchr(path, '?') ? '&' : '?', PAGE);
     if (token[0]) {
         strbuf_puts(&full, "&continue=");
-        add_escaped(&full, token);
+        kube_escape(&full, token);
     }
     rq.path = strbuf_text(&full);
     for (int i = 0;; i++) {

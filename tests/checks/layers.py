@@ -147,6 +147,8 @@ PURE = [
     "controller/controller",
     "controller/energy/*",
     "controller/forecast/*",
+    "controller/kube_client/kube_discovery",
+    "controller/kube_client/kube_escape",
     "controller/kube_client/kube_frame",
     "controller/kube_client/kube_keys",
     "controller/kube_client/kube_peek",
