@@ -31,6 +31,7 @@ struct kube_call {
     struct http_call *http; /* NULL: it stands in the line */
     bool counted;           /* against the rate */
     bool again;             /* sent once more after a 401 */
+    unsigned generation;    /* of the credentials that it showed */
     bool cancelled;         /* from a chunk; taken away by the next turn */
 };
 
@@ -73,8 +74,10 @@ static void call_free(struct kube_call *call)
     free(call);
 }
 
-static void turn_soon(struct kube_client *c)
+static void turn_soon(void *data)
 {
+    struct kube_client *c = data;
+
     loop_timer_arm(c->turn, loop_now_ms(c->loop));
 }
 
@@ -155,7 +158,8 @@ static bool send_again(struct kube_call *call, int status)
 {
     struct kube_client *c = call->client;
 
-    if (status != 401 || call->again || !c->secure || !kube_credentials_refused(c->credentials))
+    if (status != 401 || call->again || !c->secure ||
+        !kube_credentials_refused(c->credentials, call->generation, loop_now_ms(c->loop)))
         return false;
     call->again = true;
     call->counted = false;
@@ -252,15 +256,18 @@ static bool try_send(struct kube_call *call, int64_t now_ms)
     }
     if (call->http)
         return false;
-    at_ms = kube_rate_take(&c->rate, call->counted, now_ms);
+    if (c->secure)
+        r = kube_credentials_get(c->credentials, now_ms, &proof, &e);
+    if (r > 0)
+        return false; /* a turn comes when they are there */
+    if (proof.changed)
+        http_client_renew(c->http);
+    at_ms = r == 0 ? kube_rate_take(&c->rate, call->counted, now_ms) : 0;
     if (at_ms) {
         loop_timer_arm(c->turn, at_ms);
         return false;
     }
-    if (c->secure)
-        r = kube_credentials_get(c->credentials, now_ms, &proof, &e);
-    if (proof.changed)
-        http_client_renew(c->http);
+    call->generation = proof.generation;
     if (r == 0)
         r = call_send(call, &proof, &e);
     if (r == 0)
@@ -398,7 +405,7 @@ int kube_client_new(struct loop *l, struct kube_config *config, struct kube_clie
     c->last = &c->calls;
     c->turn = loop_timer_add(l, on_turn, c);
     c->secure = strncasecmp(config->server, "https://", strlen("https://")) == 0;
-    c->credentials = kube_credentials_new(config);
+    c->credentials = kube_credentials_new(l, config, turn_soon, c);
     c->jitter = random_stream((uint64_t)loop_now_ms(l), random_hash(config->source), 0, 0);
     make_headers(c);
     r = http_client_new(l, &c->http, e);

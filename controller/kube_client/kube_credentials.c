@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "controller/kube_client/kube_exec.h"
 #include "proto/base/array.h"
 #include "proto/base/file.h"
 
@@ -25,13 +26,18 @@ struct kube_credentials {
     int64_t read_at_ms, looked_ms;
     bool stale; /* the token in hand was refused */
     struct print prints[3];
+    struct kube_plugin *plugin; /* or NULL */
+    unsigned shown;             /* its run whose certificate was shown last */
 };
 
-struct kube_credentials *kube_credentials_new(const struct kube_config *config)
+struct kube_credentials *kube_credentials_new(struct loop *l, const struct kube_config *config,
+                                              void (*ready)(void *data), void *data)
 {
     struct kube_credentials *k = xcalloc(1, sizeof(*k));
 
     k->config = config;
+    if (config->exec)
+        k->plugin = kube_plugin_new(l, config, ready, data);
     return k;
 }
 
@@ -47,6 +53,7 @@ void kube_credentials_free(struct kube_credentials *k)
     if (!k)
         return;
     forget(k->token);
+    kube_plugin_free(k->plugin);
     free(k);
 }
 
@@ -133,7 +140,29 @@ static bool files_changed(struct kube_credentials *k, int64_t now_ms)
     return changed;
 }
 
-/* --- both ----------------------------------------------------------------------------------- */
+/* --- plugins -------------------------------------------------------------------------------- */
+
+static int ask_plugin(struct kube_credentials *k, int64_t now_ms, struct kube_proof *proof,
+                      struct err *e)
+{
+    struct kube_plugin_said said;
+    int r = kube_plugin_get(k->plugin, now_ms, &said, e);
+
+    if (r)
+        return r;
+    proof->bearer = said.token;
+    proof->generation = said.generation;
+    if (said.cert_file) {
+        proof->cert_file = said.cert_file;
+        proof->key_file = said.key_file;
+        proof->changed |= said.generation != k->shown;
+        k->shown = said.generation;
+    }
+    return 0;
+}
+
+/* --- all of it ---------------------------------------------------------------------------------
+ */
 
 int kube_credentials_get(struct kube_credentials *k, int64_t now_ms, struct kube_proof *ret_proof,
                          struct err *e)
@@ -152,13 +181,17 @@ int kube_credentials_get(struct kube_credentials *k, int64_t now_ms, struct kube
         proof.bearer = k->token;
     } else if (c->token[0]) {
         proof.bearer = c->token;
+    } else if (k->plugin && (r = ask_plugin(k, now_ms, &proof, e)) != 0) {
+        return r;
     }
     *ret_proof = proof;
     return 0;
 }
 
-bool kube_credentials_refused(struct kube_credentials *k)
+bool kube_credentials_refused(struct kube_credentials *k, unsigned generation, int64_t now_ms)
 {
+    if (k->plugin)
+        return kube_plugin_refused(k->plugin, generation, now_ms);
     k->stale = k->config->token_file[0] != '\0';
     return k->stale;
 }

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "controller/kube_client/kube_base64.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/strbuf.h"
 
@@ -43,46 +43,13 @@ int kube_memfd(const void *bytes, size_t n, int *ret_fd, char **ret_path, struct
     return 0;
 }
 
-/* 0..63, or -1. */
-static int digit(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-
-    return at ? (int)(at - digits) : -1;
-}
-
-static bool decode(const char *text, struct strbuf *out)
-{
-    unsigned bits = 0, n = 0, padding = 0;
-
-    for (; *text; text++) {
-        int d = digit(*text);
-
-        if (*text == '\n' || *text == '\r')
-            continue;
-        padding += *text == '=';
-        if (*text != '=' && (d < 0 || padding))
-            return false;
-        bits = bits << 6 | (unsigned)(d < 0 ? 0 : d);
-        if (++n % 4)
-            continue;
-        if (padding > 2)
-            return false;
-        for (unsigned i = 0; i < 3 - padding; i++)
-            strbuf_putc(out, (char)(bits >> (16 - 8 * i)));
-        bits = 0;
-    }
-    return n % 4 == 0 && padding <= 2;
-}
-
 int kube_memfd_base64(const char *text, int *ret_fd, char **ret_path, struct err *e)
 {
     AUTO(strbuf) struct strbuf bytes = STRBUF_INIT;
     int r;
 
     strbuf_reserve(&bytes, strlen(text) + 1); /* never moved: no copy of a key stays behind */
-    if (!decode(text, &bytes) || bytes.length == 0)
+    if (!kube_base64_decode(&bytes, text) || bytes.length == 0)
         return err_set(e, -EINVAL, "expected base64");
     r = kube_memfd(bytes.data, bytes.length, ret_fd, ret_path, e);
     explicit_bzero(bytes.data, bytes.length);
