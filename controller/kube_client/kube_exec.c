@@ -34,8 +34,7 @@ struct kube_plugin {
     const struct kube_config *config;
     void (*ready)(void *data);
     void *data;
-    struct child *child;     /* runs */
-    struct loop_timer *soon; /* tells that it could not be started */
+    struct child *child; /* runs */
     struct kube_exec_said said;
     struct pair now, before; /* `before` may still be read by a connection that is being made */
     int64_t until_ms;        /* of what was said; 0: it stays good */
@@ -262,14 +261,6 @@ static int start(struct kube_plugin *p, const char *path, int fd)
     return r;
 }
 
-static void on_soon(void *data, int64_t now_ms)
-{
-    struct kube_plugin *p = data;
-
-    (void)now_ms;
-    p->ready(p->data);
-}
-
 static void run(struct kube_plugin *p)
 {
     const struct kube_exec *x = p->config->exec;
@@ -292,11 +283,8 @@ static void run(struct kube_plugin *p)
     } else {
         r = start(p, path, fd);
     }
-    if (r == 0)
-        return;
-    fail(p, r);
-    p->generation++;
-    loop_timer_arm(p->soon, loop_now_ms(p->loop));
+    if (r < 0)
+        fail(p, r);
 }
 
 /* --- asking it ------------------------------------------------------------------------------ */
@@ -312,7 +300,6 @@ struct kube_plugin *kube_plugin_new(struct loop *l, const struct kube_config *co
                                .data = data,
                                .now = { .fds = { -1, -1 } },
                                .before = { .fds = { -1, -1 } } };
-    p->soon = loop_timer_add(l, on_soon, p);
     return p;
 }
 
@@ -321,7 +308,6 @@ void kube_plugin_free(struct kube_plugin *p)
     if (!p)
         return;
     child_free(p->child);
-    loop_timer_remove(p->soon);
     pair_done(&p->now);
     pair_done(&p->before);
     kube_exec_said_done(&p->said);

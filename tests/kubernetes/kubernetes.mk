@@ -10,3 +10,9 @@ test-kubernetes: deps
 	$(Q)tests/checks/deps.sh $(DEPS_KUBERNETES)
 	$(Q)$(MAKE) --no-print-directory all lab kubernetes-programs
 	$(Q)tests/run.py --build $(BUILD) --only kubernetes
+
+# The program through which test_client.py drives huddle's own client.
+kubernetes-images integration-programs: $(BUILD)/lab/kube_client_driver
+$(BUILD)/lab/kube_client_driver: $(BUILD)/obj/tests/kubernetes/client_driver.o $(LIB_CONTROLLER) $(LIB_PROTO)
+	$(call say,LINK,$@)
+	$(call link,$(LIB_CURL) $(LIB_JANSSON) $(LIB_YAML) -lm)

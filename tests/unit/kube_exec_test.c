@@ -334,10 +334,14 @@ static void a_command_without_a_slash_is_found_in_path(void **state)
 
     put_plugin("echo '" CREDENTIAL "{\"token\":\"t\"}}'");
     put(&w->config->exec->command, "plugin");
-    strbuf_printf(&path, "/nonexistent::%s:%s", folder, before);
+    assert_int_equal(mkdir(in_folder("dir"), 0700), 0);
+    assert_int_equal(file_replace(in_folder("dir/plugin"), "", 0, 0600, &e), 0);
+    strbuf_printf(&path, "/nonexistent::%s/dir:%s:%s", folder, folder, before);
     setenv("PATH", strbuf_text(&path), 1);
     assert_int_equal(ask(w, 1, &said, &e), 0);
     setenv("PATH", before, 1);
+    (void)unlink(in_folder("dir/plugin"));
+    (void)rmdir(in_folder("dir"));
 }
 
 static void refused(struct world *w, int code, const char *words)
@@ -370,7 +374,7 @@ static void failures_name_the_plugin_and_the_way_out(void **state)
     refused(w, -EINVAL, "gave no ExecCredential on its stdout (7 bytes)");
     put_plugin("kill -9 $$");
     refused(w, -EIO, "was ended by signal 9");
-    put_plugin("while :; do echo secretsecretsecretsecretsecretsecretsecret; done");
+    put_plugin("head -c 1500000 /dev/zero");
     refused(w, -EFBIG, "wrote more than 1048576 bytes");
     w->config->exec->interactive = KUBE_INTERACTIVE_ALWAYS;
     refused(w, -ENOTSUP, "wants a terminal");
