@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/kube_client/kube_answer.h"
 #include "controller/kube_client/kube_client_private.h"
 #include "controller/kube_client/kube_credentials.h"
 #include "controller/kube_client/kube_rate.h"
@@ -101,49 +102,6 @@ static void call_fail(struct kube_call *call, const struct err *why)
 
 /* --- answers -------------------------------------------------------------------------------- */
 
-static bool is_json(const char *content_type)
-{
-    return strncasecmp(content_type, "application/json", strlen("application/json")) == 0;
-}
-
-/* A tenant may put NUL into an annotation (the server allows it): JSON_ALLOW_NUL. */
-static json_t *decode(const struct http_response *r, json_error_t *ret_why)
-{
-    return json_loadb(r->body, r->length, JSON_ALLOW_NUL, ret_why);
-}
-
-static void unreachable(struct kube_status *s, int http)
-{
-    *s = (struct kube_status){ .reason = KUBE_UNREACHABLE, .http = http };
-}
-
-/* "ok" of /readyz is an answer without an object; a page of a proxy is none of an API server. */
-static json_t *read_object(const struct kube_call *call, const struct http_response *r,
-                           struct kube_status *ret_status)
-{
-    json_error_t why;
-    json_t *object = NULL;
-    bool fine = r->status / 100 == 2;
-
-    if (is_json(r->content_type)) {
-        object = decode(r, &why);
-        if (!object && fine && !call->chunk) {
-            unreachable(ret_status, r->status);
-            err_text(&ret_status->message, "%s: the answer is no JSON: %s", call->url, why.text);
-            return NULL;
-        }
-    } else if (fine && !call->chunk && r->length &&
-               strncasecmp(r->content_type, "text/plain", strlen("text/plain")) != 0) {
-        unreachable(ret_status, r->status);
-        err_text(&ret_status->message,
-                 "%s: the answer is %s, not JSON: does `server` name an API server?", call->url,
-                 r->content_type[0] ? r->content_type : "of no type");
-        return NULL;
-    }
-    kube_status_read(r->status, object, r->retry_after_s, ret_status);
-    return object;
-}
-
 /* Priority and fairness has turned a request away, unseen: all wait, and not all for the same time.
  */
 static void hold(struct kube_client *c, int64_t retry_after_ms)
@@ -181,7 +139,7 @@ static void on_response(void *data, const struct http_response *r)
     }
     if (send_again(call, r->status))
         return;
-    object = read_object(call, r, &answer.status);
+    object = kube_answer_read(r, call->url, call->chunk != NULL, &answer.status);
     if (answer.status.reason == KUBE_THROTTLED)
         hold(c, answer.status.retry_after_ms);
     if (answer.status.reason == KUBE_OK)

@@ -147,6 +147,7 @@ PURE = [
     "controller/controller",
     "controller/energy/*",
     "controller/forecast/*",
+    "controller/kube_client/kube_answer",
     "controller/kube_client/kube_base64",
     "controller/kube_client/kube_discovery",
     "controller/kube_client/kube_escape",
