@@ -151,7 +151,7 @@ def why_not(part: Part) -> str:
     try:
         return (CACHE / f"{part.name}.failed").read_text(encoding="utf-8").strip()
     except OSError:
-        return f"not built: run {HERE.name}/build.py {part.name}"
+        return f"not built: run tests/kubernetes/build.py {part.name}"
 
 
 # --- Go -------------------------------------------------------------------------------------------

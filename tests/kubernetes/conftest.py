@@ -18,6 +18,7 @@ import pytest
 from tests.kubernetes import build
 from tests.kubernetes.cluster import ControlPlane
 from tests.kubernetes.hollow import HollowNodes, names
+from tests.kubernetes.node import Nodes, why_not
 from tests.lab import enter
 
 N_HOLLOW = 12
@@ -81,6 +82,28 @@ def cluster(hollow: HollowNodes) -> ControlPlane:
 def namespace(cluster: ControlPlane) -> collections.abc.Iterator[str]:
     """A fresh namespace there; afterwards its pods are gone."""
     yield from fresh_namespace(cluster)
+
+
+@pytest.fixture(scope="session")
+def real() -> collections.abc.Iterator[Nodes]:
+    """Three real nodes n1, n2, n3, all Ready, with a control plane of their own."""
+    for part in ("control", "node"):
+        need(part)
+    if why_not():
+        not_here(why_not())
+    nodes = Nodes(3, PEOPLE)
+    with nodes:
+        try:
+            nodes.start()
+            yield nodes
+        finally:
+            keep_logs(nodes.folder, "real")
+
+
+@pytest.fixture
+def real_namespace(real: Nodes) -> collections.abc.Iterator[str]:
+    """A fresh namespace there; afterwards its pods are gone."""
+    yield from fresh_namespace(real.cluster, grace_s=1)
 
 
 def fresh_namespace(cluster: ControlPlane, grace_s: int = 0) -> collections.abc.Iterator[str]:

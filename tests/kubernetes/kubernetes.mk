@@ -8,7 +8,7 @@ kubernetes-programs:
 
 test-kubernetes: deps
 	$(Q)tests/checks/deps.sh $(DEPS_KUBERNETES)
-	$(Q)$(MAKE) --no-print-directory all lab kubernetes-programs
+	$(Q)$(MAKE) --no-print-directory all lab kubernetes-images kubernetes-programs
 	$(Q)tests/run.py --build $(BUILD) --only kubernetes
 
 # The program through which test_client.py drives huddle's own client.
@@ -16,3 +16,11 @@ kubernetes-images integration-programs: $(BUILD)/lab/kube_client_driver
 $(BUILD)/lab/kube_client_driver: $(BUILD)/obj/tests/kubernetes/client_driver.o $(LIB_CONTROLLER) $(LIB_PROTO)
 	$(call say,LINK,$@)
 	$(call link,$(LIB_CURL) $(LIB_JANSSON) $(LIB_YAML) -lm)
+
+# What runs in the pods of the tests: static, so that an image is one file.
+.PHONY: kubernetes-images
+kubernetes-images: $(BUILD)/kubernetes/pause $(BUILD)/kubernetes/pod_server
+integration-programs: kubernetes-images
+$(BUILD)/kubernetes/%: tests/kubernetes/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE -O2 -static -pthread $(WARN) -o $@ $<
