@@ -20,6 +20,7 @@ $(BUILD)/lab/kube_client_driver: $(BUILD)/obj/tests/kubernetes/client_driver.o $
 # What runs in the pods of the tests: static, so that an image is one file.
 .PHONY: kubernetes-images
 kubernetes-images: $(BUILD)/kubernetes/pause $(BUILD)/kubernetes/pod_server
+	@:
 integration-programs: kubernetes-images
 $(BUILD)/kubernetes/%: tests/kubernetes/%.c
 	$(call say,CC,$@)
