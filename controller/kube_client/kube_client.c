@@ -17,7 +17,6 @@
 
 #define MOST_BYTES (16u << 20)
 #define PEER_MS 90000 /* a peer that acknowledges nothing for so long is gone */
-#define HOLD_MS 1000  /* where a server throttles and names no time */
 #define USER_AGENT "User-Agent: huddle/" HUDDLE_VERSION
 
 struct kube_call {
@@ -102,16 +101,6 @@ static void call_fail(struct kube_call *call, const struct err *why)
 
 /* --- answers -------------------------------------------------------------------------------- */
 
-/* Priority and fairness has turned a request away, unseen: all wait, and not all for the same time.
- */
-static void hold(struct kube_client *c, int64_t retry_after_ms)
-{
-    int64_t ms = retry_after_ms ? retry_after_ms : HOLD_MS;
-
-    kube_rate_hold(&c->rate,
-                   loop_now_ms(c->loop) + ms + (int64_t)(random_unit(&c->jitter) * (double)ms / 2));
-}
-
 static bool send_again(struct kube_call *call, int status)
 {
     struct kube_client *c = call->client;
@@ -140,8 +129,9 @@ static void on_response(void *data, const struct http_response *r)
     if (send_again(call, r->status))
         return;
     object = kube_answer_read(r, call->url, call->chunk != NULL, &answer.status);
-    if (answer.status.reason == KUBE_THROTTLED)
-        hold(c, answer.status.retry_after_ms);
+    if (answer.status.reason == KUBE_THROTTLED) /* turned away, unseen */
+        kube_rate_hold(&c->rate, loop_now_ms(c->loop), answer.status.retry_after_ms,
+                       random_unit(&c->jitter));
     if (answer.status.reason == KUBE_OK)
         answer.object = object;
     call_end(call, &answer);

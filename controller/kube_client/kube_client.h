@@ -5,8 +5,8 @@
  * exec plugin run again) and the request sent once more. When certificate files change, connections
  * are opened anew. Requests other than watches (total_ms -1) keep to 20 a second, 40 at once
  * (client-go's customary limits for controllers). When the server throttles (KUBE_THROTTLED), all
- * wait for as long as it says; a refusal by a PodDisruptionBudget holds up nobody. Nothing is
- * repeated blindly: a caller that got no answer to a write looks first.
+ * wait for as long as it says, at most 45 s; a refusal by a PodDisruptionBudget holds up nobody.
+ * Nothing is repeated blindly: a caller that got no answer to a write looks first.
  *
  * Credentials go to the server of the configuration alone, and only over https, as with kubectl. */
 #ifndef HUDDLE_KUBE_CLIENT_H

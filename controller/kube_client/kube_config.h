@@ -35,7 +35,7 @@ struct kube_config { /* texts are never NULL; "" is: not given */
     char *source;    /* for messages: "/home/a/.kube/config, context b" */
     char *server;    /* "https://host:port[/prefix]", no slash at its end */
     char *tls_server_name;
-    char *proxy_url;
+    char *proxy_url; /* that of the file: proxies of the environment are not used */
     char *namespace; /* "default" where none is named */
     char *ca_file;   /* PEM; "" : the system's */
     bool insecure;   /* insecure-skip-tls-verify; refused together with a CA */

@@ -13,6 +13,7 @@
 #define RESTARTS 5 /* of a list whose pages expire */
 #define REPEATS 5  /* of a page that the server cannot give yet */
 #define WAIT_MS 1000
+#define WAIT_MOST_MS 30000
 
 /* --- one request ---------------------------------------------------------------------------- */
 
@@ -68,11 +69,13 @@ static void on_time(void *data, int64_t now_ms)
     loop_stop(data, 0);
 }
 
+/* 0: the server has not said for how long. */
 static void wait_ms(struct kube_client *c, int64_t ms)
 {
     struct loop *l = kube_client_loop(c);
     struct loop_timer *t = loop_timer_add(l, on_time, l);
 
+    ms = ms == 0 ? WAIT_MS : ms > WAIT_MOST_MS ? WAIT_MOST_MS : ms;
     loop_timer_arm(t, loop_now_ms(l) + ms);
     (void)loop_run(l);
     loop_timer_remove(t);
@@ -99,7 +102,7 @@ static int fetch_page(struct kube_client *c, const char *path, const char *token
             (ret_status->reason != KUBE_THROTTLED && ret_status->reason != KUBE_AHEAD))
             return r;
         json_decref(*ret_page);
-        wait_ms(c, ret_status->retry_after_ms ? ret_status->retry_after_ms : WAIT_MS);
+        wait_ms(c, ret_status->retry_after_ms);
     }
 }
 

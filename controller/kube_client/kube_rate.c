@@ -1,6 +1,9 @@
 /* A token bucket: see kube_rate.h. */
 #include "controller/kube_client/kube_rate.h"
 
+#define HOLD_MS 1000
+#define HOLD_MOST_MS 30000
+
 int64_t kube_rate_take(struct kube_rate *r, bool counted, int64_t now_ms)
 {
     if (now_ms < r->held_ms)
@@ -20,8 +23,14 @@ int64_t kube_rate_take(struct kube_rate *r, bool counted, int64_t now_ms)
     return 0;
 }
 
-void kube_rate_hold(struct kube_rate *r, int64_t until_ms)
+void kube_rate_hold(struct kube_rate *r, int64_t now_ms, int64_t retry_after_ms, double jitter)
 {
+    int64_t ms = retry_after_ms == 0 ? HOLD_MS : retry_after_ms;
+    int64_t until_ms;
+
+    if (ms > HOLD_MOST_MS)
+        ms = HOLD_MOST_MS;
+    until_ms = now_ms + ms + (int64_t)((double)ms / 2 * jitter);
     if (r->held_ms < until_ms)
         r->held_ms = until_ms;
 }

@@ -70,6 +70,28 @@ def test_discovery_of_a_real_server(admin: Client) -> None:
     assert {name for name, prefix in prefixes.items() if not prefix} == foreign | ours
 
 
+def test_a_broken_aggregated_api_fails_nothing(server: ControlPlane, admin: Client) -> None:
+    service = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": "v1beta1.metrics.k8s.io"},
+        "spec": {
+            "group": "metrics.k8s.io",
+            "version": "v1beta1",
+            "service": {"name": "none", "namespace": "default"},
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+        },
+    }
+    path = "/apis/apiregistration.k8s.io/v1/apiservices"
+    server.api.request("POST", path, service)
+    server.api.wait_for("its state", lambda: admin.say(discover=True)["stale"])
+    can = admin.say(discover=True)
+    assert can["stale"] == "metrics.k8s.io/v1beta1 (stale)"
+    assert can["prefixes"]["pods"] == "/api/v1"
+    server.api.request("DELETE", f"{path}/v1beta1.metrics.k8s.io")
+
+
 def test_writes_and_what_refuses_them(admin: Client) -> None:
     maps = "/api/v1/namespaces/default/configmaps"
     body: Object = {"metadata": {"name": "one"}, "data": {"a": "1"}}

@@ -137,12 +137,29 @@ static void a_hold_holds_all(void **state)
     struct kube_rate r = { 0 };
 
     (void)state;
-    kube_rate_hold(&r, 5000);
-    kube_rate_hold(&r, 4000);
+    kube_rate_hold(&r, 3000, 2000, 0);
+    kube_rate_hold(&r, 3500, 0, 0); /* not shorter */
     assert_int_equal(kube_rate_take(&r, true, 1000), 5000);
     assert_int_equal(kube_rate_take(&r, false, 4999), 5000);
     assert_int_equal(kube_rate_take(&r, false, 5000), 0);
     assert_int_equal(taken(&r, 5000), 40);
+}
+
+static void a_hold_is_as_long_as_said_within_reason(void **state)
+{
+    static const struct {
+        int64_t said_ms;
+        double jitter;
+        int64_t until_ms;
+    } cases[] = { { 0, 0, 2000 }, { 0, 1, 2500 }, { 4000, .5, 6000 }, { 3600000, 1, 46000 } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct kube_rate r = { 0 };
+
+        kube_rate_hold(&r, 1000, cases[i].said_ms, cases[i].jitter);
+        assert_int_equal(kube_rate_take(&r, false, 1000), cases[i].until_ms);
+    }
 }
 
 int main(void)
@@ -153,6 +170,7 @@ int main(void)
         cmocka_unit_test(words_of_a_server_do_not_steer_a_terminal),
         cmocka_unit_test(a_burst_and_then_twenty_a_second),
         cmocka_unit_test(a_hold_holds_all),
+        cmocka_unit_test(a_hold_is_as_long_as_said_within_reason),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
