@@ -146,6 +146,8 @@ static void set_headers(struct http_call *call, const struct http_request *rq)
 {
     AUTO(strbuf) struct strbuf bearer = STRBUF_INIT;
 
+    for (const char *const *h = rq->headers; h && *h; h++)
+        call->headers = curl_slist_append(call->headers, *h);
     if (rq->content_type)
         add_header(call, "Content-Type", rq->content_type);
     if (rq->accept)
@@ -158,8 +160,6 @@ static void set_headers(struct http_call *call, const struct http_request *rq)
         strbuf_printf(&bearer, "Bearer %s", rq->bearer);
         add_header(call, "Authorization", strbuf_text(&bearer));
     }
-    for (const char *const *h = rq->headers; h && *h; h++)
-        call->headers = curl_slist_append(call->headers, *h);
     if (rq->compressed)
         (void)curl_easy_setopt(call->curl, CURLOPT_ACCEPT_ENCODING, "gzip");
     (void)curl_easy_setopt(call->curl, CURLOPT_HTTPHEADER, call->headers);
