@@ -134,7 +134,8 @@ static const char TAIL[] =
     "machine.\n"
     ".SH EXIT STATUS\n"
     "0 done; 1 failed; 2 usage. For\n.BR diff :\n"
-    "0 no difference, 1 differences, 2 it could not be found out.\n"
+    "0 no difference, 1 differences, 2 it could not be found out. For\n.BR doctor \" and\"\n.BR "
+    "\"auth check\" :\n0 nothing to mend, 3 something, 1 it could not be found out.\n"
     ".SH SEE ALSO\n"
     ".BR huddle\\-controller (8),\n.BR huddle\\-agent (8),\n.BR huddle.yaml (5)\n";
 

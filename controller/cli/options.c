@@ -151,6 +151,15 @@ static const struct option OPTIONS[N_OPTIONS] = {
                           "table, json, yaml or html (one page with plots); default by the ending "
                           "of --output, or table",
                           "table json yaml html" },
+    [OPT_KUBECONFIG] = { 0, "kubeconfig", "FILE", false,
+                         "credentials of the cluster; default KUBECONFIG, ~/.kube/config, or what "
+                         "the kubelet gives a pod",
+                         NULL },
+    [OPT_CONTEXT] = { 0, "context", "NAME", false, "context of the kubeconfig; default its current",
+                      NULL },
+    [OPT_NAMESPACE] = { 'n', "namespace", "NAME", false, "only what is in this namespace", NULL },
+    [OPT_ALL_NAMESPACES] = { 'A', "all-namespaces", NULL, false, "of all namespaces: the default",
+                             NULL },
 };
 
 const struct option *option_of(enum option_id id)

@@ -68,6 +68,10 @@ enum option_id {
     OPT_SET,
     OPT_COMPARE,
     OPT_FORMAT_PAGE,
+    OPT_KUBECONFIG,
+    OPT_CONTEXT,
+    OPT_NAMESPACE,
+    OPT_ALL_NAMESPACES,
     N_OPTIONS,
 };
 

@@ -16,6 +16,9 @@
      TAKES(METER_NOISE) | TAKES(SEED) | TAKES(PROMETHEUS) | TAKES(PRESET) | TAKES(QUERY) |         \
      TAKES(LABEL) | TAKES(START) | TAKES(END) | TAKES(STEP) | TAKES(RESOLUTION) | TAKES(SET) |     \
      TAKES(COMPARE) | TAKES(FORMAT_PAGE) | TAKES(OUTPUT_FILE))
+#define ON_CLUSTER                                                               \
+    (TAKES(OUTPUT_ONE) | TAKES(KUBECONFIG) | TAKES(CONTEXT) | TAKES(NAMESPACE) | \
+     TAKES(ALL_NAMESPACES))
 #define ON_NODES_LONG (ON_NODES | TAKES(WAIT) | TAKES(TIMEOUT))
 
 static const struct verb VERBS[] = {
@@ -211,6 +214,25 @@ static const struct verb VERBS[] = {
       "huddlectl token create n3 --role agent --append /etc/huddle/tokens > token\n",
       TAKES(ROLE) | TAKES(NODE) | TAKES(EXPIRES) | TAKES(APPEND) | TAKES(OUTPUT_ONE), 1, 1, NULL,
       verb_token_create },
+    { "doctor", "Kubernetes", "", "what sleeping nodes would hurt, and what stops huddle",
+      "Lists a whole cluster, changes nothing, and tells for each thing found which object it is, "
+      "what happens, how that was derived, and its way out: `hurts` is what would suffer from "
+      "sleeping nodes, `stops` what huddle cannot do here, `note` what is worth knowing. The end "
+      "says how many nodes could sleep now by a simple packing of requests. With a namespace only "
+      "what is in it. Exit code 0: nothing hurts or stops, 3: something does, 1: it could not be "
+      "found out.",
+      "huddlectl doctor\n"
+      "huddlectl doctor --context production -o json\n"
+      "huddlectl doctor -n models\n",
+      ON_CLUSTER, 0, 0, NULL, verb_doctor },
+    { "auth check", "Kubernetes", "", "which of the rights that huddle needs this user has",
+      "Asks the cluster for each rule (SelfSubjectAccessReview), and tells what is off without it. "
+      "For huddle's own account use a context that is, or impersonates, it. Rules of modes that "
+      "are not the default do not count. Exit code 0: all are there, 3: some are missing, 1: it "
+      "could not be found out.",
+      "huddlectl auth check\n"
+      "huddlectl auth check --kubeconfig controller.kubeconfig -o json\n",
+      TAKES(OUTPUT_ONE) | TAKES(KUBECONFIG) | TAKES(CONTEXT), 0, 0, NULL, verb_auth_check },
     { "version", "Other", "", "show the version of this program and of the server", "",
       "huddlectl version\n"
       "huddlectl version --client -o json\n",

@@ -10,10 +10,15 @@
 /* Besides those of huddle.energy/. */
 static const char *const ANNOTATION[] = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict",
+    "cluster.x-k8s.io/machine",
     "controller.kubernetes.io/pod-deletion-cost",
     "deployment.kubernetes.io/revision",
     "karpenter.sh/do-not-disrupt",
     "kubernetes.io/config.mirror",
+    "machine.openshift.io/machine",
+    "prometheus.io/path",
+    "prometheus.io/port",
+    "prometheus.io/scrape",
 };
 
 const json_t *view_at(const json_t *object, const char *path)
