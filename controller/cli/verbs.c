@@ -225,6 +225,16 @@ static const struct verb VERBS[] = {
       "huddlectl doctor --context production -o json\n"
       "huddlectl doctor -n models\n",
       ON_CLUSTER, 0, 0, NULL, verb_doctor },
+    { "discover", "Kubernetes", "", "propose ServedModels for what serves models",
+      "Looks for Deployments and StatefulSets that run vLLM, Triton, TGI, llama.cpp or TorchServe, "
+      "are predictors of KServe, or have a GPU and a Service, and proposes a ServedModel for each: "
+      "replicas of its autoscaler (HPA, KEDA), resources of its requests, minAvailable of its "
+      "PodDisruptionBudget, startupTime of its probe. What could not be told stands above it as a "
+      "comment (-o yaml). Changes nothing.",
+      "huddlectl discover\n"
+      "huddlectl discover -n models -o yaml > models.yaml\n"
+      "huddlectl apply --dry-run=client -f models.yaml\n",
+      ON_CLUSTER, 0, 0, NULL, verb_discover },
     { "auth check", "Kubernetes", "", "which of the rights that huddle needs this user has",
       "Asks the cluster for each rule (SelfSubjectAccessReview), and tells what is off without it. "
       "For huddle's own account use a context that is, or impersonates, it. Rules of modes that "
