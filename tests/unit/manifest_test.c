@@ -72,9 +72,11 @@ static const char TARGET[] =
 static void a_workload_of_kubernetes_is_named(void **state)
 {
     AUTO(manifest) struct manifest *m = parse_one(TARGET), *alone = parse_one(MODEL);
+    AUTO(manifest) struct manifest *copy = manifest_copy(m); /* through its print */
 
     (void)state;
     assert_string_equal(m->meta.namespace, "team-a");
+    assert_string_equal(copy->meta.namespace, "team-a");
     assert_string_equal(m->model.target.api_version, "apps/v1");
     assert_string_equal(m->model.target.kind, "Deployment");
     assert_string_equal(m->model.target.name, "chat");
