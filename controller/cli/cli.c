@@ -84,7 +84,8 @@ static int find_verb(struct cli *c, int argc, char **argv, bool *ret_help, size_
         c->verb = verb_find(&all, &words, e);
         r = c->verb ? 0 : -EINVAL;
     } else if (all.n_operands) {
-        c->verb = verb_find(&all, &words, &unused); /* whose help is meant */
+        c->verb = verb_find(&all, &words, &unused); /* its own options decide what is wrong */
+        r = c->verb ? 0 : r;
     }
     options_done(&all);
     *ret_words = words;
@@ -105,7 +106,7 @@ static int run(struct cli *c, int argc, char **argv)
         return cli_usage(c, "%s", e.text);
     if (help || !c->verb)
         return show_help(c);
-    if (options_read(&c->options, argc, argv, TAKES_ALWAYS | c->verb->takes, &e) < 0)
+    if (options_read(&c->options, argc, argv, verb_takes(c->verb), &e) < 0)
         return cli_usage(c, "%s", e.text);
     drop_words(&c->options, words);
     if ((int)c->options.n_operands < c->verb->least)

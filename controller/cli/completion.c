@@ -135,7 +135,7 @@ void completion_candidates(struct strbuf *out, const char *const *words, size_t 
     (void)options_read_words(&line.options, words, n ? n - 1 : 0, UINT64_MAX, &e);
     if (line.options.n_operands)
         line.verb = verb_find(&line.options, &line.words, &e);
-    takes = TAKES_ALWAYS | (line.verb ? line.verb->takes : 0);
+    takes = verb_takes(line.verb);
     if (waiting_option(before, takes) < N_OPTIONS)
         offer_values(out, waiting_option(before, takes), last);
     else if (last[0] == '-')

@@ -1,5 +1,6 @@
 /* The way of a verb to a Kubernetes cluster: --kubeconfig, --context, -n, -A, and a whole cluster
- * listed into a survey with a line of progress. The edge of doctor, discover and auth check. */
+ * listed into a survey with a line of progress. The edge of doctor, discover, auth check and move.
+ */
 #ifndef HUDDLE_CLI_KUBE_LOOK_H
 #define HUDDLE_CLI_KUBE_LOOK_H
 

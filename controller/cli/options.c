@@ -157,9 +157,25 @@ static const struct option OPTIONS[N_OPTIONS] = {
                          NULL },
     [OPT_CONTEXT] = { 0, "context", "NAME", false, "context of the kubeconfig; default its current",
                       NULL },
-    [OPT_NAMESPACE] = { 'n', "namespace", "NAME", false, "only what is in this namespace", NULL },
+    [OPT_NAMESPACE] = { 'n', "namespace", "NAME", false,
+                        "of what is meant; default all that there is, of move the context's",
+                        NULL },
     [OPT_ALL_NAMESPACES] = { 'A', "all-namespaces", NULL, false, "of all namespaces: the default",
                              NULL },
+    [OPT_TO_NODE] = { 0, "to", "NODE", false, "node to move it to", NULL },
+    [OPT_DRY_RUN_MOVE] = { 0, "dry-run", NULL, false,
+                           "tell what would be done, or all that stands against it; do nothing",
+                           NULL },
+    [OPT_SETTLE] = { 0, "settle", "DURATION", false,
+                     "that proxies have to hear of the new pod before the old one goes; default 5s",
+                     NULL },
+    [OPT_DEADLINE] = { 0, "deadline", "DURATION", false,
+                       "after which it is taken back when the new pod is not ready to take over; "
+                       "default 10m",
+                       NULL },
+    [OPT_ACKNOWLEDGE_DRAIN] = { 0, "acknowledge-drain", NULL, false,
+                                "move it although it may lose requests when it ends", NULL },
+    [OPT_ABORT] = { 0, "abort", NULL, false, "take a move of the pod back", NULL },
 };
 
 const struct option *option_of(enum option_id id)

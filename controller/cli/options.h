@@ -68,12 +68,21 @@ enum option_id {
     OPT_SET,
     OPT_COMPARE,
     OPT_FORMAT_PAGE,
+    /* of verbs that talk to Kubernetes */
     OPT_KUBECONFIG,
     OPT_CONTEXT,
     OPT_NAMESPACE,
     OPT_ALL_NAMESPACES,
+    OPT_TO_NODE,
+    OPT_DRY_RUN_MOVE,
+    OPT_SETTLE,
+    OPT_DEADLINE,
+    OPT_ACKNOWLEDGE_DRAIN,
+    OPT_ABORT,
     N_OPTIONS,
 };
+
+_Static_assert(N_OPTIONS <= 64, "a mask of options is 64 bits");
 
 #define TAKES(id) (UINT64_C(1) << OPT_##id)
 #define TAKES_ALWAYS \

@@ -243,6 +243,27 @@ static const struct verb VERBS[] = {
       "huddlectl auth check\n"
       "huddlectl auth check --kubeconfig controller.kubeconfig -o json\n",
       TAKES(OUTPUT_ONE) | TAKES(KUBECONFIG) | TAKES(CONTEXT), 0, 0, NULL, verb_auth_check },
+    { "move", "Kubernetes", "POD --to NODE", "move a pod to a node without losing a request",
+      "For pods of a Deployment or a ReplicaSet. A second pod is made on the node, beside the "
+      "others; when it is ready, in the endpoints of every Service and known to proxies, the "
+      "ReplicaSet adopts it and deletes the first one. The number of replicas is never written, so "
+      "autoscalers and GitOps have nothing to take back; the scheduler checks the node as always. "
+      "Not begun during a rollout, when a PodDisruptionBudget allows no disruption, when the node "
+      "has no room or is tainted or cordoned, or when the pod has no preStop hook or too short a "
+      "grace period. Ended in the middle, it goes on when it is asked again; what was begun and "
+      "not gone on with is taken back by --abort, or by the next move after its deadline. Exit "
+      "code 0: moved, 1: not moved, with the reason. It talks to Kubernetes with your rights, not "
+      "to huddle's controller: it gets pods, replicasets, deployments, services, endpointslices, "
+      "poddisruptionbudgets and persistentvolumeclaims in the namespace, nodes and pods in the "
+      "cluster; it creates, patches and deletes pods in the namespace.",
+      "# what would be done, and what stands against it?\n"
+      "huddlectl move web-6d4cf56db6-x7k2p --to n2 -n shop --dry-run\n"
+      "huddlectl move web-6d4cf56db6-x7k2p --to n2 -n shop\n"
+      "# as long as it is not handed over\n"
+      "huddlectl move web-6d4cf56db6-x7k2p -n shop --abort\n",
+      TAKES(NAMESPACE) | TAKES(CONTEXT) | TAKES(KUBECONFIG) | TAKES(TO_NODE) | TAKES(DRY_RUN_MOVE) |
+          TAKES(SETTLE) | TAKES(DEADLINE) | TAKES(ACKNOWLEDGE_DRAIN) | TAKES(ABORT),
+      1, 1, NULL, verb_move },
     { "version", "Other", "", "show the version of this program and of the server", "",
       "huddlectl version\n"
       "huddlectl version --client -o json\n",
@@ -261,6 +282,13 @@ static const struct verb VERBS[] = {
       "huddlectl __complete -- get no\n", 0, 0, -1, NULL, verb_complete },
     { NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL },
 };
+
+uint64_t verb_takes(const struct verb *v)
+{
+    if (!v)
+        return TAKES_ALWAYS;
+    return v->takes | (v->takes & TAKES(KUBECONFIG) ? TAKES(HELP) : TAKES_ALWAYS);
+}
 
 const struct verb *verbs(void)
 {
@@ -389,5 +417,5 @@ void verb_help(struct strbuf *out, const struct verb *v, const char *program, bo
         add_options(out, v->takes);
     }
     heading(out, "Options of every verb", colour);
-    add_options(out, TAKES_ALWAYS);
+    add_options(out, verb_takes(v) & TAKES_ALWAYS);
 }
