@@ -126,6 +126,8 @@ def pytest(args: argparse.Namespace, totals: Totals, inside: list[str], wanted: 
     report = args.build.resolve() / f"pytest-{pathlib.Path(folders[0]).name}.xml"
     report.unlink(missing_ok=True)
     command = [*inside, python(), "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider"]
+    if inside:  # a user who is root in there has no right to root's files
+        command.append(f"--basetemp={args.build.resolve() / 'pytest-files'}")
     env = dict(os.environ, HUDDLE_BUILD=str(args.build.resolve()))
     code = subprocess.run(
         command + [f"--junit-xml={report}", *folders], env=env, check=False

@@ -42,7 +42,7 @@ def keep_logs(folder: pathlib.Path, name: str) -> None:
     """HUDDLE_LOGS=FOLDER: copies a cluster's logs before they go."""
     wanted = os.environ.get("HUDDLE_LOGS")
     if wanted:
-        for log in folder.rglob("*.log"):
+        for log in filter(pathlib.Path.is_file, folder.rglob("*.log")):
             target = pathlib.Path(wanted) / name / log.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(log, target)
@@ -87,10 +87,10 @@ def namespace(cluster: ControlPlane) -> collections.abc.Iterator[str]:
 @pytest.fixture(scope="session")
 def real() -> collections.abc.Iterator[Nodes]:
     """Three real nodes n1, n2, n3, all Ready, with a control plane of their own."""
-    for part in ("control", "node"):
-        need(part)
     if why_not():
         not_here(why_not())
+    for part in ("control", "node"):
+        need(part)
     nodes = Nodes(3, PEOPLE)
     with nodes:
         try:
