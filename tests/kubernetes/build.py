@@ -21,6 +21,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -358,6 +359,7 @@ def main() -> int:
     unknown = set(args.parts) - PARTS.keys()
     if unknown:
         parser.error(f"no part is called {sorted(unknown)[0]}: expected {' or '.join(PARTS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with what an interrupt cleans up
     try:
         if args.where:
             print(where(args.where))

@@ -119,6 +119,15 @@ def test_killed_build_leaves_no_part(scene: Scene) -> None:
     assert [p.name.split("-")[0] for p in scene.parts()] == ["control"]
 
 
+def test_ended_build_ends_go_and_leaves_nothing(scene: Scene) -> None:
+    (scene.root / "wait").touch()
+    process = scene.start("control")
+    scene.wait(lambda: scene.builds() == 1)
+    process.terminate()
+    process.communicate(timeout=20)  # until go, which writes there too, is gone
+    assert process.returncode == 1 and not scene.parts()
+
+
 def test_second_builder_waits_for_the_first(scene: Scene) -> None:
     (scene.root / "wait").touch()
     first = scene.start("control")
