@@ -8,7 +8,6 @@ or hybrid cgroups.
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import json
 import os
@@ -95,13 +94,15 @@ class Nodes(Lab):
 
         self.cluster.api.wait_for(f"nodes {sorted(wanted)} Ready", usable, limit_s)
 
-    def running(self, name: str) -> collections.Counter[str]:
-        """The names of all processes of a node, those in its pods too."""
-        found: collections.Counter[str] = collections.Counter()
+    def pids(self, program: str = "", name: str = "") -> list[int]:
+        """The processes called `program` on node `name`, those in its pods too; "": any, anywhere."""
+        found = []
         for group in (CGROUPS / "cpu" / self.name / name).rglob("cgroup.procs"):
             for pid in group.read_text().split():
                 with contextlib.suppress(OSError):  # it has ended meanwhile
-                    found[pathlib.Path(f"/proc/{pid}/comm").read_text().strip()] += 1
+                    comm = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+                    if program[:15] in ("", comm):
+                        found.append(int(pid))
         return found
 
     def _client(self) -> None:

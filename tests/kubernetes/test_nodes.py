@@ -6,12 +6,13 @@ from __future__ import annotations
 import collections.abc
 import http.client
 import json
+import subprocess
 import time
 import typing
 
 from tests.kubernetes.api import Object, ready
 from tests.kubernetes.clients import Clients
-from tests.kubernetes.cluster import deployment
+from tests.kubernetes.cluster import SERVICE_OF_API, deployment
 from tests.kubernetes.image import CLASSIFIER, SERVER
 from tests.kubernetes.node import Nodes
 
@@ -96,7 +97,21 @@ def test_every_pod_answers_through_the_service(real: Nodes, real_namespace: str)
     with Clients(web.address) as clients:
         web.api.wait_for("an answer of every pod", lambda: clients.answered.keys() == names)
     assert not clients.failures
-    assert [real.running(name)["server"] for name in real.nodes] == [2, 2, 2]
+    assert [len(real.pids("server", name)) for name in real.nodes] == [2, 2, 2]
+
+
+def test_pod_reaches_the_api_by_its_service(real: Nodes, real_namespace: str) -> None:
+    Web(real, real_namespace, 1)
+    (pid,) = real.pids("server")
+    url = f"https://{SERVICE_OF_API}/version"
+    done = subprocess.run(
+        ["nsenter", "--target", str(pid), "--net", "curl", "-sS", "--max-time", "10"]
+        + ["--cacert", str(real.cluster.pki.ca), url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(done.stdout)["major"] == "1", done.stderr
 
 
 def test_change_with_a_drain_loses_nothing(real: Nodes, real_namespace: str) -> None:
@@ -138,11 +153,11 @@ def test_node_off_draws_little_and_comes_back(real: Nodes, real_namespace: str) 
     node = real.nodes["n3"]
     api = real.cluster.api
     boot = api.get("nodes", "n3")["status"]["nodeInfo"]["bootID"]
-    assert {"server", "kubelet", "containerd"} <= real.running("n3").keys()
+    assert all(real.pids(p, "n3") for p in ("server", "kubelet", "containerd"))
     awake_w = wait_reading(real, "n3", lambda w: w > 40)
     node.power_off()
     try:
-        api.wait_for("nothing running", lambda: not real.running("n3"))
+        api.wait_for("nothing running", lambda: not real.pids("", "n3"))
         assert wait_reading(real, "n3", lambda w: w < 20) < awake_w / 2
     finally:
         assert real.switch("on", "n3") == "on"
@@ -151,7 +166,7 @@ def test_node_off_draws_little_and_comes_back(real: Nodes, real_namespace: str) 
         lambda: api.get("nodes", "n3")["status"]["nodeInfo"]["bootID"] != boot,
     )
     real.wait_ready()
-    api.wait_for("its pod again", lambda: real.running("n3")["server"])
+    api.wait_for("its pod again", lambda: real.pids("server", "n3"))
     web.wait_ready()
 
 
