@@ -266,8 +266,7 @@ static int take_unread(struct kube_watch_state *s, const char *bytes, size_t n, 
     default:
         return give_up(s, KUBE_UNREACHABLE, "what came is no event of a watch");
     }
-    if (s->ask == KUBE_ASK_WATCH)
-        set_version(s, p.version);
+    set_version(s, p.version);
     return 0;
 }
 
@@ -295,7 +294,7 @@ static int take_event(struct kube_watch_state *s, const char *bytes, size_t n)
         tell_object(s, object);
     else
         r = give_up(s, KUBE_UNREACHABLE, "what came is no event of a watch");
-    if (r == 0 && s->ask == KUBE_ASK_WATCH && type <= DELETED)
+    if (type <= DELETED)
         set_version(s, text_at(json_object_get(object, "metadata"), "resourceVersion"));
     json_decref(event);
     return r;

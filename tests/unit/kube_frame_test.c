@@ -103,6 +103,7 @@ static void texts_are_found_without_a_parser(void **state)
           "d" },
         { "{\"object\":{\"y\":\"metadata\",\"z\":{\"metadata\":{\"name\":\"e\"}}}}", NULL },
         { "{\"object\":{\"metadata\":{}},\"metadata\":{\"name\":\"f\"}}", NULL },
+        { "{\"object\":{\"metadata\":{},\"status\":{\"name\":\"f\"}}}", NULL },
         { "{\"object\":{\"metadata\":{\"name\":7}}}", NULL },
         { "{\"object\":{\"metadata\":{\"name\":\"g\\\"h\"}}}", NULL },
         { "{\"object\":{\"metadata\":{\"name\":\"cut", NULL },

@@ -326,6 +326,9 @@ static void events_are_told_and_the_version_goes_with_them(void **state)
     asks(&d, "&resourceVersion=a%20b");      /* opaque */
     assert_true(finish(&d, KUBE_OK) >= 800); /* at once, and nothing came: not in a circle */
     told(&d, "");
+    ask(&d);
+    (void)finish(&d, KUBE_SERVER);
+    asks(&d, "&resourceVersion=a%20b");
     end(&d);
 }
 
@@ -448,6 +451,7 @@ static void a_server_behind_us_is_waited_for_and_then_believed(void **state)
     asks(&d, "?limit=1&");
     assert_int_equal(finish(&d, KUBE_OK), 0);
     asks(&d, "watch=true");
+    d.now_ms += 2 * (int64_t)KUBE_WATCH_AHEAD_MS; /* another time */
     (void)kube_watch_state_ended(&d.s, d.now_ms, &ahead);
     asks(&d, "?limit=1&");
     (void)kube_watch_state_ended(&d.s, d.now_ms, &ahead);
