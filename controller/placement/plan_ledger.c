@@ -6,6 +6,31 @@
 
 #include "proto/base/array.h"
 
+int64_t plan_device_milli(const struct served_model *spec)
+{
+    return spec->resources.gpu_milli > 1000 ? 1000 : spec->resources.gpu_milli;
+}
+
+int64_t plan_device_bytes(const struct served_model *spec, const struct snap_gpu *g)
+{
+    if (spec->resources.gpu_memory_bytes >= 0)
+        return spec->resources.gpu_memory_bytes;
+    return (int64_t)(g->memory_bytes / 1000) * plan_device_milli(spec);
+}
+
+static void add_devices(struct plan_ledger *l, const struct served_model *spec, uint32_t node,
+                        uint64_t mask, int64_t sign)
+{
+    const struct snap_node *n = &l->s->nodes[node];
+
+    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
+        if (!(mask >> g & 1))
+            continue;
+        l->load[node].milli[g] += sign * plan_device_milli(spec);
+        l->load[node].bytes[g] += sign * plan_device_bytes(spec, &n->gpus[g]);
+    }
+}
+
 void plan_ledger_init(struct plan_ledger *l, const struct plan *p)
 {
     size_t n_devices = 0, at = 0;
@@ -19,6 +44,8 @@ void plan_ledger_init(struct plan_ledger *l, const struct plan *p)
         l->load[n].milli = l->devices + at;
         l->load[n].bytes = l->devices + n_devices + at;
         at += l->s->nodes[n].n_gpus;
+        for (uint32_t i = 0; i < l->s->nodes[n].n_held; i++)
+            add_devices(l, l->s->nodes[n].held[i].spec, n, l->s->nodes[n].held[i].gpu_mask, 1);
     }
 }
 
@@ -30,33 +57,13 @@ void plan_ledger_done(struct plan_ledger *l)
     free(l->first);
 }
 
-int64_t plan_device_milli(const struct served_model *spec)
-{
-    return spec->resources.gpu_milli > 1000 ? 1000 : spec->resources.gpu_milli;
-}
-
-int64_t plan_device_bytes(const struct served_model *spec, const struct snap_gpu *g)
-{
-    if (spec->resources.gpu_memory_bytes >= 0)
-        return spec->resources.gpu_memory_bytes;
-    return (int64_t)(g->memory_bytes / 1000) * plan_device_milli(spec);
-}
-
 void plan_ledger_add(struct plan_ledger *l, const struct served_model *spec, uint32_t node,
                      uint64_t mask, int64_t sign)
 {
-    const struct snap_node *n = &l->s->nodes[node];
-
     l->load[node].cpu_milli += sign * spec->resources.cpu_milli;
     l->load[node].memory_bytes += sign * spec->resources.memory_bytes;
-    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
-        if (!(mask >> g & 1))
-            continue;
-        l->load[node].milli[g] += sign * plan_device_milli(spec);
-        l->load[node].bytes[g] += sign * plan_device_bytes(spec, &n->gpus[g]);
-    }
+    add_devices(l, spec, node, mask, sign);
 }
-
 bool plan_device_is_right(const struct served_model *spec, const struct snap_gpu *g)
 {
     for (size_t i = 0; i < spec->resources.gpu_models.n; i++)

@@ -218,14 +218,25 @@ static bool is_wakeable(const struct node *n)
 }
 
 /* What replicas of deleted models still hold is not for the planner to give away. */
-static void hold_back(const struct node *n, struct snap_node *out)
+static void hold_back(struct builder *b, const struct node *n, struct snap_node *out)
 {
+    struct snap_held *held = NULL;
+
     for (size_t i = 0; i < n->n_replicas; i++) {
-        if (!n->replicas[i]->model->deleting)
+        const struct replica *r = n->replicas[i];
+
+        if (!r->model->deleting)
             continue;
-        out->cpu_milli -= replica_spec(n->replicas[i])->resources.cpu_milli;
-        out->memory_bytes -= replica_spec(n->replicas[i])->resources.memory_bytes;
+        out->cpu_milli -= replica_spec(r)->resources.cpu_milli;
+        out->memory_bytes -= replica_spec(r)->resources.memory_bytes;
+        if (r->gpu_mask == 0)
+            continue;
+        if (!held)
+            held = snapshot_alloc(b->memory, n->n_replicas, sizeof(*held));
+        held[out->n_held++] =
+            (struct snap_held){ &snapshot_object(b->memory, r->revision)->model, r->gpu_mask };
     }
+    out->held = held;
     if (out->cpu_milli < 0)
         out->cpu_milli = 0;
     if (out->memory_bytes < 0)
@@ -257,7 +268,7 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .cycles_today = node_record_cycles(&n->record, b->at->wall_ms),
         .labels = copy_labels(b, &n->inventory.labels),
     };
-    hold_back(n, out);
+    hold_back(b, n, out);
 }
 
 static void build_nodes(struct builder *b)
