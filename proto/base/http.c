@@ -110,10 +110,16 @@ static void set_headers(struct http_call *call, const struct http_request *rq)
         add_header(call, "Content-Type", rq->content_type);
     if (rq->accept)
         add_header(call, "Accept", rq->accept);
-    if (rq->bearer) {
+    if (rq->user) {
+        (void)curl_easy_setopt(call->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        (void)curl_easy_setopt(call->curl, CURLOPT_USERNAME, rq->user);
+        (void)curl_easy_setopt(call->curl, CURLOPT_PASSWORD, rq->bearer ? rq->bearer : "");
+    } else if (rq->bearer) {
         strbuf_printf(&bearer, "Bearer %s", rq->bearer);
         add_header(call, "Authorization", strbuf_text(&bearer));
     }
+    if (rq->compressed)
+        (void)curl_easy_setopt(call->curl, CURLOPT_ACCEPT_ENCODING, "gzip");
     (void)curl_easy_setopt(call->curl, CURLOPT_HTTPHEADER, call->headers);
 }
 

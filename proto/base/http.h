@@ -6,6 +6,7 @@
 #ifndef HUDDLE_BASE_HTTP_H
 #define HUDDLE_BASE_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,8 @@ struct http_request { /* borrowed for the call of http_send(); zero is the defau
     const char *ca_file; /* PEM; NULL: the system's */
     const char *cert_file, *key_file;
     const char *bearer; /* token, sent as Authorization */
+    const char *user;   /* basic authentication as this user; `bearer` is the password */
+    bool compressed;    /* gzip is welcome; `most_bytes` is of what it unpacks to */
     const char *unix_socket;
     http_chunk_fn *chunk; /* of http_send(), with its `data`; response->body then stays empty */
 };

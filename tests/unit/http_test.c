@@ -57,6 +57,31 @@ static void echo(struct httpd_call *call)
     httpd_reply(call, 200, "text/plain", strbuf_text(&text), text.length);
 }
 
+/* gzip of 100,000 times 'a'. */
+static const unsigned char PACKED[] = {
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xed, 0xc1, 0x31, 0x01, 0x00,
+    0x00, 0x00, 0xc2, 0xa0, 0xac, 0xeb, 0x5f, 0xc2, 0x1a, 0x1e, 0x40, 0x01, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0xaf, 0x06, 0x87, 0xfa, 0xe2, 0x1b, 0xa0, 0x86, 0x01, 0x00
+};
+
+static void send_packed(struct httpd_call *call)
+{
+    const char *accepted = httpd_header(call, "Accept-Encoding");
+
+    if (!accepted || !strstr(accepted, "gzip")) {
+        httpd_reply(call, 200, "text/plain", "plain", 5);
+        return;
+    }
+    httpd_add_header(call, "Content-Encoding", "gzip");
+    httpd_reply(call, 200, "text/plain", (const char *)PACKED, sizeof(PACKED));
+}
+
 static void handle(void *data, struct httpd_call *call)
 {
     struct world *w = data;
@@ -71,6 +96,8 @@ static void handle(void *data, struct httpd_call *call)
         free(much);
     } else if (strcmp(path, "/stream") == 0) {
         send_stream(call);
+    } else if (strcmp(path, "/packed") == 0) {
+        send_packed(call);
     } else if (strcmp(path, "/busy") == 0) {
         httpd_add_header(call, "Retry-After", "7");
         httpd_reply(call, 503, "text/plain", "busy", 4);
@@ -156,6 +183,35 @@ static void fetch_sends_what_it_is_told(void **state)
     assert_int_equal(http_fetch(&rq, NULL, NULL, &body, &n, &e), 200);
     assert_string_equal(body, "PUT|a/b|c/d|Bearer secret|hello");
     assert_int_equal(n, strlen(body));
+}
+
+static void a_user_has_a_password(void **state)
+{
+    struct world *w = *state;
+    struct http_request rq = { .url = at(w, "/echo"), .user = "penguin", .bearer = "secret" };
+    AUTO(mem) char *body = NULL;
+    struct err e = ERR_INIT;
+
+    assert_int_equal(http_fetch(&rq, NULL, NULL, &body, NULL, &e), 200);
+    assert_string_equal(body, "GET||*/*|Basic cGVuZ3VpbjpzZWNyZXQ=|"); /* penguin:secret */
+}
+
+static void an_answer_may_come_packed_and_is_limited_unpacked(void **state)
+{
+    struct world *w = *state;
+    struct http_request rq = { .url = at(w, "/packed"), .compressed = true };
+    AUTO(mem) char *body = NULL, *plain = NULL;
+    struct err e = ERR_INIT;
+    size_t n = 0;
+
+    assert_int_equal(http_fetch(&rq, NULL, NULL, &body, &n, &e), 200);
+    assert_int_equal(n, 100000);
+    assert_int_equal(strspn(body, "a"), n);
+    rq.most_bytes = n - 1;
+    assert_int_equal(http_fetch(&rq, NULL, NULL, NULL, NULL, &e), -EFBIG);
+    rq = (struct http_request){ .url = at(w, "/packed") }; /* only where it is wanted */
+    assert_int_equal(http_fetch(&rq, NULL, NULL, &plain, NULL, &e), 200);
+    assert_string_equal(plain, "plain");
 }
 
 static void fetch_reports_statuses_and_follows_nobody(void **state)
@@ -337,6 +393,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(fetch_sends_what_it_is_told),
+        TEST(a_user_has_a_password),
+        TEST(an_answer_may_come_packed_and_is_limited_unpacked),
         TEST(fetch_reports_statuses_and_follows_nobody),
         TEST(failures_name_the_url_and_the_cause_never_the_token),
         TEST(chunks_come_as_they_come),
