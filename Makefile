@@ -120,8 +120,8 @@ $(BUILD)/test/%: $(BUILD)/obj/tests/simulation/%.o $(LIB_CLI) $(LIB_AGENT) $(LIB
 # is there; `deps-check` adds what only the checks of .ci/run need.
 DEPS := gcc make pkg-config libc6-dev libcurl4-gnutls-dev libyaml-dev libjansson-dev \
 	libpowercap-dev libprotobuf-c-dev protobuf-c-compiler libmicrohttpd-dev libgnutls28-dev \
-	libsqlite3-dev libcmocka-dev haproxy python3 python3-pytest iproute2 procps util-linux openssl \
-	ca-certificates git curl
+	libsqlite3-dev libcmocka-dev haproxy prometheus python3 python3-pytest iproute2 procps util-linux \
+	openssl ca-certificates git curl
 DEPS_CHECK := clang clang-tidy clang-format cppcheck lld libclang-rt-dev valgrind shellcheck \
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap groff man-db \
 	python3-mypy black systemd

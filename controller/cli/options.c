@@ -114,13 +114,17 @@ static const struct option OPTIONS[N_OPTIONS] = {
     [OPT_PROMETHEUS] = { 0, "prometheus", "URL", false,
                          "server that recorded demand; --token-file and --ca are for it then",
                          NULL },
+    [OPT_USER] = { 0, "user", "NAME", false,
+                   "of a Prometheus that asks for a name and a password (basic authentication): "
+                   "what --token-file holds is the password then",
+                   NULL },
     [OPT_PRESET] = { 0, "preset", "NAME", false,
                      "what serves: vllm, kserve, triton, haproxy, nginx-ingress or generic "
                      "(http_requests_total by model)",
                      "vllm kserve triton haproxy nginx-ingress generic" },
     [OPT_QUERY] = { 0, "query", "PROMQL", false,
                     "a query of one's own in place of --preset: requests/s, a series a model; %s "
-                    "in it is the window of rate()",
+                    "in it is the window of rate(), amid which its value is laid",
                     NULL },
     [OPT_LABEL] = { 0, "label", "LABEL", false,
                     "that names the model in series of Prometheus; default the preset's, or the "

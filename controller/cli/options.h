@@ -58,6 +58,7 @@ enum option_id {
     OPT_METER_NOISE,
     OPT_SEED,
     OPT_PROMETHEUS,
+    OPT_USER,
     OPT_PRESET,
     OPT_QUERY,
     OPT_LABEL,

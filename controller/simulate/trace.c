@@ -80,7 +80,7 @@ static int read_any(const char *file, const char *text, const char *model, const
     char own[TRACE_NAME_MAX];
 
     if (text[strspn(text, " \t\r\n")] == '{')
-        return trace_read_matrix(file, text, model, label, t, e);
+        return trace_read_matrix(file, text, model, label, 0, t, e);
     if (!csv_line(&c))
         return err_set(e, -EINVAL, "%s: nothing in it", file);
     if (!named)
