@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/base/array.h"
+#include "proto/base/cleanup.h"
 
 int64_t plan_device_milli(const struct served_model *spec)
 {
@@ -81,28 +82,30 @@ int64_t plan_ledger_on_port(const struct plan_ledger *l, int64_t port, uint32_t 
     return n;
 }
 
-static int compare_placements(const void *a, const void *b, void *data)
-{
-    const struct plan *p = data;
-    const struct plan_placement *x = &p->placements[*(const uint32_t *)a];
-    const struct plan_placement *y = &p->placements[*(const uint32_t *)b];
-
-    if (x->node != y->node)
-        return x->node < y->node ? -1 : 1;
-    if (x->model != y->model)
-        return x->model < y->model ? -1 : 1;
-    return *(const uint32_t *)a < *(const uint32_t *)b ? -1 : 1;
-}
-
+/* Two passes of counting: by model, then by node, each of which keeps the order of the one before.
+ */
 void plan_ledger_sort(struct plan_ledger *l)
 {
-    l->order = xcalloc(l->p->n_placements + 1, sizeof(*l->order));
-    for (size_t i = 0; i < l->p->n_placements; i++)
-        l->order[i] = (uint32_t)i;
-    qsort_r(l->order, l->p->n_placements, sizeof(*l->order), compare_placements, (void *)l->p);
+    const struct plan_placement *all = l->p->placements;
+    size_t n = l->p->n_placements;
+    AUTO(mem) uint32_t *by_model = xcalloc(n + 1, sizeof(*by_model));
+    AUTO(mem) size_t *at = xcalloc((size_t)l->s->n_nodes + l->s->n_models + 2, sizeof(*at));
+    size_t *at_model = at + l->s->n_nodes;
+
+    l->order = xcalloc(n + 1, sizeof(*l->order));
     l->first = xcalloc(l->s->n_nodes + 2, sizeof(*l->first));
-    for (size_t i = 0; i < l->p->n_placements; i++)
-        l->first[l->p->placements[i].node + 1]++;
-    for (uint32_t n = 0; n < l->s->n_nodes; n++)
-        l->first[n + 1] += l->first[n];
+    for (size_t i = 0; i < n; i++) {
+        l->first[all[i].node + 1]++;
+        at_model[all[i].model + 1]++;
+    }
+    for (uint32_t m = 0; m < l->s->n_models; m++)
+        at_model[m + 1] += at_model[m];
+    for (size_t i = 0; i < n; i++)
+        by_model[at_model[all[i].model]++] = (uint32_t)i;
+    for (uint32_t k = 0; k < l->s->n_nodes; k++) {
+        l->first[k + 1] += l->first[k];
+        at[k] = l->first[k];
+    }
+    for (size_t i = 0; i < n; i++)
+        l->order[at[all[by_model[i]].node]++] = by_model[i];
 }
