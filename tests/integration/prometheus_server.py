@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import http.server
+import json
 import pathlib
 import shutil
 import socket
@@ -16,8 +17,10 @@ import subprocess
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
@@ -93,6 +96,23 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
+def check_page(url: str) -> None:
+    """A page of metrics is as Prometheus wants it, to promtool's last advice."""
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        page = answer.read()
+    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), url
+
+
+def scraping(pages: dict[str, str]) -> str:
+    """A configuration that reads pages, by the names of their jobs, twice a second."""
+    jobs = [
+        {"job_name": name, "scrape_interval": "500ms", "static_configs": [{"targets": [address]}]}
+        for name, address in pages.items()
+    ]
+    return json.dumps({"scrape_configs": jobs})  # JSON is YAML
+
+
 class Prometheus:
     """`with Prometheus(folder, data) as server:` answers on server.url."""
 
@@ -127,6 +147,20 @@ class Prometheus:
         except OSError:
             return False
         return True
+
+    def get(self, path: str, **query: str) -> Any:
+        url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return json.load(answer)["data"]
+
+    def ask(self, promql: str) -> dict[str, float]:
+        """What a query yields now, by job."""
+        result = self.get("query", query=promql)["result"]
+        return {series["metric"].get("job", ""): float(series["value"][1]) for series in result}
+
+    def complaints(self) -> list[str]:
+        """Of the pages that it reads."""
+        return [t["lastError"] for t in self.get("targets")["activeTargets"] if t["lastError"]]
 
     def __enter__(self) -> Prometheus:
         with self.log.open("w") as log:
