@@ -45,6 +45,9 @@ def target(name: str) -> dict[str, str]:
     return {"instance": f"{name}:8000", "job": "serving", "namespace": "models", "pod": name}
 
 
+NEW = START + 6 * 3600 + 2400.0  # when a model began
+
+
 def vllm() -> list[Counter]:
     """Two pods of a model, one of which restarts, and is then replaced by a third; one of another."""
     own = {"model_name": LLAMA, "engine": "0"}
@@ -95,6 +98,15 @@ def families() -> list[tuple[str, str, str, list[Counter]]]:
             counters(
                 3, {"model": "resnet50"} | target("triton"), {"version": "1"}, {"version": "2"}
             ),
+        ),
+        (
+            "trtllm_request",
+            "counter",
+            "trtllm_request_total",
+            [
+                Counter({"model": "old"}, lambda at: truth(3, at)),
+                Counter({"model": "new"}, lambda at: truth(7, at), alive=(NEW, END + 600)),
+            ],
         ),
         (requests, "counter", f"{requests}_total", counters(4, {}, *haproxy)),
         (
@@ -260,6 +272,20 @@ def test_an_answer_that_was_saved(server: Prometheus, run: Run, tmp_path: pathli
     asked = run(["resnet50"], "--prometheus", server.url, "--query", promql, *times())
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout == saved.stdout
+
+
+def test_a_new_model_cuts_the_others_short_and_that_is_told(server: Prometheus, run: Run) -> None:
+    words = ["--prometheus", server.url, *times(START, END + 30)]
+    promql = "sum by (model) (rate(trtllm_request_total%s[%%s]))"
+    both = run(["new", "old"], *words, "--query", promql % "")
+    assert both.returncode == 0, both.stderr
+    assert json.loads(both.stdout)["days"] == pytest.approx((END - NEW) / 86400, abs=0.002)
+    assert "note: 0.0563 of 0.333 days are played" in both.stderr
+    assert 'without "new" there are more' in both.stderr
+    alone = run(["old"], *words, "--query", promql % '{model="old"}')
+    assert alone.returncode == 0, alone.stderr
+    assert json.loads(alone.stdout)["days"] == pytest.approx(HOURS / 24, abs=1e-6)
+    assert "note:" not in alone.stderr
 
 
 def test_a_query_of_ones_own(server: Prometheus, run: Run) -> None:
