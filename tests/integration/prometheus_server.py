@@ -96,6 +96,14 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
+def self_signed(folder: pathlib.Path) -> None:
+    """cert.pem, which is its own authority, and key.pem, for 127.0.0.1."""
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    words += ["-nodes", "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    words += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
+
+
 def check_page(url: str) -> None:
     """A page of metrics is as Prometheus wants it, to promtool's last advice."""
     with urllib.request.urlopen(url, timeout=60) as answer:
@@ -161,6 +169,10 @@ class Prometheus:
     def complaints(self) -> list[str]:
         """Of the pages that it reads."""
         return [t["lastError"] for t in self.get("targets")["activeTargets"] if t["lastError"]]
+
+    def rules(self) -> list[dict[str, Any]]:
+        """All alerts and records of its rule files, with their health."""
+        return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
 
     def __enter__(self) -> Prometheus:
         with self.log.open("w") as log:

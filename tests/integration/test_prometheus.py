@@ -353,19 +353,12 @@ basic_auth_users: {{penguin: "{1}"}}
 SAMPLES_MOST = 2000
 
 
-def self_signed(folder: pathlib.Path) -> None:
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    words += ["-nodes", "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
-    words += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
-
-
 @pytest.fixture(scope="module")
 def guarded(
     data: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Prometheus, pathlib.Path]]:
     folder = tmp_path_factory.mktemp("guarded")
-    self_signed(folder)
+    prometheus_server.self_signed(folder)
     (folder / "password").write_text("winter\n")
     shutil.copytree(data, folder / "data", ignore=shutil.ignore_patterns("wal", "lock"))
     limit = f"--query.max-samples={SAMPLES_MOST}"
