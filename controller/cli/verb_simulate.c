@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/cli/beside.h"
 #include "controller/cli/demand_files.h"
 #include "controller/cli/manifest_files.h"
 #include "controller/cli/progress.h"
@@ -151,6 +152,7 @@ static void run(const struct simulation_request *q, const struct history *h, str
                                 .seed = (uint64_t)q->seed,
                                 .start_s = h->start_s,
                                 .zones = h->start_s >= SIMULATION_DATES_S ? v->zones.zones : NULL,
+                                .beside = beside_run,
                                 .told = tell_run,
                                 .data = &telling };
 
