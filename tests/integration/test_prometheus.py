@@ -8,6 +8,8 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -212,6 +214,17 @@ def compare(actual: list[float], key: int, start: float, part_s: float) -> None:
     assert all(value == pytest.approx(held[0]) for value in held)  # not known: not zero
 
 
+def fetch(url: str) -> str:
+    """What a server answers that may still be starting."""
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                return str(answer.read().decode())
+        except urllib.error.URLError:
+            time.sleep(0.05)
+    raise AssertionError(f"{url} does not answer")
+
+
 @pytest.mark.parametrize(
     "preset, models",
     [
@@ -243,6 +256,27 @@ def test_a_preset_reads_the_demand_that_was(
 def queries(proxy: Proxy) -> list[dict[str, str]]:
     split = [urllib.parse.urlsplit(path) for path in proxy.asked]
     return [dict(urllib.parse.parse_qsl(url.query)) for url in split]
+
+
+def test_haproxy_exports_what_its_preset_asks_for(tmp_path: pathlib.Path) -> None:
+    """The installed one, beside whose page the history above was written."""
+    port = prometheus_server.free_port()
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(
+        "defaults\n mode http\n timeout client 5s\n timeout server 5s\n timeout connect 5s\n"
+        f"frontend page\n bind 127.0.0.1:{port}\n default_backend chat\n"
+        " http-request use-service prometheus-exporter if { path /metrics }\n"
+        "backend chat\n http-request return status 200\n"
+    )
+    with subprocess.Popen(["haproxy", "-db", "-q", "-f", config]) as haproxy:
+        try:
+            for _ in range(3):
+                fetch(f"http://127.0.0.1:{port}/v1/predict")
+            page = fetch(f"http://127.0.0.1:{port}/metrics")
+        finally:
+            haproxy.kill()
+    assert '\nhaproxy_backend_http_requests_total{proxy="chat"} 3\n' in page
+    assert '\nhaproxy_backend_http_responses_total{proxy="chat",code="2xx"} 3\n' in page
 
 
 def test_more_points_than_a_server_gives_are_asked_for_in_parts(proxy: Proxy, run: Run) -> None:
