@@ -38,6 +38,19 @@ static const struct column NODE[] = {
     { "Break-even", "status.curve.breakEvenS", show_seconds, false },
     { "Curve", "status.curve.provenance", show_text, false },
     { "Cycles today", "status.cyclesToday", show_count, false },
+    { "Waking proven by", "status.wakeProof.basis", show_text, false },
+    { "  last", "status.wakeProof.time", show_time_and_age, false },
+    { "  until", "status.wakeProof.expires", show_text, false },
+    { "  tested", "status.wakeProof.tested", show_time_and_age, false },
+    { "  cycles", "status.wakeProof.cycles", show_count, false },
+    { "  to sleep, p50", "status.wakeProof.sleepS.p50", show_seconds, false },
+    { "  to sleep, worst", "status.wakeProof.sleepS.worst", show_seconds, false },
+    { "  to wake, p50", "status.wakeProof.wakeS.p50", show_seconds, false },
+    { "  to wake, worst", "status.wakeProof.wakeS.worst", show_seconds, false },
+    { "  metered a cycle", "status.wakeProof.cycleJ", show_joules, false },
+    { "  MAC addresses", "status.wakeProof.identity.macs", show_words, false },
+    { "  machine id", "status.wakeProof.identity.machineId", show_text, false },
+    { "  product UUID", "status.wakeProof.identity.productUuid", show_text, false },
     { "Plan", "status.plan.verdict", show_state, false },
     { "Plan says", "status.plan.why", show_text, false },
     { "Joules at stake", "status.plan.joulesAtStake", show_joules, false },
@@ -54,6 +67,7 @@ static const struct condition NODE_CONDITIONS[] = {
     { "Reachable", "status.reachable", NULL, false },
     { "Schedulable", "status.schedulable", NULL, false },
     { "Sleepable", "status.sleepable", "status.whyNotAsleep", false },
+    { "WakeProven", "status.wakeProven", "status.wakeProof.message", false },
     { "Wakeable", "status.wakeable", NULL, false },
     { "SleepAllowedByNode", "status.agent.allowSleep", NULL, false },
     { NULL, NULL, NULL, false },
@@ -94,7 +108,7 @@ static const struct column NODE_POWER[] = {
 };
 
 static const struct condition NODE_POWER_CONDITIONS[] = {
-    { "WakeProven", "status.wakeProven", NULL, false },
+    { "WakeProven", "status.wakeProven", "status.wakeProof.message", false },
     { "Assumed", "status.assumed", NULL, true },
     { NULL, NULL, NULL, false },
 };

@@ -119,7 +119,9 @@ const char *node_no_sleep(const struct node_record *r, const struct node_facts *
     if (!f->driver_wakes)
         return "its pool has no driver that could wake it";
     if (!f->wake_proven && !r->wake_proven)
-        return "waking has not been proven here: try it, then set wakeProven in its PowerPool";
+        return "waking has not been proven here: huddlectl power test does";
+    if (!f->wake_proven && f->proof_void)
+        return f->proof_void;
     if (f->cycles_per_day >= 0 && node_record_cycles(r, f->wall_ms) >= f->cycles_per_day)
         return "its power cycles of the day are used up";
     if (now_ms < node_no_sleep_until_ms(r, f, now_ms))
@@ -377,6 +379,7 @@ static int in_waking(struct node_record *r, const struct node_facts *f, int64_t 
             return woke_by_itself(r, f, now_ms);
         r->wakes++;
         r->wake_proven = true;
+        wake_proof_renew(&r->proof, &f->identity, f->wall_ms);
         node_pause_sleep(r, f, now_ms, f->cooldown_ms);
         return back_to_awake(r, 9, f, now_ms, "woken and reporting");
     }
@@ -420,6 +423,7 @@ static int in_quarantined(struct node_record *r, const struct node_facts *f, int
     if (f->heard && f->heard_ms > r->entered_ms && fresh(f, 2)) {
         node_pause_sleep(r, f, now_ms, QUARANTINE_NO_SLEEP_MS);
         r->wake_proven = false; /* sleepable again only after a wake test */
+        r->proof = (struct wake_proof){ 0 };
         return back_to_awake(r, 11, f, now_ms, "reporting again");
     }
     return 0;

@@ -26,6 +26,7 @@ struct node_facts {
     bool in_pool;
     bool driver_wakes;      /* the pool has a driver that can wake */
     bool wake_proven;       /* pool.wakeProven; the record knows of own wakes */
+    const char *proof_void; /* why the record's proof holds no longer; NULL: it holds */
     int64_t cycles_per_day; /* -1: no limit */
     int64_t interval_ms;    /* between reports */
     int64_t boot_p99_ms;
@@ -35,6 +36,7 @@ struct node_facts {
     bool heard;          /* at least one report since our start */
     int64_t heard_ms;    /* boot time of the newest report; 0: none */
     const char *boot_id; /* "" : never heard */
+    struct machine_identity identity;
     bool allow_sleep, two_key;
     uint32_t replicas; /* reported, or desired to be there */
     uint32_t foreign_busy_permille;

@@ -120,6 +120,7 @@ static void settings_of(struct controller *c, const struct node *n, struct node_
     f->in_pool = n->pool != NULL;
     f->driver_wakes = driver_wakes(n);
     f->wake_proven = n->pool && pool_spec(n->pool)->wake_proven;
+    f->proof_void = wake_proof_void(&n->record.proof, &n->inventory.identity, c->wall_ms);
     f->cycles_per_day = n->pool ? pool_spec(n->pool)->cycles_per_day : 0;
     f->interval_ms = node_interval_ms(n);
     f->boot_p99_ms = node_boot_p99_ms(n);
@@ -142,6 +143,7 @@ static void facts_of(struct controller *c, struct node *n, struct node_facts *f)
         .heard = n->seen,
         .heard_ms = n->heard_ms,
         .boot_id = n->boot_id,
+        .identity = n->inventory.identity,
         .allow_sleep = n->inventory.allow_sleep,
         .two_key = n->two_key,
         .replicas = (uint32_t)(n->n_reported > n->n_replicas ? n->n_reported : n->n_replicas),

@@ -45,6 +45,13 @@ int64_t node_boot_p99_ms(const struct node *n)
     return own_ms > BOOT_UNKNOWN_MS ? (int64_t)own_ms : BOOT_UNKNOWN_MS;
 }
 
+bool node_wake_proven(const struct node *n, int64_t wall_ms)
+{
+    return (n->pool && pool_spec(n->pool)->wake_proven) ||
+           (n->record.wake_proven &&
+            !wake_proof_void(&n->record.proof, &n->inventory.identity, wall_ms));
+}
+
 bool node_schedulable(const struct cluster *c, const struct node *n, int64_t now_ms)
 {
     return n->record.state == NODE_AWAKE && !n->record.cordoned && n->inventory.known && n->seen &&
@@ -256,7 +263,7 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .sleepable = n->why_not_asleep == NULL,
         .why_not_asleep = n->why_not_asleep ? n->why_not_asleep : "",
         .wakeable = is_wakeable(n),
-        .wake_proven = n->record.wake_proven || (n->pool && pool_spec(n->pool)->wake_proven),
+        .wake_proven = node_wake_proven(n, b->at->wall_ms),
         .cpu_milli = n->inventory.cpu_milli,
         .memory_bytes = n->inventory.memory_bytes,
         .gpus = copy_gpus(b, &n->inventory),

@@ -44,6 +44,7 @@ struct desk {
     /* Of all nodes' reports: */
     const char *boot_id;     /* NULL: "boot-1" */
     const char *power_model; /* NULL: its joules are measured */
+    const char *machine_id;  /* NULL: not told */
     uint32_t gaps;           /* of its counters */
     uint64_t epoch;          /* of its agent; 0: 7 */
     uint64_t max_term, energy_uj, generation;
@@ -209,6 +210,7 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
                                               .virtualization = "",
                                               .power_model = d->power_model ? d->power_model : "",
                                               .version = "",
+                                              .machine_id = d->machine_id ? d->machine_id : "",
                                               .product_uuid = "",
                                               .host_node = "",
                                               .runtimes = runtimes,
