@@ -6,7 +6,7 @@
 
 #include "controller/core.h"
 
-/* Sets wakeProven and wakeProof ("Node" in api/OBJECTS.md) in `status`. */
+/* Sets wakeProven, wakeProof and wakeTest ("Node" in api/OBJECTS.md) in `status`. */
 void view_set_wake(const struct controller *c, const struct node *n, json_t *status);
 
 #endif

@@ -140,7 +140,7 @@ struct inventory {
 };
 void inventory_done(struct inventory *i);
 void inventory_set(struct inventory *i, const struct wire_inventory *w); /* copies */
-void inventory_identify(struct inventory *i); /* sets `identity` anew */
+void inventory_identify(struct inventory *i);                            /* sets `identity` anew */
 
 /* Cumulative counters of one agent epoch, as last counted. */
 struct report_base {

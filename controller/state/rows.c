@@ -120,6 +120,9 @@ static json_t *record_to_row(const struct node_record *r)
     for (uint32_t i = 0; i < r->n_slept; i++)
         json_array_append_new(slept, json_integer(r->slept_wall_ms[i]));
     json_object_set_new(o, "slept", slept);
+    json_object_set_new(o, "wakeRefuted", json_boolean(r->wake_refuted));
+    if (r->test.number > 0)
+        json_object_set_new(o, "test", wake_test_to_row(&r->test));
     if (r->wake_proven)
         json_object_set_new(o, "proof", wake_proof_to_row(&r->proof));
     return o;
@@ -161,6 +164,9 @@ static void record_from_row(struct node_record *r, const json_t *o)
     get_u64(o, "wakes", &r->wakes);
     for (size_t i = 0; i < json_array_size(slept) && i < CYCLES_KEPT; i++)
         r->slept_wall_ms[r->n_slept++] = json_integer_value(json_array_get(slept, i));
+    get_bool(o, "wakeRefuted", &r->wake_refuted);
+    if (json_object_get(o, "test"))
+        wake_test_from_row(&r->test, json_object_get(o, "test"));
     if (r->wake_proven && json_object_get(o, "proof"))
         wake_proof_from_row(&r->proof, json_object_get(o, "proof"));
     else if (r->wake_proven) /* a row of a version that noted no time: it has woken since then */

@@ -47,6 +47,8 @@ int64_t node_boot_p99_ms(const struct node *n)
 
 bool node_wake_proven(const struct node *n, int64_t wall_ms)
 {
+    if (n->record.wake_refuted)
+        return false;
     return (n->pool && pool_spec(n->pool)->wake_proven) ||
            (n->record.wake_proven &&
             !wake_proof_void(&n->record.proof, &n->inventory.identity, wall_ms));

@@ -2,6 +2,7 @@
 #include "controller/state/wake_rows.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static uint32_t count_at(const json_t *row, const char *key)
 {
@@ -48,4 +49,72 @@ void wake_proof_from_row(struct wake_proof *p, const json_t *row)
         .metered = count_at(row, "metered"),
         .joules = joules_at(row),
     };
+}
+
+static json_t *times_to_row(const uint32_t *ms, uint32_t n)
+{
+    json_t *a = json_array();
+
+    for (uint32_t i = 0; i < n; i++)
+        json_array_append_new(a, json_integer((json_int_t)ms[i]));
+    return a;
+}
+
+static void times_from_row(uint32_t *ms, const json_t *a)
+{
+    for (size_t i = 0; i < json_array_size(a) && i < WAKE_TEST_CYCLES_MOST; i++) {
+        json_int_t v = json_integer_value(json_array_get(a, i));
+
+        ms[i] = v > 0 && v <= UINT32_MAX ? (uint32_t)v : 0;
+    }
+}
+
+static json_t *text_of(const char *text)
+{
+    json_t *v = json_string(text);
+
+    return v ? v : json_string("?");
+}
+
+json_t *wake_test_to_row(const struct wake_test *t)
+{
+    return json_pack(
+        "{s:i, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:I, s:f}", "state", (int)t->state,
+        "number", (json_int_t)t->number, "cycles", (json_int_t)t->cycles, "done",
+        (json_int_t)t->done, "by", text_of(t->by), "text", text_of(t->text), "begunWallMs",
+        (json_int_t)t->begun_wall_ms, "endedWallMs", (json_int_t)t->ended_wall_ms, "sleepMs",
+        times_to_row(t->sleep_ms, t->cycles), "wakeMs", times_to_row(t->wake_ms, t->cycles),
+        "metered", (json_int_t)t->metered, "joules", isfinite(t->joules) ? t->joules : 0.0);
+}
+
+/* One that cannot be is over: it must not go on for ever. */
+static bool is_sound(const struct wake_test *t)
+{
+    return t->cycles >= 1 && t->cycles <= WAKE_TEST_CYCLES_MOST && t->done < t->cycles;
+}
+
+void wake_test_from_row(struct wake_test *t, const json_t *row)
+{
+    const char *by = json_string_value(json_object_get(row, "by"));
+    const char *text = json_string_value(json_object_get(row, "text"));
+    uint32_t state = count_at(row, "state");
+
+    *t = (struct wake_test){
+        .state = state <= WAKE_TEST_STOPPED ? (enum wake_test_state)state : WAKE_TEST_FAILED,
+        .number = count_at(row, "number"),
+        .cycles = count_at(row, "cycles"),
+        .done = count_at(row, "done"),
+        .begun_wall_ms = json_integer_value(json_object_get(row, "begunWallMs")),
+        .ended_wall_ms = json_integer_value(json_object_get(row, "endedWallMs")),
+        .metered = count_at(row, "metered"),
+        .joules = joules_at(row),
+    };
+    if (t->cycles > WAKE_TEST_CYCLES_MOST)
+        t->cycles = WAKE_TEST_CYCLES_MOST;
+    if (t->state == WAKE_TEST_RUNNING && !is_sound(t))
+        t->state = WAKE_TEST_FAILED;
+    (void)snprintf(t->by, sizeof(t->by), "%s", by ? by : "");
+    (void)snprintf(t->text, sizeof(t->text), "%s", text ? text : "");
+    times_from_row(t->sleep_ms, json_object_get(row, "sleepMs"));
+    times_from_row(t->wake_ms, json_object_get(row, "wakeMs"));
 }

@@ -45,9 +45,12 @@ struct desk {
     const char *boot_id;     /* NULL: "boot-1" */
     const char *power_model; /* NULL: its joules are measured */
     const char *machine_id;  /* NULL: not told */
+    enum power_stage stage;  /* of stage_op */
+    const char *stage_op;    /* NULL: "" */
     uint32_t gaps;           /* of its counters */
     uint64_t epoch;          /* of its agent; 0: 7 */
     uint64_t max_term, energy_uj, generation;
+    uint32_t cycles; /* of a power test */
 };
 
 /* A row that was deleted stays, without a value. */
@@ -185,7 +188,7 @@ static inline int desk_delete(struct desk *d, enum manifest_kind kind, const cha
 
 static inline int desk_verb(struct desk *d, enum verb verb, const char *node)
 {
-    struct controller_event event = { .kind = CE_VERB };
+    struct controller_event event = { .kind = CE_VERB, .verb.cycles = d->cycles };
 
     event.verb.ticket = ++d->ticket;
     event.verb.verb = verb;
@@ -234,7 +237,9 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
                              .n_features = 1 };
     struct controller_event event = { .kind = CE_REPORT, .report = &r };
 
-    r.power.op = r.power.reason = "";
+    r.power.stage = d->stage;
+    r.power.op = d->stage_op ? d->stage_op : "";
+    r.power.reason = "";
     desk_step(d, &event);
 }
 

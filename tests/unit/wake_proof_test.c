@@ -2,6 +2,7 @@
  * and is shown. */
 #include "tests/unit/core_world.h"
 
+#include "controller/reconcile/wake_test.h"
 #include "controller/state/rows.h"
 #include "controller/state/wake_rows.h"
 
@@ -89,6 +90,49 @@ static void kept(void **unused)
     assert_int_equal(back.cycles, 0);
     json_decref(row);
     json_decref(odd);
+}
+
+static void times(void **unused)
+{
+    static const uint32_t ms[] = { 9, 0, 3, 5, 7 }; /* the second was not measured */
+    struct wake_times t = wake_times_of(ms, 5);
+
+    (void)unused;
+    assert_int_equal(t.p50_ms, 5); /* the lower median */
+    assert_int_equal(t.worst_ms, 9);
+    t = wake_times_of(ms + 1, 1);
+    assert_int_equal(t.p50_ms, 0);
+    assert_int_equal(t.worst_ms, 0);
+}
+
+static void tests_are_kept(void **unused)
+{
+    struct wake_test t = { .state = WAKE_TEST_RUNNING,
+                           .number = 7,
+                           .cycles = 3,
+                           .done = 1,
+                           .by = "alice",
+                           .text = "paused by a person",
+                           .begun_wall_ms = WALL,
+                           .sleep_ms = { 4000, 0, 5000 },
+                           .wake_ms = { 41000 },
+                           .metered = 1,
+                           .joules = 17.5 },
+                     back = { 0 };
+    json_t *row = wake_test_to_row(&t);
+
+    (void)unused;
+    wake_test_from_row(&back, row);
+    assert_memory_equal(&back, &t, sizeof(t));
+    json_object_set_new(row, "done", json_integer(3)); /* that cannot be */
+    wake_test_from_row(&back, row);
+    assert_int_equal(back.state, WAKE_TEST_FAILED);
+    json_object_set_new(row, "cycles", json_integer(1000000));
+    json_object_set_new(row, "state", json_integer(99));
+    wake_test_from_row(&back, row);
+    assert_int_equal(back.cycles, WAKE_TEST_CYCLES_MOST);
+    assert_int_equal(back.state, WAKE_TEST_FAILED);
+    json_decref(row);
 }
 
 /* --- of a running controller ------------------------------------------------------------------ */
@@ -180,6 +224,8 @@ int main(void)
         cmocka_unit_test(holds_for_one_machine),
         cmocka_unit_test(renewed),
         cmocka_unit_test(kept),
+        cmocka_unit_test(times),
+        cmocka_unit_test(tests_are_kept),
         cmocka_unit_test(shown_and_asked_for),
         cmocka_unit_test(rows_of_earlier_versions),
     };
