@@ -32,7 +32,9 @@ enum option_id {
     OPT_IGNORE_NOT_FOUND,
     OPT_REASON,
     OPT_WAIT,
+    OPT_WAIT_DEFAULT, /* of verbs that wait unless told not to */
     OPT_TIMEOUT,
+    OPT_CYCLES,
     OPT_FOR,
     OPT_TYPE,
     OPT_SINCE,
