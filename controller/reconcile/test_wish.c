@@ -91,6 +91,13 @@ static const char *others_refuse(struct controller *c, struct node *n)
     return why ? why : budget_no_commit(c, n);
 }
 
+static const char *way_to_awake(enum node_state state)
+{
+    if (state == NODE_ASLEEP || state == NODE_QUARANTINED)
+        return "huddlectl wake it first";
+    return state == NODE_UNREACHABLE ? "look at it and at its agent" : "wait until it is";
+}
+
 const char *test_refusal(struct controller *c, struct node *n, uint32_t cycles, char *text,
                          size_t size)
 {
@@ -100,10 +107,8 @@ const char *test_refusal(struct controller *c, struct node *n, uint32_t cycles, 
     const char *why;
 
     if (r->state != NODE_AWAKE && r->state != NODE_HELD && r->state != NODE_UNMANAGED) {
-        (void)snprintf(text, size,
-                       "it is %s, and only a node that is awake can be tested: huddlectl wake it "
-                       "first",
-                       node_state_name(r->state));
+        (void)snprintf(text, size, "it is %s, and only a node that is awake can be tested: %s",
+                       node_state_name(r->state), way_to_awake(r->state));
         return text;
     }
     reconcile_facts(c, n, &f);

@@ -154,7 +154,7 @@ static void refused_where_something_stands_against_it(void **unused)
     assert_int_equal(desk_verb(&g.d, VERB_POWER_TEST, "nobody"), 404);
     g.machine[0].on = false;
     rig_until(&g, "a", NODE_UNREACHABLE);
-    refused(&g, "a", "it is unreachable, and only a node that is awake can be tested");
+    refused(&g, "a", "it is unreachable, and only a node that is awake can be tested: look at");
     assert_int_equal(test_of(&g, "a")->number, 0);
     rig_done(&g);
 }
@@ -271,7 +271,8 @@ static void one_that_never_comes_back(void **unused)
     assert_int_equal(rig_node(&g, "a")->record.state, NODE_QUARANTINED);
     assert_int_equal(rig_node(&g, "a")->record.quarantine, QUARANTINE_FAILED_WAKE);
     assert_int_equal(rows_of(&g, "power-test", "test"), 2);
-    refused(&g, "a", "it is quarantined");
+    refused(&g, "a",
+            "it is quarantined, and only a node that is awake can be tested: huddlectl wake");
     g.machine[0].dead = false; /* the quarantine's own tries bring it back */
     rig_until(&g, "a", NODE_AWAKE);
     assert_int_equal(ask(&g, "a"), 200); /* a person need not wait for the day to be over */
