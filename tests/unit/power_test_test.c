@@ -200,6 +200,8 @@ static void goes_on_over_restarts(void **unused)
         assert_int_equal(g.machine[0].boot, 2);
         p = &rig_node(&g, "a")->record.proof;
         assert_int_equal(p->cycles, 2);
+        assert_int_equal(test_of(&g, "a")->wake_ms[0] == 0, s == NODE_WAKING); /* not measured */
+        assert_int_equal(test_of(&g, "a")->sleep_ms[0] == 0, s == NODE_SLEEPING);
         assert_in_range(p->wake.worst_ms, RIG_BOOT_MS, RIG_BOOT_MS + 1500);
         assert_int_equal(p->metered,
                          s == NODE_SLEEPING || s == NODE_ASLEEP || s == NODE_WAKING ? 1 : 2);
@@ -225,6 +227,7 @@ static void crossed_with_one_that_is_on(void **unused)
     g.machine[0].on = true; /* a person presses its button, and does not mend the wires */
     g.machine[0].boot++;
     rig_until(&g, "a", NODE_AWAKE);
+    desk_start(&g.d); /* not forgotten */
     rig_pass(&g, 25 * 3600000);
     assert_non_null(strstr(rig_node(&g, "a")->why_not_asleep, "its last wake test failed"));
     desk_put(&g.d, RIG_POOL(",\"wakeProven\":true")); /* nobody's word stands against that */
