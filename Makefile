@@ -120,8 +120,8 @@ $(BUILD)/test/%: $(BUILD)/obj/tests/simulation/%.o $(LIB_CLI) $(LIB_AGENT) $(LIB
 # is there; `deps-check` adds what only the checks of .ci/run need.
 DEPS := gcc make pkg-config libc6-dev libcurl4-gnutls-dev libyaml-dev libjansson-dev \
 	libpowercap-dev libprotobuf-c-dev protobuf-c-compiler libmicrohttpd-dev libgnutls28-dev \
-	libsqlite3-dev libcmocka-dev haproxy python3 python3-pytest iproute2 procps util-linux openssl \
-	ca-certificates git curl
+	libsqlite3-dev libcmocka-dev haproxy prometheus python3 python3-pytest iproute2 procps util-linux \
+	openssl ca-certificates git curl
 DEPS_CHECK := clang clang-tidy clang-format cppcheck lld libclang-rt-dev valgrind shellcheck \
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap groff man-db \
 	python3-mypy black systemd
@@ -213,6 +213,7 @@ MANDIR := $(PREFIX)/share/man
 UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,$(PREFIX)/lib/systemd/system)
 INSTALL ?= install
 EXAMPLES := $(PREFIX)/share/doc/huddle/examples
+ALERTS := $(PREFIX)/share/doc/huddle/prometheus
 # Where both daemons look by default, whatever PREFIX is; secrets: no listing of the folder, each
 # file is as readable as its owner makes it.
 SITE_DIRS := /etc/huddle/runtimes.d /etc/huddle/drivers /etc/huddle/grid /usr/libexec/huddle
@@ -222,7 +223,7 @@ SECRETS_DIR := /etc/huddle/secrets
 install: all
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
-		$(DESTDIR)$(EXAMPLES)/demo $(DESTDIR)$(EXAMPLES)/runtimes.d
+		$(DESTDIR)$(EXAMPLES)/demo $(DESTDIR)$(EXAMPLES)/runtimes.d $(DESTDIR)$(ALERTS)
 	for d in $(SITE_DIRS) $(SECRETS_DIR); do [ -d $(DESTDIR)$$d ] || \
 		$(INSTALL) -d -m $$([ $$d = $(SECRETS_DIR) ] && echo 711 || echo 755) $(DESTDIR)$$d || \
 		echo "install: without $$d: make it as root where the daemons run"; done
@@ -235,6 +236,7 @@ install: all
 	$(INSTALL) -m 644 $(BUILD)/huddle.yaml.5 $(DESTDIR)$(MANDIR)/man5/
 	$(INSTALL) -m 644 deploy/man/huddle-agent.8 deploy/man/huddle-controller.8 $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 deploy/examples/*.yaml $(DESTDIR)$(EXAMPLES)/
+	$(INSTALL) -m 644 deploy/prometheus/*.yaml $(DESTDIR)$(ALERTS)/
 	for d in demo runtimes.d; do \
 		$(INSTALL) -m 644 deploy/examples/$$d/*.yaml $(DESTDIR)$(EXAMPLES)/$$d/ || exit 1; done
 

@@ -22,7 +22,7 @@ static double seconds(uint64_t ns)
 /* A zone without a value now has no sample: its counter is there again with the next reading. */
 static void add_zones(const struct wire_report *r, struct strbuf *page)
 {
-    exposition_family(page, "huddle_node_energy_joules_total", "counter",
+    exposition_family(page, "huddle_zone_energy_joules_total", "counter",
                       "Energy of each zone; zones contain each other: see the sum below.");
     for (size_t i = 0; i < r->n_zones; i++) {
         const struct wire_zone *z = &r->zones[i];
@@ -32,16 +32,16 @@ static void add_zones(const struct wire_report *r, struct strbuf *page)
                                         { "provenance", provenance_name(z->provenance) } };
 
         if (z->provenance == PROVENANCE_MEASURED || z->provenance == PROVENANCE_ESTIMATED)
-            exposition_sample(page, "huddle_node_energy_joules_total", labels, ARRAY_LEN(labels),
+            exposition_sample(page, "huddle_zone_energy_joules_total", labels, ARRAY_LEN(labels),
                               joules(z->energy_uj));
     }
-    exposition_family(page, "huddle_node_energy_gaps_total", "counter",
+    exposition_family(page, "huddle_zone_energy_gaps_total", "counter",
                       "Intervals of a zone in which its counter said nothing certain.");
     for (size_t i = 0; i < r->n_zones; i++) {
         const struct label labels[] = { { "zone", r->zones[i].name },
                                         { "path", r->zones[i].path } };
 
-        exposition_sample(page, "huddle_node_energy_gaps_total", labels, ARRAY_LEN(labels),
+        exposition_sample(page, "huddle_zone_energy_gaps_total", labels, ARRAY_LEN(labels),
                           r->zones[i].gaps);
     }
 }

@@ -70,6 +70,7 @@ enum verb { /* what a person asks of one node, or of the cluster (pause, resume)
             VERB_RELEASE,
             VERB_PAUSE,
             VERB_RESUME,
+            VERB_POWER_TEST,
 };
 
 enum controller_event_kind {
@@ -119,6 +120,7 @@ struct controller_event {
             enum verb verb;
             const char *node; /* "" for PAUSE and RESUME */
             const char *who, *reason;
+            uint32_t cycles; /* of POWER_TEST: 1 to WAKE_TEST_CYCLES_MOST */
         } verb;
         struct plan *plan; /* owned by the core from now on */
         struct {

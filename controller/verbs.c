@@ -5,12 +5,14 @@
 
 #include "controller/core.h"
 #include "controller/reconcile/node_pause.h"
+#include "controller/reconcile/reconcile.h"
+#include "controller/reconcile/wake_test.h"
 #include "controller/state/snapshot_build.h"
 
 static const char *verb_name(enum verb v)
 {
     static const char *const names[] = { "drain", "sleep",   "wake",  "cordon", "uncordon",
-                                         "hold",  "release", "pause", "resume" };
+                                         "hold",  "release", "pause", "resume", "power-test" };
 
     return (size_t)v < sizeof(names) / sizeof(names[0]) ? names[v] : "?";
 }
@@ -36,8 +38,21 @@ static void pause_cluster(struct controller *c, const struct controller_event *e
     fx_answer(c->fx, e->verb.ticket, 200, view_cluster(c), NULL);
 }
 
-static const char *ask_sleep(const struct node *n)
+/* On present facts: its pool may have been changed since the last reconciliation. */
+static const char *why_not_asleep(struct controller *c, struct node *n)
 {
+    struct node_facts f;
+    const char *why;
+
+    reconcile_facts(c, n, &f);
+    why = node_no_sleep(&n->record, &f, c->now_ms);
+    return why ? why : reconcile_disputed(n);
+}
+
+static const char *ask_sleep(struct controller *c, struct node *n)
+{
+    const char *why;
+
     switch (n->record.state) {
     case NODE_AWAKE:
         break;
@@ -52,8 +67,9 @@ static const char *ask_sleep(const struct node *n)
     }
     if (!n->pool)
         return "it is in no pool";
-    if (n->why_not_asleep) /* as of its last reconciliation */
-        return n->why_not_asleep;
+    why = why_not_asleep(c, n);
+    if (why)
+        return why;
     if ((int64_t)n->pool->awake - 1 < pool_spec(n->pool)->min_awake)
         return "its pool would fall below its minimum of awake nodes";
     return "";
@@ -70,8 +86,39 @@ static const char *ask_wake(const struct node *n)
     return "";
 }
 
-/* NULL: it is so already; "" : noted; else why not. */
-static const char *apply(struct controller *c, struct node *n, const struct controller_event *e)
+/* A test that runs is joined: it is what was asked for. */
+static const char *ask_test(struct controller *c, struct node *n, const struct controller_event *e,
+                            char *text, size_t size)
+{
+    const char *why;
+
+    if (wake_test_runs(&n->record))
+        return NULL;
+    why = test_refusal(c, n, e->verb.cycles, text, size);
+    if (why)
+        return why;
+    n->ask_sleep_by[0] = n->ask_wake_by[0] = '\0';
+    wake_test_begin(&n->record, e->verb.who, e->verb.cycles, c->wall_ms, c->now_ms);
+    return "";
+}
+
+/* To wake a node is to stop its test, wherever that is; what the test began is turned back. */
+static bool stop_test(struct controller *c, struct node *n, const struct controller_event *e)
+{
+    struct node_record before = n->record;
+    char text[WAKE_TEST_TEXT_MAX];
+
+    if (!wake_test_runs(&n->record))
+        return false;
+    (void)snprintf(text, sizeof(text), "stopped by %s", e->verb.who);
+    wake_test_stop(&n->record, text, c->wall_ms);
+    test_told(c, n, &before);
+    return true;
+}
+
+/* NULL: it is so already; "" : noted; else why not, perhaps in `text`. */
+static const char *apply(struct controller *c, struct node *n, const struct controller_event *e,
+                         char *text, size_t size)
 {
     struct node_record *r = &n->record;
     const char *why;
@@ -96,19 +143,22 @@ static const char *apply(struct controller *c, struct node *n, const struct cont
         r->held_by[0] = r->held_reason[0] = '\0';
         return "";
     case VERB_SLEEP:
-        why = ask_sleep(n);
+        why = ask_sleep(c, n);
         if (why && !*why)
             (void)snprintf(n->ask_sleep_by, sizeof(n->ask_sleep_by), "%s", e->verb.who);
         break;
     case VERB_WAKE:
-        why = ask_wake(n);
-        if (why && !*why)
+        why = stop_test(c, n, e) ? "" : ask_wake(n);
+        if (why && !*why && r->state != NODE_AWAKE && r->state != NODE_WAKING)
             (void)snprintf(n->ask_wake_by, sizeof(n->ask_wake_by), "%s", e->verb.who);
         n->ask_sleep_by[0] = '\0';
         if (why && !*why && r->state == NODE_QUARANTINED) {
             r->attempt = 0; /* a person's word starts the tries anew */
             node_pause_tries(r, c->wall_ms, c->now_ms, 0);
         }
+        break;
+    case VERB_POWER_TEST:
+        why = ask_test(c, n, e, text, size);
         break;
     default:
         return "not a verb for a node";
@@ -122,7 +172,7 @@ void core_verb(struct controller *c, const struct controller_event *e)
 {
     struct node *n;
     const char *why;
-    char text[512];
+    char text[1024], refusal[512];
 
     if (e->verb.verb == VERB_PAUSE || e->verb.verb == VERB_RESUME) {
         pause_cluster(c, e, e->verb.verb == VERB_PAUSE);
@@ -134,7 +184,7 @@ void core_verb(struct controller *c, const struct controller_event *e)
         fx_answer(c->fx, e->verb.ticket, 404, NULL, text);
         return;
     }
-    why = apply(c, n, e);
+    why = apply(c, n, e, refusal, sizeof(refusal));
     if (why && *why) {
         (void)snprintf(text, sizeof(text), "cannot %s node %.200s: %s", verb_name(e->verb.verb),
                        n->name, why);

@@ -10,6 +10,7 @@
 #include "controller/reconcile/node_pause.h"
 #include "controller/state/snapshot_build.h"
 #include "controller/substrate/standalone.h"
+#include "controller/view_wake.h"
 #include "proto/base/clock.h"
 
 json_t *view_number(double v)
@@ -200,6 +201,7 @@ json_t *view_node(struct controller *c, const struct node *n)
     view_set(s, "agent", view_agent(n));
     view_set(s, "curve", view_curve(n));
     view_set(s, "plan", view_node_plan(c, n));
+    view_set_wake(c, n, s);
     view_set(o, "status", s);
     return o;
 }
@@ -228,8 +230,7 @@ json_t *view_node_power(struct controller *c, const struct node *n)
                   r->state == NODE_QUARANTINED ? view_time(next_try_wall(c, r)) : json_null(),
                   "assumed", r->assumed, "quarantine", quarantine_name(r->quarantine),
                   "bootIdAtStart", r->boot_id);
-    view_set(s, "wakeProven",
-             json_boolean(r->wake_proven || (n->pool && pool_spec(n->pool)->wake_proven)));
+    view_set_wake(c, n, s);
     view_set(s, "cyclesToday", json_integer(node_record_cycles(r, c->wall_ms)));
     view_set(s, "sleeps", json_integer((json_int_t)r->sleeps));
     view_set(s, "wakes", json_integer((json_int_t)r->wakes));

@@ -144,7 +144,9 @@ static const struct field POOL[] = {
     { "cyclesPerDay", FIELD_INT, P(cycles_per_day), "6", 0, 100000, NULL,
       "power cycles per node and day", NULL },
     { "wakeProven", FIELD_BOOL, P(wake_proven), "false", 0, 0, NULL,
-      "a person vouches that waking works here; otherwise it must be proven first", NULL },
+      "a person vouches that waking works here; otherwise huddlectl power test proves it, node by "
+      "node",
+      NULL },
     FIELDS_END,
 };
 

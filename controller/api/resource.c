@@ -7,8 +7,8 @@
 #include "proto/base/array.h"
 
 static const char *const NO_VERBS[] = { NULL };
-static const char *const NODE_VERBS[] = { "drain",    "sleep", "wake",    "cordon",
-                                          "uncordon", "hold",  "release", NULL };
+static const char *const NODE_VERBS[] = { "drain", "sleep",   "wake",      "cordon", "uncordon",
+                                          "hold",  "release", "powertest", NULL };
 static const char *const CLUSTER_VERBS[] = { "pause", "resume", NULL };
 
 static const struct resource RESOURCES[] = {

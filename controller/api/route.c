@@ -66,7 +66,7 @@ static const struct {
     { "cordon", VERB_CORDON, RIGHT_OPERATE }, { "uncordon", VERB_UNCORDON, RIGHT_OPERATE },
     { "hold", VERB_HOLD, RIGHT_OPERATE },     { "pause", VERB_PAUSE, RIGHT_OPERATE },
     { "sleep", VERB_SLEEP, RIGHT_ADMIN },     { "release", VERB_RELEASE, RIGHT_ADMIN },
-    { "resume", VERB_RESUME, RIGHT_ADMIN },
+    { "resume", VERB_RESUME, RIGHT_ADMIN },   { "powertest", VERB_POWER_TEST, RIGHT_ADMIN },
 };
 
 static int find_verb(const char *method, const char *word, struct route *r, const char **ret_allow)

@@ -72,7 +72,7 @@ static int find_verb(struct cli *c, int argc, char **argv, bool *ret_help, size_
 {
     struct err unused = ERR_INIT;
     struct options all = { 0 };
-    int r = options_read(&all, argc, argv, UINT64_MAX, e);
+    int r = options_read(&all, argc, argv, TAKES_ANY, e);
     size_t words = 0;
 
     *ret_help = options_on(&all, OPT_HELP) || (r == 0 && all.n_operands == 0);

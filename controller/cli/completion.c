@@ -27,7 +27,7 @@ static void offer_words(struct strbuf *out, const char *words, const char *prefi
 /* --- options -----------------------------------------------------------------------------------
  */
 
-static void offer_options(struct strbuf *out, uint64_t takes, const char *prefix)
+static void offer_options(struct strbuf *out, option_set takes, const char *prefix)
 {
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (takes >> i & 1)
@@ -36,7 +36,7 @@ static void offer_options(struct strbuf *out, uint64_t takes, const char *prefix
 }
 
 /* The option that the word before stands for and that wants a value; N_OPTIONS: none. */
-static size_t waiting_option(const char *word, uint64_t takes)
+static size_t waiting_option(const char *word, option_set takes)
 {
     size_t i = 0;
 
@@ -125,14 +125,14 @@ void completion_candidates(struct strbuf *out, const char *const *words, size_t 
     const char *last = n ? words[n - 1] : "", *before = n > 1 ? words[n - 2] : "";
     struct line line = { 0 };
     struct err e;
-    uint64_t takes;
+    option_set takes;
 
     /* A shell may split --output=json into three words. */
     if (strcmp(last, "=") == 0 || (strcmp(before, "=") == 0 && n > 2)) {
         before = words[n - (strcmp(last, "=") == 0 ? 2 : 3)];
         last = strcmp(last, "=") == 0 ? "" : last;
     }
-    (void)options_read_words(&line.options, words, n ? n - 1 : 0, UINT64_MAX, &e);
+    (void)options_read_words(&line.options, words, n ? n - 1 : 0, TAKES_ANY, &e);
     if (line.options.n_operands)
         line.verb = verb_find(&line.options, &line.words, &e);
     takes = verb_takes(line.verb);

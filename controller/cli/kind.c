@@ -85,6 +85,7 @@ static const struct column NODE[] = {
     { "CPU", "status.capacity.cpuMilli", show_cpu, true },
     { "MEMORY", "status.capacity.memoryBytes", show_bytes, true },
     { "CYCLES", "status.cyclesToday", show_count, true },
+    { "PROVEN", "status.wakeProof.basis", show_text, true },
     { "ADDRESS", "status.address", show_text, true },
     { "AGENT", "status.agent.version", show_text, true },
     { "REASON", "status.reason", show_text, true },

@@ -32,7 +32,7 @@ void manual_text(struct strbuf *out, const char *text)
     }
 }
 
-static void add_options(struct strbuf *out, uint64_t mask)
+static void add_options(struct strbuf *out, option_set mask)
 {
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const struct option *o = option_of((enum option_id)i);

@@ -48,8 +48,13 @@ static const struct option OPTIONS[N_OPTIONS] = {
     [OPT_REASON] = { 0, "reason", "TEXT", false,
                      "why; it stands in the journal and in what others see", NULL },
     [OPT_WAIT] = { 0, "wait", NULL, false, "stay until it is so, and show how far it is", NULL },
-    [OPT_TIMEOUT] = { 0, "timeout", "DURATION", false, "longest --wait, like 10m; default 30m",
-                      NULL },
+    [OPT_WAIT_DEFAULT] = { 0, "wait", NULL, false,
+                           "stay until it is over, and show how far it is: the default; "
+                           "--wait=false asks and returns",
+                           NULL },
+    [OPT_CYCLES] = { 0, "cycles", "N", false, "how often, 1 to 20; default 1", NULL },
+    [OPT_TIMEOUT] = { 0, "timeout", "DURATION", false,
+                      "longest --wait, like 10m; default 30m, of a test 30m a cycle", NULL },
     [OPT_FOR] = { 0, "for", "KIND/NAME", false, "only what speaks of this object", NULL },
     [OPT_TYPE] = { 0, "type", "TYPE", false, "only Normal, or only Warning", "Normal Warning" },
     [OPT_SINCE] = { 0, "since", "TIME", false,
@@ -114,13 +119,17 @@ static const struct option OPTIONS[N_OPTIONS] = {
     [OPT_PROMETHEUS] = { 0, "prometheus", "URL", false,
                          "server that recorded demand; --token-file and --ca are for it then",
                          NULL },
+    [OPT_USER] = { 0, "user", "NAME", false,
+                   "of a Prometheus that asks for a name and a password (basic authentication): "
+                   "what --token-file holds is the password then",
+                   NULL },
     [OPT_PRESET] = { 0, "preset", "NAME", false,
                      "what serves: vllm, kserve, triton, haproxy, nginx-ingress or generic "
                      "(http_requests_total by model)",
                      "vllm kserve triton haproxy nginx-ingress generic" },
     [OPT_QUERY] = { 0, "query", "PROMQL", false,
                     "a query of one's own in place of --preset: requests/s, a series a model; %s "
-                    "in it is the window of rate()",
+                    "in it is the window of rate(), amid which its value is laid",
                     NULL },
     [OPT_LABEL] = { 0, "label", "LABEL", false,
                     "that names the model in series of Prometheus; default the preset's, or the "
@@ -188,7 +197,7 @@ static void add_value(struct options *o, size_t id, const char *value)
     *(const char **)ARRAY_ADD(&o->given[id], values) = value;
 }
 
-static int unknown(const char *word, size_t n, uint64_t takes, struct err *e)
+static int unknown(const char *word, size_t n, option_set takes, struct err *e)
 {
     char name[40];
     struct guess g;
@@ -224,7 +233,7 @@ static int read_switch(struct options *o, size_t id, const char *value, struct e
 
 /* `--name`, `--name=value`, or `--name value`: *next is the word behind, used up when taken. */
 static int read_long(struct options *o, const char *word, const char *next, bool *used,
-                     uint64_t takes, struct err *e)
+                     option_set takes, struct err *e)
 {
     size_t n = strcspn(word, "=");
     const char *value = word[n] ? word + n + 1 : NULL;
@@ -247,7 +256,7 @@ static int read_long(struct options *o, const char *word, const char *next, bool
 
 /* `-wo wide`, `-owide`, `-o=wide`, `-w` */
 static int read_short(struct options *o, const char *word, const char *next, bool *used,
-                      uint64_t takes, struct err *e)
+                      option_set takes, struct err *e)
 {
     for (; *word; word++) {
         size_t i = 0;
@@ -270,7 +279,7 @@ static int read_short(struct options *o, const char *word, const char *next, boo
     return 0;
 }
 
-int options_read_words(struct options *o, const char *const *words, size_t n, uint64_t takes,
+int options_read_words(struct options *o, const char *const *words, size_t n, option_set takes,
                        struct err *e)
 {
     bool over = false;
@@ -295,7 +304,7 @@ int options_read_words(struct options *o, const char *const *words, size_t n, ui
     return 0;
 }
 
-int options_read(struct options *o, int argc, char **argv, uint64_t takes, struct err *e)
+int options_read(struct options *o, int argc, char **argv, option_set takes, struct err *e)
 {
     return argc < 2
                ? 0

@@ -32,7 +32,9 @@ enum option_id {
     OPT_IGNORE_NOT_FOUND,
     OPT_REASON,
     OPT_WAIT,
+    OPT_WAIT_DEFAULT, /* of verbs that wait unless told not to */
     OPT_TIMEOUT,
+    OPT_CYCLES,
     OPT_FOR,
     OPT_TYPE,
     OPT_SINCE,
@@ -58,6 +60,7 @@ enum option_id {
     OPT_METER_NOISE,
     OPT_SEED,
     OPT_PROMETHEUS,
+    OPT_USER,
     OPT_PRESET,
     OPT_QUERY,
     OPT_LABEL,
@@ -82,9 +85,12 @@ enum option_id {
     N_OPTIONS,
 };
 
-_Static_assert(N_OPTIONS <= 64, "a mask of options is 64 bits");
+/* Options as a set: bit i is that of id i. */
+__extension__ typedef unsigned __int128 option_set;
+_Static_assert(N_OPTIONS <= 128, "a set of options is 128 bits");
 
-#define TAKES(id) (UINT64_C(1) << OPT_##id)
+#define TAKES(id) ((option_set)1 << OPT_##id)
+#define TAKES_ANY (~(option_set)0)
 #define TAKES_ALWAYS \
     (TAKES(HELP) | TAKES(SERVER) | TAKES(TOKEN) | TAKES(TOKEN_FILE) | TAKES(CA) | TAKES(CONFIG))
 
@@ -110,8 +116,8 @@ struct options { /* values are borrowed from argv */
 
 /* Reads argv[1..]. `takes` is a mask of TAKES(). -EINVAL with "unknown option ...; did you mean".
  */
-int options_read(struct options *o, int argc, char **argv, uint64_t takes, struct err *e);
-int options_read_words(struct options *o, const char *const *words, size_t n, uint64_t takes,
+int options_read(struct options *o, int argc, char **argv, option_set takes, struct err *e);
+int options_read_words(struct options *o, const char *const *words, size_t n, option_set takes,
                        struct err *e);
 void options_done(struct options *o);
 

@@ -1,5 +1,6 @@
 /* Demand from a Prometheus server, by range queries of its HTTP API. A server answers with at most
- * 11,000 points of a series: longer ranges are asked for in parts. */
+ * 11,000 points of a series: longer ranges are asked for in parts, and in shorter ones where a part
+ * holds more samples, bytes or work than the server allows. */
 #ifndef HUDDLE_CLI_PROMETHEUS_H
 #define HUDDLE_CLI_PROMETHEUS_H
 
@@ -25,7 +26,10 @@ struct prometheus_range {
 };
 
 /* `query` may hold one %s, which the window of rate() takes: two minutes, or the step when it is
- * longer. `told` (or NULL) hears of each part that is asked for. */
+ * longer. What rate() says at a time is of the window before it: it is laid where it was, so that
+ * the last values are of a window and a step before the end. `told` (or NULL) hears of each part
+ * that is asked for, in points. -EINVAL: the range is shorter than that, or what was answered is no
+ * demand; -ENOENT: no series; -EACCES; -EPROTO: another refusal, with the server's own words. */
 int prometheus_read(const struct session *server, const char *query, const char *label,
                     const struct prometheus_range *range,
                     void (*told)(void *data, size_t done, size_t all), void *data, struct traces *t,

@@ -104,8 +104,17 @@ static bool is_loopback(const char *server)
     const char *host = server + strlen("http://");
     size_t n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
 
-    return (n == 9 && strncmp(host, "localhost", n) == 0) || strncmp(host, "127.", 4) == 0 ||
+    return (n == 9 && strncmp(host, "localhost", n) == 0) ||
+           (n >= 9 && strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n) ||
            (n == 5 && strncmp(host, "[::1]", n) == 0);
+}
+
+/* "https://name:password@host/": it would be shown to others, here and in messages. */
+static bool names_user(const char *server)
+{
+    const char *host = strstr(server, "://");
+
+    return host && memchr(host + 3, '@', strcspn(host + 3, "/?#"));
 }
 
 static int check(struct session *s, struct err *e)
@@ -114,6 +123,10 @@ static int check(struct session *s, struct err *e)
 
     while (n > 0 && s->server[n - 1] == '/')
         s->server[--n] = '\0';
+    if (names_user(s->server))
+        return err_set(e, -EINVAL,
+                       "server: no name and no password in a URL, where others see them; give "
+                       "--token-file");
     if (strncmp(s->server, "https://", 8) == 0)
         return 0;
     if (strncmp(s->server, "http://", 7) != 0)
@@ -153,13 +166,17 @@ int session_open_at(const struct options *o, const char *url, struct session *re
                     struct err *e)
 {
     const char *token = options_get(o, OPT_TOKEN), *file = options_get(o, OPT_TOKEN_FILE);
-    struct session s = { .server = xstrdup(url), .ca = xstrdup(options_get(o, OPT_CA)) };
+    struct session s = { .server = xstrdup(url),
+                         .user = xstrdup(options_get(o, OPT_USER)),
+                         .ca = xstrdup(options_get(o, OPT_CA)) };
     int r = 0;
 
     if (token)
         s.token = xstrdup(token);
     else if (file)
         r = read_token_file(file, &s.token, e);
+    if (r == 0 && s.user && !s.token)
+        r = err_set(e, -EINVAL, "--user needs the password: --token-file FILE");
     if (r == 0)
         r = check(&s, e);
     if (r < 0)
@@ -173,6 +190,7 @@ void session_done(struct session *s)
 {
     free(s->server);
     free(s->token);
+    free(s->user);
     free(s->ca);
     *s = (struct session){ 0 };
 }

@@ -17,6 +17,7 @@
 struct session {
     char *server;     /* without a slash at its end */
     char *token;      /* or NULL */
+    char *user;       /* of whom the token is the password; NULL: a bearer token */
     char *ca;         /* or NULL: the system's */
     int64_t total_ms; /* longest answer; 0: the usual */
 };
@@ -24,8 +25,8 @@ struct session {
 /* A token is never sent in the clear to another machine: http:// is refused then. */
 int session_open(const struct options *o, struct session *ret_session, struct err *e);
 
-/* Another server than huddle's: token and certificate authority are taken from flags alone, so that
- * what is meant for huddle is never sent there. */
+/* Another server than huddle's: token, user and certificate authority are taken from flags alone,
+ * so that what is meant for huddle is never sent there. */
 int session_open_at(const struct options *o, const char *url, struct session *ret_session,
                     struct err *e);
 void session_done(struct session *s);

@@ -77,8 +77,9 @@ static int fit_model(struct manifest *const *list, size_t n_list, const struct s
     const struct served_model *spec = found ? &found->model : NULL;
 
     if (!spec || several)
-        return err_set(e, -EINVAL, "%s ServedModel named \"%.60s\", of which there is demand",
-                       several ? "more than one" : "no", m->name);
+        return err_set(e, -EINVAL, "%s ServedModel named \"%.60s\", of which there is demand%s",
+                       several ? "more than one" : "no", m->name,
+                       several ? "" : ": declare it (-f), or leave its demand out (--query)");
     if (read_capacity(spec, unit, m->name, &m->capacity, e) < 0)
         return -EINVAL;
     *ret_share = dominant(spec, n);

@@ -163,7 +163,8 @@ static int read_moment(const struct cli *c, enum option_id id, int64_t *ret_ms, 
 
 static int read_prometheus(const struct cli *c, struct simulation_request *q, struct err *e)
 {
-    static const enum option_id only[] = { OPT_PRESET, OPT_QUERY, OPT_START, OPT_END, OPT_STEP };
+    static const enum option_id only[] = { OPT_USER,  OPT_PRESET, OPT_QUERY,
+                                           OPT_START, OPT_END,    OPT_STEP };
 
     q->label = options_get(&c->options, OPT_LABEL);
     q->query = options_get(&c->options, OPT_QUERY);

@@ -32,7 +32,7 @@ struct verb {
     const char *summary;  /* one line, lower case */
     const char *text;     /* paragraphs */
     const char *examples; /* lines; "# comment" lines among them */
-    uint64_t takes;       /* TAKES() besides those of every verb: see verb_takes() */
+    option_set takes;     /* TAKES() besides those of every verb: see verb_takes() */
     int least, most;      /* operands; most -1: any number */
     /* "kinds" or "kinds to delete" (and names), "nodes", words to choose from, or NULL */
     const char *completes;
@@ -41,7 +41,7 @@ struct verb {
 
 /* All options of a verb (NULL: of none). One that talks to Kubernetes takes a kubeconfig in place
  * of huddle's own server. */
-uint64_t verb_takes(const struct verb *v);
+option_set verb_takes(const struct verb *v);
 
 /* The rows in the order of the help; closed by a NULL name. */
 const struct verb *verbs(void);
@@ -72,8 +72,8 @@ void cli_print(const struct strbuf *text);
 /* Each in the file named in its row's group: verb_get.c, verb_node.c, ... */
 typedef int verb_fn(struct cli *c);
 verb_fn verb_get, verb_describe, verb_apply, verb_diff, verb_delete, verb_plan, verb_explain,
-    verb_top, verb_events, verb_node, verb_cluster, verb_report, verb_simulate, verb_token_create,
-    verb_version, verb_schema, verb_manual, verb_completion, verb_complete, verb_doctor,
-    verb_auth_check, verb_discover, verb_move;
+    verb_top, verb_events, verb_node, verb_power_test, verb_cluster, verb_report, verb_simulate,
+    verb_token_create, verb_version, verb_schema, verb_manual, verb_completion, verb_complete,
+    verb_doctor, verb_auth_check, verb_discover, verb_move;
 
 #endif

@@ -2,9 +2,11 @@
  * server of huddle's. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/cli/beside.h"
 #include "controller/cli/demand_files.h"
 #include "controller/cli/manifest_files.h"
 #include "controller/cli/progress.h"
@@ -15,6 +17,9 @@
 #include "controller/cli/zones.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
+
+#define SHARE_EXPECTED 0.9
+#define DAY_S 86400.0
 
 /* --- inputs -------------------------------------------------------------------------------------
  */
@@ -40,25 +45,39 @@ static int read_prometheus(const struct cli *c, const struct simulation_request 
     return r;
 }
 
+/* A model that is new, or gone, cuts all others short: that should be no surprise. */
+static void tell_span(const struct history *h)
+{
+    double known_s = (double)h->load.n_steps * h->load.step_s;
+
+    if (known_s < SHARE_EXPECTED * h->whole_s)
+        (void)fprintf(stderr,
+                      "note: %.3g of %.3g days are played, those of which all models are known; "
+                      "without \"%s\" there are more\n",
+                      known_s / DAY_S, h->whole_s / DAY_S, h->narrow);
+}
+
 static int read_history(const struct cli *c, const struct simulation_request *q,
                         struct history *ret, struct err *e)
 {
     const char *const *names = c->options.given[OPT_HISTORY].values;
     AUTO(traces) struct traces t = { 0 };
+    int r = 0;
 
     for (size_t i = 0; i < c->options.given[OPT_HISTORY].n_values; i++) {
-        int r = demand_files_read(names[i], q->label, &t, e);
-
+        r = demand_files_read(names[i], q->label, &t, e);
         if (r < 0)
             return r;
     }
     if (q->url) {
-        int r = read_prometheus(c, q, &t, e);
-
+        r = read_prometheus(c, q, &t, e);
         if (r < 0)
             return r;
     }
-    return history_lay_out(&t, q->step_s, ret, e);
+    r = history_lay_out(&t, q->step_s, ret, e);
+    if (r == 0)
+        tell_span(ret);
+    return r;
 }
 
 static int read_objects(struct manifest_files *f, const char *const *names, size_t n, struct err *e)
@@ -133,6 +152,7 @@ static void run(const struct simulation_request *q, const struct history *h, str
                                 .seed = (uint64_t)q->seed,
                                 .start_s = h->start_s,
                                 .zones = h->start_s >= SIMULATION_DATES_S ? v->zones.zones : NULL,
+                                .beside = beside_run,
                                 .told = tell_run,
                                 .data = &telling };
 

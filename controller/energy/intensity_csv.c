@@ -13,6 +13,7 @@
 #define ALONE_MS INT64_C(3600000)          /* how long the only value of a file holds */
 #define EPOCH_MOST_S INT64_C(253402300799) /* the end of the year 9999 */
 #define VALUE_MOST 1e6
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 #define MINUTE "0000-00-00T00:00"
 
 struct reader {
@@ -131,6 +132,14 @@ static int take_line(struct reader *r, const char *line, size_t n, struct err *e
     return 0;
 }
 
+/* What spreadsheets write before all else is no header. */
+static size_t mark_length(const char *text, size_t n)
+{
+    size_t mark = strlen(BYTE_ORDER_MARK);
+
+    return n >= mark && memcmp(text, BYTE_ORDER_MARK, mark) == 0 ? mark : 0;
+}
+
 static bool is_header(const struct reader *r, const char *line, size_t n)
 {
     return r->line == 1 && n > 0 && !strchr("+-.0123456789", *line);
@@ -142,7 +151,7 @@ int intensity_parse(const char *file, const char *text, size_t n, double least,
     AUTO(intensity) struct intensity *out = intensity_series();
     struct reader r = { .file = file, .least = least, .out = out };
 
-    for (const char *at = text, *end = text + n; at < end;) {
+    for (const char *at = text + mark_length(text, n), *end = text + n; at < end;) {
         const char *feed = memchr(at, '\n', (size_t)(end - at));
         const char *next = feed ? feed + 1 : end;
         size_t length = (size_t)((feed ? feed : end) - at);

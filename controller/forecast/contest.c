@@ -25,6 +25,7 @@ struct contest {
     struct series series;
     struct past past; /* of the small one's second life */
     struct series lived;
+    float logs[SERIES_STEPS]; /* of both: their unit is the same and does not change */
     struct network small;
     struct dense_trainer trainer;
     struct dense best;
@@ -65,6 +66,8 @@ struct contest *contest_new(const struct past *p)
     c->lived_to = p->series->last - p->series->n;
     network_init(&c->small, SEED);
     dense_init(&c->trainer, &c->series, p->unit, SEED);
+    dense_logs(&c->trainer.net, &c->series, c->logs);
+    c->past.logs = c->logs;
     c->best = c->trainer.net;
     c->best_error = INFINITY;
     order_windows(c, c->fit_end);
@@ -102,7 +105,8 @@ static uint32_t train(struct contest *c)
 
     b.n = 0;
     while (b.n < DENSE_BATCH && c->at < c->n_order)
-        (void)dense_window(&c->trainer.net, &c->series, c->first + c->order[c->at++], true, &b);
+        (void)dense_window(&c->trainer.net, &c->series, c->logs, c->first + c->order[c->at++], true,
+                           &b);
     (void)dense_pass(&c->trainer, &b, true);
     return b.n + 1;
 }
@@ -141,7 +145,7 @@ static double error_before_stop(const struct contest *c)
     for (uint32_t from = 0; from < n_origins; from += DENSE_BATCH) {
         uint32_t some = n_origins - from < DENSE_BATCH ? n_origins - from : DENSE_BATCH;
 
-        dense_forecasts(&c->trainer.net, &c->series, origins + from, some, values);
+        dense_forecasts(&c->trainer.net, &c->series, c->logs, origins + from, some, values);
         for (uint32_t i = 0; i < some; i++)
             sum += errors_of(c, values[i], origins[from + i], &n);
     }

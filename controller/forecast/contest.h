@@ -8,7 +8,7 @@
  * long as was found good.
  *
  * The work is counted in windows, 2 to 5 us each, and done in portions of any size: the outcome
- * depends on the history and the seed alone. A contest holds 300 KB while it lasts. */
+ * depends on the history and the seed alone. A contest holds 320 KB while it lasts. */
 #ifndef HUDDLE_CONTEST_H
 #define HUDDLE_CONTEST_H
 

@@ -30,6 +30,18 @@ static float to_log(const struct dense *d, float x)
     return elementary_log(1 + x / d->unit);
 }
 
+static float log_at(const struct dense *d, const struct series *s, const float *logs, int64_t step)
+{
+    return logs && series_holds(s, step) ? logs[(uint64_t)step % SERIES_STEPS]
+                                         : to_log(d, series_bridged(s, step));
+}
+
+void dense_logs(const struct dense *d, const struct series *s, float ret_logs[SERIES_STEPS])
+{
+    for (int64_t step = s->last - s->n + 1; step <= s->last; step++)
+        ret_logs[(uint64_t)step % SERIES_STEPS] = to_log(d, series_bridged(s, step));
+}
+
 static float to_demand(const struct dense *d, float log)
 {
     float x = d->unit * (elementary_exp(log) - 1);
@@ -84,8 +96,8 @@ static void normalise(const struct dense *d, float x[DENSE_INPUTS + 1])
     x[DENSE_INPUTS] = 1;
 }
 
-bool dense_window(const struct dense *d, const struct series *s, int64_t origin, bool truth,
-                  struct dense_batch *b)
+bool dense_window(const struct dense *d, const struct series *s, const float *logs, int64_t origin,
+                  bool truth, struct dense_batch *b)
 {
     float *x = b->input[b->n];
 
@@ -93,10 +105,10 @@ bool dense_window(const struct dense *d, const struct series *s, int64_t origin,
         (truth && !series_known(s, origin + 1)))
         return false;
     for (uint32_t i = 0; i < DENSE_INPUTS; i++)
-        x[i] = to_log(d, series_bridged(s, origin - DENSE_INPUTS + 1 + i));
+        x[i] = log_at(d, s, logs, origin - DENSE_INPUTS + 1 + i);
     if (truth)
-        b->truth[b->n] = 0.5f + (to_log(d, series_bridged(s, origin + 1)) - x[DENSE_INPUTS - 1]) /
-                                    (WIDE * d->step);
+        b->truth[b->n] =
+            0.5f + (log_at(d, s, logs, origin + 1) - x[DENSE_INPUTS - 1]) / (WIDE * d->step);
     normalise(d, x);
     b->n++;
     return true;
@@ -152,28 +164,28 @@ struct ahead { /* windows that grow by what is said of them */
     uint32_t n;
 };
 
-static void read_lines(const struct dense *d, const struct series *s, const int64_t *origins,
-                       uint32_t n, struct ahead *a)
+static void read_lines(const struct dense *d, const struct series *s, const float *logs,
+                       const int64_t *origins, uint32_t n, struct ahead *a)
 {
     a->n = 0;
     for (uint32_t k = 0; k < n; k++) {
         if (!series_holds(s, origins[k] - DENSE_INPUTS + 1) || !series_holds(s, origins[k]))
             continue;
         for (uint32_t i = 0; i < DENSE_INPUTS; i++)
-            a->line[a->n][i] = to_log(d, series_bridged(s, origins[k] - DENSE_INPUTS + 1 + i));
+            a->line[a->n][i] = log_at(d, s, logs, origins[k] - DENSE_INPUTS + 1 + i);
         a->row[a->n++] = k;
     }
 }
 
-void dense_forecasts(const struct dense *d, const struct series *s, const int64_t *origins,
-                     uint32_t n, float ret_values[][DENSE_AHEAD])
+void dense_forecasts(const struct dense *d, const struct series *s, const float *logs,
+                     const int64_t *origins, uint32_t n, float ret_values[][DENSE_AHEAD])
 {
     struct ahead a;
 
     for (uint32_t k = 0; k < n; k++)
         for (uint32_t h = 0; h < DENSE_AHEAD; h++)
             ret_values[k][h] = NAN;
-    read_lines(d, s, origins, n, &a);
+    read_lines(d, s, logs, origins, n, &a);
     for (uint32_t h = 0; h < DENSE_AHEAD; h++) {
         for (uint32_t k = 0; k < a.n; k++) {
             memcpy(a.input[k], a.line[k] + h, DENSE_INPUTS * sizeof(float));
@@ -195,7 +207,7 @@ bool dense_forecast(const struct dense *d, const struct series *s, int64_t origi
 {
     float values[1][DENSE_AHEAD];
 
-    dense_forecasts(d, s, &origin, 1, values);
+    dense_forecasts(d, s, NULL, &origin, 1, values);
     if (isnan(values[0][0]))
         return false;
     memcpy(ret_value, values[0], sizeof(values[0]));

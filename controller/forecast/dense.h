@@ -50,10 +50,14 @@ struct dense_batch {
 /* Scales to what the series holds. */
 void dense_init(struct dense_trainer *t, const struct series *s, float unit, uint64_t seed);
 
+/* The logarithms of what the series holds, at the places of its ring: for those who look at the
+ * same values again and again. */
+void dense_logs(const struct dense *d, const struct series *s, float ret_logs[SERIES_STEPS]);
+
 /* The window that ends at `origin` and, where `truth` is wanted, the value behind it; false when
- * either is not held or the value was not observed. */
-bool dense_window(const struct dense *d, const struct series *s, int64_t origin, bool truth,
-                  struct dense_batch *b);
+ * either is not held or the value was not observed. `logs`: dense_logs() of the series, or NULL. */
+bool dense_window(const struct dense *d, const struct series *s, const float *logs, int64_t origin,
+                  bool truth, struct dense_batch *b);
 
 /* Mean squared error of the batch; `learn` takes an Adam step. */
 float dense_pass(struct dense_trainer *t, const struct dense_batch *b, bool learn);
@@ -63,7 +67,7 @@ bool dense_forecast(const struct dense *d, const struct series *s, int64_t origi
                     float ret_value[DENSE_AHEAD]);
 
 /* The same from up to DENSE_BATCH origins at once, which is faster; NAN instead of false. */
-void dense_forecasts(const struct dense *d, const struct series *s, const int64_t *origins,
-                     uint32_t n, float ret_values[][DENSE_AHEAD]);
+void dense_forecasts(const struct dense *d, const struct series *s, const float *logs,
+                     const int64_t *origins, uint32_t n, float ret_values[][DENSE_AHEAD]);
 
 #endif

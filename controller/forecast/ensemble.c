@@ -21,13 +21,11 @@
 #define LEFT_STEPS 3u
 #define SEASON_EVERY 24
 #define BRIDGED_MAX 4u  /* steps without an observation after which nothing is known of now */
-#define GAP_MAX 2048    /* a longer silence starts the series over */
 #define UNIT_SHARE 0.1f /* of the running mean */
 #define UNIT_MOVES 2.5f
 #define QUANTILE_MOST 2.0f /* times the largest demand ever: no quantile is above */
 #define CONTEST_GROWTH 4u  /* held anew when the history grew by a quarter */
 #define MEAN_STEPS 4096.0f
-#define DEMAND_MOST 1e15 /* req/s: more is no demand, and its squares would leave the floats */
 
 struct waiting { /* what was said from one origin of one horizon */
     float member[MEMBERS];
@@ -264,15 +262,13 @@ static void add_step(struct ensemble *m, int64_t step, double value)
 
 void ensemble_add(struct ensemble *m, int64_t step, double value)
 {
-    if (m->series.n > 0 && step <= m->series.last)
-        return;
-    if (!(value >= 0 && value <= DEMAND_MOST))
-        value = NAN;
-    if (m->series.n > 0 && step - m->series.last > GAP_MAX) {
+    enum series_told told = series_told(&m->series, step, &value);
+
+    if (told == SERIES_ANEW) {
         members_done(&m->members);
         start(m, m->step_ms, m->members.without);
     }
-    if (m->series.n == 0 && isnan(value))
+    if (told == SERIES_IGNORED || (m->series.n == 0 && isnan(value)))
         return;
     while (m->series.n > 0 && m->series.last + 1 < step)
         add_step(m, m->series.last + 1, NAN);

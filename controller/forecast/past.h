@@ -13,11 +13,12 @@
 
 struct past {
     const struct series *series;
-    int64_t origin;  /* newest step: what is behind it is not known */
-    uint32_t season; /* 0: none */
-    double turn;     /* steps in which the hand of the clock goes round */
-    float unit;      /* of the logarithms */
-    float mean;      /* running mean of the demand */
+    int64_t origin;    /* newest step: what is behind it is not known */
+    uint32_t season;   /* 0: none */
+    double turn;       /* steps in which the hand of the clock goes round */
+    float unit;        /* of the logarithms */
+    const float *logs; /* of what the series holds, by place in its ring; NULL: worked out */
+    float mean;        /* running mean of the demand */
     float now, log_now;
     float log_mean12, log_mean48; /* means of the newest logarithms */
     bool leveled; /* `level` is that of this origin (member_log_level); else it is worked out */
@@ -32,7 +33,8 @@ static inline float past_log(const struct past *p, float x)
 
 static inline float past_log_at(const struct past *p, int64_t step)
 {
-    return past_log(p, series_bridged(p->series, step));
+    return p->logs && series_holds(p->series, step) ? p->logs[(uint64_t)step % SERIES_STEPS]
+                                                    : past_log(p, series_bridged(p->series, step));
 }
 
 /* Back from a logarithm, within what demand can be: 0 to half more than it ever was. */

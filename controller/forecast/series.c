@@ -2,9 +2,11 @@
 #include "controller/forecast/series.h"
 
 #include <math.h>
+#include <string.h>
 
-#define LOOKS 24u     /* newest believed values that are looked at */
-#define FAR_FROM 0.2f /* zeros are a gap when all of them are above this share of their median */
+#define DEMAND_MOST 1e15 /* req/s: more is no demand, and its squares would leave the floats */
+#define LOOKS 24u        /* newest believed values that are looked at */
+#define FAR_FROM 0.2f    /* zeros are a gap when all of them are above this share of their median */
 
 static void sort(float *v, uint32_t n)
 {
@@ -67,4 +69,28 @@ float series_mean(const struct series *s, int64_t step, uint32_t width)
         n++;
     }
     return n ? sum / (float)n : NAN;
+}
+
+enum series_told series_told(const struct series *s, int64_t step, double *value)
+{
+    bool anew = s->n > 0 && step - s->last > SERIES_SILENCE_MAX;
+
+    if (!(*value >= 0 && *value <= DEMAND_MOST))
+        *value = NAN;
+    if ((s->n > 0 && step <= s->last) || (s->n == 0 && isnan(*value)))
+        return SERIES_IGNORED;
+    return anew ? SERIES_ANEW : SERIES_TAKEN;
+}
+
+void series_take(struct series *s, int64_t step, double value)
+{
+    enum series_told told = series_told(s, step, &value);
+
+    if (told == SERIES_ANEW)
+        memset(s, 0, sizeof(*s));
+    if (told == SERIES_IGNORED || (s->n == 0 && isnan(value)))
+        return;
+    while (s->n > 0 && s->last + 1 < step)
+        (void)series_push(s, s->last + 1, NAN);
+    (void)series_push(s, step, value);
 }

@@ -13,6 +13,7 @@
 
 #define SERIES_STEPS 4096u /* a power of two; 28 days of ten minutes, 2.8 days of minutes */
 #define SERIES_GAP_STEPS 8u
+#define SERIES_SILENCE_MAX 2048
 
 struct series {
     float value[SERIES_STEPS]; /* gaps bridged */
@@ -27,6 +28,15 @@ struct series {
 /* Appends step last + 1 (any step when empty). NAN, negative or infinite: missing. Returns false
  * when the step is part of a gap. */
 bool series_push(struct series *s, int64_t step, double value);
+
+/* What one is told of one step: NAN, negative or above 1e15 is missing, and so are the steps
+ * between the newest one and this. A step that is not newer is ignored; after a silence of more
+ * than SERIES_SILENCE_MAX steps, the series is to begin anew. */
+enum series_told { SERIES_IGNORED, SERIES_TAKEN, SERIES_ANEW };
+enum series_told series_told(const struct series *s, int64_t step, double *value);
+
+/* Takes it in, as a forecaster does (ensemble_add). */
+void series_take(struct series *s, int64_t step, double value);
 
 static inline bool series_holds(const struct series *s, int64_t step)
 {

@@ -31,14 +31,9 @@ static bool is_host(const struct snap_node *n)
     return n->pool != NO_INDEX && n->state != NODE_UNREACHABLE && n->state != NODE_QUARANTINED;
 }
 
-static int descending(const void *a, const void *b)
-{
-    return array_by_double(b, a);
-}
-
 /* The k largest nodes must hold it all. */
 static uint32_t cover(const struct snapshot *s, const uint32_t *replicas, uint32_t d,
-                      double *capacity)
+                      double *capacity, double *ret_largest)
 {
     double need = 0, sum = 0;
     uint32_t n = 0, k = 0;
@@ -46,11 +41,12 @@ static uint32_t cover(const struct snapshot *s, const uint32_t *replicas, uint32
     for (uint32_t i = 0; i < s->n_nodes; i++)
         if (is_host(&s->nodes[i]))
             capacity[n++] = capacity_of(&s->nodes[i], d);
-    qsort(capacity, n, sizeof(*capacity), descending);
+    array_sort_doubles(capacity, n);
     for (uint32_t m = 0; m < s->n_models; m++)
         need += replicas[m] * size_of(s->models[m].spec, d);
     while (k < n && sum < need)
-        sum += capacity[k++];
+        sum += capacity[n - ++k];
+    *ret_largest = n > 0 ? capacity[n - 1] : 0;
     return k;
 }
 
@@ -158,9 +154,10 @@ uint32_t bound_nodes(const struct snapshot *s, const uint32_t *replicas, uint32_
     int64_t kept = 0;
 
     for (uint32_t d = 0; d < DIMENSIONS; d++) {
-        uint32_t by_sum = cover(s, replicas, d, capacity), by_piece;
+        double largest;
+        uint32_t by_sum = cover(s, replicas, d, capacity, &largest);
+        uint32_t by_piece = pieces(s, replicas, d, largest);
 
-        by_piece = pieces(s, replicas, d, capacity[0]);
         best = by_sum > best ? by_sum : best;
         best = by_piece > best ? by_piece : best;
     }
@@ -192,8 +189,8 @@ double bound_watts(const struct snapshot *s, uint32_t nodes)
         watts += least_w;
         extra[n++] = c->watts[0] - least_w;
     }
-    qsort(extra, n, sizeof(*extra), descending);
+    array_sort_doubles(extra, n);
     for (uint32_t k = 0; k < nodes && k < n; k++)
-        watts += extra[n - 1 - k];
+        watts += extra[k];
     return watts;
 }

@@ -7,15 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "controller/forecast/ensemble.h"
+#include "controller/placement/by_model.h"
 #include "controller/placement/easing.h"
 #include "controller/placement/evacuation.h"
 #include "controller/placement/filling.h"
+#include "controller/placement/foresight.h"
+#include "controller/placement/outlook.h"
 #include "controller/placement/packing.h"
 #include "controller/placement/plan_check.h"
 #include "controller/placement/plan_write.h"
 #include "controller/placement/policy.h"
-#include "controller/placement/pooled.h"
 #include "controller/placement/relocation.h"
 #include "controller/placement/reserve.h"
 #include "controller/placement/sizing.h"
@@ -23,15 +24,10 @@
 #include "proto/base/array.h"
 
 #define MOVES_NAMED 2
-#define CROWDED_MS 3600000   /* so long no replica is eased once others found no room */
-#define STUDY_WINDOWS_S 2000 /* windows (contest.h) in a second of the interval */
-#define STUDY_WINDOWS_MAX 20000
+#define CROWDED_MS 3600000 /* so long no replica is eased once others found no room */
 
 struct mind { /* what is remembered of one model */
     char *name;
-    struct ensemble *forecaster;
-    int64_t step_ms;
-    struct contest *contest; /* in hand; of at most one mind */
     struct easing_work work;
     char last_move[MOVES_NAMED][64]; /* newest first */
 };
@@ -40,11 +36,9 @@ struct brain {
     struct mind *minds; /* by name */
     size_t n_minds;
     uint64_t seed, plans;
-    struct pooled pooled;
+    struct foresight *foresight;
     struct wanted wanted;
-    int64_t step_ms; /* of the last plan */
     int64_t crowded_until_ms;
-    size_t next; /* mind that is asked first whether a contest is due */
 };
 
 struct brain *brain_new(uint64_t seed)
@@ -52,24 +46,13 @@ struct brain *brain_new(uint64_t seed)
     struct brain *b = xcalloc(1, sizeof(*b));
 
     b->seed = seed;
+    b->foresight = foresight_new();
     return b;
 }
 
-static void mind_done(struct mind *m)
+static void mind_done(void *item)
 {
-    free(m->name);
-    contest_free(m->contest);
-    ensemble_free(m->forecaster);
-}
-
-/* What was learned of its demand. */
-static void mind_forget(struct mind *m, int64_t step_ms)
-{
-    contest_free(m->contest);
-    ensemble_free(m->forecaster);
-    m->contest = NULL;
-    m->forecaster = ensemble_new(step_ms);
-    m->step_ms = step_ms;
+    free(((struct mind *)item)->name);
 }
 
 void brain_free(struct brain *b)
@@ -79,34 +62,16 @@ void brain_free(struct brain *b)
     ARRAY_FOREACH(m, b, minds)
         mind_done(m);
     free(b->minds);
-    pooled_done(&b->pooled);
+    foresight_free(b->foresight);
     free(b);
 }
 
 /* --- memory of models ---------------------------------------------------------------------------
  */
 
-/* The snapshot's models are sorted by name, and so are the minds: one walk drops those that are
- * gone and adds the new ones, so that minds[i] is the snapshot's model i. */
 static void remember_models(struct brain *b, const struct snapshot *s)
 {
-    struct mind *now = xcalloc(s->n_models + 1, sizeof(*now));
-    size_t old = 0;
-
-    for (uint32_t i = 0; i < s->n_models; i++) {
-        while (old < b->n_minds && strcmp(b->minds[old].name, s->models[i].name) < 0)
-            mind_done(&b->minds[old++]);
-        if (old < b->n_minds && strcmp(b->minds[old].name, s->models[i].name) == 0)
-            now[i] = b->minds[old++];
-        else
-            now[i] = (struct mind){ .name = xstrdup(s->models[i].name) };
-        if (!now[i].forecaster || now[i].step_ms != s->step_ms)
-            mind_forget(&now[i], s->step_ms);
-    }
-    while (old < b->n_minds)
-        mind_done(&b->minds[old++]);
-    free(b->minds);
-    b->minds = now;
+    b->minds = by_model_follow(b->minds, b->n_minds, sizeof(*b->minds), s, mind_done);
     b->n_minds = s->n_models;
 }
 
@@ -152,14 +117,7 @@ static int check_snapshot(const struct snapshot *s, struct err *e)
 /* --- planning -----------------------------------------------------------------------------------
  */
 
-static uint32_t forecast_steps(const struct snapshot *s, const struct power_policy *policy)
-{
-    int64_t steps = policy->horizon_ms / s->step_ms;
-
-    return steps < 1 ? 1 : steps > FORECAST_STEPS_MAX ? FORECAST_STEPS_MAX : (uint32_t)steps;
-}
-
-static void size_models(struct brain *b, struct plan *plan)
+static void size_models(struct brain *b, struct plan *plan, const struct foreseen *seen)
 {
     const struct snapshot *s = plan->snapshot;
     AUTO(mem) uint32_t *alive = xcalloc(s->n_models + 1, sizeof(*alive));
@@ -173,14 +131,13 @@ static void size_models(struct brain *b, struct plan *plan)
         alive[s->replicas[i].model] += packing_counts(&s->replicas[i]) && !replaced[i];
     easing_init(&easing, s);
     for (uint32_t i = 0; i < s->n_models; i++) {
-        const struct power_policy *policy = policy_of_model(s, &s->models[i]);
         struct plan_model *m = &plan->models[i];
 
-        ensemble_forecast(b->minds[i].forecaster, forecast_steps(s, policy), &m->forecast);
+        m->forecast = seen->models[i];
         m->best_load = easing_best_load(&easing, s, i, &b->minds[i].work);
         if (s->now_ms < b->crowded_until_ms)
             m->best_load = 1;
-        sizing(s, i, alive[i], ensemble_series(b->minds[i].forecaster), m);
+        sizing(s, i, alive[i], seen->past[i], m);
         if (m->frozen && b->minds[i].last_move[0][0])
             (void)snprintf(
                 m->why, sizeof(m->why),
@@ -189,20 +146,6 @@ static void size_models(struct brain *b, struct plan *plan)
                 b->minds[i].last_move[1]);
     }
     easing_done(&easing);
-}
-
-static void look_out(struct brain *b, const struct plan *plan, struct outlook *o)
-{
-    const struct snapshot *s = plan->snapshot;
-    AUTO(mem) const struct series **past = xcalloc(s->n_models + 1, sizeof(*past));
-    AUTO(mem) struct forecast *pooled = xcalloc(1, sizeof(*pooled));
-
-    for (uint32_t i = 0; i < s->n_models; i++)
-        past[i] = ensemble_series(b->minds[i].forecaster);
-    pooled_observe(&b->pooled, s, past);
-    pooled_forecast(&b->pooled, forecast_steps(s, policy_of_pool(s, 0)), pooled);
-    outlook_init(o, s, plan->models, past, pooled);
-    o->wanted = &b->wanted;
 }
 
 static void prove(struct plan *plan)
@@ -267,15 +210,17 @@ static void fill(struct brain *b, struct plan *plan, struct packing *p, uint64_t
     filling(p);
 }
 
-static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
+static void make(struct brain *b, struct plan *plan, const struct foreseen *seen,
+                 uint64_t max_steps)
 {
     AUTO(mem) struct outlook *o = xcalloc(1, sizeof(*o));
     struct packing p;
     struct reserve r;
 
-    size_models(b, plan);
+    size_models(b, plan, seen);
     fill(b, plan, &p, max_steps);
-    look_out(b, plan, o);
+    outlook_init(o, plan->snapshot, plan->models, seen->past, seen->pooled);
+    o->wanted = &b->wanted;
     wanted_add(&b->wanted, o, plan->snapshot, plan->models);
     reserve_init(&r, &p, o);
     (void)relocation(&p, evacuation(&p, o, &r, plan->nodes), lacks_devices(&p));
@@ -285,31 +230,8 @@ static void make(struct brain *b, struct plan *plan, uint64_t max_steps)
     packing_done(&p);
 }
 
-/* A snapshot tells of a model's newest step, or of none. When that is older than what is known, the
- * wall clock was set back: what was learned of steps still to come is not the past. */
-static void observe(struct brain *b, const struct snapshot *s)
-{
-    AUTO(mem) int64_t *newest = xcalloc(s->n_models + 1, sizeof(*newest));
-
-    for (uint32_t i = 0; i < s->n_models; i++)
-        newest[i] = INT64_MIN;
-    for (size_t i = 0; i < s->n_observations; i++)
-        if (s->observations[i].step > newest[s->observations[i].model])
-            newest[s->observations[i].model] = s->observations[i].step;
-    for (uint32_t i = 0; i < s->n_models; i++) {
-        const struct series *past = ensemble_series(b->minds[i].forecaster);
-
-        if (newest[i] == INT64_MIN || past->n == 0 || newest[i] >= past->last)
-            continue;
-        mind_forget(&b->minds[i], s->step_ms);
-    }
-    for (size_t i = 0; i < s->n_observations; i++)
-        ensemble_add(b->minds[s->observations[i].model].forecaster, s->observations[i].step,
-                     s->observations[i].value);
-}
-
-int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct plan **ret_plan,
-               struct err *e)
+int brain_plan_foreseen(struct brain *b, struct snapshot *s, const struct foreseen *seen,
+                        uint64_t max_steps, struct plan **ret_plan, struct err *e)
 {
     AUTO(plan) struct plan *plan = NULL;
     int r = check_snapshot(s, e);
@@ -317,50 +239,38 @@ int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct p
     if (r < 0)
         return r;
     remember_models(b, s);
-    b->step_ms = s->step_ms;
-    observe(b, s);
     plan = xcalloc(1, sizeof(*plan));
     plan->id = ++b->plans;
     plan->snapshot = snapshot_ref(s);
     plan->models = xcalloc(s->n_models + 1, sizeof(*plan->models));
     plan->nodes = xcalloc(s->n_nodes + 1, sizeof(*plan->nodes));
-    make(b, plan, max_steps);
+    make(b, plan, seen, max_steps);
     prove(plan);
     note_moves(b, plan);
     *ret_plan = TAKE(plan);
     return 0;
 }
 
-/* --- learning beside the plans ------------------------------------------------------------------
- */
-
-/* The mind whose contest is in hand, or the next one whose contest is due. */
-static struct mind *studied(struct brain *b)
+int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct plan **ret_plan,
+               struct err *e)
 {
-    ARRAY_FOREACH(m, b, minds)
-        if (m->contest)
-            return m;
-    for (size_t i = 0; i < b->n_minds; i++) {
-        struct mind *m = &b->minds[(b->next + i) % b->n_minds];
+    AUTO(mem) struct forecast *forecasts = xcalloc(s->n_models + 1, sizeof(*forecasts));
+    AUTO(mem) const struct series **past = xcalloc(s->n_models + 1, sizeof(*past));
+    struct foreseen seen = { forecasts, &forecasts[s->n_models], past };
+    int r = check_snapshot(s, e);
 
-        m->contest = ensemble_contest(m->forecaster);
-        if (m->contest) {
-            b->next = (b->next + i + 1) % b->n_minds;
-            return m;
-        }
+    if (r < 0)
+        return r;
+    foresight_observe(b->foresight, s);
+    for (uint32_t i = 0; i < s->n_models; i++) {
+        foresight_forecast(b->foresight, s, i, &forecasts[i]);
+        past[i] = foresight_past(b->foresight, i);
     }
-    return NULL;
+    foresight_pooled(b->foresight, s, &forecasts[s->n_models]);
+    return brain_plan_foreseen(b, s, &seen, max_steps, ret_plan, e);
 }
 
 void brain_study(struct brain *b)
 {
-    int64_t windows = b->step_ms * STUDY_WINDOWS_S / 1000;
-    struct mind *m = studied(b);
-
-    if (!m || !contest_run(m->contest,
-                           windows < STUDY_WINDOWS_MAX ? (uint32_t)windows : STUDY_WINDOWS_MAX))
-        return;
-    ensemble_settle(m->forecaster, m->contest);
-    contest_free(m->contest);
-    m->contest = NULL;
+    foresight_study(b->foresight);
 }

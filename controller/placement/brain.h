@@ -12,6 +12,7 @@
 #define BRAIN_STEPS 2000000
 
 struct brain;
+struct series; /* forecast/series.h */
 
 struct brain *brain_new(uint64_t seed);
 void brain_free(struct brain *b);
@@ -24,6 +25,19 @@ DEFINE_AUTO(brain, struct brain *, brain_free);
  * -EINVAL for a snapshot that contradicts itself. */
 int brain_plan(struct brain *b, struct snapshot *s, uint64_t max_steps, struct plan **ret_plan,
                struct err *e);
+
+/* What somebody else foresees of a snapshot's models; borrowed. */
+struct foreseen {
+    const struct forecast *models; /* each model's */
+    const struct forecast *pooled; /* of their demand together (pooled.h) */
+    const struct series *const *past;
+};
+
+/* The same with what is foreseen in place of forecasters of its own: for a simulation, whose
+ * forecasts can be worked out before its plans (foresight.h). A brain is used in one way or the
+ * other. */
+int brain_plan_foreseen(struct brain *b, struct snapshot *s, const struct foreseen *seen,
+                        uint64_t max_steps, struct plan **ret_plan, struct err *e);
 
 /* Goes on with what is learned beside the plans: the contest of the networks of one model after the
  * other (forecast/contest.h). To be called once after each plan, when it was handed out: the work

@@ -49,7 +49,7 @@ static int compare_classes(const struct snap_node *a, const struct snap_node *b)
         return a->memory_bytes > b->memory_bytes ? -1 : 1;
     if (a->n_gpus != b->n_gpus)
         return a->n_gpus > b->n_gpus ? -1 : 1;
-    for (uint32_t g = 0; g < a->n_gpus; g++) {
+    for (uint32_t g = 0; a->gpus != b->gpus && g < a->n_gpus; g++) {
         int by_model = strcmp(a->gpus[g].model, b->gpus[g].model);
 
         if (by_model != 0)
@@ -82,7 +82,7 @@ static uint32_t list_empty(struct packing *p, uint32_t *out)
     for (uint32_t i = 0; i < p->s->n_nodes; i++)
         if (empty(p, i))
             out[n++] = i;
-    qsort_r(out, n, sizeof(*out), compare_nodes, p);
+    array_sort(out, n, sizeof(*out), compare_nodes, p);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t pool = p->s->nodes[out[i]].pool;
 
@@ -181,12 +181,15 @@ void opening(struct packing *p)
     AUTO(mem) uint32_t *all = xcalloc(p->s->n_nodes + 1, sizeof(*all));
     AUTO(mem) uint32_t *models = xcalloc(p->s->n_models + 1, sizeof(*models));
     AUTO(mem) struct bins_kind *kinds = xcalloc(p->s->n_models + 1, sizeof(*kinds));
-    uint32_t n = list_empty(p, all), total = 0;
+    uint32_t n, total = 0;
     bool done = false;
 
     for (uint32_t m = 0; m < p->s->n_models; m++)
         total += missing(p, m);
-    for (uint32_t from = 0, to; total > 0 && from < n && !done; from = to) {
+    if (total == 0)
+        return;
+    n = list_empty(p, all);
+    for (uint32_t from = 0, to; from < n && !done; from = to) {
         struct opener o = { .p = p, .nodes = all + from, .models = models, .kinds = kinds };
 
         for (to = from;

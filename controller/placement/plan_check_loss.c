@@ -212,7 +212,7 @@ static void losses_init(struct losses *x, const struct plan *p)
     for (uint32_t n = 0; n < s->n_nodes; n++)
         if (stays_up(p, n))
             x->emptiest[x->n_emptiest++] = n;
-    qsort_r(x->emptiest, x->n_emptiest, sizeof(*x->emptiest), compare_free, &x->l);
+    array_sort(x->emptiest, x->n_emptiest, sizeof(*x->emptiest), compare_free, &x->l);
     x->n_words = x->n_emptiest / 64 + 1;
     x->full = xcalloc((size_t)(s->n_models + 1) * x->n_words, sizeof(*x->full));
 }

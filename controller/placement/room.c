@@ -5,13 +5,6 @@
 
 #define WHOLE 1000
 
-void room_init(struct room *r, const struct snap_node *n, struct room_gpu *gpus)
-{
-    *r = (struct room){ n->cpu_milli, n->memory_bytes, gpus };
-    for (uint32_t g = 0; g < n->n_gpus; g++)
-        gpus[g] = (struct room_gpu){ WHOLE, (int64_t)n->gpus[g].memory_bytes };
-}
-
 static uint32_t devices_wanted(const struct served_model *spec)
 {
     return (uint32_t)((spec->resources.gpu_milli + WHOLE - 1) / WHOLE);
@@ -78,17 +71,32 @@ bool room_fits(const struct room *r, const struct snap_node *n, const struct ser
     return spec->resources.gpu_milli <= 0 || pick_devices(r, n, spec, ret_mask);
 }
 
-static void change(struct room *r, const struct snap_node *n, const struct served_model *spec,
-                   uint64_t mask, int64_t sign)
+static void change_devices(struct room *r, const struct snap_node *n,
+                           const struct served_model *spec, uint64_t mask, int64_t sign)
 {
-    r->cpu_milli += sign * spec->resources.cpu_milli;
-    r->memory_bytes += sign * spec->resources.memory_bytes;
     for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
         if (!(mask >> g & 1))
             continue;
         r->gpus[g].milli += sign * milli_of_one(spec);
         r->gpus[g].memory_bytes += sign * room_device_bytes(spec, &n->gpus[g]);
     }
+}
+
+static void change(struct room *r, const struct snap_node *n, const struct served_model *spec,
+                   uint64_t mask, int64_t sign)
+{
+    r->cpu_milli += sign * spec->resources.cpu_milli;
+    r->memory_bytes += sign * spec->resources.memory_bytes;
+    change_devices(r, n, spec, mask, sign);
+}
+
+void room_init(struct room *r, const struct snap_node *n, struct room_gpu *gpus)
+{
+    *r = (struct room){ n->cpu_milli, n->memory_bytes, gpus };
+    for (uint32_t g = 0; g < n->n_gpus; g++)
+        gpus[g] = (struct room_gpu){ WHOLE, (int64_t)n->gpus[g].memory_bytes };
+    for (uint32_t i = 0; i < n->n_held; i++)
+        change_devices(r, n, n->held[i].spec, n->held[i].gpu_mask, -1);
 }
 
 void room_take(struct room *r, const struct snap_node *n, const struct served_model *spec,

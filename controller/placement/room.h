@@ -14,7 +14,8 @@ struct room {
     struct room_gpu *gpus; /* n_gpus of the node; storage is the caller's */
 };
 
-/* Everything free. `gpus` is storage for n->n_gpus devices. */
+/* Everything free but what replicas of deleted models hold. `gpus` is storage for n->n_gpus
+ * devices. */
 void room_init(struct room *r, const struct snap_node *n, struct room_gpu *gpus);
 
 /* Memory that one replica takes of one device. */

@@ -22,10 +22,11 @@ struct free_cpu {
     int64_t cpu_milli;
 };
 
-static int emptiest_first(const void *a, const void *b)
+static int emptiest_first(const void *a, const void *b, void *unused)
 {
     const struct free_cpu *x = a, *y = b;
 
+    (void)unused;
     if (x->cpu_milli != y->cpu_milli)
         return x->cpu_milli > y->cpu_milli ? -1 : 1;
     return x->node < y->node ? -1 : x->node > y->node;
@@ -40,7 +41,7 @@ static void order_hosts(struct trial *t)
     for (uint32_t n = 0; n < p->s->n_nodes; n++)
         if (packing_is_up(p, n))
             hosts[t->n_order++] = (struct free_cpu){ n, p->after[n].cpu_milli };
-    qsort(hosts, t->n_order, sizeof(*hosts), emptiest_first);
+    array_sort(hosts, t->n_order, sizeof(*hosts), emptiest_first, NULL);
     t->n_words = t->n_order / 64 + 1;
     t->full = xcalloc((size_t)(p->s->n_models + 1) * t->n_words, sizeof(*t->full));
     for (uint32_t i = 0; i < t->n_order; i++)

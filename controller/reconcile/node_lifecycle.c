@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "controller/reconcile/node_pause.h"
+#include "controller/reconcile/wake_test.h"
 
 #define HOUR_MS INT64_C(3600000)
 #define HOLD_OFF_MS (HOUR_MS / 2) /* after a person or the mains woke it (T12) */
@@ -104,7 +105,7 @@ static int quarantine(struct node_record *r, int t, enum quarantine why, const s
 /* --- may it sleep -------------------------------------------------------------------------------
  */
 
-const char *node_no_sleep(const struct node_record *r, const struct node_facts *f, int64_t now_ms)
+const char *node_no_test(const struct node_record *r, const struct node_facts *f)
 {
     if (!f->in_pool)
         return "in no pool";
@@ -118,14 +119,29 @@ const char *node_no_sleep(const struct node_record *r, const struct node_facts *
         return "its agent cannot do two-key sleep";
     if (!f->driver_wakes)
         return "its pool has no driver that could wake it";
-    if (!f->wake_proven && !r->wake_proven)
-        return "waking has not been proven here: try it, then set wakeProven in its PowerPool";
     if (f->cycles_per_day >= 0 && node_record_cycles(r, f->wall_ms) >= f->cycles_per_day)
         return "its power cycles of the day are used up";
-    if (now_ms < node_no_sleep_until_ms(r, f, now_ms))
-        return "cooling down after the last change";
     if (f->foreign_busy_permille > FOREIGN_BUSY_MAX_PERMILLE)
         return "something that is not ours is busy on it";
+    return NULL;
+}
+
+const char *node_no_sleep(const struct node_record *r, const struct node_facts *f, int64_t now_ms)
+{
+    const char *why = node_no_test(r, f);
+
+    if (why)
+        return why;
+    if (wake_test_runs(r))
+        return "its waking is being tested";
+    if (r->wake_refuted)
+        return "its last wake test failed: when that is mended, repeat huddlectl power test";
+    if (!f->wake_proven && !r->wake_proven)
+        return "waking has not been proven here: huddlectl power test does";
+    if (!f->wake_proven && f->proof_void)
+        return f->proof_void;
+    if (now_ms < node_no_sleep_until_ms(r, f, now_ms))
+        return "cooling down after the last change";
     return NULL;
 }
 
@@ -150,7 +166,8 @@ static int in_awake(struct node_record *r, const struct node_facts *f, int64_t n
         enter(r, NODE_UNREACHABLE, 13, f, now_ms, "silent for four report intervals");
         return 13;
     }
-    if (!f->sleep || f->withdraw || node_no_sleep(r, f, now_ms))
+    if (!f->sleep || f->withdraw ||
+        (wake_test_runs(r) ? node_no_test(r, f) : node_no_sleep(r, f, now_ms)))
         return 0;
     enter(r, NODE_DRAINING, 2, f, now_ms, f->sleep);
     (void)snprintf(r->op, sizeof(r->op), "%s", f->new_op);
@@ -210,6 +227,18 @@ static int in_draining(struct node_record *r, const struct node_facts *f, int64_
     return 4;
 }
 
+/* Two readings of off at least half a settle time apart, with nothing else between. */
+static bool seen_off(struct node_record *r, const struct node_facts *f, int64_t now_ms)
+{
+    if (!reads(f, POWER_OFF, now_ms) || f->power_ms < r->entered_ms) {
+        r->off_seen_ms = 0;
+        return false;
+    }
+    if (r->off_seen_ms == 0)
+        r->off_seen_ms = f->power_ms;
+    return f->power_ms - r->off_seen_ms >= f->settle_ms / 2;
+}
+
 static int in_empty(struct node_record *r, const struct node_facts *f, int64_t now_ms)
 {
     int t = turn_back(r, f, now_ms);
@@ -218,6 +247,8 @@ static int in_empty(struct node_record *r, const struct node_facts *f, int64_t n
         return t;
     if (f->commit_not || !is_empty(f) || !fresh(f, 2) || !f->allow_sleep || !f->two_key)
         return 0;
+    if (wake_test_runs(r) && seen_off(r, f, now_ms))
+        return back_to_awake(r, 3, f, now_ms, WAKE_TEST_READS_OFF);
     if (f->driver_wakes && !reads(f, POWER_ON, now_ms))
         return 0; /* the wake channel must be seen working now */
     enter(r, NODE_PREPARING, 5, f, now_ms, "asked whether it may sleep");
@@ -265,18 +296,6 @@ static int fall_asleep(struct node_record *r, const struct node_facts *f, int64_
     r->off_seen_ms = assumed ? 0 : f->power_ms;
     r->last_wake_ms = 0;
     return 7;
-}
-
-/* Two readings of off at least half a settle time apart, with nothing else between. */
-static bool seen_off(struct node_record *r, const struct node_facts *f, int64_t now_ms)
-{
-    if (!reads(f, POWER_OFF, now_ms) || f->power_ms < r->entered_ms) {
-        r->off_seen_ms = 0;
-        return false;
-    }
-    if (r->off_seen_ms == 0)
-        r->off_seen_ms = f->power_ms;
-    return f->power_ms - r->off_seen_ms >= f->settle_ms / 2;
 }
 
 static int in_sleeping(struct node_record *r, const struct node_facts *f, int64_t now_ms)
@@ -377,7 +396,9 @@ static int in_waking(struct node_record *r, const struct node_facts *f, int64_t 
             return woke_by_itself(r, f, now_ms);
         r->wakes++;
         r->wake_proven = true;
-        node_pause_sleep(r, f, now_ms, f->cooldown_ms);
+        wake_proof_renew(&r->proof, &f->identity, f->wall_ms);
+        if (node_no_sleep_until_ms(r, f, now_ms) < now_ms + f->cooldown_ms)
+            node_pause_sleep(r, f, now_ms, f->cooldown_ms); /* a longer one stands: T11, a test */
         return back_to_awake(r, 9, f, now_ms, "woken and reporting");
     }
     if (heard_since && since(r, now_ms) > 4 * f->interval_ms)
@@ -420,6 +441,7 @@ static int in_quarantined(struct node_record *r, const struct node_facts *f, int
     if (f->heard && f->heard_ms > r->entered_ms && fresh(f, 2)) {
         node_pause_sleep(r, f, now_ms, QUARANTINE_NO_SLEEP_MS);
         r->wake_proven = false; /* sleepable again only after a wake test */
+        r->proof = (struct wake_proof){ 0 };
         return back_to_awake(r, 11, f, now_ms, "reporting again");
     }
     return 0;
@@ -434,15 +456,10 @@ static int hold(struct node_record *r, const struct node_facts *f, int64_t now_m
     return 14;
 }
 
-int node_lifecycle(const struct node_record *record, const struct node_facts *f, int64_t now_ms,
-                   struct node_record *ret_record)
+static int take_edge(struct node_record *r, const struct node_facts *f, int64_t now_ms)
 {
-    struct node_record *r = ret_record;
-    int t;
+    int t = hold(r, f, now_ms);
 
-    *r = *record;
-    node_pause_settle(r, f, now_ms);
-    t = hold(r, f, now_ms);
     if (t)
         return t;
     switch (r->state) {
@@ -470,6 +487,18 @@ int node_lifecycle(const struct node_record *record, const struct node_facts *f,
         return in_quarantined(r, f, now_ms);
     }
     return 0;
+}
+
+int node_lifecycle(const struct node_record *record, const struct node_facts *f, int64_t now_ms,
+                   struct node_record *ret_record)
+{
+    int t;
+
+    *ret_record = *record;
+    node_pause_settle(ret_record, f, now_ms);
+    t = take_edge(ret_record, f, now_ms);
+    wake_test_follow(ret_record, record, f, now_ms);
+    return t;
 }
 
 /* --- what is to be done -------------------------------------------------------------------------
@@ -560,6 +589,8 @@ struct node_record node_record_restart(const struct node_record *stored, int64_t
     struct node_record r = *stored;
 
     r.entered_ms = r.op_started_ms = now_ms;
+    r.test.since_ms = now_ms;
+    r.test.metering = false; /* what was counted last may not be stored */
     r.off_seen_ms = r.no_sleep_until_ms = r.next_try_ms = r.slept_ahead_ms = 0;
     r.restored = true;
     r.last_wake_ms = 0; /* waking: On again, not counted as an attempt */

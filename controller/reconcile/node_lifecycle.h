@@ -26,6 +26,7 @@ struct node_facts {
     bool in_pool;
     bool driver_wakes;      /* the pool has a driver that can wake */
     bool wake_proven;       /* pool.wakeProven; the record knows of own wakes */
+    const char *proof_void; /* why the record's proof holds no longer; NULL: it holds */
     int64_t cycles_per_day; /* -1: no limit */
     int64_t interval_ms;    /* between reports */
     int64_t boot_p99_ms;
@@ -35,6 +36,8 @@ struct node_facts {
     bool heard;          /* at least one report since our start */
     int64_t heard_ms;    /* boot time of the newest report; 0: none */
     const char *boot_id; /* "" : never heard */
+    struct machine_identity identity;
+    uint64_t meter_uj; /* all that its own meter has counted */
     bool allow_sleep, two_key;
     uint32_t replicas; /* reported, or desired to be there */
     uint32_t foreign_busy_permille;
@@ -53,9 +56,11 @@ struct node_facts {
     const char *withdraw;   /* why sleep must be given up (T3) */
     const char *commit_not; /* why the last check fails on present facts (T5); NULL: it passed */
     const char *wake, *wake_by;
-    bool wakes_left;    /* the policy's budget lets one more wake by itself (T8) */
-    const char *new_op; /* name for the next power action */
-    bool held;          /* a person holds it */
+    const char *test_waits; /* why the next cycle of a wake test may not begin; NULL: it may */
+    bool test_rests;        /* ... and that it waits is not held against it: after a start */
+    bool wakes_left;        /* the policy's budget lets one more wake by itself (T8) */
+    const char *new_op;     /* name for the next power action */
+    bool held;              /* a person holds it */
 };
 
 /* Takes at most one edge. Returns its T number, 0 for none; *ret_record is always set. */
@@ -84,5 +89,9 @@ struct node_record node_record_restart(const struct node_record *stored, int64_t
 /* Why this node may not sleep, as far as it alone is concerned; NULL: it may. Static text. */
 const char *node_no_sleep(const struct node_record *record, const struct node_facts *facts,
                           int64_t now_ms);
+
+/* The same of a wake test, by which alone a node may sleep whose waking is not proven. It need not
+ * wait for a cool-down: a person asked for it. */
+const char *node_no_test(const struct node_record *record, const struct node_facts *facts);
 
 #endif

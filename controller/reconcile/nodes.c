@@ -6,6 +6,7 @@
 
 #include "controller/reconcile/node_lifecycle.h"
 #include "controller/reconcile/reconcile.h"
+#include "controller/reconcile/wake_test.h"
 #include "controller/state/node_energy.h"
 #include "controller/state/snapshot_build.h"
 #include "controller/substrate/standalone.h"
@@ -25,8 +26,9 @@ static bool driver_wakes(const struct node *n)
 
 static bool by_person(const struct node *n)
 {
-    return n->ask_sleep_by[0] || (n->record.by[0] && strcmp(n->record.by, "planner") != 0 &&
-                                  strcmp(n->record.by, "recovery") != 0);
+    return n->ask_sleep_by[0] || wake_test_runs(&n->record) ||
+           (n->record.by[0] && strcmp(n->record.by, "planner") != 0 &&
+            strcmp(n->record.by, "recovery") != 0);
 }
 
 static void wish_sleep(struct controller *c, struct node *n, struct node_facts *f)
@@ -120,6 +122,7 @@ static void settings_of(struct controller *c, const struct node *n, struct node_
     f->in_pool = n->pool != NULL;
     f->driver_wakes = driver_wakes(n);
     f->wake_proven = n->pool && pool_spec(n->pool)->wake_proven;
+    f->proof_void = wake_proof_void(&n->record.proof, &n->inventory.identity, c->wall_ms);
     f->cycles_per_day = n->pool ? pool_spec(n->pool)->cycles_per_day : 0;
     f->interval_ms = node_interval_ms(n);
     f->boot_p99_ms = node_boot_p99_ms(n);
@@ -133,7 +136,7 @@ static void settings_of(struct controller *c, const struct node *n, struct node_
     f->wakes_left = budget_wakes_left(c, n);
 }
 
-static void facts_of(struct controller *c, struct node *n, struct node_facts *f)
+void reconcile_facts(struct controller *c, struct node *n, struct node_facts *f)
 {
     *f = (struct node_facts){
         .wall_ms = c->wall_ms,
@@ -142,6 +145,8 @@ static void facts_of(struct controller *c, struct node *n, struct node_facts *f)
         .heard = n->seen,
         .heard_ms = n->heard_ms,
         .boot_id = n->boot_id,
+        .meter_uj = n->energy_measured_uj,
+        .identity = n->inventory.identity,
         .allow_sleep = n->inventory.allow_sleep,
         .two_key = n->two_key,
         .replicas = (uint32_t)(n->n_reported > n->n_replicas ? n->n_reported : n->n_replicas),
@@ -380,6 +385,13 @@ static void forget_twin(struct controller *c, struct node *n)
     node_touch(c->cluster, n);
 }
 
+const char *reconcile_disputed(const struct node *n)
+{
+    if (n->twin.told)
+        return "two agents report under its name";
+    return n->n_strangers > 0 ? "it runs replicas of models that nobody declared" : NULL;
+}
+
 void reconcile_node(struct controller *c, struct node *n)
 {
     struct node_record before = n->record, after;
@@ -388,15 +400,17 @@ void reconcile_node(struct controller *c, struct node *n)
     int t;
 
     forget_twin(c, n);
-    facts_of(c, n, &f);
+    reconcile_facts(c, n, &f);
     n->why_not_asleep = node_no_sleep(&n->record, &f, c->now_ms);
-    if (!n->why_not_asleep && n->n_strangers > 0)
-        n->why_not_asleep = "it runs replicas of models that nobody declared";
+    if (!n->why_not_asleep)
+        n->why_not_asleep = reconcile_disputed(n);
     wishes_of(c, n, &f, op);
+    if (wake_test_runs(&n->record))
+        test_wish(c, n, &f);
     if (n->n_strangers > 0)
         f.sleep = NULL;
     if (n->twin.told)
-        f.withdraw = n->why_not_asleep = "two agents report under its name";
+        f.withdraw = n->why_not_asleep = reconcile_disputed(n);
     t = node_lifecycle(&before, &f, c->now_ms, &after);
     n->record = after;
     if (t > 0)
@@ -404,6 +418,7 @@ void reconcile_node(struct controller *c, struct node *n)
     else if (after.bye != before.bye || after.wake_wanted != before.wake_wanted ||
              after.n_slept != before.n_slept)
         node_touch(c->cluster, n);
+    test_told(c, n, &before);
     if (f.stage != POWER_STAGE_NONE)
         node_reply_due(c->cluster, n); /* an order may have to be called back */
     carry_out(c, n, &f);

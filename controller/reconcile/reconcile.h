@@ -60,6 +60,20 @@ void act_on_replica(struct controller *c, const struct replica *r, const char *a
 /* Its row, its place at the front door, its text: nothing of it is left. Frees it. */
 void replica_forget(struct controller *c, struct replica *r);
 
+/* nodes.c: what is known of the node now, its wishes and permissions apart. */
+struct node_facts;
+void reconcile_facts(struct controller *c, struct node *n, struct node_facts *ret_facts);
+
+/* Why it must not sleep, whatever the node by itself may; NULL: it may. Static text. */
+const char *reconcile_disputed(const struct node *n);
+
+/* test_wish.c: what a wake test asks of the life cycle; what came of it, to journal and people;
+ * why none may begin, with the way out: NULL: it may, else static text or `text`. */
+void test_wish(struct controller *c, struct node *n, struct node_facts *f);
+void test_told(struct controller *c, struct node *n, const struct node_record *before);
+const char *test_refusal(struct controller *c, struct node *n, uint32_t cycles, char *text,
+                         size_t size);
+
 void reconcile_replicas(struct controller *c);
 void reconcile_nodes(struct controller *c);
 void reconcile_windows(struct controller *c);

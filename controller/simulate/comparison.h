@@ -12,6 +12,15 @@ enum compared { COMPARED_ALWAYS_ON, COMPARED_DEMAND, COMPARED_PREDICTIVE, COMPAR
 
 const char *compared_name(enum compared c); /* "always-on", ... */
 
+struct beside_task {
+    void (*run)(void *data);
+    void *data;
+};
+
+/* Runs all of them at the same time, each in a thread of its own, and returns when they have ended;
+ * false: it cannot, and none was begun. */
+typedef bool beside_fn(const struct beside_task *tasks, size_t n);
+
 struct comparison_of { /* borrowed */
     const struct rack_hardware *hw;
     const struct rack_load *load;
@@ -22,7 +31,8 @@ struct comparison_of { /* borrowed */
     double start_s;            /* wall time of the first step */
     struct zone *const *zones; /* of the policy's windows; NULL: they are always open */
     bool planned_only;         /* the rest is as in a comparison that was made before */
-    /* Told now and then how far it is; may be NULL. */
+    beside_fn *beside;         /* NULL: one thing after the other, with the same result */
+    /* Told now and then how far it is, by one thread at a time; may be NULL. */
     void (*told)(void *data, size_t done, size_t all, const char *what);
     void *data;
 };

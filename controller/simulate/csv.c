@@ -9,10 +9,15 @@
 
 #include "proto/base/clock.h"
 
-#define SECONDS_MOST 253402300799.0 /* further on, steps of 15 s would be lost in rounding */
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF" /* spreadsheets write it before all else */
+#define SECONDS_MOST 253402300799.0    /* further on, steps of 15 s would be lost in rounding */
 
 struct csv csv_begin(const char *file, const char *text)
 {
+    size_t mark = strlen(BYTE_ORDER_MARK);
+
+    if (strncmp(text, BYTE_ORDER_MARK, mark) == 0)
+        text += mark;
     return (struct csv){ .file = file, .text = text };
 }
 

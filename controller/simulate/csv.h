@@ -16,6 +16,7 @@ struct csv {          /* a cursor; all is borrowed */
     uint32_t line;    /* number of the line in hand, from 1 */
 };
 
+/* A byte-order mark before the text is none of it. */
 struct csv csv_begin(const char *file, const char *text);
 
 /* Goes to the next line that is not blank; false: there is none. */

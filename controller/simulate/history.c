@@ -104,7 +104,7 @@ static int check_traces(const struct traces *t, struct history *h, struct err *e
 static int find_span(const struct traces *t, const double *usual_s, struct history *h,
                      struct err *e)
 {
-    struct span all = { -INFINITY, INFINITY };
+    struct span all = { -INFINITY, INFINITY }, any = { INFINITY, -INFINITY };
     const char *last = "", *first = "";
     double minute_s = (double)rack_steps(&h->load, RACK_MINUTE_S) * h->load.step_s, minutes;
 
@@ -113,19 +113,22 @@ static int find_span(const struct traces *t, const double *usual_s, struct histo
 
         last = s.from_s > all.from_s ? h->load.model[m].name : last;
         first = s.to_s < all.to_s ? h->load.model[m].name : first;
+        any = (struct span){ fmin(any.from_s, s.from_s), fmax(any.to_s, s.to_s) };
         all = (struct span){ fmax(all.from_s, s.from_s), fmin(all.to_s, s.to_s) };
     }
     minutes = floor((all.to_s - all.from_s) / minute_s);
     if (minutes < 1 && all.to_s <= all.from_s)
         return err_set(e, -EINVAL,
                        "there is no time of which all is known: \"%.60s\" ends before \"%.60s\" "
-                       "begins",
+                       "begins; leave one of them out",
                        first, last);
     if (minutes < 1)
         return err_set(e, -EINVAL, "less than %g s of demand", minute_s);
     if (all.to_s - all.from_s > SPAN_MOST_S)
         return err_set(e, -EINVAL, "more than two years");
     h->start_s = all.from_s;
+    h->whole_s = any.to_s - any.from_s;
+    h->narrow = all.from_s - any.from_s > any.to_s - all.to_s ? last : first;
     h->load.n_steps = (size_t)minutes * (size_t)rack_steps(&h->load, RACK_MINUTE_S);
     if (h->load.n_steps * h->load.n_models > STEPS_MOST)
         return err_set(e, -EINVAL, "%zu steps of %u models: too many; give a longer --resolution",

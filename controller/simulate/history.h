@@ -16,7 +16,9 @@
 struct history {           /* owns what `load` borrows */
     struct rack_load load; /* of the models, by name: name alone is set */
     enum trace_unit unit[RACK_MODELS_MAX];
-    double start_s; /* of the first step, as the traces say */
+    double start_s;     /* of the first step, as the traces say */
+    double whole_s;     /* from the first value of any model to the end of the last one */
+    const char *narrow; /* the model for which most of that is left out */
     double *rate;
     bool *blind;
     char *names;

@@ -54,6 +54,7 @@ void planned_free(struct planned *p)
     if (!p)
         return;
     brain_free(p->brain);
+    ahead_free(p->ahead);
     virtual_nodes_free(p->life);
     free(p->specs);
     free(p->devices);
@@ -200,13 +201,46 @@ static bool presses(const struct planned *p, const struct rack *r, int64_t steps
     return false;
 }
 
+static int64_t interval_steps(const struct planned *p, const struct rack_load *load)
+{
+    return (int64_t)fmax(1, (double)p->policy.interval_ms / 1000 / load->step_s);
+}
+
+struct ahead *planned_look_ahead(struct planned *p, const struct rack_hardware *hw,
+                                 const struct rack_load *load)
+{
+    struct snapshot s = planned_frame(p, hw, load, 1);
+
+    if (interval_steps(p, load) == 1)
+        p->ahead = ahead_new(&s, load);
+    return p->ahead;
+}
+
+void planned_look_back(struct planned *p)
+{
+    ahead_free(p->ahead);
+    p->ahead = NULL;
+}
+
+static int make_plan(struct planned *p, struct snapshot *s, struct plan **ret)
+{
+    struct err e = ERR_INIT;
+    int r;
+
+    if (p->ahead)
+        return brain_plan_foreseen(p->brain, s, ahead_next(p->ahead), SEARCH_STEPS, ret, &e);
+    r = brain_plan(p->brain, s, SEARCH_STEPS, ret, &e);
+    if (r == 0)
+        brain_study(p->brain);
+    return r;
+}
+
 void planned_act(void *policy, struct rack *r)
 {
     struct planned *p = policy;
-    int64_t steps = (int64_t)fmax(1, (double)p->policy.interval_ms / 1000 / r->load->step_s);
+    int64_t steps = interval_steps(p, r->load);
     AUTO(snapshot) struct snapshot *s = NULL;
     AUTO(plan) struct plan *plan = NULL;
-    struct err e = ERR_INIT;
 
     if (p->life) {
         virtual_nodes_step(p->life, r, planned_wall_ms(p, r));
@@ -222,9 +256,8 @@ void planned_act(void *policy, struct rack *r)
         !p->zones ||
         windows_open(p->policy.windows, p->zones, p->policy.n_windows, planned_wall_ms(p, r));
     s = planned_see(p, r, steps);
-    if (brain_plan(p->brain, s, SEARCH_STEPS, &plan, &e) < 0)
+    if (make_plan(p, s, &plan) < 0)
         return; /* only for a snapshot that contradicts itself */
-    brain_study(p->brain);
     if (r->step % steps == 0)
         tell_forecasts(p, r, plan, steps);
     if (p->life)

@@ -6,6 +6,7 @@
 #ifndef HUDDLE_SIMULATE_PLANNED_H
 #define HUDDLE_SIMULATE_PLANNED_H
 
+#include "controller/simulate/ahead.h"
 #include "controller/simulate/chronicle.h"
 #include "controller/simulate/rack.h"
 #include "proto/manifest.h"
@@ -28,6 +29,12 @@ struct planned_setting {               /* borrowed; zero is the default of each 
 struct planned *planned_new(const struct rack_hardware *hw, const struct rack_load *load,
                             const struct planned_setting *set);
 void planned_free(struct planned *p);
+
+/* From now on its forecasts are made by ahead_run(), which is to be called in another thread; owned
+ * by `p`. NULL where plans may be made before their time (ahead.h). */
+struct ahead *planned_look_ahead(struct planned *p, const struct rack_hardware *hw,
+                                 const struct rack_load *load);
+void planned_look_back(struct planned *p); /* no longer */
 void planned_act(void *p, struct rack *r); /* a rack_policy */
 
 #endif

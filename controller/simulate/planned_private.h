@@ -45,6 +45,7 @@ struct planned {
     double start_s;              /* wall time of the first step */
     struct zone *const *zones;   /* of the policy's windows; or NULL */
     struct chronicle *chronicle; /* told of forecasts; or NULL */
+    struct ahead *ahead;         /* what is foreseen; NULL: the brain sees to it */
 };
 
 /* Wall time of the step in hand, ms. */
@@ -65,6 +66,10 @@ void planned_seat(struct planned *p, const struct rack *r, uint32_t i);
 
 /* Agents report once a step. */
 void planned_measure(struct planned *p, const struct rack *r);
+
+/* Of a snapshot, what does not change with time. */
+struct snapshot planned_frame(const struct planned *p, const struct rack_hardware *hw,
+                              const struct rack_load *load, int64_t steps);
 
 /* What a controller knows after `steps` steps more: borrows from `p`. */
 struct snapshot *planned_see(struct planned *p, const struct rack *r, int64_t steps);

@@ -293,16 +293,13 @@ static void see_replicas(struct planned *p, const struct rack *r)
 /* What the demand of the interval that just ended was, as a front door would tell. */
 static void see_demand(struct planned *p, const struct rack *r, int64_t steps)
 {
-    int64_t interval = r->step / steps;
     bool told = rack_told(r->load, r->step - 1);
 
+    ahead_observe(r->load, r->step, steps, p->observations);
     for (uint32_t m = 0; m < r->load->n_models; m++) {
-        double x = told ? rack_mean(r->load, m, r->step - steps, r->step) : NAN;
-
-        p->models[m].demand = x;
+        p->models[m].demand = p->observations[m].value;
         p->models[m].fast = told ? rack_mean(r->load, m, r->step - 1, r->step) : NAN;
         p->models[m].queue = r->backlog[m];
-        p->observations[m] = (struct observation){ m, interval - 1, x };
     }
 }
 
@@ -324,6 +321,24 @@ static void see_latency(struct planned *p, const struct rack *r, int64_t steps)
     }
 }
 
+struct snapshot planned_frame(const struct planned *p, const struct rack_hardware *hw,
+                              const struct rack_load *load, int64_t steps)
+{
+    return (struct snapshot){
+        .step_ms = rack_ms(load, steps),
+        .nodes = p->nodes,
+        .models = p->models,
+        .pools = &p->snap_pool,
+        .policies = &p->snap_policy,
+        .observations = p->observations,
+        .n_nodes = hw->nodes,
+        .n_models = load->n_models,
+        .n_pools = 1,
+        .n_policies = 1,
+        .references = 1,
+    };
+}
+
 struct snapshot *planned_see(struct planned *p, const struct rack *r, int64_t steps)
 {
     struct snapshot *s = xcalloc(1, sizeof(*s));
@@ -334,24 +349,12 @@ struct snapshot *planned_see(struct planned *p, const struct rack *r, int64_t st
     see_replicas(p, r);
     see_demand(p, r, steps);
     see_latency(p, r, steps);
-    *s = (struct snapshot){
-        .version = ++p->version,
-        .now_ms = rack_ms(r->load, r->step),
-        .wall_ms = planned_wall_ms(p, r),
-        .step_ms = rack_ms(r->load, steps),
-        .nodes = p->nodes,
-        .models = p->models,
-        .replicas = p->replicas,
-        .pools = &p->snap_pool,
-        .policies = &p->snap_policy,
-        .observations = p->observations,
-        .n_nodes = r->hw->nodes,
-        .n_models = r->load->n_models,
-        .n_replicas = (uint32_t)p->n_replicas,
-        .n_pools = 1,
-        .n_policies = 1,
-        .n_observations = r->step > 0 && r->step % steps == 0 ? r->load->n_models : 0,
-        .references = 1,
-    };
+    *s = planned_frame(p, r->hw, r->load, steps);
+    s->version = ++p->version;
+    s->now_ms = rack_ms(r->load, r->step);
+    s->wall_ms = planned_wall_ms(p, r);
+    s->replicas = p->replicas;
+    s->n_replicas = (uint32_t)p->n_replicas;
+    s->n_observations = r->step > 0 && r->step % steps == 0 ? r->load->n_models : 0;
     return s;
 }

@@ -79,8 +79,8 @@ static int read_any(const char *file, const char *text, const char *model, const
     const char *named = model;
     char own[TRACE_NAME_MAX];
 
-    if (text[strspn(text, " \t\r\n")] == '{')
-        return trace_read_matrix(file, text, model, label, t, e);
+    if (c.text[strspn(c.text, " \t\r\n")] == '{')
+        return trace_read_matrix(file, c.text, model, label, 0, t, e);
     if (!csv_line(&c))
         return err_set(e, -EINVAL, "%s: nothing in it", file);
     if (!named)

@@ -68,7 +68,9 @@ int trace_read_table(struct csv *c, const char *model, struct traces *t, struct 
 int trace_read_recording(struct csv *c, const char *model, struct traces *t, struct err *e);
 int trace_read_requests(struct csv *c, const char *model, struct traces *t, struct err *e);
 int trace_read_servegen(struct csv *c, const char *model, struct traces *t, struct err *e);
+
+/* `behind_s`: by so much the times are later than what their values tell of. */
 int trace_read_matrix(const char *file, const char *text, const char *model, const char *label,
-                      struct traces *t, struct err *e);
+                      double behind_s, struct traces *t, struct err *e);
 
 #endif

@@ -62,7 +62,7 @@ static const char *name_of(const json_t *labels, const char *label, struct err *
     return NULL;
 }
 
-static int read_values(struct trace *x, const json_t *values, struct err *e)
+static int read_values(struct trace *x, const json_t *values, double behind_s, struct err *e)
 {
     size_t i;
     json_t *pair;
@@ -80,14 +80,14 @@ static int read_values(struct trace *x, const json_t *values, struct err *e)
             return err_set(e, -EINVAL, "\"%.40s\" of a series is no number", text);
         if (value < 0)
             return err_set(e, -EINVAL, "a demand of %.40s; expected req/s, not negative", text);
-        if (trace_point(x, json_number_value(at), isfinite(value) ? value : NAN, e) < 0)
+        if (trace_point(x, json_number_value(at) - behind_s, isfinite(value) ? value : NAN, e) < 0)
             return -EINVAL;
     }
     return 0;
 }
 
-static int read_result(const json_t *answer, const char *model, const char *label, struct traces *t,
-                       struct err *e)
+static int read_result(const json_t *answer, const char *model, const char *label, double behind_s,
+                       struct traces *t, struct err *e)
 {
     const json_t *data = json_object_get(answer, "data");
     const char *type = json_string_value(json_object_get(data, "resultType"));
@@ -109,7 +109,7 @@ static int read_result(const json_t *answer, const char *model, const char *labe
 
         if (!name)
             return -EINVAL;
-        r = read_values(series(t, name, labels), json_object_get(item, "values"), e);
+        r = read_values(series(t, name, labels), json_object_get(item, "values"), behind_s, e);
         if (r < 0)
             return r;
     }
@@ -117,7 +117,7 @@ static int read_result(const json_t *answer, const char *model, const char *labe
 }
 
 int trace_read_matrix(const char *file, const char *text, const char *model, const char *label,
-                      struct traces *t, struct err *e)
+                      double behind_s, struct traces *t, struct err *e)
 {
     json_error_t where;
     json_t *answer = json_loads(text, 0, &where);
@@ -125,7 +125,7 @@ int trace_read_matrix(const char *file, const char *text, const char *model, con
 
     if (!answer)
         return err_set(e, -EINVAL, "%s:%d: %.100s", file, where.line, where.text);
-    r = read_result(answer, model, label, t, e);
+    r = read_result(answer, model, label, behind_s, t, e);
     json_decref(answer);
     return r < 0 ? err_prefix(e, r, "%s", file) : 0;
 }

@@ -132,13 +132,15 @@ struct inventory {
     struct snap_gpu *gpus;
     uint32_t n_gpus;
     char *address, *architecture, *kernel, *virtualization, *power_model, *version, *product_uuid;
-    char *host_node;
+    char *machine_id, *host_node;
+    struct machine_identity identity; /* of what is above and below */
     bool allow_sleep, allow_commands;
     struct string_list runtimes, macs;
     struct string_map labels;
 };
 void inventory_done(struct inventory *i);
 void inventory_set(struct inventory *i, const struct wire_inventory *w); /* copies */
+void inventory_identify(struct inventory *i);                            /* sets `identity` anew */
 
 /* Cumulative counters of one agent epoch, as last counted. */
 struct report_base {

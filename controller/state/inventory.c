@@ -33,6 +33,7 @@ void inventory_done(struct inventory *i)
     free(i->power_model);
     free(i->version);
     free(i->product_uuid);
+    free(i->machine_id);
     free(i->host_node);
     list_done(&i->runtimes);
     list_done(&i->macs);
@@ -58,7 +59,14 @@ static void set_texts(struct inventory *i, const struct wire_inventory *w)
     i->power_model = xstrdup(w->power_model);
     i->version = xstrdup(w->version);
     i->product_uuid = xstrdup(w->product_uuid);
+    i->machine_id = xstrdup(w->machine_id);
     i->host_node = xstrdup(w->host_node);
+}
+
+void inventory_identify(struct inventory *i)
+{
+    i->identity = machine_identity_of((const char *const *)i->macs.item, i->macs.n, i->machine_id,
+                                      i->product_uuid);
 }
 
 void inventory_set(struct inventory *i, const struct wire_inventory *w)
@@ -77,6 +85,7 @@ void inventory_set(struct inventory *i, const struct wire_inventory *w)
         i->gpus[g] = (struct snap_gpu){ xstrdup(w->gpus[g].model), w->gpus[g].memory_bytes };
     list_set(&i->runtimes, w->runtimes, w->n_runtimes);
     list_set(&i->macs, w->macs, w->n_macs);
+    inventory_identify(i);
     i->labels.n = w->n_labels;
     i->labels.pair = w->n_labels ? xcalloc(w->n_labels, sizeof(*i->labels.pair)) : NULL;
     for (size_t k = 0; k < w->n_labels; k++) {

@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "controller/state/snapshot.h"
+#include "controller/state/wake_proof.h"
+#include "controller/state/wake_test.h"
 
 #define OP_MAX 40
 #define BOOT_ID_MAX 64
@@ -49,8 +51,11 @@ struct node_record {
     int64_t no_sleep_until_wall_ms; /* cool-down, hold-off */
     int64_t no_sleep_until_ms;      /* the same at boot time; 0: not known; not stored */
     uint32_t failed_drains;         /* n of the cool-down 1 h x 2^n */
-    bool wake_proven;               /* a wake by huddle has succeeded here */
-    bool held, cordoned, drained;   /* by a person */
+    bool wake_proven;               /* a wake by huddle has succeeded here: `proof` */
+    struct wake_proof proof;
+    struct wake_test test;        /* the newest */
+    bool wake_refuted;            /* a test failed at waking, and none has passed since */
+    bool held, cordoned, drained; /* by a person */
     char held_by[WHO_MAX], held_reason[REASON_MAX];
     uint64_t sleeps, wakes;             /* completed, ever */
     int64_t slept_wall_ms[CYCLES_KEPT]; /* newest last */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/state/wake_rows.h"
 #include "proto/base/array.h"
 
 /* Beyond this nothing of ours counts in integers, and differences of two might overflow. */
@@ -119,6 +120,11 @@ static json_t *record_to_row(const struct node_record *r)
     for (uint32_t i = 0; i < r->n_slept; i++)
         json_array_append_new(slept, json_integer(r->slept_wall_ms[i]));
     json_object_set_new(o, "slept", slept);
+    json_object_set_new(o, "wakeRefuted", json_boolean(r->wake_refuted));
+    if (r->test.number > 0)
+        json_object_set_new(o, "test", wake_test_to_row(&r->test));
+    if (r->wake_proven)
+        json_object_set_new(o, "proof", wake_proof_to_row(&r->proof));
     return o;
 }
 
@@ -158,6 +164,13 @@ static void record_from_row(struct node_record *r, const json_t *o)
     get_u64(o, "wakes", &r->wakes);
     for (size_t i = 0; i < json_array_size(slept) && i < CYCLES_KEPT; i++)
         r->slept_wall_ms[r->n_slept++] = json_integer_value(json_array_get(slept, i));
+    get_bool(o, "wakeRefuted", &r->wake_refuted);
+    if (json_object_get(o, "test"))
+        wake_test_from_row(&r->test, json_object_get(o, "test"));
+    if (r->wake_proven && json_object_get(o, "proof"))
+        wake_proof_from_row(&r->proof, json_object_get(o, "proof"));
+    else if (r->wake_proven) /* a row of a version that noted no time: it has woken since then */
+        r->proof.wall_ms = r->n_slept > 0 ? r->slept_wall_ms[r->n_slept - 1] : r->entered_wall_ms;
 }
 
 static json_t *doubles(const double *v, size_t n)
@@ -235,16 +248,17 @@ static json_t *inventory_to_row(const struct inventory *v)
                                               "memory", (json_int_t)v->gpus[i].memory_bytes));
     for (size_t i = 0; i < v->labels.n; i++)
         json_object_set_new(labels, v->labels.pair[i].key, text_of(v->labels.pair[i].value));
-    return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, "
-                     "s:o, s:o}",
+    return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
+                     "s:o, s:o, s:o}",
                      "cpus", (json_int_t)v->cpus, "cpuMilli", (json_int_t)v->cpu_milli, "memory",
                      (json_int_t)v->memory_bytes, "gpus", gpus, "address", text_of(v->address),
                      "architecture", text_of(v->architecture), "kernel", text_of(v->kernel),
                      "virtualization", text_of(v->virtualization), "powerModel",
                      text_of(v->power_model), "version", text_of(v->version), "productUuid",
-                     text_of(v->product_uuid), "hostNode", text_of(v->host_node), "allowSleep",
-                     v->allow_sleep, "allowCommands", v->allow_commands, "runtimes",
-                     list_to_row(&v->runtimes), "macs", list_to_row(&v->macs), "labels", labels);
+                     text_of(v->product_uuid), "machineId", text_of(v->machine_id), "hostNode",
+                     text_of(v->host_node), "allowSleep", v->allow_sleep, "allowCommands",
+                     v->allow_commands, "runtimes", list_to_row(&v->runtimes), "macs",
+                     list_to_row(&v->macs), "labels", labels);
 }
 
 static void inventory_from_row(struct inventory *v, const json_t *o)
@@ -265,6 +279,7 @@ static void inventory_from_row(struct inventory *v, const json_t *o)
     get_heap(o, "powerModel", &v->power_model);
     get_heap(o, "version", &v->version);
     get_heap(o, "productUuid", &v->product_uuid);
+    get_heap(o, "machineId", &v->machine_id);
     get_heap(o, "hostNode", &v->host_node);
     get_bool(o, "allowSleep", &v->allow_sleep);
     get_bool(o, "allowCommands", &v->allow_commands);
@@ -288,6 +303,7 @@ static void inventory_from_row(struct inventory *v, const json_t *o)
         v->labels.pair[n++].value = xstrdup(text ? text : "");
     }
     v->labels.n = n;
+    inventory_identify(v);
 }
 
 json_t *node_to_row(const struct node *n)

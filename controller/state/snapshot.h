@@ -60,6 +60,12 @@ struct snap_gpu {
     uint64_t memory_bytes;
 };
 
+/* A replica that is none of the planner's, on devices of a node. */
+struct snap_held {
+    const struct served_model *spec;
+    uint64_t gpu_mask;
+};
+
 struct snap_node {
     const char *name;
     const char *address;
@@ -74,7 +80,8 @@ struct snap_node {
     bool wake_proven;                /* huddle has woken it before, or a person vouches */
     int64_t cpu_milli, memory_bytes; /* allocatable */
     const struct snap_gpu *gpus;
-    uint32_t n_gpus;
+    uint32_t n_gpus, n_held;
+    const struct snap_held *held; /* devices that replicas of deleted models have not left yet */
     struct node_curve curve;
     double watts; /* over the last interval; NAN: unknown */
     enum provenance watts_provenance;

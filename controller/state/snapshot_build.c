@@ -45,6 +45,15 @@ int64_t node_boot_p99_ms(const struct node *n)
     return own_ms > BOOT_UNKNOWN_MS ? (int64_t)own_ms : BOOT_UNKNOWN_MS;
 }
 
+bool node_wake_proven(const struct node *n, int64_t wall_ms)
+{
+    if (n->record.wake_refuted)
+        return false;
+    return (n->pool && pool_spec(n->pool)->wake_proven) ||
+           (n->record.wake_proven &&
+            !wake_proof_void(&n->record.proof, &n->inventory.identity, wall_ms));
+}
+
 bool node_schedulable(const struct cluster *c, const struct node *n, int64_t now_ms)
 {
     return n->record.state == NODE_AWAKE && !n->record.cordoned && n->inventory.known && n->seen &&
@@ -218,14 +227,25 @@ static bool is_wakeable(const struct node *n)
 }
 
 /* What replicas of deleted models still hold is not for the planner to give away. */
-static void hold_back(const struct node *n, struct snap_node *out)
+static void hold_back(struct builder *b, const struct node *n, struct snap_node *out)
 {
+    struct snap_held *held = NULL;
+
     for (size_t i = 0; i < n->n_replicas; i++) {
-        if (!n->replicas[i]->model->deleting)
+        const struct replica *r = n->replicas[i];
+
+        if (!r->model->deleting)
             continue;
-        out->cpu_milli -= replica_spec(n->replicas[i])->resources.cpu_milli;
-        out->memory_bytes -= replica_spec(n->replicas[i])->resources.memory_bytes;
+        out->cpu_milli -= replica_spec(r)->resources.cpu_milli;
+        out->memory_bytes -= replica_spec(r)->resources.memory_bytes;
+        if (r->gpu_mask == 0)
+            continue;
+        if (!held)
+            held = snapshot_alloc(b->memory, n->n_replicas, sizeof(*held));
+        held[out->n_held++] =
+            (struct snap_held){ &snapshot_object(b->memory, r->revision)->model, r->gpu_mask };
     }
+    out->held = held;
     if (out->cpu_milli < 0)
         out->cpu_milli = 0;
     if (out->memory_bytes < 0)
@@ -245,7 +265,7 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .sleepable = n->why_not_asleep == NULL,
         .why_not_asleep = n->why_not_asleep ? n->why_not_asleep : "",
         .wakeable = is_wakeable(n),
-        .wake_proven = n->record.wake_proven || (n->pool && pool_spec(n->pool)->wake_proven),
+        .wake_proven = node_wake_proven(n, b->at->wall_ms),
         .cpu_milli = n->inventory.cpu_milli,
         .memory_bytes = n->inventory.memory_bytes,
         .gpus = copy_gpus(b, &n->inventory),
@@ -257,7 +277,7 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .cycles_today = node_record_cycles(&n->record, b->at->wall_ms),
         .labels = copy_labels(b, &n->inventory.labels),
     };
-    hold_back(n, out);
+    hold_back(b, n, out);
 }
 
 static void build_nodes(struct builder *b)

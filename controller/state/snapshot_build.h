@@ -43,4 +43,8 @@ bool replica_counts(const struct replica *r);
 /* The interval after which reports of this node are due. */
 int64_t node_interval_ms(const struct node *n);
 
+/* Has huddle woken it (and does that proof hold), or does a person vouch for its pool? Not
+ * if a test failed since. */
+bool node_wake_proven(const struct node *n, int64_t wall_ms);
+
 #endif

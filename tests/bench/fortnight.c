@@ -19,6 +19,7 @@
 
 #include "proto/base/array.h"
 #include "tests/bench/fortnight_tables.h"
+#include "tests/bench/number.h"
 
 #define MODELS 4u
 
@@ -45,13 +46,10 @@ static int usage(void)
 
 static bool read_seeds(struct arguments *a, const char *text)
 {
-    char *end;
-
-    for (a->n_seeds = 0; a->n_seeds < FORTNIGHT_SEEDS_MAX; text = end + 1) {
-        a->seed[a->n_seeds++] = strtoull(text, &end, 10);
-        if (end == text || (*end != ',' && *end != '\0'))
+    for (a->n_seeds = 0; a->n_seeds < FORTNIGHT_SEEDS_MAX; text++) {
+        if (!number_read(&text, &a->seed[a->n_seeds++]) || (*text && *text != ','))
             return false;
-        if (*end == '\0')
+        if (!*text)
             return true;
     }
     return false;
@@ -59,6 +57,8 @@ static bool read_seeds(struct arguments *a, const char *text)
 
 static bool read_option(struct arguments *a, int option, const char *value)
 {
+    uint64_t n = 0;
+
     switch (option) {
     case 'o':
         a->json = strcmp(value, "json") == 0;
@@ -67,8 +67,10 @@ static bool read_option(struct arguments *a, int option, const char *value)
         a->setting = *value;
         return strcmp(value, "G") == 0 || strcmp(value, "C") == 0;
     case 'k':
-        a->models = (uint32_t)strtoul(value, NULL, 10);
-        return a->models >= 1 && a->models <= RACK_MODELS_MAX;
+        if (!number_whole(value, 1, RACK_MODELS_MAX, &n))
+            return false;
+        a->models = (uint32_t)n;
+        return true;
     case 'e':
         return read_seeds(a, value);
     case 'n':

@@ -29,6 +29,7 @@
 #include "proto/base/http.h"
 #include "tests/bench/echo.h"
 #include "tests/bench/fleet.h"
+#include "tests/bench/number.h"
 #include "tests/bench/sender.h"
 
 #define THREADS 2
@@ -40,9 +41,8 @@
 
 struct options {
     const char *controller;
-    size_t nodes;
+    uint64_t nodes, rounds;
     double seconds; /* of one phase */
-    int rounds;
     bool json;
 };
 
@@ -271,26 +271,38 @@ static size_t nodes_with_losses(const struct server *s, const struct fleet *f)
 /* --- all of it ----------------------------------------------------------------------------------
  */
 
+static bool read_option(struct options *o, int option, const char *value)
+{
+    char *end;
+
+    switch (option) {
+    case 'c':
+        o->controller = value;
+        return true;
+    case 'n':
+        return number_whole(value, 1, 16384, &o->nodes);
+    case 's':
+        o->seconds = strtod(value, &end);
+        return !*end && o->seconds > 0 && o->seconds <= 3600;
+    case 'r':
+        return number_whole(value, 1, 1000, &o->rounds);
+    case 'o':
+        o->json = strcmp(value, "json") == 0;
+        return o->json || strcmp(value, "table") == 0;
+    default:
+        return false;
+    }
+}
+
 static void read_options(int argc, char **argv, struct options *o)
 {
+    bool good = true;
     int c;
 
     *o = (struct options){ .nodes = 10000, .seconds = 2, .rounds = 3 };
-    while ((c = getopt(argc, argv, "c:n:s:r:o:")) != -1) {
-        if (c == 'c')
-            o->controller = optarg;
-        else if (c == 'n')
-            o->nodes = strtoul(optarg, NULL, 10);
-        else if (c == 's')
-            o->seconds = strtod(optarg, NULL);
-        else if (c == 'r')
-            o->rounds = atoi(optarg);
-        else if (c == 'o' && strcmp(optarg, "json") == 0)
-            o->json = true;
-        else if (c != 'o' || strcmp(optarg, "table") != 0)
-            exit(2);
-    }
-    if (!o->controller || o->nodes == 0 || o->nodes > 16384) {
+    while (good && (c = getopt(argc, argv, "c:n:s:r:o:")) != -1)
+        good = read_option(o, c, optarg);
+    if (!good || !o->controller) {
         (void)fputs("usage: ingest -c huddle-controller [-n NODES up to 16384] [-s SECONDS] "
                     "[-r ROUNDS] [-o table|json]\n",
                     stderr);
@@ -321,7 +333,7 @@ static void saturate(const struct options *o, const struct bench *b, struct send
 {
     const struct sender_goal goal = { .seconds = o->seconds };
 
-    for (int i = 0; i < o->rounds; i++) {
+    for (uint64_t i = 0; i < o->rounds; i++) {
         sender_run(b->echo.port, b->echo.pid, b->same_size, &goal, theirs);
         sender_run(b->controller.port, b->controller.pid, b->fleet, &goal, ours);
     }
@@ -334,7 +346,8 @@ struct paced {
 /* At the rate of the target: what one core has left, and whether the loop takes each report. */
 static struct paced pace(const struct options *o, const struct bench *b)
 {
-    const struct sender_goal goal = { .seconds = o->seconds * o->rounds, .rate = TARGET_RATE };
+    const struct sender_goal goal = { .seconds = o->seconds * (double)o->rounds,
+                                      .rate = TARGET_RATE };
     struct sender_figures f = { 0 };
     double before = overtaken(&b->controller);
     struct paced p;

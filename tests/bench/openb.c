@@ -22,6 +22,7 @@
 #include "controller/placement/packing.h"
 #include "proto/base/array.h"
 #include "tests/bench/cost.h"
+#include "tests/bench/number.h"
 #include "tests/bench/openb_fgd.h"
 #include "tests/bench/openb_moves.h"
 #include "tests/bench/openb_peers.h"
@@ -388,7 +389,7 @@ static json_t *list_json(const char *pods, const struct course *c, const struct 
 
 struct options {
     bool json, all_nodes;
-    unsigned long seeds, first;
+    uint64_t seeds, first;
 };
 
 /* *ret_passed becomes false where the gate fails. */
@@ -405,7 +406,7 @@ static int run_list(const struct options *o, const char *nodes, const char *pods
         return r;
     arena_init(&a, &t);
     for (int i = 0; i < POLICIES; i++) {
-        for (unsigned long k = 0; k < o->seeds && r == 0; k++)
+        for (uint64_t k = 0; k < o->seeds && r == 0; k++)
             r = run_seed(&a, o->first + k, (enum policy)i, &courses[i], e);
         divide(&courses[i], (double)o->seeds);
     }
@@ -429,6 +430,24 @@ static int usage(void)
     return 2;
 }
 
+static bool read_option(struct options *o, int option, const char *value)
+{
+    switch (option) {
+    case 'a':
+        o->all_nodes = true;
+        return true;
+    case 'n':
+        return number_whole(value, 1, UINT32_MAX, &o->seeds);
+    case 's':
+        return number_whole(value, 0, UINT32_MAX, &o->first);
+    case 'o':
+        o->json = strcmp(value, "json") == 0;
+        return o->json || strcmp(value, "table") == 0;
+    default:
+        return false;
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = { { "all-nodes", no_argument, NULL, 'a' }, { 0 } };
@@ -438,19 +457,10 @@ int main(int argc, char **argv)
     bool passed = true;
     int c, r = 0;
 
-    while ((c = getopt_long(argc, argv, "o:n:s:", long_options, NULL)) != -1) {
-        if (c == 'a')
-            o.all_nodes = true;
-        else if (c == 'n')
-            o.seeds = strtoul(optarg, NULL, 10);
-        else if (c == 's')
-            o.first = strtoul(optarg, NULL, 10);
-        else if (c == 'o' && strcmp(optarg, "json") == 0)
-            o.json = true;
-        else if (c != 'o' || strcmp(optarg, "table") != 0)
+    while ((c = getopt_long(argc, argv, "o:n:s:", long_options, NULL)) != -1)
+        if (!read_option(&o, c, optarg))
             return usage();
-    }
-    if (optind + 1 >= argc || o.seeds == 0)
+    if (optind + 1 >= argc)
         return usage();
     if (o.json)
         out = json_array();

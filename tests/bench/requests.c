@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "proto/base/array.h"
+#include "tests/bench/number.h"
 #include "tests/bench/requests_tables.h"
 
 #define TIMES 4u
@@ -51,6 +52,8 @@ static int usage(void)
 
 static bool read_option(struct arguments *a, int option, const char *value)
 {
+    uint64_t n = 0;
+
     switch (option) {
     case 'o':
         a->json = strcmp(value, "json") == 0;
@@ -59,14 +62,17 @@ static bool read_option(struct arguments *a, int option, const char *value)
         a->engine = engine_find(value);
         return a->engine != NULL;
     case 't':
-        a->times = (uint32_t)strtoul(value, NULL, 10);
-        return a->times >= 2 && a->times <= MOST;
-    case 'e':
-        a->seeds.first = strtoull(value, NULL, 10);
+        if (!number_whole(value, 2, MOST, &n))
+            return false;
+        a->times = (uint32_t)n;
         return true;
+    case 'e':
+        return number_whole(value, 0, UINT64_MAX, &a->seeds.first);
     case 'r':
-        a->seeds.runs = (uint32_t)strtoul(value, NULL, 10);
-        return a->seeds.runs >= 1 && a->seeds.runs <= MOST;
+        if (!number_whole(value, 1, MOST, &n))
+            return false;
+        a->seeds.runs = (uint32_t)n;
+        return true;
     case 'a':
         a->alike = true;
         return true;

@@ -2,7 +2,7 @@
 # had, beside what its fluid says, from the data below HUDDLE_DATA. REQUESTS_ARGS: see requests.c.
 REQUESTS_OBJECTS = $(addprefix $(BUILD)/obj/tests/bench/,requests_arena.o requests_engine.o requests_lives.o \
 	requests_player.o requests_trace.o fortnight_arena.o fortnight_demand.o fortnight_sketch.o)
-$(BUILD)/bench/requests: $(addprefix $(BUILD)/obj/tests/bench/,requests.o requests_tables.o) \
+$(BUILD)/bench/requests: $(addprefix $(BUILD)/obj/tests/bench/,requests.o number.o requests_tables.o) \
 		$(REQUESTS_OBJECTS) $(LIB_CONTROLLER) $(LIB_PROTO)
 	$(call say,LINK,$@)
 	$(call link,$(LIB_JANSSON) $(LIB_YAML) $(LIB_PROTOBUF_C) -lm)

@@ -23,6 +23,7 @@
 
 #include "controller/placement/brain.h"
 #include "tests/bench/cost.h"
+#include "tests/bench/number.h"
 #include "tests/bench/scale_plot.h"
 #include "tests/bench/scale_world.h"
 
@@ -132,41 +133,52 @@ static size_t list_sizes(const struct options *o, struct scale_row *rows)
 
 static int usage(void)
 {
-    (void)fputs("usage: scale [-o table|json] [-s STEPS] [--seed SEED] [--svg FILE] [--last] NODES "
-                "REPLICAS\n",
+    (void)fputs("usage: scale [-o table|json] [-s STEPS] [--seed SEED] [--svg FILE] [--last] "
+                "NODES, 10..100000 REPLICAS, 10..2000000\n",
                 stderr);
     return 2;
 }
 
-static int parse(int argc, char **argv, struct options *o)
+static bool read_option(struct options *o, int option, const char *value)
+{
+    switch (option) {
+    case 's':
+        return number_whole(value, 0, UINT64_MAX, &o->steps);
+    case 'r':
+        return number_whole(value, 0, UINT64_MAX, &o->seed);
+    case 'g':
+        o->svg = value;
+        return true;
+    case 'l':
+        o->last = true;
+        return true;
+    case 'o':
+        o->json = strcmp(value, "json") == 0;
+        return o->json || strcmp(value, "table") == 0;
+    default:
+        return false;
+    }
+}
+
+static bool parse(int argc, char **argv, struct options *o)
 {
     static const struct option options[] = { { "seed", required_argument, NULL, 'r' },
                                              { "svg", required_argument, NULL, 'g' },
                                              { "last", no_argument, NULL, 'l' },
                                              { 0 } };
+    uint64_t nodes = 0, replicas = 0;
     int c;
 
     *o = (struct options){ .steps = BRAIN_STEPS, .seed = 1 };
-    while ((c = getopt_long(argc, argv, "o:s:", options, NULL)) != -1) {
-        if (c == 's')
-            o->steps = strtoull(optarg, NULL, 10);
-        else if (c == 'r')
-            o->seed = strtoull(optarg, NULL, 10);
-        else if (c == 'g')
-            o->svg = optarg;
-        else if (c == 'l')
-            o->last = true;
-        else if (c == 'o' && strcmp(optarg, "json") == 0)
-            o->json = true;
-        else if (c != 'o' || strcmp(optarg, "table") != 0)
-            return -EINVAL;
-    }
-    if (argc != optind + 2)
-        return -EINVAL;
-    o->nodes = (uint32_t)strtoul(argv[optind], NULL, 10);
-    o->replicas = (uint32_t)strtoul(argv[optind + 1], NULL, 10);
-    return o->nodes < 10 || o->nodes > 100000 || o->replicas < 10 || o->replicas > 2000000 ? -EINVAL
-                                                                                           : 0;
+    while ((c = getopt_long(argc, argv, "o:s:", options, NULL)) != -1)
+        if (!read_option(o, c, optarg))
+            return false;
+    if (argc != optind + 2 || !number_whole(argv[optind], 10, 100000, &nodes) ||
+        !number_whole(argv[optind + 1], 10, 2000000, &replicas))
+        return false;
+    o->nodes = (uint32_t)nodes;
+    o->replicas = (uint32_t)replicas;
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -177,7 +189,7 @@ int main(int argc, char **argv)
     struct err e = ERR_INIT;
     double now_mb;
 
-    if (parse(argc, argv, &o) < 0)
+    if (!parse(argc, argv, &o))
         return usage();
     report.n_rows = list_sizes(&o, rows);
     for (size_t i = 0; i < report.n_rows; i++) {

@@ -17,8 +17,10 @@
 #include "proto/base/array.h"
 #include "tests/bench/cost.h"
 #include "tests/bench/fleet.h"
+#include "tests/bench/number.h"
 
 #define TARGET_MB 400.0
+#define MODEL_REPLICAS_MOST 4096
 #define MB 1e6
 #define START_WALL_MS INT64_C(1760000000000)
 #define WEEKS_MS (INT64_C(28) * 86400000)
@@ -255,32 +257,54 @@ static int measure(struct bench *b)
     return b->total_mb <= TARGET_MB ? 0 : 1;
 }
 
+struct options {
+    bool json;
+    uint64_t nodes, replicas, model_nodes;
+};
+
+static bool read_option(struct options *o, int option, const char *value)
+{
+    switch (option) {
+    case 'n':
+        return number_whole(value, 1, 99999, &o->nodes);
+    case 'r':
+        return number_whole(value, 1, FLEET_REPLICAS_MOST, &o->replicas);
+    case 'm':
+        return number_whole(value, 1, MODEL_REPLICAS_MOST, &o->model_nodes);
+    case 'o':
+        o->json = strcmp(value, "json") == 0;
+        return o->json || strcmp(value, "table") == 0;
+    default:
+        return false;
+    }
+}
+
+static bool parse(int argc, char **argv, struct options *o)
+{
+    int c;
+
+    *o = (struct options){ .nodes = 10000, .replicas = 10, .model_nodes = 50 };
+    while ((c = getopt(argc, argv, "n:r:m:o:")) != -1)
+        if (!read_option(o, c, optarg))
+            return false;
+    return optind == argc && o->model_nodes * o->replicas <= MODEL_REPLICAS_MOST;
+}
+
 int main(int argc, char **argv)
 {
     struct bench b = { .now_ms = 1000000, .wall_ms = START_WALL_MS };
-    size_t nodes = 10000, replicas = 10, model_nodes = 50;
-    int c, r;
+    struct options o;
+    int r;
 
-    while ((c = getopt(argc, argv, "n:r:m:o:")) != -1) {
-        size_t value = c == '?' ? 0 : strtoul(optarg, NULL, 10);
-
-        if (c == 'o' && strcmp(optarg, "table") == 0)
-            continue;
-        if (c == 'o' && strcmp(optarg, "json") == 0) {
-            b.parts = json_array();
-            continue;
-        }
-        *(c == 'n' ? &nodes : c == 'r' ? &replicas : &model_nodes) = value;
-    }
-    if (nodes == 0 || nodes > 99999 || replicas == 0 || replicas > FLEET_REPLICAS_MOST ||
-        model_nodes == 0 || model_nodes * replicas > 4096) {
+    if (!parse(argc, argv, &o)) {
         (void)fputs("usage: state [-o table|json] [-n NODES] [-r REPLICAS of each, up to 16] [-m "
                     "NODES of one model, "
                     "with up to 4096 replicas]\n",
                     stderr);
         return 2;
     }
-    fleet_init(&b.fleet, nodes, replicas, model_nodes);
+    b.parts = o.json ? json_array() : NULL;
+    fleet_init(&b.fleet, o.nodes, o.replicas, o.model_nodes);
     r = measure(&b);
     controller_free(b.core);
     effects_done(&b.fx);

@@ -29,7 +29,20 @@ for p in $missing; do
     fi
 done
 [ -n "$known" ] || exit 0
-# Services that packages bring are not to be started here (haproxy: the demo runs its own).
+# Services that packages bring are started neither here nor at the next boot (haproxy, prometheus: the
+# demo and the tests run their own). systemd's are held by policy-rc.d alone, the others by the runlevel.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap '$as_root rm -f $policy' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+    $as_root chmod 755 $policy
+fi
 # shellcheck disable=SC2086
 $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     apt-get install -y -qq --no-install-recommends $known >/dev/null
+for p in $known; do
+    if [ -e "/lib/systemd/system/$p.service" ] && command -v systemctl >/dev/null; then
+        $as_root systemctl disable --quiet "$p.service" 2>/dev/null || true
+    fi
+done

@@ -33,6 +33,9 @@ examples=$tree/share/doc/huddle/examples
 "$tree/sbin/huddle-controller" --config "$examples/controller.yaml" --check-config >/dev/null ||
     problem "examples/controller.yaml is refused"
 
+for file in prometheus.yaml huddle.rules.yaml; do
+    [ -s "$tree/share/doc/huddle/prometheus/$file" ] || problem "prometheus/$file is missing"
+done
 [ -s "$examples/runtimes.d/llama-server.yaml" ] || problem "examples/runtimes.d is missing"
 "$tree/bin/huddlectl" apply --dry-run=client -f "$examples/demo" >/dev/null ||
     problem "examples/demo is refused"

@@ -14,6 +14,7 @@ import tempfile
 import time
 import urllib.request
 
+import prometheus_server
 import pytest
 
 from tests.lab.controller import GROUP, LIMIT_S, Controller
@@ -421,6 +422,41 @@ def test_energy_and_requests_reach_the_controller(node):
         r'huddle_cpu_guest_seconds_total\{cpu="\d+"\} [\d.]+$',
     ):
         assert re.search("^" + sample, page, re.MULTILINE), sample
+
+
+def test_prometheus_reads_every_page(node, tmp_path):
+    """The agent's, the controller's and the classifier's."""
+    prometheus_server.need()
+    node.stop()
+    agent = f"127.0.0.1:{prometheus_server.free_port()}"
+    node.configure(metricsListen=agent, powerModel="guest")
+    node.start()
+    put_model(node)
+    port = ready_replica(node)["spec"]["port"]
+    for _ in range(20):
+        assert predict(port) == 200
+    wait("requests", lambda: replicas(node)[0]["status"]["requests"] >= 20)
+    pages = {
+        "agent": agent,
+        "controller": f"127.0.0.1:{node.controller.port}",
+        "classifier": f"127.0.0.1:{port}",
+    }
+    for address in pages.values():
+        prometheus_server.check_page(f"http://{address}/metrics")
+    with prometheus_server.Prometheus(
+        tmp_path / "server", tmp_path / "data", config=prometheus_server.scraping(pages)
+    ) as prometheus:
+        wait("three pages", lambda: prometheus.ask("up == 1").keys() == pages.keys())
+        assert not prometheus.complaints()
+        assert prometheus.ask('huddle_nodes{state="awake"}') == {"controller": 1}
+        assert prometheus.ask("huddle_replica_requests_total")["agent"] >= 20
+        assert prometheus.ask("huddle_model_requests_total")["controller"] >= 20
+        # Every joule once, whoever is asked: zones, which contain each other, have another name.
+        once = prometheus.ask("sum by (job) (huddle_node_energy_joules_total)")
+        assert once.keys() == {"controller"}
+        counted = prometheus.ask("sum by (job) (huddle_node_counted_energy_joules_total)")
+        assert 0 < once["controller"] <= counted["agent"] * 1.5
+        assert prometheus.ask("sum by (job) (huddle_zone_energy_joules_total)").keys() == {"agent"}
 
 
 def test_second_agent_on_the_same_folder_is_refused(node):

@@ -188,7 +188,7 @@ static void test_metrics(void **state)
     metrics_text(&report, &cpus, &page);
     assert_page(strbuf_text(&page), page.length);
     assert_non_null(strstr(strbuf_text(&page),
-                           "\nhuddle_node_energy_joules_total{zone=\"package-0\",path=\"intel-rapl:"
+                           "\nhuddle_zone_energy_joules_total{zone=\"package-0\",path=\"intel-rapl:"
                            "0\",kind=\"package\",provenance=\"measured\"} 2.5\n"));
     assert_null(strstr(strbuf_text(&page), "joules_total{zone=\"dram\""));
     assert_non_null(strstr(strbuf_text(&page), "huddle_replica_energy_joules_total{replica=\"m-1\","

@@ -89,6 +89,7 @@ static void each_role_at_each_right(void **state)
         { "POST", BASE "/nodes/a1/hold", "{}", "nnyyyn" },
         { "POST", BASE "/clusters/_/pause", "{}", "nnyyyn" },
         { "POST", BASE "/nodes/a1/sleep", "{}", "nnnnyn" },
+        { "POST", BASE "/nodes/a1/powertest", "{}", "nnnnyn" },
         { "POST", BASE "/nodes/a1/release", "{}", "nnnnyn" },
         { "POST", BASE "/clusters/_/resume", "{}", "nnnnyn" },
         { "POST", BASE "/powerpools?dryRun=All", POOL, "nnnyyn" },

@@ -322,6 +322,27 @@ static void verbs(void **state)
     reply_done(&r);
 }
 
+static void power_test(void **state)
+{
+    struct world *w = *state;
+    struct reply r = { 0 };
+
+    assert_int_equal(ask(w, &r, "POST", BASE "/nodes/a1/powertest", "{\"reason\":\"new\"}"), 200);
+    assert_string_equal(w->last, "verb 9 on 'a1' by local: new");
+    assert_int_equal(w->cycles, 1);
+    assert_int_equal(ask(w, &r, "POST", BASE "/nodes/a1/powertest", "{\"cycles\":20}"), 200);
+    assert_int_equal(w->cycles, 20);
+    ask(w, &r, "POST", BASE "/nodes/a1/powertest", "{\"cycles\":21}");
+    assert_status(&r, 422, "Invalid", "cycles: expected 1 to 20");
+    ask(w, &r, "POST", BASE "/nodes/a1/powertest", "{\"cycles\":0}");
+    assert_status(&r, 422, "Invalid", "cycles: expected 1 to 20");
+    ask(w, &r, "POST", BASE "/nodes/a1/powertest", "{\"cycles\":\"3\"}");
+    assert_status(&r, 422, "Invalid", "cycles: expected a whole number");
+    ask(w, &r, "POST", BASE "/nodes/a1/sleep", "{\"cycles\":3}");
+    assert_status(&r, 422, "Invalid", "cycles: unknown field");
+    reply_done(&r);
+}
+
 static void what_people_cannot_write(void **state)
 {
     struct world *w = *state;
@@ -363,6 +384,7 @@ int main(void)
         LATER(delete_with_and_without_conditions),
         TEST(verbs),
         LATER(verbs),
+        TEST(power_test),
         TEST(what_people_cannot_write),
     };
 

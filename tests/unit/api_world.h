@@ -25,7 +25,8 @@ struct world {
     bool ready;
     int conflicts; /* so many puts find that somebody else was quicker */
     int gets, puts;
-    char last[512]; /* of the last event: what, who, why */
+    uint32_t cycles; /* of the last verb */
+    char last[512];  /* of the last event: what, who, why */
     int64_t from_ms, to_ms;
     struct strbuf ingested;
     int ingest_status;
@@ -195,6 +196,7 @@ static inline void fake_submit(void *data, struct controller_event *e, api_done_
     } else {
         (void)snprintf(w->last, sizeof(w->last), "verb %d on '%s' by %s: %s", (int)e->verb.verb,
                        e->verb.node, e->verb.who, e->verb.reason);
+        w->cycles = e->verb.cycles;
         answer(w, done, arg, strcmp(e->verb.node, "busy") == 0 ? 422 : 200, json_object(),
                "cannot sleep node busy: it works");
     }

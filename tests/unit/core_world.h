@@ -44,9 +44,13 @@ struct desk {
     /* Of all nodes' reports: */
     const char *boot_id;     /* NULL: "boot-1" */
     const char *power_model; /* NULL: its joules are measured */
+    const char *machine_id;  /* NULL: not told */
+    enum power_stage stage;  /* of stage_op */
+    const char *stage_op;    /* NULL: "" */
     uint32_t gaps;           /* of its counters */
     uint64_t epoch;          /* of its agent; 0: 7 */
     uint64_t max_term, energy_uj, generation;
+    uint32_t cycles; /* of a power test */
 };
 
 /* A row that was deleted stays, without a value. */
@@ -184,7 +188,7 @@ static inline int desk_delete(struct desk *d, enum manifest_kind kind, const cha
 
 static inline int desk_verb(struct desk *d, enum verb verb, const char *node)
 {
-    struct controller_event event = { .kind = CE_VERB };
+    struct controller_event event = { .kind = CE_VERB, .verb.cycles = d->cycles };
 
     event.verb.ticket = ++d->ticket;
     event.verb.verb = verb;
@@ -209,6 +213,7 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
                                               .virtualization = "",
                                               .power_model = d->power_model ? d->power_model : "",
                                               .version = "",
+                                              .machine_id = d->machine_id ? d->machine_id : "",
                                               .product_uuid = "",
                                               .host_node = "",
                                               .runtimes = runtimes,
@@ -232,7 +237,9 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
                              .n_features = 1 };
     struct controller_event event = { .kind = CE_REPORT, .report = &r };
 
-    r.power.op = r.power.reason = "";
+    r.power.stage = d->stage;
+    r.power.op = d->stage_op ? d->stage_op : "";
+    r.power.reason = "";
     desk_step(d, &event);
 }
 

@@ -83,11 +83,12 @@ static void an_answer_is_as_by_hand(void **state)
     free(t);
 }
 
-/* Thirty origins at once, one of them without enough of a past, are the same as one by one. */
+/* Thirty origins at once with logarithms that are kept, one of them without enough of a past, are
+ * the same as one by one. */
 static void many_answers_are_as_single_ones(void **state)
 {
     struct dense_trainer *t = xcalloc(1, sizeof(*t));
-    float values[30][DENSE_AHEAD], value[DENSE_AHEAD];
+    float values[30][DENSE_AHEAD], value[DENSE_AHEAD], logs[SERIES_STEPS];
     int64_t origins[30];
     struct series s;
 
@@ -96,7 +97,8 @@ static void many_answers_are_as_single_ones(void **state)
     dense_init(t, &s, 3, 1);
     for (uint32_t k = 0; k < 30; k++)
         origins[k] = k == 11 ? 50 : 110 + 3 * k;
-    dense_forecasts(&t->net, &s, origins, 30, values);
+    dense_logs(&t->net, &s, logs);
+    dense_forecasts(&t->net, &s, logs, origins, 30, values);
     for (uint32_t k = 0; k < 30; k++) {
         assert_int_equal(dense_forecast(&t->net, &s, origins[k], value), k != 11);
         if (k == 11)
@@ -127,7 +129,7 @@ static void gradients_are_those_of_the_loss(void **state)
     fill(&s, 300, noise);
     dense_init(t, &s, 3, 1);
     for (int64_t origin = 120; b->n < DENSE_BATCH; origin += 5)
-        assert_true(dense_window(&t->net, &s, origin, true, b));
+        assert_true(dense_window(&t->net, &s, NULL, origin, true, b));
     for (uint32_t i = 0; i < 3 * DENSE_UNITS; i += 11) {
         struct dense_trainer *before = xmalloc(sizeof(*before)), *after = xmalloc(sizeof(*after));
         float *w, up, down, step;

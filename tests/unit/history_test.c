@@ -144,6 +144,27 @@ static void a_window_that_no_client_used_is_a_gap(void **state)
     history_done(&h);
 }
 
+static void who_cuts_a_history_short_is_known(void **state)
+{
+    AUTO(traces) struct traces late = { 0 }, early = { 0 };
+    struct history h;
+
+    (void)state;
+    take(&late, "new", "t,value\n600,1\n660,1\n");
+    take(&late, "old", "t,value\n0,1\n60,1\n600,1\n660,1\n");
+    h = laid_out(&late, 60);
+    assert_true(h.start_s == 600 && h.load.n_steps == 2);
+    assert_true(h.whole_s == 720);
+    assert_string_equal(h.narrow, "new");
+    history_done(&h);
+    take(&early, "gone", "t,value\n0,1\n60,1\n");
+    take(&early, "new", "t,value\n60,1\n120,1\n180,1\n240,1\n");
+    h = laid_out(&early, 60);
+    assert_true(h.start_s == 60 && h.load.n_steps == 1 && h.whole_s == 300);
+    assert_string_equal(h.narrow, "gone");
+    history_done(&h);
+}
+
 static void what_cannot_be_laid_out_is_named(void **state)
 {
     static const struct {
@@ -195,6 +216,7 @@ int main(void)
         cmocka_unit_test(sources_of_a_model_are_added_where_all_are_known),
         cmocka_unit_test(a_partial_source_may_be_absent),
         cmocka_unit_test(a_window_that_no_client_used_is_a_gap),
+        cmocka_unit_test(who_cuts_a_history_short_is_known),
         cmocka_unit_test(what_cannot_be_laid_out_is_named),
         cmocka_unit_test(requests_and_cpus_are_not_added),
     };

@@ -237,6 +237,20 @@ static void mistakes_are_named_by_their_place(void **state)
     near(value_at(price, "2026-11-23T07:30:00Z"), -0.02);
 }
 
+/* As spreadsheets save it: the first line counts all the same. */
+static void a_byte_order_mark_is_no_header(void **state)
+{
+    AUTO(intensity)
+    struct intensity *alone = parsed("\xEF\xBB\xBF"
+                                     "2026-11-23T07:00Z,100\n2026-11-23T08:00Z,200\n");
+    AUTO(intensity)
+    struct intensity *named = parsed("\xEF\xBB\xBFtime,value\n2026-11-23T07:00Z,100\n");
+
+    (void)state;
+    near(value_at(alone, "2026-11-23T07:30:00Z"), 100);
+    near(value_at(named, "2026-11-23T07:30:00Z"), 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_profile_is_of_local_hours),
         cmocka_unit_test(means_are_sums_of_minutes),
         cmocka_unit_test(a_file_in_every_form),
+        cmocka_unit_test(a_byte_order_mark_is_no_header),
         cmocka_unit_test(what_has_ended_is_unknown),
         cmocka_unit_test(mistakes_are_named_by_their_place),
     };

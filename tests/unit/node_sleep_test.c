@@ -77,6 +77,11 @@ static void t2_wants_everything(void **unused)
     f.wake_proven = false;
     r.wake_proven = true; /* its own wakes count */
     expect(&r, &f, 2, NODE_DRAINING);
+    f.proof_void = "older than 90 days"; /* while that proof holds */
+    stays(&r, &f);
+    assert_string_equal(node_no_sleep(&r, &f, NOW), f.proof_void);
+    f.wake_proven = true; /* a person vouches */
+    expect(&r, &f, 2, NODE_DRAINING);
 }
 
 static void t3_every_way_back(void **unused)

@@ -79,9 +79,12 @@ static void t9_another_boot(void **unused)
     r.transition = 8;
     r.last_wake_ms = NOW - 4000;
     f.boot_id = "boot-b";
+    f.identity.macs = 17;
     after = expect(&r, &f, 9, NODE_AWAKE);
     assert_true(after.wake_proven);
     assert_int_equal(after.wakes, 1);
+    assert_int_equal(after.proof.wall_ms, WALL);
+    assert_int_equal(after.proof.identity.macs, 17);
     f.heard_ms = r.entered_ms - 1; /* heard before, not since */
     stays(&r, &f);
     f = good_facts();
@@ -115,6 +118,7 @@ static void t10_and_t11_failed_wake(void **unused)
     after.entered_ms = NOW - 5000;
     after = expect(&after, &f, 11, NODE_AWAKE);
     assert_false(after.wake_proven);
+    assert_int_equal(after.proof.wall_ms, 0);
     f.sleep = "x";
     f.sleep_by = "planner";
     stays(&after, &f); /* sleepable again only after 24 h */

@@ -60,6 +60,8 @@ static void capacity_of_devices(void **state)
 {
     struct bench *b = *state;
     struct snap_gpu gpu = { "gpu", (uint64_t)8 << 30 };
+    struct served_model deleted = { .resources = { .gpu_milli = 500, .gpu_memory_bytes = -1 } };
+    struct snap_held held = { &deleted, 1 };
     char name[] = "another", *another = name;
 
     b->w.nodes[3].gpus = &gpu;
@@ -79,6 +81,11 @@ static void capacity_of_devices(void **state)
     b->w.specs[0].resources.gpu_memory_bytes = (int64_t)9 << 30;
     assert_refused(b, "capacity");
     b->w.specs[0].resources.gpu_memory_bytes = -1;
+    assert_accepted(b);
+    b->w.nodes[3].held = &held; /* by one whose model was deleted */
+    b->w.nodes[3].n_held = 1;
+    assert_refused(b, "capacity");
+    held.gpu_mask = 0;
     assert_accepted(b);
     b->w.specs[0].resources.gpu_models = (struct string_list){ &another, 1 };
     assert_refused(b, "capacity: model m000 on node n003: not the devices");

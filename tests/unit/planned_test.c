@@ -7,9 +7,13 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <string.h>
 
+#include "controller/cli/beside.h"
+#include "controller/forecast/series.h"
+#include "controller/placement/foresight.h"
 #include "controller/simulate/comparison.h"
-#include "controller/simulate/planned.h"
+#include "controller/simulate/planned_private.h"
 
 #define STEPS ((size_t)2 * 5760) /* two days */
 #define SHORT 2048               /* steps, where not the whole days matter */
@@ -144,12 +148,163 @@ static void it_is_told_how_far_it_is(void **state)
     comparison_done(&c);
 }
 
+static size_t n_tasks; /* of the newest comparison; 0: none were asked for */
+
+static bool side_by_side(const struct beside_task *tasks, size_t n)
+{
+    n_tasks = n;
+    return beside_run(tasks, n);
+}
+
+static bool no_threads(const struct beside_task *tasks, size_t n)
+{
+    (void)tasks;
+    n_tasks = n;
+    return false;
+}
+
+static void assert_alike(const struct comparison *a, const struct comparison *b)
+{
+    for (int i = 0; i < COMPARED; i++) {
+        const struct chronicle *x = &a->chronicle[i], *y = &b->chronicle[i];
+
+        assert_true(a->score[i].joules == b->score[i].joules);
+        assert_true(a->score[i].late == b->score[i].late);
+        assert_int_equal(a->score[i].loads, b->score[i].loads);
+        assert_memory_equal(x->joules, y->joules, x->n_steps * sizeof(*x->joules));
+        assert_memory_equal(x->fan, y->fan, x->n_models * x->n_parts * sizeof(*x->fan));
+    }
+    assert_true(a->bound_j == b->bound_j);
+}
+
+/* Steps of five minutes are foreseen ahead of the run: for long enough that networks compete, with
+ * gaps and a silence. Of steps of 15 s it is not known beforehand when plans are made. */
+static void side_by_side_is_as_in_turns(void **state)
+{
+    const struct {
+        double step_s;
+        size_t tasks;
+    } cases[] = { { 300, 3 }, { 15, 2 } };
+    static bool blind[SHORT];
+
+    (void)state;
+    for (size_t t = 0; t < SHORT; t++)
+        blind[t] = t % 97 == 0 || (t > 1500 && t < 1530);
+    for (size_t i = 0; i < 2; i++) {
+        struct rack_load load = days(SHORT);
+        struct comparison_of of = { .hw = &hw, .load = &load, .seed = 5 };
+        struct comparison turns, beside;
+
+        load.step_s = cases[i].step_s;
+        load.blind = blind;
+        n_tasks = 0;
+        comparison_run(&of, &turns);
+        assert_int_equal(n_tasks, 0);
+        of.beside = side_by_side;
+        comparison_run(&of, &beside);
+        assert_int_equal(n_tasks, cases[i].tasks);
+        assert_alike(&turns, &beside);
+        comparison_done(&beside);
+        of.beside = no_threads;
+        comparison_run(&of, &beside);
+        assert_int_equal(n_tasks, cases[i].tasks);
+        assert_alike(&turns, &beside);
+        comparison_done(&beside);
+        of.beside = side_by_side;
+        of.planned_only = true;
+        n_tasks = 0;
+        comparison_run(&of, &beside);
+        assert_int_equal(n_tasks, cases[i].tasks == 3 ? 2 : 0);
+        assert_true(beside.score[COMPARED_PREDICTIVE].joules ==
+                    turns.score[COMPARED_PREDICTIVE].joules);
+        comparison_done(&beside);
+        comparison_done(&turns);
+    }
+}
+
+struct foreseers {
+    struct ahead *ahead;
+    const struct rack_load *load;
+    struct snapshot s;
+    size_t differ;
+};
+
+static void run_ahead(void *data)
+{
+    ahead_run(((struct foreseers *)data)->ahead);
+}
+
+static bool are_same(const struct series *a, const struct series *b)
+{
+    return a->last == b->last && a->n == b->n && a->seen == b->seen && a->gap == b->gap &&
+           memcmp(a->value, b->value, sizeof(a->value)) == 0 &&
+           memcmp(a->known, b->known, sizeof(a->known)) == 0;
+}
+
+static bool are_same_forecasts(const struct forecast *a, const struct forecast *b)
+{
+    if (a->n_steps == 0 && b->n_steps == 0)
+        return true;
+    return a->n_steps == b->n_steps && a->first_step == b->first_step &&
+           a->doubtful == b->doubtful && strcmp(a->why, b->why) == 0 &&
+           memcmp(a->quantile, b->quantile, sizeof(a->quantile)) == 0 &&
+           a->networks.large_wins == b->networks.large_wins &&
+           a->networks.origins == b->networks.origins;
+}
+
+static void compare_with_turns(void *data)
+{
+    struct foreseers *x = data;
+    struct foresight *turns = foresight_new();
+    struct observation told[2];
+    struct forecast wanted;
+
+    x->s.observations = told;
+    for (size_t step = 0; step < x->load->n_steps; step++) {
+        const struct foreseen *seen = ahead_next(x->ahead);
+
+        ahead_observe(x->load, (int64_t)step, 1, told);
+        x->s.n_observations = step > 0 ? 2 : 0;
+        foresight_observe(turns, &x->s);
+        for (uint32_t m = 0; m < 2; m++) {
+            foresight_forecast(turns, &x->s, m, &wanted);
+            x->differ += !are_same_forecasts(&wanted, &seen->models[m]);
+            x->differ += !are_same(foresight_past(turns, m), seen->past[m]);
+        }
+        foresight_pooled(turns, &x->s, &wanted);
+        x->differ += !are_same_forecasts(&wanted, seen->pooled);
+        foresight_study(turns);
+    }
+    foresight_free(turns);
+}
+
+static void ahead_is_foreseen_what_is_in_turns(void **state)
+{
+    static bool blind[SHORT];
+    struct rack_load load = days(SHORT);
+    struct planned *p = planned_new(&hw, &load, &(struct planned_setting){ 0 });
+    struct foreseers x = { .load = &load, .s = planned_frame(p, &hw, &load, 1) };
+
+    (void)state;
+    for (size_t t = 0; t < SHORT; t++)
+        blind[t] = t < 3 || t % 97 == 0 || (t > 1500 && t < 1530);
+    load.blind = blind;
+    x.ahead = ahead_new(&x.s, &load);
+    assert_true(
+        beside_run((struct beside_task[]){ { compare_with_turns, &x }, { run_ahead, &x } }, 2));
+    assert_int_equal(x.differ, 0);
+    ahead_free(x.ahead);
+    planned_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_quiet_days),
         cmocka_unit_test(a_jump_is_answered_within_the_minute),
         cmocka_unit_test(the_same_seed_is_the_same_day),
+        cmocka_unit_test(side_by_side_is_as_in_turns),
+        cmocka_unit_test(ahead_is_foreseen_what_is_in_turns),
         cmocka_unit_test(it_is_told_how_far_it_is),
     };
 

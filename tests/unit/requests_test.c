@@ -379,6 +379,42 @@ static void an_arena_counts_the_same(void **state)
     arena_done(&a);
 }
 
+/* The waits of the second time, always on; `longer` and shorter requests in turn, 200 tokens each
+ * in the mean. */
+static struct queue_score waits_of(double longer, bool alike)
+{
+    static struct request x[2400];
+    const struct service s = { "a", x, 2400, 0 };
+    const struct load_times l = { .s = (double[]){ 20, 30 }, .n_s = 2 };
+    struct rack_hardware gpus = fortnight_hardware('G', &l);
+    struct arena_score score;
+    struct arena a;
+
+    for (int i = 0; i < 2400; i++)
+        x[i] = (struct request){ 1000 + (i < 400 ? i * 0.75 : 300 + (i - 400) * 0.15), 1000,
+                                 200 + (i % 2 ? longer : -longer) };
+    arena_init(&a, engine_default(), &s, 1, 2);
+    a.alike = alike;
+    score = arena_run(&a, &gpus, ARENA_ALWAYS_ON, (struct arena_seeds){ 1, 1 });
+    arena_done(&a);
+    return score.service[0].queue[PLAYER_DOOR][ARENA_LATER];
+}
+
+/* Played alike, requests wait as those wait that are alike; as they are, not. */
+static void requests_played_alike(void **state)
+{
+    struct queue_score mean = waits_of(0, false), alike = waits_of(180, true),
+                       own_length = waits_of(180, false);
+
+    (void)state;
+    assert_int_equal(alike.n, 2400);
+    assert_true(mean.mean > 0);
+    NEAR(alike.mean, mean.mean);
+    NEAR(alike.p50, mean.p50);
+    NEAR(alike.p99, mean.p99);
+    assert_true(fabs(own_length.mean - mean.mean) > 0.01 * mean.mean);
+}
+
 /* A service of 100 requests and one of 300: beside always-on a hundredth of all may be late, and a
  * thousandth unserved. */
 static void the_gate_by_hand(void **state)
@@ -421,6 +457,7 @@ int main(void)
         cmocka_unit_test(an_engine_by_hand),
         cmocka_unit_test(a_trace_is_read),
         cmocka_unit_test(an_arena_counts_the_same),
+        cmocka_unit_test(requests_played_alike),
         cmocka_unit_test(the_gate_by_hand),
     };
 

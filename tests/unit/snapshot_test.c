@@ -1,4 +1,4 @@
-/* What a snapshot says of a node whose pool declares how it boots. */
+/* What a snapshot says of a node: how it boots, and what of it is not the planner's to give. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,8 +9,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "controller/placement/room.h"
 #include "controller/state/cluster.h"
 #include "controller/state/snapshot_build.h"
+#include "proto/base/array.h"
 
 /* A pool of all nodes with this `boot`. */
 static struct manifest *a_pool(const char *boot)
@@ -72,10 +74,62 @@ static void declared_boots_are_believed_until_one_was_seen(void **state)
     assert_true(c.boot_s == assumed.boot_s && fabs(c.cycle_j - 77) < 1e-9);
 }
 
+static struct manifest *a_model(const char *name)
+{
+    struct manifest *m = NULL;
+    struct err e = ERR_INIT;
+    json_t *doc =
+        json_pack("{s:s, s:s, s:{s:s}, s:{s:s, s:{s:s, s:s, s:{s:i}}}}", "apiVersion",
+                  MANIFEST_API_VERSION, "kind", "ServedModel", "metadata", "name", name, "spec",
+                  "runtime", "r", "resources", "cpu", "500m", "memory", "1Gi", "gpu", "count", 1);
+
+    if (manifest_from_json(doc, "test", &m, &e) < 0)
+        fail_msg("%s", e.text);
+    json_decref(doc);
+    return m;
+}
+
+static void replicas_of_deleted_models_hold_what_they_have(void **state)
+{
+    const struct snapshot_moment moment = { .now_ms = 1000, .wall_ms = 1000 };
+    struct cluster *c = cluster_new();
+    AUTO(manifest) struct manifest *gone = a_model("gone"), *stays = a_model("stays");
+    AUTO(snapshot) struct snapshot *s = NULL;
+    struct node *n = node_add(c, "n");
+    struct model *m = model_put(c, gone), *other = model_put(c, stays);
+    struct room room;
+    struct room_gpu gpus[2];
+    uint64_t mask;
+
+    (void)state;
+    n->inventory.known = true;
+    n->inventory.cpu_milli = 4000;
+    n->inventory.memory_bytes = (int64_t)8 << 30;
+    n->inventory.n_gpus = 2;
+    n->inventory.gpus = xcalloc(2, sizeof(*n->inventory.gpus));
+    for (int g = 0; g < 2; g++)
+        n->inventory.gpus[g] = (struct snap_gpu){ xstrdup("a"), (uint64_t)8 << 30 };
+    replica_set_revision(replica_add(c, "u1", m, n), m->revision);
+    replica_set_revision(replica_add(c, "u2", other, n), other->revision);
+    n->replicas[0]->gpu_mask = 1;
+    n->replicas[1]->gpu_mask = 2;
+    m->deleting = true;
+    s = snapshot_build(c, &moment);
+    assert_int_equal(s->n_replicas, 1);
+    assert_int_equal(s->nodes[0].cpu_milli, 3500);
+    assert_int_equal(s->nodes[0].n_held, 1);
+    room_init(&room, &s->nodes[0], gpus);
+    assert_true(room_fits(&room, &s->nodes[0], s->models[0].spec, &mask) && mask == 2);
+    room_take(&room, &s->nodes[0], s->models[0].spec, mask);
+    assert_false(room_fits(&room, &s->nodes[0], s->models[0].spec, &mask));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(declared_boots_are_believed_until_one_was_seen),
+        cmocka_unit_test(replicas_of_deleted_models_hold_what_they_have),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

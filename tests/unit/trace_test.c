@@ -151,6 +151,26 @@ static void the_only_label_names_the_model(void **state)
     assert_string_equal(t.traces[0].model, "chat");
 }
 
+/* As spreadsheets save it. */
+static void a_byte_order_mark_is_no_text(void **state)
+{
+    AUTO(traces) struct traces t = { 0 };
+
+    (void)state;
+    take(&t, "a.csv", "\xEF\xBB\xBFtime,chat\n0,1\n60,2\n", NULL, NULL);
+    take(&t, "b.csv",
+         "\xEF\xBB\xBF"
+         "0,3,1,Gamma,1,1\n600,4,1,Gamma,1,1\n",
+         NULL, NULL);
+    take(&t, "c.json", "\xEF\xBB\xBF" MATRIX("{\"metric\":{\"app\":\"x\"},\"values\":[[0,\"5\"]]}"),
+         NULL, NULL);
+    assert_int_equal(t.n_traces, 3);
+    assert_string_equal(t.traces[0].model, "chat");
+    assert_int_equal(t.traces[1].n_points, 2);
+    assert_true(t.traces[1].points[0].value == 3);
+    assert_true(t.traces[2].points[0].value == 5);
+}
+
 static void what_is_wrong_is_named(void **state)
 {
     static const struct {
@@ -220,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_curve_is_learned_of_a_recording),
         cmocka_unit_test(parts_of_a_range_are_joined),
         cmocka_unit_test(the_only_label_names_the_model),
+        cmocka_unit_test(a_byte_order_mark_is_no_text),
         cmocka_unit_test(what_is_wrong_is_named),
     };
 
