@@ -85,7 +85,7 @@ def test_proposals_are_accepted_by_apply(
     assert "# no metrics page found" in done.stdout
     file = tmp_path / "models.yaml"
     file.write_text(done.stdout, encoding="utf-8")
-    words = [HUDDLECTL, "apply", "--dry-run=client", "-o", "name", "-f", file]
+    words = [str(HUDDLECTL), "apply", "--dry-run=client", "-o", "name", "-f", str(file)]
     applied = subprocess.run(words, text=True, capture_output=True, check=False)
     assert applied.returncode == 0, applied.stderr
     names = [line.rpartition("/")[2].split()[0] for line in applied.stdout.splitlines()]
