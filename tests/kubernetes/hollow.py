@@ -8,6 +8,7 @@ from __future__ import annotations
 import pathlib
 import re
 import shutil
+import socket
 
 from tests.kubernetes.api import ready
 from tests.kubernetes.cluster import ControlPlane, words_of
@@ -16,6 +17,18 @@ from tests.kubernetes.process import Process, free_ports
 
 def names(n: int) -> list[str]:
     return [f"hollow-{i}" for i in range(1, n + 1)]
+
+
+def remove_dead_sockets() -> None:
+    """What a killed runtime leaves in /tmp, whatever the temporary folder is: nobody listens there."""
+    for path in pathlib.Path("/tmp").glob("kubelet_remote_*.sock"):
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink(missing_ok=True)
+            except OSError:
+                pass  # another's: gone meanwhile, or not ours to try
 
 
 class HollowNodes:
@@ -79,6 +92,7 @@ class HollowNodes:
     def stop(self) -> None:
         for name in list(self.processes):
             self.kill(name)  # nothing that it would have to put in order
+        remove_dead_sockets()
 
     def __enter__(self) -> HollowNodes:
         return self
