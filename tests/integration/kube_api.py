@@ -74,7 +74,8 @@ class KubeApi:
         self.closed = False
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.acceptor = threading.Thread(target=self._accept, daemon=True)
+        self.acceptor.start()
 
     # --- what happens in it ---
 
@@ -138,6 +139,8 @@ class KubeApi:
 
     def close(self) -> None:
         self.closed = True
+        self.listener.shutdown(socket.SHUT_RDWR)  # else who waits in accept() would wait on
+        self.acceptor.join()
         self.listener.close()
         self.break_all()
 

@@ -300,7 +300,7 @@ def test_disorder_is_noticed(api: KubeApi, follow: Follow) -> None:
             api.delete(f"pod-{i}")
         converges(api, mirror)
         assert not api.faults["event"]
-    assert listings(api) == 3
+    assert listings(api) >= 3
 
 
 def test_a_silent_peer_is_left(api: KubeApi, follow: Follow) -> None:

@@ -73,6 +73,9 @@ class FakePrometheus:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/prefix"
+        self.server.socket.settimeout(
+            5
+        )  # who asked may be gone: accept() is not to wait for another
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self
 
