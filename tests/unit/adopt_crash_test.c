@@ -35,7 +35,7 @@ static void it_ends_before_or_after_each_act(void **state)
 
             desk_init(&d, N);
             d.fail_at = at;
-            d.fail_how = how;
+            d.fail_how = (enum fail_how)how;
             (void)finish(&d);
             assert_int_equal(d.act.verb, ADOPT_FINISHED);
             assert_int_equal(d.n_created, 1);
@@ -85,7 +85,7 @@ static void it_is_taken_back_at_any_moment(void **state)
 
                 desk_init(&d, N);
                 d.fail_at = at;
-                d.fail_how = how;
+                d.fail_how = (enum fail_how)how;
                 (void)desk_run(&d, moment);
                 adopt_abort(&d.move);
                 if (!desk_run(&d, 900))
@@ -204,7 +204,7 @@ static void nothing_is_left_whatever_happens(void **state)
         d.n_ready_least = d.n_selected_most = -1; /* others take pods away, too */
         d.controller_ticks = 1 + (int)random_below(&r, 6);
         d.fail_at = (int)random_below(&r, 8) - 2;
-        d.fail_how = (int)random_below(&r, 3);
+        d.fail_how = (enum fail_how)random_below(&r, 3);
         for (int i = 0; i < 60 && !desk_move(&d); i++) {
             if (random_below(&r, 12) == 0)
                 disturb(&d, &r);

@@ -40,7 +40,7 @@ struct desk {
     struct adopt_act act; /* the last */
     int n_acts;           /* carried out */
     int fail_at;          /* number of the act at which a failure strikes; -1: never */
-    enum { BEFORE, AFTER, REPLY_LOST } fail_how;
+    enum fail_how { BEFORE, AFTER, REPLY_LOST } fail_how;
     int n_created, n_crashes;
 };
 
