@@ -3,13 +3,11 @@ one that never does, and a power driver that is wired to another machine."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 
 from tests.lab.enter import in_lab
-from tests.lab.lab import CONTROLLER_ADDRESS
-from tests.lab.rack import PORT, Rack
+from tests.lab.rack import Rack
 from tests.lab.serving import RACK, acts, apply, assert_all_answered, hosts, rack_of
 
 # A proven node is not put to sleep at once, and none is woken because a report comes late.
@@ -38,15 +36,9 @@ def status(rack: Rack, name: str) -> dict:
 
 def ctl_begin(rack: Rack, *words: str) -> subprocess.Popen[str]:
     """huddlectl, not waited for."""
-    env = dict(
-        os.environ,
-        HUDDLE_SERVER=f"https://{CONTROLLER_ADDRESS}:{PORT}",
-        HUDDLE_TOKEN=rack.token,
-        HUDDLE_CA=str(rack.folder / "ca.pem"),
-    )
     return subprocess.Popen(
         [str(rack.bin / "huddlectl"), *words],
-        env=env,
+        env=rack.ctl_env(),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -162,17 +162,20 @@ frontDoor:
         self.controller_end()
         super().__exit__(*unused)
 
-    def ctl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """huddlectl against this rack's controller."""
-        env = dict(
+    def ctl_env(self) -> dict[str, str]:
+        """The environment in which huddlectl finds this rack's controller."""
+        return dict(
             os.environ,
             HUDDLE_SERVER=f"https://{CONTROLLER_ADDRESS}:{PORT}",
             HUDDLE_TOKEN=self.token,
             HUDDLE_CA=str(self.folder / "ca.pem"),
         )
+
+    def ctl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """huddlectl against this rack's controller."""
         return subprocess.run(
             [str(self.bin / "huddlectl"), *words],
-            env=env,
+            env=self.ctl_env(),
             check=check,
             text=True,
             capture_output=True,
