@@ -300,7 +300,7 @@ def test_disorder_is_noticed(api: KubeApi, follow: Follow) -> None:
             api.delete(f"pod-{i}")
         converges(api, mirror)
         assert not api.faults["event"]
-    assert listings(api) >= 3
+    assert listings(api) in (3, 4)  # not one for each event: at most every 30 s, and this takes 31
 
 
 def test_a_silent_peer_is_left(api: KubeApi, follow: Follow) -> None:
