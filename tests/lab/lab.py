@@ -24,6 +24,7 @@ from tests.lab.machine import Cgroup, PowercapTree
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HUDDLE_BUILD", REPOSITORY / "build/release")).resolve()
 CONTROLLER_ADDRESS = "10.77.0.1"
+BRIDGE_MAC = "02:00:0a:4d:00:01"
 SHUTDOWN_S = 0.3
 
 
@@ -177,7 +178,9 @@ class Lab:
 
     def _network(self) -> None:
         run("ip", "link", "set", "lo", "up")
-        run("ip", "link", "add", "br0", "type", "bridge")
+        # An own address: a bridge without takes the lowest of its ports', another one when that port
+        # leaves, and for half a minute its neighbours would talk to the old one.
+        run("ip", "link", "add", "br0", "address", BRIDGE_MAC, "type", "bridge")
         run("ip", "address", "add", f"{CONTROLLER_ADDRESS}/24", "dev", "br0")
         run("ip", "link", "set", "br0", "up")
 
