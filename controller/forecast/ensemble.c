@@ -24,7 +24,8 @@
 #define UNIT_SHARE 0.1f /* of the running mean */
 #define UNIT_MOVES 2.5f
 #define QUANTILE_MOST 2.0f /* times the largest demand ever: no quantile is above */
-#define CONTEST_GROWTH 4u  /* held anew when the history grew by a quarter */
+#define CONTEST_GROWTH 4u  /* held anew when it grew by a quarter, or so much of it is new */
+#define CONFIRMED_MOST 2u  /* outcomes; each doubles the pause: at last all of it is new */
 #define MEAN_STEPS 4096.0f
 
 struct waiting { /* what was said from one origin of one horizon */
@@ -47,6 +48,7 @@ struct ensemble {
     float above, below;       /* faded shares of steps that left the quantiles */
     int64_t step_ms;
     uint32_t contest_due; /* observations at which the networks compete again */
+    uint32_t confirmed; /* outcomes of late that changed nothing, of a history as long as it gets */
     struct forecast_networks contest;
 };
 _Static_assert(sizeof(struct ensemble) <= 65536, "a forecaster fits in 64 KB");
@@ -408,7 +410,13 @@ struct contest *ensemble_contest(const struct ensemble *m)
 
 void ensemble_settle(struct ensemble *m, const struct contest *c)
 {
+    bool had_large = m->members.large != NULL;
+
     members_settle(&m->members, c);
     m->contest = contest_result(c);
-    m->contest_due = m->series.seen + m->series.n / CONTEST_GROWTH;
+    if (had_large != m->contest.large_wins || m->series.n < SERIES_STEPS)
+        m->confirmed = 0;
+    else if (m->confirmed < CONFIRMED_MOST)
+        m->confirmed++;
+    m->contest_due = m->series.seen + (m->series.n / CONTEST_GROWTH << m->confirmed);
 }

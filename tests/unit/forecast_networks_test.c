@@ -263,6 +263,31 @@ static void the_winner_speaks(void **state)
     assert_true(said > 20 && error < 0.5f * small_error);
 }
 
+/* Of a history as long as it gets: the pause doubles until all of the history is new. */
+static void what_stays_the_same_is_contested_ever_later(void **state)
+{
+    AUTO(ensemble) struct ensemble *m = ensemble_new_without(0, ~(1u << MEMBER_NETWORK));
+    const uint32_t due[] = { SERIES_STEPS, SERIES_STEPS * 3 / 2, SERIES_STEPS * 5 / 2 };
+    uint32_t contests = 0;
+
+    (void)state;
+    for (uint32_t t = 1; t < due[2] + SERIES_STEPS / 4; t++) {
+        AUTO(contest) struct contest *c = NULL;
+
+        ensemble_add(m, t, (double)noise(t));
+        c = t < SERIES_STEPS ? NULL : ensemble_contest(m);
+        if (!c)
+            continue;
+        assert_true(contests < 3 && t == due[contests]);
+        contests++;
+        while (!contest_run(c, 10000))
+            ;
+        assert_false(contest_result(c).large_wins);
+        ensemble_settle(m, c);
+    }
+    assert_int_equal(contests, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +298,7 @@ int main(void)
         cmocka_unit_test(portions_do_not_matter),
         cmocka_unit_test(a_short_history_holds_no_contest),
         cmocka_unit_test(the_winner_speaks),
+        cmocka_unit_test(what_stays_the_same_is_contested_ever_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
