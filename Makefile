@@ -272,7 +272,7 @@ help:
 	@echo '  make unit            unit and simulation tests only'
 	@echo '  make check-asan check-valgrind check-layers check-headers check-determinism check-arm64 check-install lint format-check'
 	@echo '  make fuzz            every parser under libFuzzer, FUZZ_SECONDS=15 each'
-	@echo '  make bench           bench-agent bench-ingest bench-state bench-scale, and those on data where HUDDLE_DATA is set'
+	@echo '  make bench           bench-agent bench-ingest bench-state bench-scale bench-simulate, and those on data where HUDDLE_DATA is set'
 	@echo '  make report          measure what is not saved yet and write the table in the README'
 	@echo '  make format dist clean'
 	@echo
@@ -281,7 +281,7 @@ help:
 # Each bench-X stands beside its program in tests/bench; the last ones need HUDDLE_DATA.
 .PHONY: bench bench-programs
 bench-programs: $(addprefix $(BUILD)/bench/,forecast fortnight ingest openb packing planetlab requests scale state)
-bench: bench-agent bench-ingest bench-state bench-scale $(if $(HUDDLE_DATA),bench-forecast bench-packing bench-openb bench-planetlab bench-fortnight bench-requests)
+bench: bench-agent bench-ingest bench-state bench-scale bench-simulate $(if $(HUDDLE_DATA),bench-forecast bench-packing bench-openb bench-planetlab bench-fortnight bench-requests)
 
 .PHONY: clean
 clean:

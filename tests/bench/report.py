@@ -206,6 +206,18 @@ def scale(d: dict[str, Any]) -> list[Row]:
     ]
 
 
+def simulate(d: dict[str, Any]) -> list[Row]:
+    return [
+        (
+            f"simulated, all policies and the bound: {d['days']} days of {d['nodes']:,} nodes in steps "
+            f"of {d['stepSeconds']} s (`make bench-simulate`)",
+            f"{d['seconds']:.0f} s on {d['cores']} cores, {d['cpuSeconds']:.0f} s of CPU, "
+            f"{d['residentPeakMB']:.0f} MB",
+            f"wanted {d['targetSeconds']:.0f} s" if d["targetSeconds"] else "",
+        )
+    ]
+
+
 def ingest(d: dict[str, Any]) -> list[Row]:
     return [
         (
@@ -272,6 +284,7 @@ SOURCES: list[tuple[str, Callable[[Any], list[Row]]]] = [
     ("fortnight", fortnight),
     ("requests", requests),
     ("scale", scale),
+    ("simulate", simulate),
     ("ingest", ingest),
     ("state", state),
     ("agent", agent),

@@ -89,6 +89,16 @@ REQUESTS = {
         "huddle": {"first": waited(9.0, 3.25, 4.0), "later": waited(7.0, 1.25, None)},
     },
 }
+SIMULATE = {
+    "nodes": 1000,
+    "days": 365,
+    "stepSeconds": 300,
+    "cores": 2,
+    "targetSeconds": 60.0,
+    "seconds": 58.4,
+    "cpuSeconds": 110.2,
+    "residentPeakMB": 51.7,
+}
 DEMO = {
     "requests": 21046,
     "failed": 0,
@@ -130,6 +140,7 @@ def test_saved_figures_make_rows(tmp_path: pathlib.Path) -> None:
     save(tmp_path / "openb.json", OPENB)
     save(tmp_path / "planetlab.json", PLANETLAB)
     save(tmp_path / "requests.json", REQUESTS)
+    save(tmp_path / "simulate.json", SIMULATE)
     save(tmp_path / "demo.json", DEMO)
     done, text = run(tmp_path)
     assert done.returncode == 0, done.stderr
@@ -160,6 +171,12 @@ def test_saved_figures_make_rows(tmp_path: pathlib.Path) -> None:
     assert row(text, "the same: when the hour")[1:3] == [
         "conv 1.2 s, code refused at -30 % energy",
         "always-on conv 0.5 s, code 1.0 s",
+    ]
+    assert row(text, "bench-simulate")[:3] == [
+        "simulated, all policies and the bound: 365 days of 1,000 nodes in steps of 300 s "
+        "(`make bench-simulate`)",
+        "58 s on 2 cores, 110 s of CPU, 52 MB",
+        "wanted 60 s",
     ]
     assert row(text, "make demo")[1] == "0 of 21,046, 0; 46 ms"
     assert row(text, "the same day:")[1:3] == [
