@@ -294,12 +294,15 @@ def test_disorder_is_noticed(api: KubeApi, follow: Follow) -> None:
     mirror = follow()
     synced(mirror)
     for i in range(2):
-        api.faults["event"] = ["swap"]
-        with api.changed:
-            api.put(f"pod-{i}")
-            api.delete(f"pod-{i}")
-        converges(api, mirror)
-        assert not api.faults["event"]
+        for _ in range(5):  # a watch that is just ending may take the disorder with it
+            api.faults["event"] = ["swap"]
+            with api.changed:
+                api.put(f"pod-{i}")
+                api.delete(f"pod-{i}")
+            converges(api, mirror)
+            assert not api.faults["event"]
+            if listings(api) >= i + 2:
+                break
     assert listings(api) in (3, 4)  # not one for each event: at most every 30 s, and this takes 31
 
 
