@@ -14,7 +14,8 @@
 #define NAME_MAX_BYTES 253
 
 static const struct field FIELDS[] = {
-    { "node", FIELD_TEXT, C(node), "", 0, 0, NULL, "name of this node; the host name when empty",
+    { "node", FIELD_TEXT, C(node), "", 0, 0, NULL,
+      "name of this node; what HUDDLE_NODE in its environment says, or the host name, when empty",
       NULL },
     { "address", FIELD_TEXT, C(address), "", 0, 0, NULL,
       "where replicas of this node are reached; the address that faces the controller when empty",
@@ -56,6 +57,10 @@ static const struct field FIELDS[] = {
     { "powerModel", FIELD_TEXT, C(power_model), "auto", 0, 0, NULL,
       "curve that estimates energy: auto (only where no counter can be read), none, or its name",
       NULL },
+    { "powercapTree", FIELD_TEXT, C(powercap_tree), "", 0, 0, NULL,
+      "in a container: where a volume shows the node's /sys/devices/virtual/powercap; "
+      "/sys/class is an empty volume then, and is linked to it",
+      NULL },
     { "nvmlLibrary", FIELD_TEXT, C(nvml_library), "libnvidia-ml.so.1", 0, 0, NULL,
       "NVIDIA's management library; no GPU is looked for when empty", NULL },
     { "cgroup", FIELD_TEXT, C(cgroup), "huddle", 0, 0, NULL,
@@ -94,9 +99,13 @@ void agent_config_free(struct agent_config *c)
 
 static int set_node(struct agent_config *c, struct err *e)
 {
+    const char *given = getenv("HUDDLE_NODE"); /* in a container the host name is the pod's */
     char host[NAME_MAX_BYTES + 1];
 
-    if (c->node[0] == '\0') {
+    if (c->node[0] == '\0' && given && given[0]) {
+        free(c->node);
+        c->node = xstrdup(given);
+    } else if (c->node[0] == '\0') {
         if (gethostname(host, sizeof(host)) < 0)
             return err_errno(e, -errno, "node: the host name");
         host[sizeof(host) - 1] = '\0';
@@ -138,6 +147,8 @@ static int check_paths(const struct agent_config *c, struct err *e)
         r = check_path("controller.key", c->controller.key, true, e);
     if (r == 0)
         r = check_path("powerOff.wakeAlarm", c->power_off.wake_alarm, true, e);
+    if (r == 0)
+        r = check_path("powercapTree", c->powercap_tree, true, e);
     if (r == 0 && c->power_off.command.n > 0)
         r = check_path("powerOff.command", c->power_off.command.item[0], false, e);
     return r;
@@ -230,7 +241,8 @@ const char *agent_config_sleep_not(const struct agent_config *c)
 bool agent_config_is_live(const struct field *f)
 {
     static const char *const FIXED[] = {
-        "node", "stateDir", "cgroup", "cpuLimit", "powerModel", "nvmlLibrary", "metricsListen",
+        "node",       "stateDir",     "cgroup",      "cpuLimit",
+        "powerModel", "powercapTree", "nvmlLibrary", "metricsListen",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(FIXED); i++)

@@ -29,7 +29,7 @@ struct agent_config {
         struct string_list command; /* never empty once loaded */
         char *wake_alarm;
     } power_off;
-    char *power_model, *nvml_library, *cgroup;
+    char *power_model, *nvml_library, *cgroup, *powercap_tree;
     int cpu_limit;              /* quota, share */
     int64_t cpu_capacity_milli; /* most that the node offers; 0: all that it has */
     char *metrics_listen;

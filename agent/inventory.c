@@ -18,6 +18,7 @@
 #define PATH_SIZE 512
 #define LINE_SIZE 200
 #define MACS_MAX 16u
+#define DMI "/devices/virtual/dmi/id" /* class/dmi/id leads there, where there is a class */
 
 struct inventory {
     struct wire_inventory wire;
@@ -73,8 +74,8 @@ static const char *virtualization(const char *sys, const char *proc, const char 
     line_of(run, "/systemd/container", container);
     if (container[0])
         return "container";
-    line_of(sys, "/class/dmi/id/sys_vendor", maker);
-    line_of(sys, "/class/dmi/id/product_name", product);
+    line_of(sys, DMI "/sys_vendor", maker);
+    line_of(sys, DMI "/product_name", product);
     (void)snprintf(both, sizeof(both), "%s %s", maker, product);
     for (size_t i = 0; i < ARRAY_LEN(MAKERS); i++)
         if (strstr(both, MAKERS[i].maker) && cpu_is_virtual(proc))
@@ -168,7 +169,7 @@ struct inventory *inventory_new(const struct inventory_source *from)
     const char *run = from->run_root ? from->run_root : "/run";
 
     line_of(etc, "/machine-id", i->machine_id);
-    line_of(sys, "/class/dmi/id/product_uuid", i->product_uuid); /* root only: may be "" */
+    line_of(sys, DMI "/product_uuid", i->product_uuid); /* root only: may be "" */
     (void)snprintf(i->address, sizeof(i->address), "%s", from->address);
     (void)snprintf(i->model, sizeof(i->model), "%s", from->power_model);
     i->host_node = xstrdup(from->config->host_node);

@@ -11,6 +11,7 @@
 
 #include "agent/hands.h"
 #include "agent/inventory.h"
+#include "agent/sensor/powercap_tree.h"
 #include "agent/sensor/text_file.h"
 #include "agent/state_files.h"
 #include "proto/base/array.h"
@@ -156,6 +157,8 @@ static int make_hands(struct service *s, struct err *e)
     struct err cap = ERR_INIT;
     int r = runtimes_load(c->runtimes_dir, &s->runtimes, e);
 
+    if (r == 0 && c->powercap_tree[0])
+        r = powercap_tree_link(POWERCAP_ROOT, c->powercap_tree, e);
     if (r == 0)
         r = sensors_new(&sensors, &s->sensors, e);
     if (r == 0)

@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/sensor/text_file.h"
 #include "proto/base/array.h"
@@ -143,4 +145,20 @@ void powercap_tree_done(struct powercap_tree *t)
 {
     free(t->nodes);
     memset(t, 0, sizeof(*t));
+}
+
+int powercap_tree_link(const char *root, const char *tree, struct err *e)
+{
+    char now[PATH_MAX];
+    ssize_t n = readlink(root, now, sizeof(now) - 1);
+
+    if (n > 0) {
+        now[n] = '\0';
+        if (strcmp(now, tree) == 0)
+            return 0;
+    }
+    if (symlink(tree, root) == 0)
+        return 0;
+    return err_errno(e, -errno, "powercapTree: a link at %s (is its folder an empty volume?)",
+                     root);
 }

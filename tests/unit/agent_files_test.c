@@ -20,6 +20,7 @@
 #include "agent/inventory.h"
 #include "agent/ledger_slots.h"
 #include "agent/power_off.h"
+#include "agent/sensor/powercap_tree.h"
 #include "agent/sleep_check.h"
 #include "agent/state_files.h"
 #include "proto/base/array.h"
@@ -296,8 +297,9 @@ static void test_config_refuses(void **state)
 
 static void test_config_fixed(void **state)
 {
-    static const char *const FIXED[] = { "node",       "stateDir",    "cgroup",       "cpuLimit",
-                                         "powerModel", "nvmlLibrary", "metricsListen" };
+    static const char *const FIXED[] = { "node",          "stateDir",    "cgroup",
+                                         "cpuLimit",      "powerModel",  "nvmlLibrary",
+                                         "metricsListen", "powercapTree" };
     size_t n = 0;
 
     (void)state;
@@ -484,9 +486,9 @@ static void test_inventory(void **state)
 
     (void)state;
     put("etc/machine-id", "0123abcd\n");
-    put("sys/class/dmi/id/product_uuid", "03000200-0400\n");
-    put("sys/class/dmi/id/sys_vendor", "QEMU\n");
-    put("sys/class/dmi/id/product_name", "Standard PC\n");
+    put("sys/devices/virtual/dmi/id/product_uuid", "03000200-0400\n");
+    put("sys/devices/virtual/dmi/id/sys_vendor", "QEMU\n");
+    put("sys/devices/virtual/dmi/id/product_name", "Standard PC\n");
     put("proc/cpuinfo", "flags : fpu hypervisor lm\n");
     put("sys/class/net/eth0/address", "52:54:00:00:00:01\n");
     put("sys/class/net/eth0/device/x", "");
@@ -528,6 +530,31 @@ static void test_address_that_faces_the_controller(void **state)
     assert_true(inventory_address("http://", text, sizeof(text)) < 0);
 }
 
+/* --- the tree of powercap, in a container ----------------------------------------------------- */
+
+static void the_tree_is_linked_once_and_need_not_be_there(void **state)
+{
+    AUTO(mem) char *root = path_of("sys-class/powercap");
+    AUTO(mem) char *tree = path_of("node/powercap");
+    struct powercap_tree found = { 0 };
+    struct err e = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(powercap_tree_link(root, tree, &e), -ENOENT); /* no volume there */
+    assert_non_null(strstr(e.text, "powercapTree"));
+    put("sys-class/other", "");
+    assert_int_equal(powercap_tree_link(root, tree, &e), 0);
+    assert_int_equal(powercap_tree_link(root, tree, &e), 0);         /* started again */
+    assert_int_equal(powercap_tree_walk(root, &found, &e), -ENOENT); /* a node without RAPL */
+    put("node/powercap/intel-rapl/intel-rapl:0/name", "package-0\n");
+    assert_int_equal(powercap_tree_walk(root, &found, &e), 0);
+    assert_int_equal(found.n_nodes, 1);
+    powercap_tree_done(&found);
+    put("sys-class/taken/x", "");
+    AUTO(mem) char *taken = path_of("sys-class/taken");
+    assert_int_equal(powercap_tree_link(taken, tree, &e), -EEXIST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_the_end_of_the_power_off_command),
         cmocka_unit_test(test_inventory),
         cmocka_unit_test(test_address_that_faces_the_controller),
+        cmocka_unit_test(the_tree_is_linked_once_and_need_not_be_there),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
