@@ -21,7 +21,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes -Wmissing-pr
 	$(if $(CI),-Werror)
 # -ffp-contract=off: the same bits from every compiler and processor.
 BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DHUDDLE_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen \
-	-ffp-contract=off -fPIE -fstack-protector-strong -pthread
+	-ffp-contract=off -fPIE -fstack-protector-strong -pthread -ffile-prefix-map=$(CURDIR)=.
 OPT_release := -O2 -g -D_FORTIFY_SOURCE=2
 OPT_debug := -O0 -g
 OPT_asan := -O1 -g -fno-omit-frame-pointer
@@ -142,8 +142,8 @@ unit: $(TESTS)
 	$(Q)tests/run.py --build $(BUILD) --only programs
 
 test: deps
-	$(Q)tests/checks/deps.sh $(DEPS_KUBERNETES)
-	$(Q)$(MAKE) --no-print-directory all tests integration-programs bench-programs kubernetes-programs
+	$(Q)tests/checks/deps.sh $(DEPS_KUBERNETES) $(DEPS_CONTAINER)
+	$(Q)$(MAKE) --no-print-directory all tests integration-programs bench-programs kubernetes-programs images
 	$(Q)tests/run.py --build $(BUILD)
 
 test-quick: deps
@@ -204,7 +204,7 @@ check-arm64: $(ARM64_ROOT)/.done
 		--wrapper "qemu-aarch64-static -L $(CURDIR)/$(ARM64_ROOT)"
 
 # Further parts of the build, each beside what it builds (tests/lab/lab.mk, deploy/examples/...).
-include $(wildcard tests/*/*.mk deploy/man/*.mk deploy/examples/*/*.mk)
+include $(wildcard tests/*/*.mk deploy/*/*.mk deploy/examples/*/*.mk)
 
 # --- install ------------------------------------------------------------------------------------
 BINDIR := $(PREFIX)/bin
@@ -268,9 +268,10 @@ help:
 	@echo '  make test-quick      all tests but those on a real Kubernetes (make test-kubernetes: those alone)'
 	@echo '  make all             build huddle-agent, huddle-controller, huddlectl into build/$(MODE)/'
 	@echo '  make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); uninstall takes it away'
+	@echo '  make images          container images into build/images/ (images-arm64: by a cross build)'
 	@echo '  make deps            install what building, demo and tests need (deps-check: the checks too)'
 	@echo '  make unit            unit and simulation tests only'
-	@echo '  make check-asan check-valgrind check-layers check-headers check-determinism check-arm64 check-install lint format-check'
+	@echo '  make check-asan check-valgrind check-layers check-headers check-determinism check-arm64 check-images check-install lint format-check'
 	@echo '  make fuzz            every parser under libFuzzer, FUZZ_SECONDS=15 each'
 	@echo '  make bench           bench-agent bench-ingest bench-state bench-scale bench-simulate, and those on data where HUDDLE_DATA is set'
 	@echo '  make report          measure what is not saved yet and write the table in the README'

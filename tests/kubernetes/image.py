@@ -11,6 +11,7 @@ import re
 import subprocess
 import tarfile
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PAUSE = "registry.k8s.io/pause:3.10.2"  # what containerd runs as the sandbox of a pod
 SERVER = "huddle.test/server:1"
 CLASSIFIER = "huddle.test/classifier:1"
@@ -86,3 +87,8 @@ def write_all(folder: pathlib.Path, build: pathlib.Path, weights: pathlib.Path) 
     files = {"/bin/classifier-serve": classifier, **libraries(classifier)}
     files |= {f"/weights/{w.name}": w for w in sorted(weights.glob("*.bin"))}
     write(folder / "classifier.tar", CLASSIFIER, files, ["/bin/classifier-serve"])
+
+
+def own() -> list[pathlib.Path]:
+    """huddle's own images of this architecture, as `make images` built them."""
+    return sorted(REPOSITORY.glob(f"build/images/*-{_architecture()}.tar"))

@@ -7,8 +7,8 @@ kubernetes-programs:
 	$(Q)tests/kubernetes/build.py --optional
 
 test-kubernetes: deps
-	$(Q)tests/checks/deps.sh $(DEPS_KUBERNETES)
-	$(Q)$(MAKE) --no-print-directory all lab kubernetes-images kubernetes-programs
+	$(Q)tests/checks/deps.sh $(DEPS_KUBERNETES) $(DEPS_CONTAINER)
+	$(Q)$(MAKE) --no-print-directory all lab kubernetes-images kubernetes-programs images
 	$(Q)tests/run.py --build $(BUILD) --only kubernetes
 
 # The program through which test_client.py drives huddle's own client.

@@ -62,6 +62,8 @@ class Nodes(Lab):
         )
         self.images = self.folder / "images"
         image.write_all(self.images, BUILD, REPOSITORY / "build/weights")
+        for own in image.own():
+            (self.images / own.name).symlink_to(own)
         self.programs = self._programs()
         for node in self.nodes.values():
             self._make_node(node)

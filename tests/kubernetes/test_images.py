@@ -1,0 +1,215 @@
+"""huddle's own images and manifests on real nodes: `kubectl apply -k`, and agents in pods without a
+capability measure their nodes for a controller in a pod."""
+
+from __future__ import annotations
+
+import base64
+import collections.abc
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from tests.kubernetes import image
+from tests.kubernetes.api import ready
+from tests.kubernetes.conftest import not_here
+from tests.kubernetes.node import Nodes
+from tests.kubernetes.pki import Pki
+from tests.lab.lab import BUILD, REPOSITORY
+
+NAMESPACE = "huddle-system"
+NAME = f"huddle-controller.{NAMESPACE}.svc"
+ADDRESS = "10.96.0.77"  # the Service's, so that the names of a cluster without DNS can be given
+TOKENS = {"agents": "agent", "admin": "admin"}
+
+# What a cluster for tests has otherwise: no DNS, no volumes, nodes whose disks and meters are folders.
+OVERLAY = {
+    "resources": ["base"],
+    "patches": [
+        {
+            "target": {"kind": "Service"},
+            "patch": json.dumps([{"op": "add", "path": "/spec/clusterIP", "value": ADDRESS}]),
+        },
+        {
+            "target": {"kind": "Deployment"},
+            "patch": json.dumps(
+                [
+                    {
+                        "op": "replace",
+                        "path": "/spec/template/spec/volumes/3",
+                        "value": {"name": "state", "emptyDir": {}},
+                    }
+                ]
+            ),
+        },
+        {
+            "target": {"kind": "DaemonSet"},
+            "patch": json.dumps(
+                [
+                    {
+                        "op": "add",
+                        "path": "/spec/template/spec/hostAliases",
+                        "value": [{"ip": ADDRESS, "hostnames": [NAME]}],
+                    },
+                    {
+                        "op": "replace",
+                        "path": "/spec/template/spec/volumes/3",
+                        "value": {"name": "state", "emptyDir": {}},
+                    },
+                    {
+                        "op": "replace",
+                        "path": "/spec/template/spec/volumes/5/hostPath/path",
+                        "value": "/sys/class",
+                    },
+                ]
+            ),
+        },
+        {
+            "target": {"kind": "PersistentVolumeClaim"},
+            "patch": json.dumps(
+                {
+                    "$patch": "delete",
+                    "apiVersion": "v1",
+                    "kind": "PersistentVolumeClaim",
+                    "metadata": {"name": "huddle-controller"},
+                }
+            ),
+        },
+    ],
+}
+
+
+def secret(real: Nodes, name: str, files: dict[str, bytes]) -> None:
+    data = {file: base64.b64encode(text).decode() for file, text in files.items()}
+    real.cluster.api.create("secrets", {"metadata": {"name": name}, "data": data}, NAMESPACE)
+
+
+class Installed:
+    """What deploy/kubernetes/README.md says, done."""
+
+    def __init__(self, real: Nodes, folder: pathlib.Path) -> None:
+        self.real, self.api = real, real.cluster.api
+        shutil.copytree(REPOSITORY / "deploy/kubernetes/base", folder / "base")
+        (folder / "kustomization.yaml").write_text(json.dumps(OVERLAY))
+        self.kubectl("apply", "-f", str(folder / "base/namespace.yaml"))
+        pki = Pki(folder)
+        certificate = pki.server("tls", [ADDRESS], [NAME])
+        self.ca = pki.ca
+        self.token = {
+            name: hashlib.sha256(name.encode() + os.urandom(8)).hexdigest() for name in TOKENS
+        }
+        lines = ""
+        for name, role in TOKENS.items():
+            digest = hashlib.sha256(self.token[name].encode()).hexdigest()
+            lines += f"{name} {role} sha256:{digest}{' node:*' if role == 'agent' else ''}\n"
+        files = {"tls.crt": certificate, "tls.key": folder / "tls.key", "ca.crt": pki.ca}
+        secret(real, "huddle-tls", {name: file.read_bytes() for name, file in files.items()})
+        secret(real, "huddle-tokens", {"tokens": lines.encode()})
+        secret(real, "huddle-agent-token", {"token": self.token["agents"].encode()})
+        self.kubectl("apply", "-k", str(folder))
+
+    def kubectl(self, *words: str) -> str:
+        done = self.real.cluster.kubectl(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def pods(self, app: str) -> list[dict]:
+        wanted = f"app.kubernetes.io/name={app}"
+        return self.api.list("pods", NAMESPACE, labelSelector=wanted)
+
+    def ctl(self, *words: str) -> str:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HUDDLE_SERVER": f"https://{ADDRESS}:7443",
+            "HUDDLE_CA": str(self.ca),
+            "HUDDLE_TOKEN": self.token["admin"],
+        }
+        done = subprocess.run(
+            [str(BUILD / "huddlectl"), *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def nodes(self) -> dict[str, dict]:
+        listed = json.loads(self.ctl("get", "nodes", "-o", "json"))
+        return {n["metadata"]["name"]: n["status"] for n in listed["items"]}
+
+
+@pytest.fixture(scope="module")
+def installed(
+    real: Nodes, tmp_path_factory: pytest.TempPathFactory
+) -> collections.abc.Iterator[Installed]:
+    if len(image.own()) != 2:
+        not_here("there are no images: make images")
+    made = Installed(real, tmp_path_factory.mktemp("install"))
+    api = real.cluster.api
+    api.wait_for(
+        "its pods Ready",
+        lambda: [
+            len([p for p in made.pods(a) if ready(p)])
+            for a in ("huddle-controller", "huddle-agent")
+        ]
+        == [1, 3],
+        120,
+    )
+    # kube-proxy follows: refused until then
+    api.wait_for(
+        "the Service", lambda: socket.create_connection((ADDRESS, 7443), 5).close() is None
+    )
+    yield made
+    api.delete("namespaces", NAMESPACE)
+    api.request("DELETE", api.path("pods", NAMESPACE), {"gracePeriodSeconds": 0})
+    api.wait_for("no pods of huddle", lambda: not api.list("pods", NAMESPACE), 60)
+
+
+def test_agents_in_pods_measure(installed: Installed) -> None:
+    api = installed.api
+
+    def measured() -> bool:
+        nodes = installed.nodes()
+        return nodes.keys() == {"n1", "n2", "n3"} and all(
+            n.get("energy", {}).get("measuredJ", 0) > 0 for n in nodes.values()
+        )
+
+    api.wait_for("joules of all nodes", measured, 60)
+    before = installed.nodes()
+    api.wait_for(
+        "more joules",
+        lambda: all(
+            n["energy"]["measuredJ"] > before[name]["energy"]["measuredJ"]
+            for name, n in installed.nodes().items()
+        ),
+        60,
+    )
+
+
+def test_agents_have_no_rights(installed: Installed) -> None:
+    pids = installed.real.pids("huddle-agent")
+    assert len(pids) == 3
+    for pid in pids:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        values = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert {values[f"Cap{s}"] for s in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
+        assert values["NoNewPrivs"] == "1"
+        assert not (pathlib.Path(f"/proc/{pid}/root/var/run/secrets")).exists()
+
+
+def test_controller_is_nobody(installed: Installed) -> None:
+    (pid,) = installed.real.pids("huddle-controll")
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    assert "\nUid:\t65532\t65532\t65532\t65532\n" in status
+    (pod,) = installed.pods("huddle-controller")
+    said = installed.kubectl(
+        "exec", "-n", NAMESPACE, pod["metadata"]["name"], "--", "huddlectl", "version", "--client"
+    )
+    assert said.startswith("Client: "), said
