@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/kube_facts.h"
 #include "controller/reconcile/reconcile.h"
+#include "controller/state/kube_node.h"
 #include "controller/state/node_report.h"
 #include "controller/state/snapshot_build.h"
 #include "proto/base/array.h"
@@ -60,6 +62,7 @@ int controller_new(const struct controller_options *options, int64_t boot_ms, in
 
     set_options(c, options);
     c->cluster = cluster_new();
+    c->cluster->kubernetes = c->options.kubernetes;
     c->cluster->defaults = default_policy();
     if (!c->cluster->defaults)
         return err_set(e, -EINVAL, "the default policy cannot be made");
@@ -141,6 +144,8 @@ static void take_report(struct controller *c, const struct wire_report *w)
     struct node *n;
 
     n = node_report_take(c->cluster, w, c->now_ms, c->wall_ms, &o);
+    if (w->inventory)
+        node_kube_restore(c->cluster, n);
     core_see_term(c, n, w);
     if (o.new_node) {
         core_event(c, false, "node", n->name, "NodeAdded", "its agent reports for the first time");
@@ -167,7 +172,7 @@ static void take_report(struct controller *c, const struct wire_report *w)
         n->wild = o.wild;
     if (o.verdict != REPORT_COUNTED)
         return;
-    if (!n->inventory.known)
+    if (!node_inventory_told(n))
         node_reply_due(c->cluster, n);
     reconcile_node(c, n);
     tell_figures(c, n);
@@ -262,6 +267,18 @@ static void dispatch(struct controller *c, const struct controller_event *e)
     case CE_STORE_WORKS:
         c->store_failed = c->deposed;
         break;
+    case CE_KUBE_NODE:
+        kube_node(c, e->kube_node);
+        break;
+    case CE_KUBE_POD:
+        kube_pod(c, e->kube_pod);
+        break;
+    case CE_KUBE_MODEL:
+        kube_model(c, e->kube_model);
+        break;
+    case CE_KUBE_WATCH:
+        kube_watch(c, e->kube_watch);
+        break;
     }
 }
 
@@ -300,7 +317,10 @@ static void on_time(struct controller *c)
     for (size_t i = 0; i < c->cluster->models.n_items; i++) {
         struct model *m = cluster_model(c->cluster, i);
 
-        count_told_requests(c, m);
+        if (c->options.kubernetes)
+            kube_count(c, m);
+        else
+            count_told_requests(c, m);
         if (demand_advance(&m->demand, c->wall_ms))
             model_touch(c->cluster, m);
     }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "controller/placement/plan.h"
+#include "controller/state/kube_facts.h"
 #include "controller/state/snapshot.h"
 #include "controller/state/tables.h"
 #include "proto/base/cleanup.h"
@@ -87,6 +88,12 @@ enum controller_event_kind {
     CE_FILE,         /* what is in a file that a policy names (controller_files) */
     CE_STORE_FAILED, /* a batch could not be committed: wake-only from now on */
     CE_STORE_WORKS,
+    /* Of a cluster of Kubernetes (controller_options.kubernetes), with CE_PUT and CE_DELETE that
+     * are `observed`: */
+    CE_KUBE_NODE,
+    CE_KUBE_POD,
+    CE_KUBE_MODEL,
+    CE_KUBE_WATCH,
 };
 
 struct controller_event {
@@ -105,6 +112,8 @@ struct controller_event {
             bool create_only, replace_only;
             uint64_t if_version; /* resourceVersion that must match; 0: any */
             bool dry_run;
+            bool
+                observed; /* not asked for: Kubernetes has it, named NAME.NAMESPACE if it has one */
             const char *who; /* token id, for the journal */
         } put;
         struct {
@@ -112,7 +121,8 @@ struct controller_event {
             enum manifest_kind kind;
             const char *name;
             uint64_t if_version;
-            bool dry_run; /* of REMOVE_NODE */
+            bool dry_run;  /* of REMOVE_NODE */
+            bool observed; /* as of `put` */
             const char *who;
         } del;
         struct {
@@ -136,6 +146,10 @@ struct controller_event {
             size_t n;
             const char *problem; /* why it could not be read, with the way out; NULL: it was */
         } file;
+        const struct kube_node_facts *kube_node; /* borrowed, as are the next three */
+        const struct kube_pod_facts *kube_pod;
+        const struct kube_model_facts *kube_model;
+        const struct kube_watch_facts *kube_watch;
     };
 };
 
@@ -234,6 +248,10 @@ struct controller_options {
     bool front_door;             /* a front door is configured: moves wait for its word */
     int64_t queue_ms;            /* longest wait of a request there; 0: not known */
     int64_t port_low, port_high; /* for replicas that name no port; default 20000-29999 */
+    /* Nodes, replicas and objects are those of a cluster of Kubernetes: told, never asked for. It
+     * is observed: forecasts, plans and explanations as ever, but no FX_POWER, no FX_DOOR, and no
+     * replica in an FX_REPLY. */
+    bool kubernetes;
     bool adopt; /* until the warm-up ends, a higher term that an agent has seen is passed, not
                    obeyed: a person says that no other controller runs */
     /* Reads a file that an object names: what "zone": the TZif bytes of an IANA zone. Called when

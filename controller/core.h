@@ -66,6 +66,10 @@ struct controller {
         bool reachable;
         int64_t at_ms; /* of the newest facts; 0: none */
     } door;
+    struct {               /* of a cluster of Kubernetes */
+        bool synced;       /* all that is there was told once */
+        char trouble[256]; /* why what is known may be old; "": it is not */
+    } kube;
     /* Plan. */
     struct plan *plan; /* in force; NULL: none */
     struct start *starts;
@@ -100,6 +104,7 @@ void ring_done(struct json_ring *r);
 void core_put(struct controller *c, const struct controller_event *e);
 void core_delete(struct controller *c, const struct controller_event *e);
 void core_remove_node(struct controller *c, const struct controller_event *e);
+void core_forget_node(struct controller *c, struct node *n, const char *why); /* with all of it */
 void core_verb(struct controller *c, const struct controller_event *e);
 void core_door(struct controller *c, const struct door_facts *door);
 

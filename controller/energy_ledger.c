@@ -21,8 +21,7 @@ struct picture { /* of the nodes whose draw is known now */
 
 static bool is_fresh(const struct controller *c, const struct node *n)
 {
-    return n->seen &&
-           node_age_ms(c->cluster, n, c->now_ms) <= FRESH_INTERVALS * node_interval_ms(n);
+    return node_agent_age_ms(n, c->now_ms) <= FRESH_INTERVALS * node_interval_ms(n);
 }
 
 static void look(const struct controller *c, struct picture *p)

@@ -80,7 +80,7 @@ static void publish_reply(struct controller *c, struct node *n)
         .term = c->cluster->term,
         .instance = c->cluster->instance,
         .order = order_of(c, n, &every_ms),
-        .send_inventory = !n->inventory.known,
+        .send_inventory = !node_inventory_told(n),
         .new_epoch = n->conflict,
     };
     uint64_t digest;
@@ -106,6 +106,12 @@ static void publish_reply(struct controller *c, struct node *n)
     fx_reply(c->fx, n->name, &bytes);
 }
 
+/* A node of Kubernetes may have none. */
+static bool has_agent(const struct controller *c, const struct node *n)
+{
+    return !c->options.kubernetes || n->accepted > 0;
+}
+
 static void publish_replies(struct controller *c)
 {
     struct cluster *k = c->cluster;
@@ -113,7 +119,8 @@ static void publish_replies(struct controller *c)
     for (size_t i = 0; i < k->n_due_nodes; i++)
         number_desired(c, k->due_nodes[i]); /* may touch, never adds: all are due already */
     for (size_t i = 0; i < k->n_due_nodes; i++) {
-        publish_reply(c, k->due_nodes[i]);
+        if (has_agent(c, k->due_nodes[i]))
+            publish_reply(c, k->due_nodes[i]);
         k->due_nodes[i]->reply_due = false;
     }
     k->n_due_nodes = 0;
@@ -171,7 +178,7 @@ static void publish_door(struct controller *c, struct model *m)
 static void publish_doors(struct controller *c)
 {
     /* Once per round of reconciliation: a large model's list is not made anew for every report. */
-    if (!c->cluster->door_due || !c->doors_now)
+    if (!c->cluster->door_due || !c->doors_now || c->options.kubernetes)
         return;
     c->doors_now = false;
     for (size_t i = 0; i < c->cluster->models.n_items; i++)
@@ -213,7 +220,8 @@ static void store_replicas(struct controller *c)
         r->dirty = false;
         r->told = true;
         r->version = core_next_version(c);
-        fx_store(c->fx, TABLE_REPLICA, r->name, replica_to_row(r));
+        if (!r->pod) /* Kubernetes keeps those */
+            fx_store(c->fx, TABLE_REPLICA, r->name, replica_to_row(r));
         fx_change(c->fx, type, "replicas", r->name, r->version, view_replica(c, r));
     }
     k->n_dirty_replicas = 0;

@@ -133,6 +133,29 @@ static void tell(struct controller *c, const struct node *n, const char *who, js
     fx_change(c->fx, CHANGE_DELETED, "nodes", n->name, core_next_version(c), json_incref(last));
 }
 
+static void forget(struct controller *c, struct node *n, const char *who)
+{
+    forget_replicas(c, n, who);
+    forget_rows(c, n->name);
+    fx_forget(c->fx, n->name);
+    c->cluster->removed_sleeps += n->record.sleeps;
+    c->cluster->removed_wakes += n->record.wakes;
+    core_plan_drop(c);
+    node_remove(c->cluster, n);
+}
+
+void core_forget_node(struct controller *c, struct node *n, const char *why)
+{
+    core_event(c, false, "node", n->name, "NodeRemoved", "%s; it was %s, with %zu replicas", why,
+               node_state_name(n->record.state), n->n_replicas);
+    if (n->told) {
+        fx_change(c->fx, CHANGE_DELETED, "nodepowers", n->name, core_next_version(c),
+                  view_node_power(c, n));
+        fx_change(c->fx, CHANGE_DELETED, "nodes", n->name, core_next_version(c), view_node(c, n));
+    }
+    forget(c, n, "kubernetes");
+}
+
 static void refuse(struct controller *c, const struct controller_event *e, int status,
                    const char *why)
 {
@@ -156,6 +179,10 @@ void core_remove_node(struct controller *c, const struct controller_event *e)
         refuse(c, e, 409, "was changed by somebody else meanwhile: read it again");
         return;
     }
+    if (n->kube.known) {
+        refuse(c, e, 422, "is a node of Kubernetes, which keeps it: kubectl delete node");
+        return;
+    }
     if (!may_go(c, n, why)) {
         (void)snprintf(text, sizeof(text), "cannot be removed: %s", why);
         refuse(c, e, 409, text);
@@ -164,13 +191,7 @@ void core_remove_node(struct controller *c, const struct controller_event *e)
     last = view_node(c, n);
     if (!e->del.dry_run) {
         tell(c, n, e->del.who, last);
-        forget_replicas(c, n, e->del.who);
-        forget_rows(c, n->name);
-        fx_forget(c->fx, n->name);
-        c->cluster->removed_sleeps += n->record.sleeps;
-        c->cluster->removed_wakes += n->record.wakes;
-        core_plan_drop(c);
-        node_remove(c->cluster, n);
+        forget(c, n, e->del.who);
     }
     fx_answer(c->fx, e->del.ticket, 200, last, NULL);
 }

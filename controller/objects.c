@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/kube_facts.h"
 #include "controller/reconcile/rollout.h"
 #include "proto/base/array.h"
 #include "proto/base/random.h"
@@ -112,6 +113,9 @@ static void refuse(struct controller *c, uint64_t ticket, int status, enum manif
     fx_answer(c->fx, ticket, status, NULL, text);
 }
 
+#define IN_KUBERNETES                                                                           \
+    "is not for this controller to change: objects live in Kubernetes; kubectl apply, edit or " \
+    "delete it there"
 #define CHANGED "was changed by somebody else meanwhile: read it again"
 
 static bool may_put(struct controller *c, const struct controller_event *e,
@@ -121,6 +125,11 @@ static bool may_put(struct controller *c, const struct controller_event *e,
     const char *name = e->put.object->meta.name;
     uint64_t seen = e->put.if_version ? e->put.if_version : e->put.object->meta.resource_version;
 
+    if (c->options.kubernetes) {
+        if (!e->put.observed)
+            refuse(c, e->put.ticket, 422, kind, name, IN_KUBERNETES);
+        return e->put.observed;
+    }
     if (kind == KIND_SERVED_MODEL && e->put.object->model.target.kind[0]) {
         refuse(
             c, e->put.ticket, 422, kind, name,
@@ -157,7 +166,10 @@ static void take_model(struct controller *c, const struct manifest *object)
     AUTO(revision) struct revision *old = m ? revision_ref(m->revision) : NULL;
 
     m = model_put(c->cluster, object);
-    if (old)
+    if (c->options.kubernetes) /* its own roll-outs are its own: a pod is a pod of the model */
+        for (size_t i = 0; i < m->n_replicas; i++)
+            replica_set_revision(m->replicas[i], m->revision);
+    else if (old)
         rollout_take(c, m, old);
 }
 
@@ -178,24 +190,23 @@ static void take_object(struct controller *c, const struct manifest *m)
     }
 }
 
-void core_put(struct controller *c, const struct controller_event *e)
+/* Of an object of Kubernetes: with what its workload's pods request. */
+static struct manifest *filled(struct controller *c, const struct manifest *wanted)
 {
-    const struct manifest *wanted = e->put.object;
-    struct revision *old = find_object(c->cluster, wanted->kind, wanted->meta.name);
-    bool is_new = old == NULL;
-    AUTO(manifest) struct manifest *m = NULL;
-    uint64_t version;
+    struct manifest *m = manifest_copy(wanted);
 
-    if (!may_put(c, e, old))
-        return;
-    if (e->put.dry_run) {
-        m = stamped(c, wanted, old ? old->object : NULL,
-                    old ? old->object->meta.resource_version : 0);
-        fx_answer(c->fx, e->put.ticket, is_new ? 201 : 200, manifest_to_json(m), NULL);
-        return;
-    }
-    version = core_next_version(c);
-    m = stamped(c, wanted, old ? old->object : NULL, version);
+    if (m->kind == KIND_SERVED_MODEL)
+        kube_model_fill(named_find(&c->cluster->models, m->meta.name), &m->model);
+    return m;
+}
+
+static void put_object(struct controller *c, const struct controller_event *e,
+                       const struct manifest *wanted, const struct manifest *old)
+{
+    bool is_new = old == NULL;
+    uint64_t version = core_next_version(c);
+    AUTO(manifest) struct manifest *m = stamped(c, wanted, old, version);
+
     take_object(c, m);
     store_object(c, m);
     core_journal(c, &(struct journal_row){ .act = "put",
@@ -210,9 +221,40 @@ void core_put(struct controller *c, const struct controller_event *e)
     }
     fx_change(c->fx, is_new ? CHANGE_ADDED : CHANGE_MODIFIED, manifest_kind_plural(m->kind),
               m->meta.name, version, view_object(c, m->kind, m->meta.name));
-    fx_answer(c->fx, e->put.ticket, is_new ? 201 : 200, view_object(c, m->kind, m->meta.name),
-              NULL);
+    if (!e->put.observed)
+        fx_answer(c->fx, e->put.ticket, is_new ? 201 : 200, view_object(c, m->kind, m->meta.name),
+                  NULL);
     core_plan_drop(c);
+}
+
+/* Kubernetes tells an object at every change of its status, too. */
+static void put_observed(struct controller *c, const struct controller_event *e,
+                         struct revision *old)
+{
+    AUTO(manifest) struct manifest *wanted = filled(c, e->put.object);
+
+    if (!old || !same_spec(old->object, wanted))
+        put_object(c, e, wanted, old ? old->object : NULL);
+    kube_confirm(c, wanted->kind, wanted->meta.name);
+}
+
+void core_put(struct controller *c, const struct controller_event *e)
+{
+    const struct manifest *wanted = e->put.object;
+    struct revision *old = find_object(c->cluster, wanted->kind, wanted->meta.name);
+    AUTO(manifest) struct manifest *m = NULL;
+
+    if (!may_put(c, e, old))
+        return;
+    if (e->put.observed) {
+        put_observed(c, e, old);
+    } else if (e->put.dry_run) {
+        m = stamped(c, wanted, old ? old->object : NULL,
+                    old ? old->object->meta.resource_version : 0);
+        fx_answer(c->fx, e->put.ticket, old ? 200 : 201, manifest_to_json(m), NULL);
+    } else {
+        put_object(c, e, wanted, old ? old->object : NULL);
+    }
 }
 
 /* --- delete -------------------------------------------------------------------------------------
@@ -246,8 +288,13 @@ void core_delete(struct controller *c, const struct controller_event *e)
     char key[512];
     json_t *last;
 
+    if (c->options.kubernetes && !e->del.observed) {
+        refuse(c, e->del.ticket, 422, e->del.kind, e->del.name, IN_KUBERNETES);
+        return;
+    }
     if (!old) {
-        refuse(c, e->del.ticket, 404, e->del.kind, e->del.name, "not found");
+        if (!e->del.observed)
+            refuse(c, e->del.ticket, 404, e->del.kind, e->del.name, "not found");
         return;
     }
     if (e->del.if_version && old->object->meta.resource_version != e->del.if_version) {
@@ -271,6 +318,9 @@ void core_delete(struct controller *c, const struct controller_event *e)
     else
         fx_change(c->fx, CHANGE_DELETED, kind, e->del.name, core_next_version(c),
                   json_incref(last));
-    fx_answer(c->fx, e->del.ticket, 200, last, NULL);
+    if (e->del.observed)
+        json_decref(last);
+    else
+        fx_answer(c->fx, e->del.ticket, 200, last, NULL);
     core_plan_drop(c);
 }

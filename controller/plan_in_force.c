@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/kube_facts.h"
 #include "controller/state/snapshot_build.h"
 #include "proto/base/array.h"
 
@@ -230,7 +231,8 @@ void core_plan_ask(struct controller *c)
 
     if (c->planning)
         watch_planner(c);
-    if (c->planning || c->cluster->models.n_items + c->cluster->pools.n_items == 0)
+    if (c->planning || c->cluster->models.n_items + c->cluster->pools.n_items == 0 ||
+        kube_unseen(c))
         return;
     if (gap < interval && !((c->plan_wanted || demand_presses(c)) && gap >= interval / 4))
         return;

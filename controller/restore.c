@@ -284,7 +284,8 @@ static int restore_row(struct controller *c, struct old_revisions *old, const st
         restore_node(c, row);
         break;
     case TABLE_REPLICA:
-        restore_replica(c, old, row);
+        if (!c->options.kubernetes) /* else a life of this store on machines is over */
+            restore_replica(c, old, row);
         break;
     case TABLE_META:
         restore_rollout(c, row);

@@ -32,8 +32,9 @@ void core_begin_term(struct controller *c)
     if (!c->cluster->id[0])
         (void)snprintf(c->cluster->id, sizeof(c->cluster->id), "%s", c->options.cluster_id);
     c->meta_due = c->doors_now = true;
-    /* A fresh cluster has nothing that could shrink wrongly. */
-    c->warming_up = c->restored && c->cluster->nodes.n_items > 0;
+    /* A fresh cluster has nothing that could shrink wrongly; Kubernetes says by itself when all of
+     * it was told (kube_unseen). */
+    c->warming_up = c->restored && c->cluster->nodes.n_items > 0 && !c->options.kubernetes;
     c->warm_until_ms = c->now_ms + warm_up_ms(c);
     core_event(c, false, "cluster", c->cluster->id, "ControllerStarted", "term %llu",
                (unsigned long long)c->cluster->term);

@@ -168,6 +168,10 @@ static const char *apply(struct controller *c, struct node *n, const struct cont
     return why;
 }
 
+#define OBSERVES                                                                                 \
+    "observe: huddle acts on nothing here, and nodes are Kubernetes' own; use kubectl (cordon, " \
+    "drain), after which huddle plans without the node"
+
 void core_verb(struct controller *c, const struct controller_event *e)
 {
     struct node *n;
@@ -184,7 +188,7 @@ void core_verb(struct controller *c, const struct controller_event *e)
         fx_answer(c->fx, e->verb.ticket, 404, NULL, text);
         return;
     }
-    why = apply(c, n, e, refusal, sizeof(refusal));
+    why = c->options.kubernetes ? OBSERVES : apply(c, n, e, refusal, sizeof(refusal));
     if (why && *why) {
         (void)snprintf(text, sizeof(text), "cannot %s node %.200s: %s", verb_name(e->verb.verb),
                        n->name, why);

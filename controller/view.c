@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/kube_facts.h"
 #include "controller/reconcile/node_pause.h"
 #include "controller/state/snapshot_build.h"
 #include "controller/substrate/standalone.h"
@@ -164,7 +165,13 @@ static json_t *view_node_energy(const struct node *n)
 /* Off is a reading of its own: a sleeper that was seen off draws its standby watts. */
 static bool stale(const struct controller *c, const struct node *n)
 {
-    return !n->seen || node_age_ms(c->cluster, n, c->now_ms) > 4 * node_interval_ms(n);
+    return node_agent_age_ms(n, c->now_ms) > 4 * node_interval_ms(n);
+}
+
+static bool reachable(const struct controller *c, const struct node *n)
+{
+    return node_seen(c->cluster, n) &&
+           node_age_ms(c->cluster, n, c->now_ms) <= 4 * node_interval_ms(n);
 }
 
 json_t *view_node(struct controller *c, const struct node *n)
@@ -181,7 +188,7 @@ json_t *view_node(struct controller *c, const struct node *n)
                   node_state_name(n->record.state), "reason", view_text(n->record.reason), "since",
                   view_time(entered_wall(c, n)), "pool",
                   n->pool ? view_text(n->pool->name) : json_null(), "address",
-                  view_text(n->inventory.address), "reachable", !stale(c, n), "schedulable",
+                  view_text(n->inventory.address), "reachable", reachable(c, n), "schedulable",
                   node_schedulable(c->cluster, n, c->now_ms), "sleepable", why == NULL,
                   "whyNotAsleep", why ? why : "", "wakeable",
                   n->record.state == NODE_ASLEEP && n->pool &&
@@ -189,19 +196,23 @@ json_t *view_node(struct controller *c, const struct node *n)
                   "cyclesToday", (json_int_t)node_record_cycles(&n->record, c->wall_ms), "replicas",
                   (json_int_t)n->n_replicas);
     view_set(s, "reportAgeMs",
-             n->seen ? json_integer(node_age_ms(c->cluster, n, c->now_ms)) : json_null());
+             n->seen ? json_integer(node_agent_age_ms(n, c->now_ms)) : json_null());
     view_set(s, "capacity", view_capacity(&n->inventory));
     view_set(s, "utilization", stale(c, n) ? json_null() : view_number(n->utilization));
     view_set(s, "memoryUsedBytes",
              stale(c, n) ? json_null() : json_integer((json_int_t)n->memory_used_bytes));
     view_set(s, "watts", stale(c, n) ? json_null() : view_number(n->watts));
-    view_set(s, "wattsProvenance", json_string(provenance_name(n->watts_provenance)));
+    view_set(
+        s, "wattsProvenance",
+        json_string(provenance_name(c->options.kubernetes && stale(c, n) ? PROVENANCE_UNAVAILABLE
+                                                                         : n->watts_provenance)));
     view_set(s, "energy", view_node_energy(n));
     view_set(s, "clockOffsetMs", n->seen ? json_integer(n->clock_offset_ms) : json_null());
     view_set(s, "agent", view_agent(n));
     view_set(s, "curve", view_curve(n));
     view_set(s, "plan", view_node_plan(c, n));
     view_set_wake(c, n, s);
+    view_set(s, "observed", json_boolean(c->options.kubernetes));
     view_set(o, "status", s);
     return o;
 }
@@ -264,6 +275,8 @@ json_t *view_replica(struct controller *c, const struct replica *r)
 
     (void)snprintf(address, sizeof(address), "%s:%u",
                    r->node->inventory.address ? r->node->inventory.address : "", r->port);
+    if (r->pod)
+        (void)snprintf(address, sizeof(address), "%s", r->pod_address);
     view_set(o, "spec",
              json_pack("{s:s, s:s, s:I, s:o, s:I}", "model", r->model->name, "node", r->node->name,
                        "port", (json_int_t)r->port, "gpus", view_gpus(r->gpu_mask), "generation",
@@ -275,9 +288,11 @@ json_t *view_replica(struct controller *c, const struct replica *r)
                   view_text(address), "door", door_state_name((enum door_state)r->door), "inFlight",
                   view_number(isnan(r->door_in_flight) ? r->in_flight_told : r->door_in_flight),
                   "load", view_number(r->load), "restarts", (json_int_t)r->restarts);
+    view_set(s, "pod", view_text(r->pod));
     view_set(s, "memoryBytes",
-             r->reported ? json_integer((json_int_t)r->memory_bytes) : json_null());
-    view_set(s, "loadMs", r->was_ready ? json_integer((json_int_t)r->load_ms) : json_null());
+             r->reported && !r->pod ? json_integer((json_int_t)r->memory_bytes) : json_null());
+    view_set(s, "loadMs",
+             r->was_ready && !r->pod ? json_integer((json_int_t)r->load_ms) : json_null());
     view_set(s, "requests", json_integer((json_int_t)r->requests));
     view_set(s, "errors", json_integer((json_int_t)r->errors));
     view_set(s, "energyIdleJ", view_joules(r->energy_idle_uj));
@@ -372,19 +387,23 @@ json_t *view_model(struct controller *c, const struct model *m)
 
     for (size_t i = 0; i < m->n_replicas; i++)
         ready += replica_serves(c, m->replicas[i]);
-    s = json_pack(
-        "{s:I, s:I, s:I, s:o, s:o, s:b, s:o, s:o, s:b, s:I, s:o}", "ready", (json_int_t)ready,
-        "total", (json_int_t)total, "floor", (json_int_t)model_floor(c, m, &known), "demand",
-        view_number(demand_now(&m->demand, c->wall_ms)), "capacity", view_number(model_capacity(m)),
-        "capacityLearned", isnan(model_spec(m)->capacity.requests_per_second) != 0, "latencyMs",
-        view_number(m->latency_ms), "errorShare", view_number(m->error_share), "sloBroken",
-        m->slo_bad_since_ms != NEVER_MS, "loadMs", (json_int_t)model_load_ms(m), "watts",
-        view_number(model_watts(c, m)));
+    s = json_pack("{s:I, s:I, s:I, s:o, s:o, s:b, s:o, s:o, s:b, s:I, s:o}", "ready",
+                  (json_int_t)ready, "total", (json_int_t)total, "floor",
+                  (json_int_t)model_floor(c, m, &known), "demand",
+                  view_number(c->options.kubernetes ? NAN : demand_now(&m->demand, c->wall_ms)),
+                  "capacity", view_number(model_capacity(m)), "capacityLearned",
+                  isnan(model_spec(m)->capacity.requests_per_second) != 0, "latencyMs",
+                  view_number(m->latency_ms), "errorShare", view_number(m->error_share),
+                  "sloBroken", m->slo_bad_since_ms != NEVER_MS, "loadMs",
+                  (json_int_t)model_load_ms(m), "watts", view_number(model_watts(c, m)));
     view_set(s, "requests", json_integer((json_int_t)m->requests));
     view_set(s, "errors", json_integer((json_int_t)m->errors));
     view_set(s, "energyIdleJ", view_joules(m->energy_idle_uj));
     view_set(s, "energyDynamicJ", view_joules(m->energy_dynamic_uj));
     view_set(s, "deleting", json_boolean(m->deleting));
+    view_set(s, "targetProblem", view_text(m->kube.problem));
+    view_set(s, "wanted", model_counted(m) ? json_integer(m->kube.wanted) : json_null());
+    view_set(s, "pending", c->options.kubernetes ? json_integer(m->kube.pending) : json_null());
     view_set(s, "phases", view_phases(m));
     view_set_rollout(c, m, s);
     set_model_plan(c, m, s);
@@ -485,13 +504,15 @@ json_t *view_cluster(struct controller *c)
         ready += replica_serves(c, cluster_replica(k, i));
     s = json_pack("{s:I, s:s, s:b, s:o, s:b, s:b, s:s, s:o, s:{s:I, s:I}}", "term",
                   (json_int_t)k->term, "instance", instance, "paused", k->paused, "pausedBy",
-                  view_text(k->paused_by), "warmingUp", c->warming_up, "degraded", c->store_failed,
-                  "degradedReason",
+                  view_text(k->paused_by), "warmingUp", c->warming_up, "degraded",
+                  c->store_failed || kube_unseen(c), "degradedReason",
                   c->deposed        ? "a newer controller exists"
                   : c->store_failed ? "the store cannot be written"
+                  : kube_unseen(c)  ? kube_unseen(c)
                                     : "",
                   "nodes", nodes, "replicas", "ready", (json_int_t)ready, "total",
                   (json_int_t)k->replicas.n_items);
+    view_set(s, "substrate", json_string(c->options.kubernetes ? "kubernetes" : "standalone"));
     view_set(s, "watts", view_number(c->watts));
     view_set(s, "counterfactualW", view_number(c->always_watts));
     view_set(s, "savedW", view_number(c->saved_watts));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/kube_facts.h"
 #include "controller/view.h"
 
 static json_t *plan_models(const struct plan *p)
@@ -101,9 +102,23 @@ json_t *view_plan(struct controller *c)
         "sleeps", (json_int_t)p->sleeps, "wakes", (json_int_t)p->wakes, "steps",
         (json_int_t)p->steps, "inForce", core_plan_fresh(c));
     view_set(s, "why",
-             json_string(core_plan_fresh(c) ? "" : "older than two intervals: not acted on"));
+             json_string(core_plan_fresh(c) ? ""
+                         : kube_unseen(c)   ? kube_unseen(c)
+                                            : "older than two intervals: not acted on"));
     view_set(o, "status", s);
     return o;
+}
+
+/* People name a pod as Kubernetes does. */
+static struct replica *find_pod(const struct cluster *k, const char *name)
+{
+    for (size_t i = 0; k->kubernetes && i < k->replicas.n_items; i++) {
+        struct replica *r = cluster_replica(k, i);
+
+        if (r->pod && strcmp(r->pod, name) == 0)
+            return r;
+    }
+    return NULL;
 }
 
 /* --- controller_get -----------------------------------------------------------------------------
@@ -188,6 +203,8 @@ json_t *controller_get(struct controller *c, const char *kind, const char *name,
     if (name) {
         void *thing = named_find(set, name);
 
+        if (!thing && set == &c->cluster->replicas)
+            thing = find_pod(c->cluster, name);
         return thing ? view_item(c, kind, thing) : NULL;
     }
     a = json_array();

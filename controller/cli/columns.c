@@ -236,6 +236,12 @@ void show_node_flags(struct table *t, const json_t *o, int64_t now_ms)
     table_cell(t, strbuf_text(&text), state ? paint_of_state(state) : PAINT_NONE);
 }
 
+void show_shown(struct table *t, const json_t *o, int64_t now_ms)
+{
+    (void)now_ms;
+    table_cell(t, *look_shown(o) ? look_shown(o) : "-", PAINT_NONE);
+}
+
 void show_ready(struct table *t, const json_t *o, int64_t now_ms)
 {
     double ready = look_number(o, "status.ready"), target = look_number(o, "status.target");

@@ -73,7 +73,7 @@ static void say_replicas(json_t *sentences, const json_t *replicas, const char *
         return;
     }
     for (size_t i = 0; i < n && i < NAMES_SHOWN; i++)
-        strbuf_printf(&names, "%s%s", i ? ", " : "", look_name(json_array_get(replicas, i)));
+        strbuf_printf(&names, "%s%s", i ? ", " : "", look_shown(json_array_get(replicas, i)));
     if (n > NAMES_SHOWN)
         strbuf_printf(&names, " and %zu more", n - NAMES_SHOWN);
     say(sentences, "%s %zu %s: %s.", some, n, n == 1 ? "replica" : "replicas", strbuf_text(&names));
@@ -92,6 +92,8 @@ static void say_plan(json_t *sentences, const json_t *node)
         say(sentences, "The plan wakes it: %s.", why);
     else
         say(sentences, "The plan leaves it as it is: %s.", why);
+    if (look_true(node, "status.observed"))
+        say(sentences, "Huddle observes this cluster of Kubernetes: it acts on nothing.");
 }
 
 static void say_sleep(json_t *sentences, const json_t *node, const char *state)
@@ -280,7 +282,7 @@ json_t *explanation_of_replica(const json_t *replica, const json_t *plan, int64_
     json_t *sentences = json_array();
     char a[HUMAN_MAX], b[HUMAN_MAX], c[HUMAN_MAX];
 
-    say(sentences, "Replica %s of model %s is %s on node %s, for %s.", look_name(replica),
+    say(sentences, "Replica %s of model %s is %s on node %s, for %s.", look_shown(replica),
         text_or(replica, "spec.model", "?"), phase, text_or(replica, "spec.node", "?"),
         age_of(replica, "metadata.creationTimestamp", now_ms, a));
     if (why)
@@ -380,6 +382,10 @@ json_t *explanation_of_model(const json_t *model, const json_t *replicas, int64_
     if (unplaced && unplaced[0])
         say(sentences, "%.0f of them find no place: %s.",
             target - look_number(model, "status.placed"), unplaced);
+    if (look_text(model, "status.targetProblem"))
+        say(sentences, "Its workload is not seen: %s.", look_text(model, "status.targetProblem"));
+    if (look_number(model, "status.pending") > 0)
+        say(sentences, "%.0f of its pods have no node.", look_number(model, "status.pending"));
     say_rollout(sentences, model);
     say_demand(sentences, model);
     say_slo(sentences, model);

@@ -114,7 +114,7 @@ static const struct column NODE_POWER[] = {
 };
 
 static const struct column REPLICA[] = {
-    NAME_COLUMN,
+    { "NAME", "", show_shown, false },
     { "MODEL", "spec.model", show_text, false },
     { "NODE", "spec.node", show_text, false },
     { "PHASE", "status.phase", show_state, false },

@@ -50,3 +50,10 @@ const char *look_name(const json_t *object)
 
     return name ? name : "";
 }
+
+const char *look_shown(const json_t *object)
+{
+    const char *pod = look_text(object, "status.pod");
+
+    return pod ? pod : look_name(object);
+}

@@ -14,5 +14,7 @@ double look_number(const json_t *object, const char *path);    /* NAN: not a num
 bool look_true(const json_t *object, const char *path);
 int64_t look_time(const json_t *object, const char *path); /* RFC 3339 to wall ms; 0: none */
 const char *look_name(const json_t *object);               /* metadata.name, "" when absent */
+const char *look_shown(const json_t *object); /* the same, but of a replica that is a pod of
+                                                 Kubernetes NAMESPACE/POD */
 
 #endif

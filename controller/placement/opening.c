@@ -32,7 +32,7 @@ static uint32_t missing(const struct packing *p, uint32_t model)
 
 static bool empty(const struct packing *p, uint32_t n)
 {
-    return p->host[n] != HOST_NONE && !p->closed[n] && p->held[n] == 0 &&
+    return p->host[n] != HOST_NONE && !p->closed[n] && !packing_in_use(p, n) &&
            p->first[n] == p->first[n + 1] && p->s->nodes[n].pool < p->s->n_pools;
 }
 

@@ -105,7 +105,8 @@ static uint32_t boot_steps(const struct snapshot *s, const struct snap_model *m)
 static double grown(double growth, const struct snap_model *sm, const struct plan_model *m)
 {
     double needed = plan_model_needed(m);
-    double wanted = needed > 0 ? fmin(growth * needed + 0.5, (double)sm->spec->replicas.max) : 0;
+    double most = sm->counted ? INFINITY : (double)sm->spec->replicas.max;
+    double wanted = needed > 0 ? fmin(growth * needed + 0.5, most) : 0;
 
     return wanted > needed ? needed + (wanted - needed) / SCATTERED : wanted;
 }

@@ -139,7 +139,7 @@ static void count_seat(struct packing *p, uint32_t model, const struct served_mo
 /* After each change of what stands on a node. */
 static void recount_left(struct packing *p, uint32_t node)
 {
-    bool in_use = p->held[node] > 0 && p->host[node] <= HOST_COMING;
+    bool in_use = packing_in_use(p, node) && p->host[node] <= HOST_COMING;
     double left = in_use && p->s->nodes[node].n_gpus > 0
                       ? mix_left(&p->mix, &p->peak[node], &p->s->nodes[node])
                       : 0;

@@ -71,6 +71,12 @@ bool packing_counts(const struct snap_replica *r);
 /* Is the node on, or coming, once the plan is carried out: a host that is not to sleep? */
 bool packing_is_up(const struct packing *p, uint32_t node);
 
+/* Does something stand on it for which it has to be awake, ours or not? */
+static inline bool packing_in_use(const struct packing *p, uint32_t node)
+{
+    return p->held[node] > 0 || p->s->nodes[node].occupied;
+}
+
 /* Does the model want its replicas in different domains? */
 bool packing_spreads(const struct packing *p, uint32_t model);
 

@@ -28,8 +28,8 @@ static bool device_score(const struct packing *p, uint32_t model, uint32_t node,
     const struct served_model *spec = packing_spec(p, model);
     double cost;
 
-    if (!mix_cost(&p->mix, &p->peak[node], &p->s->nodes[node], spec, p->held[node] == 0, &cost,
-                  ret_mask))
+    if (!mix_cost(&p->mix, &p->peak[node], &p->s->nodes[node], spec, !packing_in_use(p, node),
+                  &cost, ret_mask))
         return false;
     *ret_score = PACKING_DEVICES * cost;
     if (spec->resources.gpu_milli <= 0 && p->plain_hosts)
@@ -52,7 +52,7 @@ static bool plain_score(const struct packing *p, uint32_t model, uint32_t node, 
         sum += (double)(r->cpu_milli - spec->resources.cpu_milli) / (double)n->cpu_milli;
     if (n->memory_bytes > 0)
         sum += (double)(r->memory_bytes - spec->resources.memory_bytes) / (double)n->memory_bytes;
-    if (p->held[node] == 0)
+    if (!packing_in_use(p, node))
         sum += PACKING_EMPTY;
     *ret_score = sum;
     return true;
@@ -63,6 +63,8 @@ double packing_standing_cost(const struct packing *p, uint32_t node)
     const struct snap_node *n = &p->s->nodes[node];
     double cost = 0;
 
+    if (n->occupied) /* it stands anyway */
+        return 0;
     if (n->cpu_milli > 0)
         cost += 0.02 * node_curve_watts(&n->curve, 0.7) * 1000 / (double)n->cpu_milli;
     if (p->host[node] == HOST_ASLEEP)

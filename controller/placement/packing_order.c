@@ -185,7 +185,7 @@ void packing_order_all_changed(struct packing *p)
 
 static enum order_use use_of(const struct packing *p, uint32_t node)
 {
-    if (p->held[node] > 0)
+    if (packing_in_use(p, node))
         return ORDER_HELD;
     return p->first[node] == p->first[node + 1] ? ORDER_EMPTY : ORDER_VACATED;
 }
@@ -204,7 +204,7 @@ static double cost_of_node(const struct packing *p, uint32_t node)
         return PACKING_DEVICES * mix_cost_of_node(&p->mix, r, n);
     return (n->cpu_milli > 0 ? (double)r->cpu_milli / (double)n->cpu_milli : 0) +
            (n->memory_bytes > 0 ? (double)r->memory_bytes / (double)n->memory_bytes : 0) +
-           (p->held[node] == 0 ? PACKING_EMPTY : 0);
+           (packing_in_use(p, node) ? 0 : PACKING_EMPTY);
 }
 
 /* The smaller one of both shares. The same division on both sides: no rounding is in the way. */

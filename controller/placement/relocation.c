@@ -108,7 +108,7 @@ static bool takes_part(const struct job *j, uint32_t node)
     const struct packing *p = j->p;
 
     return p->host[node] == HOST_AWAKE && !p->closed[node] &&
-           p->s->nodes[node].pool < p->s->n_pools && (j->empty_too || p->held[node] > 0);
+           p->s->nodes[node].pool < p->s->n_pools && (j->empty_too || packing_in_use(p, node));
 }
 
 /* What a little more costs least: below that no place is. */

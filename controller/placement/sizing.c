@@ -18,6 +18,8 @@ uint32_t sizing_replicas(const struct snap_model *m, double demand)
 {
     double wanted = ceil(demand / m->capacity - 1e-9);
 
+    if (m->counted)
+        return (uint32_t)fmin(fmax(wanted, 0), REPLICAS_MOST);
     wanted = fmax(wanted, (double)m->spec->replicas.min);
     wanted = fmin(wanted, (double)m->spec->replicas.max);
     return (uint32_t)fmin(fmax(wanted, 0), REPLICAS_MOST);
@@ -124,6 +126,15 @@ static void keep(const struct snap_model *m, uint32_t alive, struct plan_model *
     out->floor = ready_of(m);
     out->demand_need = NAN;
     say(out, why);
+}
+
+/* What is foreseen of it is how many they will say. */
+static void size_counted(const struct snap_model *m, struct plan_model *out)
+{
+    out->target = sizing_replicas(m, m->demand);
+    out->floor = out->target < ready_of(m) ? out->target : ready_of(m);
+    out->demand_now = out->demand_need = NAN;
+    (void)snprintf(out->why, sizeof(out->why), "its workload says so: %u replicas", out->target);
 }
 
 static void explain_size(const struct snap_model *m, const struct power_policy *policy,
@@ -257,7 +268,9 @@ void sizing(const struct snapshot *s, uint32_t model, uint32_t alive, const stru
     out->demand_now = m->demand;
     out->predictive = policy->strategy == STRATEGY_PREDICTIVE && out->forecast.n_steps > 0 &&
                       !out->forecast.doubtful && !isnan(m->demand);
-    if (isnan(m->capacity) || m->capacity <= 0)
+    if (m->counted)
+        size_counted(m, out);
+    else if (isnan(m->capacity) || m->capacity <= 0)
         keep(m, alive, out, "what a replica can serve is not known yet: what runs goes on");
     else if (isnan(m->demand))
         keep(m, alive, out,

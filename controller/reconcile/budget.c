@@ -16,7 +16,8 @@ static void count_state(struct controller *c, const struct node *n, enum node_st
 
     switch (limits_group(state)) {
     case LIMITS_AWAKE:
-        if (n->seen && node_age_ms(c->cluster, n, c->now_ms) <= 4 * node_interval_ms(n))
+        if (node_seen(c->cluster, n) &&
+            node_age_ms(c->cluster, n, c->now_ms) <= 4 * node_interval_ms(n))
             p->awake += step;
         break;
     case LIMITS_LEAVING:
@@ -116,6 +117,8 @@ const char *reconcile_frozen(const struct controller *c)
         return "the controller has just started";
     if (c->now_ms < c->clock_suspect_until_ms)
         return "the clock was set: suspect";
+    if (c->options.kubernetes)
+        return "observe: huddle acts on nothing";
     return NULL;
 }
 

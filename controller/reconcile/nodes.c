@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controller/kube_facts.h"
 #include "controller/reconcile/node_lifecycle.h"
 #include "controller/reconcile/reconcile.h"
 #include "controller/reconcile/wake_test.h"
@@ -392,6 +393,62 @@ const char *reconcile_disputed(const struct node *n)
     return n->n_strangers > 0 ? "it runs replicas of models that nobody declared" : NULL;
 }
 
+/* --- on Kubernetes ------------------------------------------------------------------------------
+ */
+
+/* Whether it could, if huddle acted: of power, and of waking, nothing is asked here. */
+static const char *kube_no_sleep(const struct controller *c, const struct node *n)
+{
+    if (!n->pool)
+        return "in no pool";
+    if (!n->kube.known)
+        return "Kubernetes has no such node";
+    if (!n->kube.ready)
+        return "Kubernetes says that it is not ready";
+    if (n->kube.closed)
+        return n->kube.closed;
+    if (n->kube.stays)
+        return n->kube.stays;
+    return n->twin.told ? reconcile_disputed(n) : kube_unseen(c);
+}
+
+static void say_edge(struct node_record *r)
+{
+    const char *words = r->state == NODE_UNREACHABLE ? "Kubernetes says that it is not ready"
+                        : r->transition == 13        ? "ready again"
+                        : r->state == NODE_AWAKE     ? "in a pool and ready"
+                                                     : NULL;
+
+    if (words)
+        (void)snprintf(r->reason, sizeof(r->reason), "%s", words);
+}
+
+/* Its life cycle is followed, never led. */
+static void observe_node(struct controller *c, struct node *n)
+{
+    struct node_record before = n->record, after;
+    const char *why = n->why_not_asleep;
+    struct node_facts f;
+    int t;
+
+    forget_twin(c, n);
+    reconcile_facts(c, n, &f);
+    f.driver_wakes = f.wakes_left = false;
+    f.power = POWER_UNKNOWN;
+    f.new_op = "";
+    f.heard = n->kube.known;
+    f.heard_ms = n->kube.ready ? c->now_ms : n->kube.unready_ms;
+    n->why_not_asleep = kube_no_sleep(c, n);
+    t = node_lifecycle(&before, &f, c->now_ms, &after);
+    if (t > 0)
+        say_edge(&after);
+    n->record = after;
+    if (t > 0)
+        follow(c, n, &before, t);
+    else if (why != n->why_not_asleep)
+        node_touch(c->cluster, n);
+}
+
 void reconcile_node(struct controller *c, struct node *n)
 {
     struct node_record before = n->record, after;
@@ -399,6 +456,10 @@ void reconcile_node(struct controller *c, struct node *n)
     char op[OP_MAX];
     int t;
 
+    if (c->options.kubernetes) {
+        observe_node(c, n);
+        return;
+    }
     forget_twin(c, n);
     reconcile_facts(c, n, &f);
     n->why_not_asleep = node_no_sleep(&n->record, &f, c->now_ms);

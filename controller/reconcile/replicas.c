@@ -122,7 +122,8 @@ void replica_forget(struct controller *c, struct replica *r)
     struct model *m = r->model;
     AUTO(revision) struct revision *was = revision_ref(r->revision);
 
-    fx_delete(c->fx, TABLE_REPLICA, r->name);
+    if (!r->pod)
+        fx_delete(c->fx, TABLE_REPLICA, r->name);
     if (r->told)
         fx_change(c->fx, CHANGE_DELETED, "replicas", r->name, core_next_version(c),
                   view_replica(c, r));
@@ -312,6 +313,9 @@ static void step_deleted(struct controller *c, struct model *m)
 {
     struct effect *door;
 
+    if (c->options.kubernetes)
+        while (m->n_replicas > 0)
+            replica_forget(c, m->replicas[m->n_replicas - 1]);
     for (size_t i = 0; i < m->n_replicas; i++)
         if (m->replicas[i]->leaving == LEAVING_NO)
             drain(c, m->replicas[i], "its model was deleted");
@@ -320,23 +324,42 @@ static void step_deleted(struct controller *c, struct model *m)
     if (m->told)
         fx_change(c->fx, CHANGE_DELETED, "servedmodels", m->name, core_next_version(c),
                   view_model(c, m));
-    door = fx_add(c->fx, FX_DOOR);
-    door->door.model = xstrdup(m->name);
-    door->door.gone = true;
+    if (!c->options.kubernetes) {
+        door = fx_add(c->fx, FX_DOOR);
+        door->door.model = xstrdup(m->name);
+        door->door.gone = true;
+    }
     core_plan_drop(c);
     rollout_forget(c, m);
     model_remove(c->cluster, m);
+}
+
+static void forget_deleted(struct controller *c)
+{
+    for (size_t i = c->cluster->models.n_items; i-- > 0;)
+        if (cluster_model(c->cluster, i)->deleting)
+            step_deleted(c, cluster_model(c->cluster, i));
+}
+
+/* Pods are Kubernetes' own. What the plan would start waits for ever, with the reason. */
+static void observe(struct controller *c)
+{
+    forget_deleted(c);
+    ARRAY_FOREACH(s, c, starts)
+        s->waits = reconcile_frozen(c);
 }
 
 void reconcile_replicas(struct controller *c)
 {
     bool acting = core_plan_fresh(c) && !c->cluster->paused && !c->store_failed;
 
+    if (c->options.kubernetes) {
+        observe(c);
+        return;
+    }
     for (size_t i = c->cluster->replicas.n_items; i-- > 0;)
         observe_replica(c, cluster_replica(c->cluster, i));
-    for (size_t i = c->cluster->models.n_items; i-- > 0;)
-        if (cluster_model(c->cluster, i)->deleting)
-            step_deleted(c, cluster_model(c->cluster, i));
+    forget_deleted(c);
     start_forget_failures(c);
     for (size_t i = 0; i < c->cluster->models.n_items; i++)
         rollout_observe(c, cluster_model(c->cluster, i));

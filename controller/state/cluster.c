@@ -119,6 +119,8 @@ struct replica *replica_add(struct cluster *c, const char *uid, struct model *m,
 static void replica_free(struct replica *r)
 {
     revision_unref(r->revision);
+    free(r->pod);
+    free(r->pod_address);
     free(r->replaces);
     free(r->reason);
     free(r->name);
@@ -186,6 +188,9 @@ struct node *node_add(struct cluster *c, const char *name)
 static void node_free(struct node *n)
 {
     inventory_done(&n->inventory);
+    inventory_done(&n->kube.is);
+    free(n->kube.closed);
+    free(n->kube.stays);
     for (size_t i = 0; i < n->n_problems; i++) {
         free((char *)n->problems[i].what);
         free((char *)n->problems[i].fix);
@@ -215,7 +220,19 @@ void node_remove(struct cluster *c, struct node *n)
 
 int64_t node_age_ms(const struct cluster *c, const struct node *n, int64_t now_ms)
 {
-    return now_ms - (n->seen ? n->seen_ms : c->start_ms);
+    if (c->kubernetes && n->kube.known)
+        return n->kube.ready ? 0 : now_ms - n->kube.unready_ms;
+    return now_ms - (n->seen && !c->kubernetes ? n->seen_ms : c->start_ms);
+}
+
+int64_t node_agent_age_ms(const struct node *n, int64_t now_ms)
+{
+    return n->seen ? now_ms - n->seen_ms : INT64_MAX;
+}
+
+bool node_seen(const struct cluster *c, const struct node *n)
+{
+    return c->kubernetes ? n->kube.known : n->seen;
 }
 
 /* --- declared objects ---------------------------------------------------------------------------
@@ -252,6 +269,8 @@ struct model *model_put(struct cluster *c, const struct manifest *object)
 static void model_free(struct model *m)
 {
     revision_unref(m->revision);
+    free(m->kube.problem);
+    string_list_done(&m->kube.unfit);
     demand_done(&m->demand);
     series_done(&m->idle_j);
     series_done(&m->dynamic_j);

@@ -80,9 +80,18 @@ struct model {
     struct series idle_j, dynamic_j;          /* per cell */
     struct series request_count, error_count; /* per cell */
     struct series deferred_count;             /* of these, served after they had waited */
-    struct series relief;    /* of these: g/kWh when they came less g/kWh when served, added up */
-    uint32_t index;          /* in the snapshot being built, or NO_INDEX */
-    bool dirty;              /* in dirty_models */
+    struct series relief; /* of these: g/kWh when they came less g/kWh when served, added up */
+    uint32_t index;       /* in the snapshot being built, or NO_INDEX */
+    bool dirty;           /* in dirty_models */
+    struct model_kube {   /* its workload in a cluster of Kubernetes */
+        bool known;       /* it was told of, found or not */
+        bool confirmed;   /* Kubernetes has told of the model since this controller started */
+        char *problem;    /* why there is no workload to look at; NULL: there is */
+        int64_t cpu_milli, memory_bytes, gpu_milli; /* that one of its pods requests */
+        uint32_t wanted;                            /* replicas, as the workload says */
+        uint32_t pending;                           /* pods without a node */
+        struct string_list unfit; /* nodes on which its pods may not stand; ascending */
+    } kube;
     double pending_requests; /* told by replicas, not yet in `demand` */
     int64_t pending_wall_ms; /* since when; 0: nothing yet */
     int64_t handed;          /* steps before this one were given to the planner */
@@ -102,6 +111,7 @@ struct pool {
     struct revision *revision;
     uint32_t awake, leaving, asleep, waking, lost; /* nodes, counted by each reconciliation */
     uint32_t coming; /* of the lost: On was sent, and it may still come */
+    bool confirmed;  /* as of a model */
     uint32_t index;
 };
 
@@ -120,6 +130,7 @@ struct policy {
     struct zone **zones;          /* of its windows, in order; NULL entries: unknown (closed) */
     size_t n_zones;
     bool window_open; /* at the last look */
+    bool confirmed;   /* as of a model */
     struct policy_rate price, carbon;
     uint32_t index;
 };
@@ -161,12 +172,23 @@ enum power_mark {                  /* stored; never renumber */
 #define POWER_MARKS_MOST 512 /* four weeks of six nights a day */
 #define MOVE_MARKS_MOST 16384
 
+/* A node as Kubernetes has it: see kube_node.h. All zero where huddle stands alone. */
+struct node_kube {
+    bool known, ready;
+    int64_t unready_ms;                        /* since when it is not */
+    char *closed;                              /* why nothing may be placed on it; NULL: it may */
+    char *stays;                               /* why it cannot be emptied; NULL: it can */
+    int64_t held_cpu_milli, held_memory_bytes; /* requested by pods that are no replicas */
+    struct inventory is;                       /* of which: CPU, memory, devices, labels, address */
+};
+
 struct node {
     char *name;
     char uid[UID_MAX];
     uint64_t version;
     int64_t created_wall_ms;
     struct inventory inventory;
+    struct node_kube kube;
     struct pool *pool; /* or NULL */
     struct node_record record;
     struct node_curve curve;
@@ -224,7 +246,7 @@ struct node {
     struct replica **replicas; /* on this node */
     size_t n_replicas, cap_replicas;
     int64_t next_port;
-    const char *why_not_asleep; /* static text; NULL: sleepable */
+    const char *why_not_asleep; /* static text, or of `kube`; NULL: sleepable */
     bool dirty;                 /* in dirty_nodes */
     uint32_t index;
     struct { /* scratch of one pass */
@@ -241,7 +263,8 @@ struct replica_base {
 };
 
 struct replica {
-    char *name; /* uid */
+    char *name;              /* uid */
+    char *pod, *pod_address; /* NAMESPACE/NAME of a pod of Kubernetes, and its IP; NULL: none */
     uint64_t version;
     struct model *model;
     struct node *node;
@@ -289,6 +312,8 @@ struct replica {
 
 struct cluster {
     char id[40];
+    bool kubernetes; /* nodes and replicas are those of a cluster of Kubernetes, which says what is
+                      */
     uint64_t term, instance;
     uint64_t version; /* of the newest change */
     uint64_t uid_counter, op_counter, journal_counter, event_counter, plan_counter;
@@ -377,8 +402,24 @@ const struct power_policy *cluster_default_policy(const struct cluster *c);
 void cluster_set_step(struct cluster *c); /* the shortest interval of all policies in use */
 
 /* Milliseconds since the newest sample; counted from the controller's start when nothing was heard
- * in its life. */
+ * in its life. Of a node of Kubernetes: since it was last ready, whatever its agent, if any, says.
+ */
 int64_t node_age_ms(const struct cluster *c, const struct node *n, int64_t now_ms);
+/* Since its agent's newest sample, on every substrate; INT64_MAX: it has not been heard. */
+int64_t node_agent_age_ms(const struct node *n, int64_t now_ms);
+/* Has its agent told its inventory? (Kubernetes tells another one.) */
+static inline bool node_inventory_told(const struct node *n)
+{
+    return n->inventory.known && n->inventory.version;
+}
+/* Do others say how many replicas it has (its workload, an autoscaler)? Then that number is its
+ * demand, and its series. */
+static inline bool model_counted(const struct model *m)
+{
+    return m->kube.known && !m->kube.problem;
+}
+/* Has anything been heard of it since this controller started? */
+bool node_seen(const struct cluster *c, const struct node *n);
 
 static inline const struct served_model *replica_spec(const struct replica *r)
 {

@@ -254,6 +254,8 @@ static struct replica *adopt(const struct piece *p, struct node *n, const struct
     struct model *m = named_find(&p->c->models, w->model);
     struct replica *r;
 
+    if (p->c->kubernetes) /* pods are told by Kubernetes */
+        return NULL;
     if (!m || named_find(&p->c->replicas, w->uid) || strlen(w->uid) >= UID_MAX ||
         w->phase == REPLICA_EXITED || w->phase == REPLICA_FAILED)
         return NULL;
@@ -283,7 +285,7 @@ static void take_replicas(const struct piece *p, struct node *n, struct report_o
             continue;
         }
         count_replica(p, r, w);
-        if (p->facts)
+        if (p->facts && !r->pod)
             take_phase(p, r, w);
     }
     if (!p->facts)
@@ -292,7 +294,7 @@ static void take_replicas(const struct piece *p, struct node *n, struct report_o
     for (size_t i = 0; i < n->n_replicas; i++) {
         struct replica *r = n->replicas[i];
 
-        if (!r->reported || r->stamp == n->accepted)
+        if (!r->reported || r->pod || r->stamp == n->accepted)
             continue;
         r->reported = false;
         r->ready_ms = NEVER_MS;

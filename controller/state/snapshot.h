@@ -73,6 +73,7 @@ struct snap_node {
     enum node_state state;
     bool schedulable; /* may take new replicas now (awake, not cordoned, fresh) */
     bool cordoned;    /* by a person */
+    bool occupied;    /* by what is not ours and stays: it is awake whatever is placed on it */
     bool evacuate;    /* a person drains it: its replicas have to move elsewhere */
     bool sleepable;   /* everything but the plan allows sleep; else `why_not_asleep` */
     const char *why_not_asleep;
@@ -94,9 +95,11 @@ struct snap_model {
     const char *name;
     const struct served_model *spec; /* owned by the snapshot */
     const uint64_t
-        *eligible;         /* bit per node: selector and runtime allow it there; NULL: all nodes */
-    double demand;         /* req/s over the last interval; NAN: no observation */
-    double fast;           /* req/s over the last seconds; NAN: unknown */
+        *eligible; /* bit per node: selector and runtime allow it there; NULL: all nodes */
+    double demand; /* req/s over the last interval; NAN: no observation */
+    double fast;   /* req/s over the last seconds; NAN: unknown */
+    bool counted;  /* how many replicas it has is said by others; demand and series are that number,
+                      capacity is 1 */
     double capacity;       /* req/s per replica: declared or learned; NAN: unknown */
     double latency_ms;     /* at slo.quantile over the last interval; NAN: unknown */
     double error_share;    /* NAN: unknown */

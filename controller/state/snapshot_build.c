@@ -3,6 +3,7 @@
 #include "controller/state/snapshot_build.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "controller/state/snapshot_memory.h"
@@ -56,8 +57,9 @@ bool node_wake_proven(const struct node *n, int64_t wall_ms)
 
 bool node_schedulable(const struct cluster *c, const struct node *n, int64_t now_ms)
 {
-    return n->record.state == NODE_AWAKE && !n->record.cordoned && n->inventory.known && n->seen &&
-           !n->twin.told && node_age_ms(c, n, now_ms) <= 4 * node_interval_ms(n);
+    return n->record.state == NODE_AWAKE && !n->record.cordoned && n->inventory.known &&
+           node_seen(c, n) && !n->twin.told && !n->kube.closed &&
+           node_age_ms(c, n, now_ms) <= 4 * node_interval_ms(n);
 }
 
 int64_t model_load_ms(const struct model *m)
@@ -226,11 +228,14 @@ static bool is_wakeable(const struct node *n)
            strcmp(pool_spec(n->pool)->driver.type, "none") != 0;
 }
 
-/* What replicas of deleted models still hold is not for the planner to give away. */
+/* What replicas of deleted models still hold is not for the planner to give away, nor what other
+ * pods request. */
 static void hold_back(struct builder *b, const struct node *n, struct snap_node *out)
 {
     struct snap_held *held = NULL;
 
+    out->cpu_milli -= n->kube.held_cpu_milli;
+    out->memory_bytes -= n->kube.held_memory_bytes;
     for (size_t i = 0; i < n->n_replicas; i++) {
         const struct replica *r = n->replicas[i];
 
@@ -261,11 +266,14 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .state = n->record.state,
         .schedulable = node_schedulable(b->c, n, b->at->now_ms),
         .cordoned = n->record.cordoned,
+        .occupied = n->kube.stays && !n->kube.closed,
         .evacuate = n->record.drained,
         .sleepable = n->why_not_asleep == NULL,
-        .why_not_asleep = n->why_not_asleep ? n->why_not_asleep : "",
+        .why_not_asleep = snapshot_text(b->memory, n->why_not_asleep),
         .wakeable = is_wakeable(n),
-        .wake_proven = node_wake_proven(n, b->at->wall_ms),
+        /* A cluster that is only observed is planned as if waking worked: nothing is put to sleep.
+         */
+        .wake_proven = b->c->kubernetes || node_wake_proven(n, b->at->wall_ms),
         .cpu_milli = n->inventory.cpu_milli,
         .memory_bytes = n->inventory.memory_bytes,
         .gpus = copy_gpus(b, &n->inventory),
@@ -296,14 +304,27 @@ static void build_nodes(struct builder *b)
 /* --- models -------------------------------------------------------------------------------------
  */
 
-static const uint64_t *build_eligible(struct builder *b, const struct served_model *spec)
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_unfit(const struct model *m, const struct node *n)
+{
+    const struct string_list *l = &m->kube.unfit;
+
+    return l->n > 0 && bsearch(&n->name, l->item, l->n, sizeof(*l->item), by_text);
+}
+
+static const uint64_t *build_eligible(struct builder *b, const struct model *m,
+                                      const struct served_model *spec)
 {
     size_t n = b->c->nodes.n_items;
     uint64_t *bits = snapshot_alloc(b->memory, (n + 63) / 64, sizeof(*bits));
     bool all = true;
 
     for (size_t i = 0; i < n; i++) {
-        if (node_eligible(cluster_node(b->c, i), spec))
+        if (node_eligible(cluster_node(b->c, i), spec) && !is_unfit(m, cluster_node(b->c, i)))
             bits[i / 64] |= (uint64_t)1 << (i % 64);
         else
             all = false;
@@ -319,7 +340,7 @@ static void build_model(struct builder *b, struct model *m, struct snap_model *o
     *out = (struct snap_model){
         .name = snapshot_text(b->memory, m->name),
         .spec = spec,
-        .eligible = build_eligible(b, spec),
+        .eligible = build_eligible(b, m, spec),
         .demand = b->at->doubt ? NAN : demand_now(&m->demand, b->at->wall_ms),
         .fast = b->at->doubt ? NAN : demand_fast(&m->demand, b->at->wall_ms),
         .capacity = model_capacity(m),
@@ -334,6 +355,11 @@ static void build_model(struct builder *b, struct model *m, struct snap_model *o
         .renews = model_renews(m, b->at->wall_ms),
         .renew_failures = m->rollout.failures,
     };
+    if (!model_counted(m))
+        return;
+    out->counted = true;
+    out->demand = out->fast = m->kube.wanted;
+    out->capacity = 1;
 }
 
 static void build_models(struct builder *b)

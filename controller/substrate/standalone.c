@@ -13,7 +13,7 @@
 
 bool standalone_wants(const struct replica *r)
 {
-    return r->leaving != LEAVING_STOP;
+    return r->leaving != LEAVING_STOP && !r->pod; /* pods are their kubelet's */
 }
 
 uint64_t standalone_digest(const struct node *n)

@@ -1,0 +1,297 @@
+/* What Kubernetes is told to be becomes the cluster: nodes without an agent, replicas that are
+ * pods, models whose workload says what a replica needs. Kubernetes is right about all of it, and
+ * keeps it: nothing here is an intent, and nothing is acted upon (observe). */
+#include "controller/kube_facts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/reconcile/reconcile.h"
+#include "controller/state/kube_node.h"
+#include "controller/state/snapshot_build.h"
+#include "proto/base/array.h"
+#include "proto/base/random.h"
+
+/* --- nodes --------------------------------------------------------------------------------------
+ */
+
+static struct node *add_node(struct controller *c, const char *name)
+{
+    struct node *n = node_add(c->cluster, name);
+
+    n->created_wall_ms = c->wall_ms;
+    n->baseline = true;
+    marks_begin(&n->power_marks, c->wall_ms);
+    core_event(c, false, "node", name, "NodeAdded", "Kubernetes has it");
+    return n;
+}
+
+void kube_node(struct controller *c, const struct kube_node_facts *f)
+{
+    struct node *n = named_find(&c->cluster->nodes, f->name);
+
+    if (f->gone) {
+        if (n)
+            core_forget_node(c, n, "Kubernetes has it no more");
+        return;
+    }
+    if (!n)
+        n = add_node(c, f->name);
+    if (!node_kube_take(c->cluster, n, f, c->now_ms))
+        return;
+    reconcile_node(c, n);
+    c->plan_wanted = true;
+}
+
+/* --- pods ---------------------------------------------------------------------------------------
+ */
+
+static void set_text(char **at, const char *text)
+{
+    if (*at && strcmp(*at, text) == 0)
+        return;
+    free(*at);
+    *at = xstrdup(text);
+}
+
+/* Which devices a pod holds is its kubelet's knowledge; that it holds so many is enough to count.
+ */
+static uint64_t pick_gpus(const struct node *n, const struct model *m)
+{
+    uint64_t taken = 0, mask = 0;
+    int64_t wanted = model_spec(m)->resources.gpu_milli / 1000;
+
+    for (size_t i = 0; i < n->n_replicas; i++)
+        taken |= n->replicas[i]->gpu_mask;
+    for (uint32_t g = 0; g < n->inventory.n_gpus && wanted > 0; g++) {
+        if (taken >> g & 1)
+            continue;
+        mask |= UINT64_C(1) << g;
+        wanted--;
+    }
+    return mask;
+}
+
+static struct replica *add_replica(struct controller *c, const struct kube_pod_facts *f,
+                                   struct model *m, struct node *n)
+{
+    struct replica *r;
+
+    if (strlen(f->uid) >= UID_MAX)
+        return NULL;
+    r = replica_add(c->cluster, f->uid, m, n);
+    r->since_ms = c->now_ms;
+    r->created_wall_ms = f->created_wall_ms > 0 ? f->created_wall_ms : c->wall_ms;
+    r->baseline = r->arrived = true;
+    r->gpu_mask = 0;
+    r->gpu_mask = pick_gpus(n, m);
+    (void)snprintf(r->why, sizeof(r->why), "Kubernetes placed it");
+    return r;
+}
+
+static void take_phase(struct controller *c, struct replica *r, const struct kube_pod_facts *f)
+{
+    enum replica_phase phase = f->ready       ? REPLICA_READY
+                               : r->was_ready ? REPLICA_UNREADY
+                                              : REPLICA_STARTING;
+
+    r->reported = true;
+    r->phase = phase;
+    r->leaving = f->deleting ? LEAVING_DRAIN : LEAVING_NO;
+    if (f->ready && r->ready_ms == NEVER_MS)
+        r->ready_ms = c->now_ms;
+    else if (!f->ready)
+        r->ready_ms = NEVER_MS;
+    r->was_ready |= f->ready;
+    set_text(&r->pod, f->name);
+    set_text(&r->pod_address, f->address);
+    set_text(&r->reason, f->reason);
+}
+
+void kube_pod(struct controller *c, const struct kube_pod_facts *f)
+{
+    struct replica *r = named_find(&c->cluster->replicas, f->uid);
+    struct model *m = f->gone ? NULL : named_find(&c->cluster->models, f->model);
+    struct node *n = f->gone ? NULL : named_find(&c->cluster->nodes, f->node);
+
+    if (r && (!m || r->model != m || r->node != n)) {
+        replica_forget(c, r);
+        r = NULL;
+    }
+    c->plan_wanted = true;
+    if (!m || !n || m->deleting)
+        return;
+    if (!r)
+        r = add_replica(c, f, m, n);
+    if (!r)
+        return;
+    take_phase(c, r, f);
+    replica_touch(c->cluster, r);
+    node_touch(c->cluster, n);
+    model_touch(c->cluster, m);
+}
+
+/* --- models -------------------------------------------------------------------------------------
+ */
+
+void kube_model_fill(const struct model *m, struct served_model *spec)
+{
+    if (!m || !m->kube.known || m->kube.problem)
+        return;
+    spec->resources.cpu_milli = m->kube.cpu_milli;
+    spec->resources.memory_bytes = m->kube.memory_bytes;
+    spec->resources.gpu_milli = m->kube.gpu_milli;
+}
+
+static bool same_unfit(const struct string_list *l, const struct kube_model_facts *f)
+{
+    if (l->n != f->n_unfit)
+        return false;
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->item[i], f->unfit[i]) != 0)
+            return false;
+    return true;
+}
+
+static void set_unfit(struct string_list *l, const struct kube_model_facts *f)
+{
+    string_list_done(l);
+    *l = (struct string_list){ .n = f->n_unfit };
+    l->item = f->n_unfit ? xcalloc(f->n_unfit, sizeof(*l->item)) : NULL;
+    for (size_t i = 0; i < f->n_unfit; i++)
+        l->item[i] = xstrdup(f->unfit[i]);
+}
+
+/* What replicas are planned with: the same object, with what a pod of its workload requests. */
+static void refill(struct controller *c, struct model *m)
+{
+    AUTO(manifest) struct manifest *object = manifest_copy(m->revision->object);
+
+    kube_model_fill(m, &object->model);
+    (void)model_put(c->cluster, object);
+    for (size_t i = 0; i < m->n_replicas; i++)
+        replica_set_revision(m->replicas[i], m->revision);
+    for (size_t i = 0; i < m->n_replicas; i++)
+        m->replicas[i]->gpu_mask = 0;
+    for (size_t i = 0; i < m->n_replicas; i++)
+        m->replicas[i]->gpu_mask = pick_gpus(m->replicas[i]->node, m);
+}
+
+void kube_model(struct controller *c, const struct kube_model_facts *f)
+{
+    struct model *m = named_find(&c->cluster->models, f->model);
+    struct model_kube *k = m ? &m->kube : NULL;
+    bool needs_more, had_problem;
+
+    if (!m || m->deleting)
+        return;
+    had_problem = k->problem != NULL;
+    needs_more = !k->known || k->cpu_milli != f->cpu_milli || k->memory_bytes != f->memory_bytes ||
+                 k->gpu_milli != f->gpu_milli || had_problem != (*f->problem != '\0');
+    k->known = true;
+    k->cpu_milli = f->cpu_milli;
+    k->memory_bytes = f->memory_bytes;
+    k->gpu_milli = f->gpu_milli;
+    k->wanted = f->wanted;
+    k->pending = f->pending;
+    if (*f->problem && (!k->problem || strcmp(k->problem, f->problem) != 0))
+        core_event(c, true, "servedmodel", m->name, "TargetNotFound", "%s", f->problem);
+    free(k->problem);
+    k->problem = *f->problem ? xstrdup(f->problem) : NULL;
+    if (!same_unfit(&k->unfit, f))
+        set_unfit(&k->unfit, f);
+    if (needs_more)
+        refill(c, m);
+    c->plan_wanted = true;
+    model_touch(c->cluster, m);
+}
+
+void kube_confirm(struct controller *c, enum manifest_kind kind, const char *name)
+{
+    struct model *m = kind == KIND_SERVED_MODEL ? named_find(&c->cluster->models, name) : NULL;
+    struct pool *p = kind == KIND_POWER_POOL ? named_find(&c->cluster->pools, name) : NULL;
+    struct policy *q = kind == KIND_POWER_POLICY ? named_find(&c->cluster->policies, name) : NULL;
+
+    if (m)
+        m->kube.confirmed = true;
+    if (p)
+        p->confirmed = true;
+    if (q)
+        q->confirmed = true;
+}
+
+void kube_count(struct controller *c, struct model *m)
+{
+    double s = (double)(c->wall_ms - m->pending_wall_ms) / 1000;
+
+    if (m->pending_wall_ms > 0 && s > 0 && model_counted(m) && !kube_unseen(c))
+        demand_add(&m->demand, m->pending_wall_ms, c->wall_ms, m->kube.wanted * s);
+    m->pending_wall_ms = c->wall_ms;
+}
+
+/* --- the watches --------------------------------------------------------------------------------
+ */
+
+static void drop_object(struct controller *c, enum manifest_kind kind, const char *name)
+{
+    struct controller_event e = { .kind = CE_DELETE };
+    char *copy = xstrdup(name); /* of the object that goes */
+
+    e.del.kind = kind;
+    e.del.name = copy;
+    e.del.who = "kubernetes";
+    e.del.observed = true;
+    core_delete(c, &e);
+    free(copy);
+}
+
+/* What an earlier life of this controller knew, and Kubernetes has no more. */
+static void sweep(struct controller *c)
+{
+    struct cluster *k = c->cluster;
+
+    for (size_t i = k->models.n_items; i-- > 0;)
+        if (!cluster_model(k, i)->kube.confirmed)
+            drop_object(c, KIND_SERVED_MODEL, cluster_model(k, i)->name);
+    for (size_t i = k->pools.n_items; i-- > 0;)
+        if (!cluster_pool(k, i)->confirmed)
+            drop_object(c, KIND_POWER_POOL, cluster_pool(k, i)->name);
+    for (size_t i = k->policies.n_items; i-- > 0;)
+        if (!cluster_policy(k, i)->confirmed)
+            drop_object(c, KIND_POWER_POLICY, cluster_policy(k, i)->name);
+    for (size_t i = k->nodes.n_items; i-- > 0;)
+        if (!cluster_node(k, i)->kube.known)
+            core_forget_node(c, cluster_node(k, i), "Kubernetes has it no more");
+}
+
+void kube_watch(struct controller *c, const struct kube_watch_facts *f)
+{
+    bool first = f->synced && !c->kube.synced;
+    bool changed = strcmp(c->kube.trouble, f->trouble) != 0;
+
+    if (first)
+        sweep(c);
+    if (first)
+        core_event(c, false, "cluster", c->cluster->id, "ClusterRead",
+                   "Kubernetes has told all: %zu nodes, %zu models, %zu replicas",
+                   c->cluster->nodes.n_items, c->cluster->models.n_items,
+                   c->cluster->replicas.n_items);
+    c->kube.synced |= f->synced;
+    if (changed && *f->trouble)
+        core_event(c, true, "cluster", c->cluster->id, "ClusterUnseen", "nothing is planned: %s",
+                   f->trouble);
+    else if (changed)
+        core_event(c, false, "cluster", c->cluster->id, "ClusterSeen", "planning goes on");
+    (void)snprintf(c->kube.trouble, sizeof(c->kube.trouble), "%s", f->trouble);
+    c->plan_wanted |= first || changed;
+}
+
+const char *kube_unseen(const struct controller *c)
+{
+    if (!c->options.kubernetes)
+        return NULL;
+    if (!c->kube.synced)
+        return "Kubernetes has not told all yet";
+    return c->kube.trouble[0] ? c->kube.trouble : NULL;
+}

@@ -1,0 +1,25 @@
+/* What the substrate on Kubernetes tells the core (CE_KUBE_*), and what follows from it elsewhere
+ * in the core. For the parts of the core. */
+#ifndef HUDDLE_CONTROLLER_KUBE_FACTS_H
+#define HUDDLE_CONTROLLER_KUBE_FACTS_H
+
+#include "controller/core.h"
+
+void kube_node(struct controller *c, const struct kube_node_facts *f);
+void kube_pod(struct controller *c, const struct kube_pod_facts *f);
+void kube_model(struct controller *c, const struct kube_model_facts *f);
+void kube_watch(struct controller *c, const struct kube_watch_facts *f);
+
+/* Puts what one of its pods requests into the spec. `m` may be NULL: not known yet. */
+void kube_model_fill(const struct model *m, struct served_model *spec);
+
+/* Time passed: so many replicas were wanted. A time in which the cluster was not seen is a hole. */
+void kube_count(struct controller *c, struct model *m);
+
+/* Kubernetes has the object. */
+void kube_confirm(struct controller *c, enum manifest_kind kind, const char *name);
+
+/* Why nothing may be planned on what is known of the cluster; NULL: it may. Borrowed. */
+const char *kube_unseen(const struct controller *c);
+
+#endif

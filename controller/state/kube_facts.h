@@ -1,0 +1,53 @@
+/* What a Kubernetes cluster is told to be, as the core takes it: plain data, without a type of the
+ * API server. Made by substrate/kube_cluster.h, borrowed for the event. Texts are never NULL; ""
+ * is: nothing. */
+#ifndef HUDDLE_KUBE_FACTS_H
+#define HUDDLE_KUBE_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/field.h"
+
+struct kube_node_facts {
+    const char *name;
+    bool gone; /* the cluster has it no more: the rest means nothing */
+    const char *uid, *address;
+    const struct string_map *labels; /* sorted by key */
+    bool ready;
+    int64_t cpu_milli, memory_bytes;           /* allocatable */
+    int64_t held_cpu_milli, held_memory_bytes; /* of that, requested by pods that are no replicas */
+    uint32_t gpus;                             /* allocatable, less those of such pods */
+    const char *gpu_model;
+    uint64_t gpu_memory_bytes; /* of each; 0: not told */
+    const char *closed;        /* why nothing may be placed on it */
+    const char *stays;         /* why it cannot be emptied */
+};
+
+struct kube_pod_facts { /* of a replica of a declared model, bound to a node */
+    const char *uid;
+    bool gone;
+    const char *name;         /* NAMESPACE/NAME */
+    const char *model, *node; /* as the core names them */
+    const char *address, *reason;
+    bool ready, deleting;
+    int64_t created_wall_ms; /* 0: not told */
+};
+
+struct kube_model_facts { /* of a declared model's workload */
+    const char *model;
+    const char *problem;                        /* why there is none to look at */
+    int64_t cpu_milli, memory_bytes, gpu_milli; /* that one of its pods requests */
+    uint32_t wanted;                            /* replicas, as the workload says */
+    uint32_t pending;                           /* pods without a node */
+    const char *const *unfit; /* nodes on which its pods may not stand; ascending */
+    size_t n_unfit;
+};
+
+struct kube_watch_facts {
+    bool synced;         /* all that is there has been told once */
+    const char *trouble; /* why what is known may be old */
+};
+
+#endif

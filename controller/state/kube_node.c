@@ -1,0 +1,126 @@
+#include "controller/state/kube_node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/array.h"
+
+/* A text that stays is not replaced: the node may point to it. */
+static bool set_text(char **at, const char *text)
+{
+    if (*at ? strcmp(*at, text) == 0 : !*text)
+        return false;
+    free(*at);
+    *at = *text ? xstrdup(text) : NULL;
+    return true;
+}
+
+static void copy_labels(struct string_map *to, const struct string_map *from)
+{
+    string_map_done(to);
+    *to = (struct string_map){ .n = from->n };
+    to->pair = from->n ? xcalloc(from->n, sizeof(*to->pair)) : NULL;
+    for (size_t i = 0; i < from->n; i++)
+        to->pair[i] =
+            (struct string_pair){ xstrdup(from->pair[i].key), xstrdup(from->pair[i].value) };
+}
+
+static bool same_labels(const struct string_map *a, const struct string_map *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (strcmp(a->pair[i].key, b->pair[i].key) != 0 ||
+            strcmp(a->pair[i].value, b->pair[i].value) != 0)
+            return false;
+    return true;
+}
+
+static void set_gpus(struct inventory *v, uint32_t n, const char *model, uint64_t memory_bytes)
+{
+    for (uint32_t g = 0; g < v->n_gpus; g++)
+        free((char *)v->gpus[g].model);
+    free(v->gpus);
+    v->n_gpus = n < SNAP_GPUS ? n : SNAP_GPUS;
+    v->gpus = v->n_gpus ? xcalloc(v->n_gpus, sizeof(*v->gpus)) : NULL;
+    for (uint32_t g = 0; g < v->n_gpus; g++)
+        v->gpus[g] = (struct snap_gpu){ xstrdup(model), memory_bytes };
+}
+
+static bool same_gpus(const struct inventory *v, const struct kube_node_facts *f)
+{
+    uint32_t n = f->gpus < SNAP_GPUS ? f->gpus : SNAP_GPUS;
+
+    return v->n_gpus == n && (n == 0 || (strcmp(v->gpus[0].model, f->gpu_model) == 0 &&
+                                         v->gpus[0].memory_bytes == f->gpu_memory_bytes));
+}
+
+static bool take_inventory(struct inventory *v, const struct kube_node_facts *f)
+{
+    const char *address = v->address ? v->address : "";
+    bool changed = !v->known || v->cpu_milli != f->cpu_milli ||
+                   v->memory_bytes != f->memory_bytes || !same_gpus(v, f) ||
+                   !same_labels(&v->labels, f->labels) || strcmp(address, f->address) != 0;
+
+    if (!changed)
+        return false;
+    v->known = true;
+    v->cpu_milli = f->cpu_milli;
+    v->cpus = (uint32_t)((f->cpu_milli + 999) / 1000);
+    v->memory_bytes = f->memory_bytes;
+    set_gpus(v, f->gpus, f->gpu_model, f->gpu_memory_bytes);
+    copy_labels(&v->labels, f->labels);
+    free(v->address);
+    v->address = xstrdup(f->address);
+    return true;
+}
+
+void node_kube_restore(struct cluster *c, struct node *n)
+{
+    const struct inventory *is = &n->kube.is;
+    struct inventory *v = &n->inventory;
+
+    if (!n->kube.known)
+        return;
+    v->known = true;
+    v->cpu_milli = is->cpu_milli;
+    v->memory_bytes = is->memory_bytes;
+    if (v->cpus == 0)
+        v->cpus = is->cpus;
+    set_gpus(v, is->n_gpus, is->n_gpus ? is->gpus[0].model : "",
+             is->n_gpus ? is->gpus[0].memory_bytes : 0);
+    copy_labels(&v->labels, &is->labels);
+    free(v->address);
+    v->address = xstrdup(is->address);
+    node_bind_pool(c, n);
+}
+
+bool node_kube_take(struct cluster *c, struct node *n, const struct kube_node_facts *f,
+                    int64_t now_ms)
+{
+    struct node_kube *k = &n->kube;
+    bool was_known = k->known, changed = take_inventory(&k->is, f);
+
+    if (set_text(&k->closed, f->closed) | set_text(&k->stays, f->stays)) {
+        n->why_not_asleep =
+            NULL; /* it may have been one of these texts: reconcile_node() says anew */
+        changed = true;
+    }
+    if (!was_known || k->ready != f->ready) {
+        changed = true;
+        k->unready_ms = now_ms;
+    }
+    if (k->held_cpu_milli != f->held_cpu_milli || k->held_memory_bytes != f->held_memory_bytes)
+        changed = true;
+    k->known = true;
+    k->ready = f->ready;
+    k->held_cpu_milli = f->held_cpu_milli;
+    k->held_memory_bytes = f->held_memory_bytes;
+    (void)snprintf(n->uid, sizeof(n->uid), "%.79s", f->uid);
+    if (changed) {
+        node_kube_restore(c, n);
+        node_touch(c, n);
+    }
+    return changed;
+}

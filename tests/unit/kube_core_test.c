@@ -1,0 +1,580 @@
+/* The controller's core on a cluster of Kubernetes: told of nodes, pods and workloads, it plans and
+ * explains, and acts on nothing, whatever comes in whatever order. */
+#include <math.h>
+
+#include "controller/placement/brain.h"
+#include "proto/base/random.h"
+#include "tests/unit/core_world.h"
+
+#define GB (INT64_C(1) << 30)
+
+#define POOL                                                                                 \
+    "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"minAwake\":1," \
+    "\"spare\":0,\"boot\":{\"time\":\"10s\",\"energy\":\"1J\"},"                             \
+    "\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"},\"wakeProven\":true}}"
+#define MODEL(name)                                                                              \
+    "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"" name "\",\"namespace\":\"a\"}," \
+    "\"spec\":{\"targetRef\":{\"apiVersion\":\"apps/"                                            \
+    "v1\",\"kind\":\"Deployment\",\"name\":\"w\"}}}"
+
+static void begin(struct desk *d)
+{
+    *d = (struct desk){ .now_ms = 1000, .wall_ms = INT64_C(1750000000000) };
+    d->options = (struct controller_options){ .cluster_id = "desk", .seed = 1, .kubernetes = true };
+    desk_start(d);
+}
+
+static void put(struct desk *d, const char *text)
+{
+    struct controller_event event = { .kind = CE_PUT };
+    struct err e = ERR_INIT;
+    struct manifest *m = NULL;
+    json_t *doc = json_loads(text, 0, NULL);
+
+    if (!doc || manifest_from_json(doc, "test", &m, &e) < 0)
+        fail_msg("%s: %s", text, e.text);
+    event.put.object = m;
+    event.put.observed = true;
+    event.put.who = "kubernetes";
+    desk_step(d, &event);
+    manifest_free(m);
+    json_decref(doc);
+}
+
+static void drop(struct desk *d, enum manifest_kind kind, const char *name)
+{
+    struct controller_event event = { .kind = CE_DELETE };
+
+    event.del.kind = kind;
+    event.del.name = name;
+    event.del.observed = true;
+    event.del.who = "kubernetes";
+    desk_step(d, &event);
+}
+
+static const struct string_map NO_LABELS;
+
+static void tell_node(struct desk *d, struct kube_node_facts f)
+{
+    struct controller_event event = { .kind = CE_KUBE_NODE, .kube_node = &f };
+
+    f.uid = "u";
+    f.address = "10.0.0.1";
+    f.labels = &NO_LABELS;
+    f.gpu_model = "";
+    f.cpu_milli = 4000;
+    f.memory_bytes = 8 * GB;
+    f.closed = f.closed ? f.closed : "";
+    f.stays = f.stays ? f.stays : "";
+    desk_step(d, &event);
+}
+
+#define NODE(d, ...) tell_node(d, (struct kube_node_facts){ .ready = true, .name = __VA_ARGS__ })
+#define NOT_READY(d, ...) tell_node(d, (struct kube_node_facts){ .name = __VA_ARGS__ })
+
+static void tell_pod(struct desk *d, struct kube_pod_facts f)
+{
+    struct controller_event event = { .kind = CE_KUBE_POD, .kube_pod = &f };
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "a/%s", f.uid);
+    f.name = name;
+    f.address = "10.1.0.1";
+    f.reason = "";
+    desk_step(d, &event);
+}
+
+#define POD(d, uid_, model_, node_)      \
+    tell_pod(d, (struct kube_pod_facts){ \
+                    .uid = (uid_), .model = (model_), .node = (node_), .ready = true })
+
+static void tell_model(struct desk *d, struct kube_model_facts f)
+{
+    struct controller_event event = { .kind = CE_KUBE_MODEL, .kube_model = &f };
+
+    f.cpu_milli = f.cpu_milli ? f.cpu_milli : 500;
+    f.memory_bytes = GB;
+    f.wanted = f.wanted ? f.wanted : 1;
+    f.problem = f.problem ? f.problem : "";
+    desk_step(d, &event);
+}
+
+static void tell_watch(struct desk *d, const char *trouble)
+{
+    const struct kube_watch_facts f = { true, trouble };
+    struct controller_event event = { .kind = CE_KUBE_WATCH, .kube_watch = &f };
+
+    desk_step(d, &event);
+}
+
+/* Answers the FX_PLAN of the last step as the planner's thread would. False: nobody asked. */
+static bool plan_with(struct desk *d, struct brain *brain)
+{
+    struct controller_event event = { .kind = CE_PLAN };
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < d->fx.n_items; i++) {
+        if (d->fx.items[i].kind != FX_PLAN)
+            continue;
+        if (brain_plan(brain, d->fx.items[i].snapshot, 20000, &event.plan, &e) < 0)
+            fail_msg("%s", e.text);
+        desk_step(d, &event);
+        return true;
+    }
+    return false;
+}
+
+static bool asks_for_a_plan(const struct desk *d)
+{
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        if (d->fx.items[i].kind == FX_PLAN)
+            return true;
+    return false;
+}
+
+/* By a planner that knows what was before. */
+static void plan_soon(struct desk *d)
+{
+    AUTO(brain) struct brain *brain = brain_new(1);
+    bool planned = false;
+
+    for (int i = 0; i < 600; i++) {
+        desk_pass(d, 1000);
+        planned |= plan_with(d, brain);
+    }
+    if (!planned)
+        fail_msg("no plan was asked for");
+}
+
+static json_t *get(struct desk *d, const char *kind, const char *name)
+{
+    json_t *o = controller_get(d->core, kind, name, d->now_ms, d->wall_ms);
+
+    if (!o)
+        fail_msg("no %s %s", kind, name);
+    return o;
+}
+
+static const char *text_at(const json_t *o, const char *a, const char *b)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(o, a), b));
+
+    return text ? text : "";
+}
+
+static void assert_text(struct desk *d, const char *kind, const char *name, const char *key,
+                        const char *expect)
+{
+    json_t *o = get(d, kind, name);
+
+    if (strcmp(text_at(o, "status", key), expect) != 0)
+        fail_msg("%s %s: status.%s is \"%s\", not \"%s\"", kind, name, key,
+                 text_at(o, "status", key), expect);
+    json_decref(o);
+}
+
+static void assert_verdict(struct desk *d, const char *node, const char *verdict, const char *why)
+{
+    json_t *o = get(d, "nodes", node);
+    const json_t *p = json_object_get(json_object_get(o, "status"), "plan");
+    const char *is = json_string_value(json_object_get(p, "verdict"));
+    const char *is_why = json_string_value(json_object_get(p, "why"));
+
+    if (!is || strcmp(is, verdict) != 0 || !strstr(is_why, why))
+        fail_msg("node %s: %s, %s", node, is ? is : "(none)", is_why ? is_why : "");
+    json_decref(o);
+}
+
+#define DB "default/db-0 (StatefulSet with volumeClaimTemplates) cannot be moved"
+
+/* Five nodes, two models; one pod of others cannot be moved, one node is cordoned. */
+static void tell_all(struct desk *d)
+{
+    put(d, POOL);
+    put(d, MODEL("m.a"));
+    put(d, MODEL("o.a"));
+    NODE(d, "n1", .stays = DB, .held_cpu_milli = 500, .held_memory_bytes = GB);
+    NODE(d, "n2");
+    NODE(d, "n3", .closed = "cordoned", .stays = "cordoned");
+    NODE(d, "n4");
+    NOT_READY(d, "n5");
+    tell_model(d, (struct kube_model_facts){ .model = "m.a", .wanted = 3 });
+    tell_model(d, (struct kube_model_facts){ .model = "o.a" });
+    POD(d, "m-1", "m.a", "n1");
+    POD(d, "m-2", "m.a", "n2");
+    POD(d, "m-3", "m.a", "n3");
+    POD(d, "o-1", "o.a", "n4");
+}
+
+static void it_plans_and_says_why_each_node_stays(void **state)
+{
+    struct desk d;
+    json_t *o;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    for (int i = 0; i < 100; i++) { /* what is known may be half of it */
+        desk_pass(&d, 1000);
+        assert_false(asks_for_a_plan(&d));
+    }
+    tell_watch(&d, "");
+    plan_soon(&d);
+    assert_verdict(&d, "n2", "sleep", "");
+    assert_verdict(&d, "n4", "sleep", "");
+    assert_verdict(&d, "n1", "stay", DB);
+    assert_verdict(&d, "n3", "stay", "cordoned");
+    assert_text(&d, "nodes", "n5", "whyNotAsleep", "Kubernetes says that it is not ready");
+    assert_text(&d, "replicas", "m-1", "pod", "a/m-1");
+    o = get(&d, "replicas", "a/m-2");
+    assert_string_equal(text_at(o, "metadata", "name"), "m-2");
+    json_decref(o);
+    o = get(&d, "nodes", "n2"); /* nobody measures: no number, not zero */
+    assert_true(json_is_null(json_object_get(json_object_get(o, "status"), "watts")));
+    assert_true(json_is_null(json_object_get(json_object_get(o, "status"), "memoryUsedBytes")));
+    assert_string_equal(text_at(o, "status", "wattsProvenance"), "unavailable");
+    json_decref(o);
+    desk_done(&d);
+}
+
+/* Room is what is allocatable, less what others request. */
+static void pods_of_others_take_room(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    put(&d, POOL);
+    put(&d, MODEL("m.a"));
+    NODE(&d, "n1", .stays = DB, .held_cpu_milli = 3500);
+    NODE(&d, "n2");
+    tell_model(&d, (struct kube_model_facts){ .model = "m.a", .cpu_milli = 600 });
+    POD(&d, "m-1", "m.a", "n2");
+    tell_watch(&d, "");
+    plan_soon(&d);
+    assert_verdict(&d, "n2", "stay", "");
+    NODE(&d, "n1", .stays = DB, .held_cpu_milli = 3000);
+    plan_soon(&d);
+    assert_verdict(&d, "n2", "sleep", "");
+    desk_done(&d);
+}
+
+static void a_pod_does_not_go_where_its_spec_forbids(void **state)
+{
+    static const char *const unfit[] = { "n1" };
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    put(&d, POOL);
+    put(&d, MODEL("m.a"));
+    NODE(&d, "n1", .stays = DB);
+    NODE(&d, "n2");
+    tell_model(&d, (struct kube_model_facts){ .model = "m.a", .unfit = unfit, .n_unfit = 1 });
+    POD(&d, "m-1", "m.a", "n2");
+    tell_watch(&d, "");
+    plan_soon(&d);
+    assert_verdict(&d, "n2", "stay", "");
+    tell_model(&d, (struct kube_model_facts){ .model = "m.a" });
+    plan_soon(&d);
+    assert_verdict(&d, "n2", "sleep", "");
+    desk_done(&d);
+}
+
+static void a_watch_in_trouble_stops_planning(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    plan_soon(&d);
+    tell_watch(&d, "pods are not seen");
+    assert_text(&d, "clusters", "desk", "degradedReason", "pods are not seen");
+    for (int i = 0; i < 300; i++) {
+        desk_pass(&d, 1000);
+        assert_false(asks_for_a_plan(&d));
+    }
+    assert_text(&d, "plans", "current", "why", "pods are not seen");
+    assert_text(&d, "nodes", "n2", "state", "awake"); /* not seen is not gone */
+    tell_watch(&d, "");
+    plan_soon(&d);
+    desk_done(&d);
+}
+
+static void what_is_not_found_has_a_text(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    put(&d, MODEL("m.a"));
+    tell_model(&d, (struct kube_model_facts){ .model = "m.a", .problem = "there is no such" });
+    assert_text(&d, "servedmodels", "m.a", "targetProblem", "there is no such");
+    tell_model(&d, (struct kube_model_facts){ .model = "m.a" });
+    assert_text(&d, "servedmodels", "m.a", "targetProblem", "");
+    desk_done(&d);
+}
+
+static const char *answer_of(const struct desk *d)
+{
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        if (d->fx.items[i].kind == FX_ANSWER)
+            return d->fx.items[i].answer.message;
+    return "";
+}
+
+static void people_are_sent_to_kubernetes(void **state)
+{
+    static const enum verb VERBS[] = { VERB_DRAIN,    VERB_SLEEP, VERB_WAKE,    VERB_CORDON,
+                                       VERB_UNCORDON, VERB_HOLD,  VERB_RELEASE, VERB_POWER_TEST };
+    struct controller_event removal = { .kind = CE_REMOVE_NODE };
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    assert_int_equal(desk_put(&d, DESK_POOL), 422);
+    assert_non_null(strstr(answer_of(&d), "kubectl apply"));
+    assert_int_equal(desk_delete(&d, KIND_SERVED_MODEL, "m.a"), 422);
+    for (size_t i = 0; i < ARRAY_LEN(VERBS); i++) {
+        assert_int_equal(desk_verb(&d, VERBS[i], "n2"), 422);
+        assert_non_null(strstr(answer_of(&d), "observe: huddle acts on nothing"));
+    }
+    removal.del.ticket = ++d.ticket;
+    removal.del.name = "n5";
+    removal.del.who = "test";
+    desk_step(&d, &removal);
+    assert_int_equal(desk_status(&d), 422);
+    json_decref(get(&d, "servedmodels", "m.a"));
+    assert_int_equal(desk_verb(&d, VERB_PAUSE, ""), 200);
+    desk_done(&d);
+}
+
+/* Kubernetes tells again what it has; what it has no more goes. */
+static void a_restart_asks_kubernetes_again(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    desk_pass(&d, 1000);
+    desk_start(&d);
+    assert_int_equal(d.core->cluster->replicas.n_items, 0);
+    assert_int_equal(d.core->cluster->models.n_items, 2);
+    put(&d, POOL);
+    put(&d, MODEL("m.a"));
+    NODE(&d, "n2");
+    tell_model(&d, (struct kube_model_facts){ .model = "m.a" });
+    POD(&d, "m-2", "m.a", "n2");
+    tell_watch(&d, "");
+    desk_pass(&d, 1000);
+    assert_int_equal(d.core->cluster->models.n_items, 1);
+    assert_int_equal(d.core->cluster->nodes.n_items, 1);
+    assert_int_equal(d.core->cluster->replicas.n_items, 1);
+    desk_pass(&d, 1000);
+    assert_text(&d, "nodes", "n2", "state", "awake");
+    desk_done(&d);
+}
+
+static void an_object_told_again_changes_nothing(void **state)
+{
+    uint64_t version;
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    plan_soon(&d);
+    version = controller_version(d.core);
+    put(&d, MODEL("m.a"));
+    put(&d, POOL);
+    assert_int_equal(controller_version(d.core), version);
+    assert_non_null(controller_plan(d.core));
+    desk_done(&d);
+}
+
+/* An agent's joules join the node of its name; what may be used there stays what Kubernetes says.
+ */
+static void an_agent_joins_by_its_nodes_name(void **state)
+{
+    struct desk d;
+    json_t *o, *s;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    d.energy_uj = 1000000;
+    desk_report(&d, "n2", NULL, 0);
+    d.now_ms += 5000;
+    d.wall_ms += 5000;
+    d.energy_uj += 500000000;
+    desk_report(&d, "n2", NULL, 0);
+    o = get(&d, "nodes", "n2");
+    s = json_object_get(o, "status");
+    assert_true(json_number_value(json_object_get(s, "watts")) > 99);
+    assert_string_equal(text_at(o, "status", "wattsProvenance"), "measured");
+    assert_string_equal(text_at(o, "status", "address"), "10.0.0.1");
+    assert_int_equal(json_integer_value(json_object_get(s, "replicas")), 1);
+    json_decref(o);
+    assert_text(&d, "replicas", "m-2", "phase", "ready"); /* it reports none, and that is right */
+    desk_pass(&d, 60000);                                 /* it falls silent: Kubernetes does not */
+    o = get(&d, "nodes", "n2");
+    s = json_object_get(o, "status");
+    assert_true(json_is_null(json_object_get(s, "watts")));
+    assert_string_equal(text_at(o, "status", "wattsProvenance"), "unavailable");
+    assert_true(json_is_true(json_object_get(s, "reachable")));
+    assert_text(&d, "nodes", "n2", "state", "awake");
+    json_decref(o);
+    desk_done(&d);
+}
+
+static void a_node_that_is_not_ready_is_lost_and_comes_again(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    desk_pass(&d, 1000);
+    assert_text(&d, "nodes", "n2", "state", "awake");
+    NOT_READY(&d, "n2");
+    for (int i = 0; i < 30; i++)
+        desk_pass(&d, 1000);
+    assert_text(&d, "nodes", "n2", "state", "unreachable");
+    NODE(&d, "n2");
+    desk_pass(&d, 1000);
+    assert_text(&d, "nodes", "n2", "state", "awake");
+    tell_node(&d, (struct kube_node_facts){ .name = "n2", .gone = true });
+    assert_null(controller_get(d.core, "nodes", "n2", d.now_ms, d.wall_ms));
+    assert_null(controller_get(d.core, "replicas", "m-2", d.now_ms, d.wall_ms));
+    desk_done(&d);
+}
+
+/* --- whatever comes -----------------------------------------------------------------------------
+ */
+
+static void assert_acts_on_nothing(const struct desk *d)
+{
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < d->fx.n_items; i++) {
+        const struct effect *x = &d->fx.items[i];
+        AUTO(wire_reply) struct wire_reply *reply = NULL;
+
+        assert_int_not_equal(x->kind, FX_POWER);
+        assert_int_not_equal(x->kind, FX_DOOR);
+        if (x->kind == FX_STORE)
+            assert_int_not_equal(x->store.table, TABLE_REPLICA);
+        if (x->kind != FX_REPLY)
+            continue;
+        if (wire_reply_decode(x->reply.bytes, x->reply.n, &reply, &e) < 0)
+            fail_msg("%s", e.text);
+        assert_int_equal(reply->n_replicas, 0);
+        assert_int_equal(reply->power.kind, POWER_ORDER_NONE);
+    }
+}
+
+static void something(struct desk *d, struct random *r)
+{
+    static const char *const NODES[] = { "n1", "n2", "n3", "n4", "n5" };
+    static const char *const MODELS[] = { "m.a", "o.a" };
+    static const char *const UIDS[] = { "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8" };
+    const char *node = NODES[random_below(r, ARRAY_LEN(NODES))];
+    const char *model = MODELS[random_below(r, ARRAY_LEN(MODELS))];
+    const char *uid = UIDS[random_below(r, ARRAY_LEN(UIDS))];
+    bool coin = random_below(r, 4) == 0;
+
+    switch (random_below(r, 13)) {
+    case 0:
+        tell_node(d, (struct kube_node_facts){ .name = node, .gone = coin, .ready = true });
+        break;
+    case 1:
+        tell_node(d, (struct kube_node_facts){
+                         .name = node, .ready = !coin, .stays = coin ? "" : "held" });
+        break;
+    case 2:
+    case 3:
+    case 4:
+        tell_pod(
+            d, (struct kube_pod_facts){ .uid = uid, .model = model, .node = node, .ready = !coin });
+        break;
+    case 5:
+        tell_pod(d, (struct kube_pod_facts){ .uid = uid, .gone = true, .model = "", .node = "" });
+        break;
+    case 6:
+        put(d, strcmp(model, "m.a") == 0 ? MODEL("m.a") : MODEL("o.a"));
+        break;
+    case 7:
+        if (coin)
+            drop(d, KIND_SERVED_MODEL, model);
+        break;
+    case 8:
+        if (coin)
+            drop(d, KIND_POWER_POOL, "p");
+        else
+            put(d, POOL);
+        break;
+    case 9:
+        tell_watch(d, coin ? "trouble" : "");
+        break;
+    case 10:
+        desk_report(d, node, NULL, 0);
+        break;
+    case 11:
+        (void)desk_verb(d, (enum verb)(random_below(r, 10)), node);
+        break;
+    default:
+        tell_model(d, (struct kube_model_facts){ .model = model, .cpu_milli = coin ? 3000 : 700 });
+    }
+}
+
+static void whatever_comes_it_acts_on_nothing(void **state)
+{
+    struct random r = random_stream(11, 0, 0, 0);
+    AUTO(brain) struct brain *brain = brain_new(1);
+    unsigned plans = 0;
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    for (int i = 0; i < 6000; i++) {
+        something(&d, &r);
+        assert_acts_on_nothing(&d);
+        desk_pass(&d, (int64_t)(random_below(&r, 4000)));
+        assert_acts_on_nothing(&d);
+        plans += plan_with(&d, brain);
+        assert_acts_on_nothing(&d);
+        if (i % 500 == 499)
+            desk_start(&d);
+    }
+    assert_true(plans > 50);
+    desk_done(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_plans_and_says_why_each_node_stays),
+        cmocka_unit_test(pods_of_others_take_room),
+        cmocka_unit_test(a_pod_does_not_go_where_its_spec_forbids),
+        cmocka_unit_test(a_watch_in_trouble_stops_planning),
+        cmocka_unit_test(what_is_not_found_has_a_text),
+        cmocka_unit_test(people_are_sent_to_kubernetes),
+        cmocka_unit_test(a_restart_asks_kubernetes_again),
+        cmocka_unit_test(an_object_told_again_changes_nothing),
+        cmocka_unit_test(an_agent_joins_by_its_nodes_name),
+        cmocka_unit_test(a_node_that_is_not_ready_is_lost_and_comes_again),
+        cmocka_unit_test(whatever_comes_it_acts_on_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
