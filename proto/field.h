@@ -87,6 +87,8 @@ struct source {                 /* for messages */
 };
 
 #define FIELD_PATH_MAX 320
+#define FIELD_TEXT_MAX 4096   /* characters of a text, an entry of a list, a value of a map */
+#define FIELD_ENTRIES_MAX 256 /* of a list or a map */
 #define FIELDS_MAX 64
 
 struct place { /* a value, and how to name it */

@@ -140,14 +140,33 @@ static int word_index(const char *words, const char *word)
     return -1;
 }
 
+/* As an API server counts them: a text that it takes is taken here. */
+static size_t characters(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+static int check_text(const json_t *v, struct err *e)
+{
+    if (strlen(json_string_value(v)) != json_string_length(v))
+        return err_set(e, -EINVAL, "holds a NUL character; expected text without it");
+    if (characters(json_string_value(v)) > FIELD_TEXT_MAX)
+        return err_set(e, -EINVAL, "longer than %d characters", FIELD_TEXT_MAX);
+    return 0;
+}
+
 static int read_text(const struct field *f, const json_t *v, const char **ret, struct err *e)
 {
     const char *text = json_string_value(v);
 
     if (!text)
         return err_set(e, -EINVAL, "expected a string, not %s", json_show(v).text);
-    if (strlen(text) > 4096)
-        return err_set(e, -EINVAL, "longer than 4096 bytes");
+    if (check_text(v, e) < 0)
+        return -EINVAL;
     if (f->words && word_index(f->words, text) < 0)
         return err_set(e, -EINVAL, "\"%.40s\" is not one of: %s", text, f->words);
     *ret = text;
@@ -160,12 +179,16 @@ static int read_list(const json_t *v, struct string_list *out, struct err *e)
 
     if (!json_is_array(v))
         return err_set(e, -EINVAL, "expected a list of strings, not %s", json_show(v).text);
-    if (n > 256)
-        return err_set(e, -EINVAL, "%zu entries, at most 256", n);
+    if (n > FIELD_ENTRIES_MAX)
+        return err_set(e, -EINVAL, "%zu entries, at most %d", n, FIELD_ENTRIES_MAX);
     for (size_t i = 0; i < n; i++) {
+        struct err what = ERR_INIT;
+
         if (!json_is_string(json_array_get(v, i)))
             return err_set(e, -EINVAL, "[%zu]: expected a string, not %s", i,
                            json_show(json_array_get(v, i)).text);
+        if (check_text(json_array_get(v, i), &what) < 0)
+            return err_set(e, -EINVAL, "[%zu]: %s", i, what.text);
     }
     if (n == 0)
         return 0; /* an empty list owns nothing */
@@ -215,8 +238,9 @@ int field_read_map(const json_t *v, struct string_map *out, struct err *e)
 
     if (!json_is_object(v))
         return err_set(e, -EINVAL, "expected a mapping of strings, not %s", json_show(v).text);
-    if (json_object_size(v) > 256)
-        return err_set(e, -EINVAL, "%zu entries, at most 256", json_object_size(v));
+    if (json_object_size(v) > FIELD_ENTRIES_MAX)
+        return err_set(e, -EINVAL, "%zu entries, at most %d", json_object_size(v),
+                       FIELD_ENTRIES_MAX);
     json_object_foreach(object, key, value) {
         if (!json_is_string(value) && !json_is_number(value) && !json_is_boolean(value))
             return err_set(e, -EINVAL, "[\"%.80s\"]: expected a string, not %s", key,
@@ -234,6 +258,20 @@ int field_read_map(const json_t *v, struct string_map *out, struct err *e)
     out->n = i;
     qsort(out->pair, out->n, sizeof(*out->pair), by_key);
     return 0;
+}
+
+/* Annotations, which this is not for, may be longer. */
+static int read_map(const json_t *v, struct string_map *out, struct err *e)
+{
+    struct err what = ERR_INIT;
+    json_t *value;
+    const char *key;
+
+    json_object_foreach((json_t *)(uintptr_t)v, key, value) {
+        if (json_is_string(value) && check_text(value, &what) < 0)
+            return err_set(e, -EINVAL, "[\"%.80s\"]: %s", key, what.text);
+    }
+    return field_read_map(v, out, e);
 }
 
 static const char *unit_example(enum field_type t)
@@ -283,7 +321,7 @@ int field_read_value(void *base, const struct field *f, const json_t *v, struct 
     case FIELD_LIST:
         return read_list(v, at, e);
     case FIELD_MAP:
-        return field_read_map(v, at, e);
+        return read_map(v, at, e);
     case FIELD_NUMBERS:
         return read_numbers(f, v, at, e);
     case FIELD_CUSTOM:
