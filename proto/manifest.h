@@ -23,6 +23,7 @@
 #include "proto/field.h"
 
 #define MANIFEST_API_VERSION "huddle.energy/v1alpha1"
+#define MANIFEST_WINDOWS_MAX 64 /* of a PowerPolicy */
 
 enum manifest_kind { KIND_SERVED_MODEL, KIND_POWER_POOL, KIND_POWER_POLICY, KIND_COUNT };
 
@@ -110,7 +111,17 @@ struct served_model {
         char *api_version, *kind, *name; /* the workload that serves the model; "" : none */
     } target;
     enum scaling_owner scaling_owner; /* who writes the workload's replicas */
+    int64_t scaling_replicas;         /* fewest that an autoscaler or a person asks for; 0: none */
 };
+
+/* Replicas below which no lack of demand brings a model: what its owner declares, or, within the
+ * most, what is asked for through the scale subresource. */
+static inline int64_t served_model_least(const struct served_model *s)
+{
+    int64_t least = s->scaling_replicas > s->replicas.min ? s->scaling_replicas : s->replicas.min;
+
+    return least < s->replicas.max ? least : s->replicas.max;
+}
 
 struct power_pool {
     struct string_map selector; /* node labels; empty: every node */

@@ -9,6 +9,7 @@
 #include "proto/base/guess.h"
 #include "proto/field_private.h"
 #include "proto/manifest_private.h"
+#include "proto/manifest_rules.h"
 #include "proto/manifest_schema.h"
 #include "proto/quantity.h"
 
@@ -98,8 +99,9 @@ int manifest_read_windows(void *base, const json_t *v, struct err *e)
 
     if (!json_is_array(v))
         return err_set(e, -EINVAL, "expected a list of windows, not %s", json_show(v).text);
-    if (json_array_size(v) > 64)
-        return err_set(e, -EINVAL, "%zu entries; expected at most 64", json_array_size(v));
+    if (json_array_size(v) > MANIFEST_WINDOWS_MAX)
+        return err_set(e, -EINVAL, "%zu entries; expected at most %d", json_array_size(v),
+                       MANIFEST_WINDOWS_MAX);
     if (json_array_size(v) == 0)
         return 0;
     p->windows = xcalloc(json_array_size(v), sizeof(*p->windows));
@@ -111,126 +113,6 @@ int manifest_read_windows(void *base, const json_t *v, struct err *e)
         p->n_windows = i + 1;
     }
     return 0;
-}
-
-/* --- one object --------------------------------------------------------------------------------
- */
-
-struct contradiction { /* a field, below spec, and what is wrong with it beside another */
-    const char *path, *what;
-};
-
-#define WRONG(path, what)                            \
-    do {                                             \
-        *ret = (struct contradiction){ path, what }; \
-        return true;                                 \
-    } while (0)
-
-static bool target_contradicts(const struct served_model *s, struct contradiction *ret)
-{
-    bool given = s->target.api_version[0] || s->target.kind[0] || s->target.name[0];
-
-    if (!given && s->scaling_owner == SCALING_EXTERNAL)
-        WRONG("scaling.owner", "External is for spec.targetRef; expected that, or Huddle");
-    if (!given)
-        return false;
-    if (s->runtime[0])
-        WRONG("targetRef", "spec.runtime is given too; expected one of the two");
-    if (s->process.command.n)
-        WRONG("targetRef", "spec.process is given too; expected one of the two");
-    if (!s->target.api_version[0])
-        WRONG("targetRef.apiVersion", "is missing; expected one like apps/v1");
-    if (!s->target.kind[0])
-        WRONG("targetRef.kind", "is missing; expected one like Deployment");
-    if (!s->target.name[0])
-        WRONG("targetRef.name", "is missing; expected the name of the workload");
-    return false;
-}
-
-static bool model_contradicts(const struct served_model *s, struct contradiction *ret)
-{
-    if (s->replicas.min > s->replicas.max)
-        WRONG("replicas.min", "is larger than spec.replicas.max; expected at most that");
-    if (s->deferrable.deadline_ms >= 0 && s->slo.latency_ms >= 0)
-        WRONG("slo.latency", "is for requests that are served at once; expected that, or "
-                             "spec.deferrable");
-    if (s->disruption.min_available > s->replicas.max)
-        WRONG("disruption.minAvailable", "is larger than spec.replicas.max; expected at most that");
-    if (s->runtime[0] && s->process.command.n)
-        WRONG("process.command", "spec.runtime is given too; expected one of the two");
-    if (target_contradicts(s, ret))
-        return true;
-    if (s->readiness.kind == MANIFEST_PROBE_EXEC && !s->readiness.command.n)
-        WRONG("readiness.command", "is missing; expected a command, for type exec");
-    if (s->readiness.kind == MANIFEST_PROBE_HTTP && s->readiness.path[0] != '/')
-        WRONG("readiness.path", "expected a path that begins with /");
-    if (s->demand.path[0] && s->demand.path[0] != '/')
-        WRONG("demand.path", "expected a path that begins with /");
-    if (s->demand.source == DEMAND_METRICS && !s->demand.path[0])
-        WRONG("demand.path", "is missing; expected a path, for source metrics");
-    return false;
-}
-
-static bool pool_contradicts(const struct power_pool *p, struct contradiction *ret)
-{
-    if (p->max_awake >= 0 && p->max_awake < p->min_awake + p->spare)
-        WRONG("maxAwake", "is smaller than spec.minAwake and spec.spare together; expected at "
-                          "least that");
-    if (strcmp(p->driver.type, "exec") == 0 && p->driver.program[0] != '/')
-        WRONG("driver.program", p->driver.program[0]
-                                    ? "expected an absolute path, for type exec"
-                                    : "is missing; expected an absolute path, for type exec");
-    return false;
-}
-
-/* What belongs to one source stands with that one, and only there. */
-static bool rate_contradicts(const struct energy_rate *r, const char *profile, const char *path,
-                             struct contradiction *ret)
-{
-    if (r->source == RATE_PROFILE && !r->profile.n)
-        WRONG(profile, "is missing; expected 24 numbers, for source profile");
-    if (r->source != RATE_PROFILE && r->profile.n)
-        WRONG(profile, "is for source profile; expected that source, or no profile");
-    if (r->source == RATE_FILE && r->path[0] != '/')
-        WRONG(path, r->path[0] ? "expected an absolute path, for source file"
-                               : "is missing; expected an absolute path, for source file");
-    if (r->source != RATE_FILE && r->path[0])
-        WRONG(path, "is for source file; expected that source, or no path");
-    return false;
-}
-
-static bool has_price(const struct energy_rate *r)
-{
-    return r->source == RATE_FIXED ? r->value > 0 : r->source != RATE_NONE;
-}
-
-static bool policy_contradicts(const struct power_policy *p, struct contradiction *ret)
-{
-    if (p->horizon_ms < p->interval_ms)
-        WRONG("horizon", "is shorter than spec.interval; expected at least that");
-    if (p->price.source != RATE_FIXED && p->price.value > 0)
-        WRONG("pricePerKwh", "is for spec.price.source fixed; expected that, or no pricePerKwh");
-    if (p->carbon.source == RATE_FIXED && isnan(p->carbon.value))
-        WRONG("carbon.value", "is missing; expected gCO2/kWh, for source fixed");
-    if (p->carbon.source != RATE_FIXED && !isnan(p->carbon.value))
-        WRONG("carbon.value", "is for source fixed; expected that source, or no value");
-    if (p->objective == OBJECTIVE_COST && !has_price(&p->price))
-        WRONG("objective", "cost needs a price; set spec.pricePerKwh or spec.price.source");
-    return rate_contradicts(&p->price, "price.profile", "price.path", ret) ||
-           rate_contradicts(&p->carbon, "carbon.profile", "carbon.path", ret);
-}
-
-/* What one field cannot know of another. */
-static bool contradicts(const struct manifest *m, struct contradiction *ret)
-{
-    switch (m->kind) {
-    case KIND_SERVED_MODEL:
-        return model_contradicts(&m->model, ret);
-    case KIND_POWER_POOL:
-        return pool_contradicts(&m->pool, ret);
-    default:
-        return policy_contradicts(&m->policy, ret);
-    }
 }
 
 /* --- metadata and head -------------------------------------------------------------------------
@@ -346,6 +228,10 @@ static int read_head(const struct place *root, const json_t *doc, enum manifest_
                                : "apiVersion is missing; expected " MANIFEST_API_VERSION);
     if (!json_is_string(version) || strcmp(json_string_value(version), MANIFEST_API_VERSION) != 0)
         return place_wrong_type(&version_at, version, MANIFEST_API_VERSION, e);
+    if (json_is_string(kind) && strcmp(json_string_value(kind), "NodePower") == 0)
+        return place_error(&kind_at, e,
+                           "NodePower is huddle's own record of a node, which huddle alone writes; "
+                           "huddlectl drain, sleep and wake steer nodes");
     if (!json_is_string(kind) || manifest_kind_parse(json_string_value(kind), ret_kind) < 0 ||
         strcmp(json_string_value(kind), manifest_kind_name(*ret_kind)) != 0)
         return place_wrong_type(&kind_at, kind, "ServedModel, PowerPool or PowerPolicy", e);
@@ -357,7 +243,7 @@ int manifest_read(const struct place *top, const json_t *doc, struct manifest **
 {
     struct place at;
     AUTO(manifest) struct manifest *m = NULL;
-    struct contradiction wrong;
+    const struct manifest_rule *broken;
     enum manifest_kind kind = KIND_COUNT;
     const json_t *spec;
     int r;
@@ -374,9 +260,10 @@ int manifest_read(const struct place *top, const json_t *doc, struct manifest **
     at = place_below(top, doc, "spec");
     if ((r = fields_read(m, manifest_fields(kind), &at, spec, e)) < 0)
         return r;
-    if (contradicts(m, &wrong)) {
-        at = place_deep(&at, spec, wrong.path);
-        return place_error(&at, e, wrong.what);
+    broken = manifest_rule_broken(m);
+    if (broken) {
+        at = place_deep(&at, spec, broken->path);
+        return place_error(&at, e, broken->what);
     }
     *ret_m = TAKE(m);
     return 0;

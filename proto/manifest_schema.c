@@ -109,6 +109,11 @@ static const struct field MODEL[] = {
       "its name, in the namespace of this object", NULL },
     { "scaling.owner", FIELD_WORD, M(scaling_owner), "Huddle", 0, 0, "Huddle External",
       "who sets the replicas of `targetRef`; External: an autoscaler does, huddle reads it", NULL },
+    { "scaling.replicas", FIELD_INT, M(scaling_replicas), "0", 0, 4096, NULL,
+      "fewest replicas that an autoscaler or `kubectl scale` asks for, beside `replicas.min` and "
+      "up "
+      "to `replicas.max`: the number of the scale subresource; 0: nobody asks",
+      NULL },
     FIELDS_END,
 };
 

@@ -90,7 +90,7 @@ static int fit_model(struct manifest *const *list, size_t n_list, const struct s
                            : "ServedModel \"%.60s\" asks for nothing of what --size names",
                        m->name);
     m->spec = spec;
-    m->least = spec->replicas.min > 0 ? (uint32_t)spec->replicas.min : 0;
+    m->least = (uint32_t)served_model_least(spec);
     m->load_weight = spec->startup_ms >= 0 ? (double)spec->startup_ms / 1000 : LOAD_UNKNOWN_S;
     return 0;
 }

@@ -121,7 +121,7 @@ static const char *why_at_once(const struct job *j)
 
 static void decide(const struct job *j, uint32_t alive, struct deferral *d)
 {
-    bool running = (int64_t)alive > j->m->spec->replicas.min;
+    bool running = (int64_t)alive > served_model_least(j->m->spec);
     double margin = running ? MARGIN_RUNNING : MARGIN;
     struct intensity_mean now = worth(j, j->s->wall_ms);
 

@@ -20,7 +20,7 @@ uint32_t sizing_replicas(const struct snap_model *m, double demand)
 
     if (m->counted)
         return (uint32_t)fmin(fmax(wanted, 0), REPLICAS_MOST);
-    wanted = fmax(wanted, (double)m->spec->replicas.min);
+    wanted = fmax(wanted, (double)served_model_least(m->spec));
     wanted = fmin(wanted, (double)m->spec->replicas.max);
     return (uint32_t)fmin(fmax(wanted, 0), REPLICAS_MOST);
 }
@@ -108,9 +108,9 @@ static void say(struct plan_model *out, const char *what)
 
 static uint32_t clamp_least(const struct snap_model *m, uint32_t replicas)
 {
-    if ((int64_t)replicas < m->spec->replicas.min)
-        return (uint32_t)m->spec->replicas.min;
-    return replicas;
+    int64_t least = served_model_least(m->spec);
+
+    return (int64_t)replicas < least ? (uint32_t)least : replicas;
 }
 
 static uint32_t clamp_most(const struct snap_model *m, uint32_t replicas)

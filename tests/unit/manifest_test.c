@@ -15,6 +15,7 @@
 #include "proto/base/strbuf.h"
 #include "proto/base/yaml.h"
 #include "proto/manifest.h"
+#include "proto/manifest_rules.h"
 #include "proto/manifest_schema.h"
 #include "proto/quantity.h"
 
@@ -172,6 +173,94 @@ static void each_bad_manifest_gets_its_message(void **state)
     globfree(&found);
 }
 
+/* Both sides of a rule, C and CEL, are fed these: tests/kubernetes/test_crds.py. */
+static void each_rule_has_a_bad_manifest(void **state)
+{
+    AUTO(strbuf) struct strbuf all = STRBUF_INIT;
+    glob_t found;
+
+    (void)state;
+    assert_int_equal(glob("tests/data/manifests/bad/*.expect", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        AUTO(mem) char *text = NULL;
+        size_t n;
+
+        assert_int_equal(yaml_read_file(found.gl_pathv[i], &text, &n, NULL), 0);
+        strbuf_puts(&all, text);
+    }
+    for (const struct manifest_rule *r = manifest_rules(); r->path; r++) {
+        AUTO(strbuf) struct strbuf line = STRBUF_INIT;
+
+        strbuf_printf(&line, ": spec.%s: %s\n", r->path, r->what);
+        if (!strstr(strbuf_text(&all), strbuf_text(&line)))
+            fail_msg("none breaks%s", strbuf_text(&line));
+    }
+    globfree(&found);
+}
+
+/* A text may be as long for huddle as for an API server, which counts characters. */
+static void texts_are_counted_in_characters(void **state)
+{
+    static const char HEAD[] = "apiVersion: huddle.energy/v1alpha1\nkind: ServedModel\n"
+                               "metadata: {name: m}\nspec: {runtime: \"";
+
+    (void)state;
+    for (int over = 0; over <= 1; over++) {
+        AUTO(strbuf) struct strbuf text = STRBUF_INIT;
+        struct manifest **list = NULL;
+        struct err e = ERR_INIT;
+        size_t n = 0;
+
+        strbuf_puts(&text, HEAD);
+        for (int i = 0; i < FIELD_TEXT_MAX + over; i++)
+            strbuf_puts(&text, "\xc3\xbc");
+        strbuf_puts(&text, "\"}\n");
+        assert_int_equal(manifest_parse("f", strbuf_text(&text), text.length, &list, &n, &e),
+                         over ? -EINVAL : 0);
+        if (over)
+            assert_non_null(strstr(e.text, "spec.runtime: longer than 4096 characters"));
+        manifest_list_free(list, n);
+    }
+}
+
+/* jansson gives the length that C does not see. */
+static void a_nul_is_refused(void **state)
+{
+    static const char *const SPECS[] = { "{\"runtime\": \"a\\u0000b\"}",
+                                         "{\"process\": {\"command\": [\"x\", \"\\u0000\"]}}",
+                                         "{\"arguments\": {\"k\": \"v\\u0000\"}}" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(SPECS) / sizeof(SPECS[0]); i++) {
+        json_t *doc = json_pack("{s:s, s:s, s:{s:s}, s:o}", "apiVersion", MANIFEST_API_VERSION,
+                                "kind", "ServedModel", "metadata", "name", "x", "spec",
+                                json_loads(SPECS[i], JSON_ALLOW_NUL, NULL));
+        struct manifest *m = NULL;
+        struct err e = ERR_INIT;
+
+        assert_int_equal(manifest_from_json(doc, "", &m, &e), -EINVAL);
+        assert_non_null(strstr(e.text, "holds a NUL character"));
+        json_decref(doc);
+    }
+}
+
+static void what_is_asked_for_by_scale_is_a_floor(void **state)
+{
+    static const struct {
+        int64_t min, max, scale, least;
+    } CASES[] = {
+        { 1, 16, 0, 1 }, { 0, 16, 0, 0 }, { 0, 16, 3, 3 }, { 5, 16, 3, 5 }, { 1, 4, 9, 4 }
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct served_model s = { .replicas = { CASES[i].min, CASES[i].max },
+                                  .scaling_replicas = CASES[i].scale };
+
+        assert_int_equal(served_model_least(&s), CASES[i].least);
+    }
+}
+
 static void quantities_are_exact(void **state)
 {
     char text[QUANTITY_TEXT_MAX];
@@ -291,6 +380,10 @@ int main(void)
         cmocka_unit_test(every_default_keeps_its_own_rule),
         cmocka_unit_test(several_documents_and_lists),
         cmocka_unit_test(each_bad_manifest_gets_its_message),
+        cmocka_unit_test(each_rule_has_a_bad_manifest),
+        cmocka_unit_test(texts_are_counted_in_characters),
+        cmocka_unit_test(a_nul_is_refused),
+        cmocka_unit_test(what_is_asked_for_by_scale_is_a_floor),
         cmocka_unit_test(quantities_are_exact),
         cmocka_unit_test(quantities_are_those_of_kubernetes),
         cmocka_unit_test(numbers_are_what_was_written),

@@ -43,6 +43,22 @@ static void a_burst_that_has_just_passed_is_kept_up_with(void **state)
     assert_int_equal(target_after(5, 5, 29, 1), 3); /* what comes does */
 }
 
+/* What an autoscaler asks for through /scale holds without demand, within the most. */
+static void what_is_asked_for_from_outside_stands(void **state)
+{
+    struct snap_model m = { .capacity = 10 };
+    struct served_model spec = { .replicas = { 1, 6 } };
+
+    (void)state;
+    m.spec = &spec;
+    assert_int_equal(sizing_replicas(&m, 15), 2);
+    spec.scaling_replicas = 4;
+    assert_int_equal(sizing_replicas(&m, 15), 4);
+    assert_int_equal(sizing_replicas(&m, 45), 5);
+    spec.scaling_replicas = 9;
+    assert_int_equal(sizing_replicas(&m, 15), 6);
+}
+
 /* Ten req/s a replica, best at half of that. `usual`: the median of what comes, `high`: the rest.
  */
 static struct plan_model eased_in(struct world *w, const struct series *past, double usual,
@@ -176,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_burst_that_has_just_passed_is_kept_up_with),
+        cmocka_unit_test(what_is_asked_for_from_outside_stands),
         cmocka_unit_test(replicas_are_as_many_as_draw_least),
         cmocka_unit_test(eased_ones_go_as_slowly_as_others),
         cmocka_unit_test(a_model_that_misses_its_slo_is_not_eased),
