@@ -275,6 +275,7 @@ help:
 	@echo '  make fuzz            every parser under libFuzzer, FUZZ_SECONDS=15 each'
 	@echo '  make bench           bench-agent bench-ingest bench-state bench-scale bench-simulate, and those on data where HUDDLE_DATA is set'
 	@echo '  make report          measure what is not saved yet and write the table in the README'
+	@echo '  make crds            write deploy/kubernetes/crds from the tables of fields and rules'
 	@echo '  make format dist clean'
 	@echo
 	@echo '  MODE=release|debug|asan  CC=gcc|clang  V=1 shows the commands  CI=1 makes warnings errors'

@@ -185,6 +185,12 @@ static const struct option OPTIONS[N_OPTIONS] = {
     [OPT_ACKNOWLEDGE_DRAIN] = { 0, "acknowledge-drain", NULL, false,
                                 "move it although it may lose requests when it ends", NULL },
     [OPT_ABORT] = { 0, "abort", NULL, false, "take a move of the pod back", NULL },
+    [OPT_DRY_RUN_INSTALL] = { 0, "dry-run", "WHERE", false,
+                              "client: only print them, without a cluster; server: let the cluster "
+                              "check, store nothing",
+                              "client server none" },
+    [OPT_FORCE_CONFLICTS] = { 0, "force-conflicts", NULL, false,
+                              "take over what somebody else applied", NULL },
 };
 
 const struct option *option_of(enum option_id id)

@@ -82,6 +82,8 @@ enum option_id {
     OPT_DEADLINE,
     OPT_ACKNOWLEDGE_DRAIN,
     OPT_ABORT,
+    OPT_DRY_RUN_INSTALL,
+    OPT_FORCE_CONFLICTS,
     N_OPTIONS,
 };
 

@@ -279,6 +279,24 @@ static const struct verb VERBS[] = {
       TAKES(NAMESPACE) | TAKES(CONTEXT) | TAKES(KUBECONFIG) | TAKES(TO_NODE) | TAKES(DRY_RUN_MOVE) |
           TAKES(SETTLE) | TAKES(DEADLINE) | TAKES(ACKNOWLEDGE_DRAIN) | TAKES(ABORT),
       1, 1, NULL, verb_move },
+    { "install crds", "Kubernetes", "[KIND...]", "make a cluster know huddle's objects",
+      "Applies the CustomResourceDefinitions of ServedModel, PowerPool, PowerPolicy and NodePower "
+      "on "
+      "the server's side (field manager huddle), so that a newer huddle brings newer ones, and "
+      "stays until the cluster serves them. They hold the same fields, bounds, defaults and rules "
+      "that apply reads; what the cluster's version does not know is left out. Objects that are "
+      "there already stay as they are. To take them away, and with them every object of these "
+      "kinds: kubectl delete crd -l app.kubernetes.io/part-of=huddle. It needs the right to get, "
+      "create and patch customresourcedefinitions. Exit code 0: served, 1: not, with the reason.",
+      "huddlectl install crds\n"
+      "# what would change?\n"
+      "huddlectl install crds --dry-run=server\n"
+      "# for GitOps, or to read them: needs no cluster\n"
+      "huddlectl install crds --dry-run=client -o yaml > crds.yaml\n"
+      "huddlectl install crds servedmodels --dry-run=client -o json\n",
+      TAKES(OUTPUT_ONE) | TAKES(KUBECONFIG) | TAKES(CONTEXT) | TAKES(DRY_RUN_INSTALL) |
+          TAKES(FORCE_CONFLICTS),
+      0, -1, "servedmodels powerpools powerpolicies nodepowers", verb_install_crds },
     { "version", "Other", "", "show the version of this program and of the server", "",
       "huddlectl version\n"
       "huddlectl version --client -o json\n",

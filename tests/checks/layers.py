@@ -160,6 +160,7 @@ PURE = [
     "controller/kube_client/kube_watch_*",
     "controller/kubernetes/adopt*",
     "controller/kubernetes/amount",
+    "controller/kubernetes/crd*",
     "controller/kubernetes/discover",
     "controller/kubernetes/doctor*",
     "controller/kubernetes/drain_safe",
