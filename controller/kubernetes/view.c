@@ -6,6 +6,7 @@
 
 #include "controller/kubernetes/view_private.h"
 #include "proto/base/array.h"
+#include "proto/base/clock.h"
 
 /* Besides those of huddle.energy/. */
 static const char *const ANNOTATION[] = {
@@ -136,6 +137,7 @@ int view_meta_read(const json_t *object, struct view_meta *ret_meta)
     ret_meta->owner.name = view_copy(owner, "name");
     ret_meta->owner.uid = view_copy(owner, "uid");
     ret_meta->generation = view_integer(meta, "generation", 0);
+    (void)clock_parse(view_word(meta, "creationTimestamp"), &ret_meta->created_wall_ms);
     ret_meta->deleting = *view_word(meta, "deletionTimestamp");
     return 0;
 }
@@ -177,6 +179,17 @@ static void read_taints(const json_t *list, struct view_node *n)
     }
 }
 
+static char *internal_ip(const json_t *addresses)
+{
+    const json_t *a;
+    size_t i;
+
+    json_array_foreach(addresses, i, a)
+        if (!strcmp(view_word(a, "type"), "InternalIP"))
+            return view_copy(a, "address");
+    return xstrdup("");
+}
+
 int view_node_read(const json_t *object, struct view_node *ret_node)
 {
     *ret_node = (struct view_node){ 0 };
@@ -186,6 +199,7 @@ int view_node_read(const json_t *object, struct view_node *ret_node)
     amounts_read(&ret_node->allocatable, view_at(object, "status.allocatable"));
     ret_node->boot_id = view_copy(object, "status.nodeInfo.bootID");
     ret_node->provider_id = view_copy(object, "spec.providerID");
+    ret_node->address = internal_ip(view_at(object, "status.addresses"));
     ret_node->cordoned = view_true(object, "spec.unschedulable");
     ret_node->ready = view_condition(object, "Ready");
     return 0;
@@ -202,6 +216,7 @@ void view_node_done(struct view_node *n)
     amounts_done(&n->allocatable);
     free(n->boot_id);
     free(n->provider_id);
+    free(n->address);
     *n = (struct view_node){ 0 };
 }
 

@@ -18,7 +18,7 @@ struct view_meta {
     struct {         /* the owner that is the controller */
         char *api_version, *kind, *name, *uid;
     } owner;
-    int64_t generation;
+    int64_t generation, created_wall_ms; /* 0: not told */
     bool deleting;
 };
 
@@ -32,7 +32,7 @@ struct view_node {
     } * taint;
     size_t n_taint, cap_taint;
     struct amounts allocatable;
-    char *boot_id, *provider_id;
+    char *boot_id, *provider_id, *address; /* address: its InternalIP */
     bool cordoned, ready;
 };
 
@@ -52,7 +52,7 @@ struct view_spread {
 
 struct view_pod {
     struct view_meta meta;
-    char *node, *phase, *nominated_node, *scheduler,
+    char *node, *phase, *ip, *nominated_node, *scheduler,
         *reason;             /* reason: of a pod that is not scheduled */
     struct amounts requests; /* with init containers, sidecars, overhead and pod-level resources */
     struct string_map node_selector;

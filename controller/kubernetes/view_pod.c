@@ -235,6 +235,7 @@ int view_pod_read(const json_t *object, struct view_pod *ret_pod)
         return -EINVAL;
     p->node = view_copy(spec, "nodeName");
     p->phase = view_copy(object, "status.phase");
+    p->ip = view_copy(object, "status.podIP");
     p->nominated_node = view_copy(object, "status.nominatedNodeName");
     p->scheduler = view_copy(spec, "schedulerName");
     p->reason = view_copy(object, "status.reason");
@@ -264,6 +265,7 @@ void view_pod_done(struct view_pod *p)
     view_meta_done(&p->meta);
     free(p->node);
     free(p->phase);
+    free(p->ip);
     free(p->nominated_node);
     free(p->scheduler);
     free(p->reason);

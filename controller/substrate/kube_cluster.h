@@ -1,0 +1,59 @@
+/* A cluster of Kubernetes as the core is told of it: objects of the API in, facts out
+ * (state/kube_facts.h). Only views are kept, and only what changed is told. Pure.
+ *
+ * A pod is a replica when the workload that owns it in the end is the target of a declared model.
+ * Requests of all other pods are taken off their node's room. A node cannot be emptied, and says so
+ * with the first pod in the way, while it has a pod that nothing may move (hold.h), one that is no
+ * replica (for which no plan keeps room), one that has to be spread in a way that is not planned,
+ * or one that cannot be read. */
+#ifndef HUDDLE_KUBE_CLUSTER_H
+#define HUDDLE_KUBE_CLUSTER_H
+
+#include <jansson.h>
+
+#include "controller/kube_client/kube_watch.h"
+#include "controller/state/kube_facts.h"
+#include "proto/manifest.h"
+
+enum kube_kind {
+    KUBE_KIND_NODES,
+    KUBE_KIND_PODS,
+    KUBE_KIND_REPLICA_SETS,
+    KUBE_KIND_DEPLOYMENTS,
+    KUBE_KIND_STATEFUL_SETS,
+    KUBE_KIND_CLAIMS,  /* PersistentVolumeClaims */
+    KUBE_KIND_VOLUMES, /* PersistentVolumes */
+    KUBE_KIND_COUNT
+};
+
+struct kube_sink { /* facts are borrowed for the call */
+    void *data;
+    void (*node)(void *data, const struct kube_node_facts *f);
+    void (*pod)(void *data, const struct kube_pod_facts *f);
+    void (*model)(void *data, const struct kube_model_facts *f);
+};
+
+struct kube_cluster;
+
+struct kube_cluster *kube_cluster_new(void);
+void kube_cluster_free(struct kube_cluster *k); /* accepts NULL */
+
+/* An object is there, or changed; what is none of its kind is left out. */
+void kube_cluster_put(struct kube_cluster *k, enum kube_kind kind, const json_t *object);
+void kube_cluster_drop(struct kube_cluster *k, enum kube_kind kind, const struct kube_key *key);
+
+/* An object that cannot be read: what is known of it holds no more. Name "": nobody knows which;
+ * that ends with kube_cluster_listed(). */
+void kube_cluster_unknown(struct kube_cluster *k, enum kube_kind kind, const struct kube_key *key);
+void kube_cluster_listed(struct kube_cluster *k, enum kube_kind kind);
+
+/* A declared model, as the core names it, and its target in a namespace. The core knows it already.
+ * Forgotten, its replicas are none any more, for the core too. */
+void kube_cluster_model(struct kube_cluster *k, const char *name, const char *namespace,
+                        const struct served_model *spec);
+void kube_cluster_forget_model(struct kube_cluster *k, const char *name);
+
+/* Tells what changed since the last call: what is gone, then nodes, models, pods. */
+void kube_cluster_tell(struct kube_cluster *k, const struct kube_sink *sink);
+
+#endif

@@ -1,0 +1,188 @@
+/* What the pods of a node, its taints and its owners mean for it: what they hold, whether something
+ * more may be placed there, and whether it could be emptied. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/kubernetes/sleepers_now.h"
+#include "controller/substrate/kube_cluster_private.h"
+
+enum weight { /* of a reason to stay; one that lasts longer hides the others */
+              WEIGHT_FOREIGN = 1,
+              WEIGHT_SPREAD,
+              WEIGHT_HELD,
+              WEIGHT_UNREADABLE,
+              WEIGHT_POWER,
+};
+
+static struct kube_seen_node *node_at(const struct kube_cluster *k, size_t i)
+{
+    return (struct kube_seen_node *)(void *)k->nodes.items[i];
+}
+
+static void stays(struct kube_seen_node *n, int weight, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Of reasons of one weight the first by its text, so that it does not change with the order. */
+static void stays(struct kube_seen_node *n, int weight, const char *format, ...)
+{
+    char text[KUBE_WHY_MAX];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    if (weight < n->weight || (weight == n->weight && strcmp(text, n->stays) >= 0))
+        return;
+    n->weight = weight;
+    memcpy(n->stays, text, sizeof(text));
+}
+
+/* --- the node by itself -------------------------------------------------------------------------
+ */
+
+bool kube_taint_counts(const struct view_taint *t)
+{
+    return t->effect != TAINT_PREFER_NO_SCHEDULE &&
+           strncmp(t->key, "huddle.energy/", strlen("huddle.energy/")) != 0;
+}
+
+bool kube_fits(const struct view_pod *p, const struct view_node *n)
+{
+    ARRAY_FOREACH(t, n, taint)
+        if (kube_taint_counts(t) && !view_tolerates(p, t))
+            return false;
+    return view_selects_node(p, n);
+}
+
+/* A taint that the pods of a model live with is for them, not against them. */
+static bool is_lived_with(const struct kube_cluster *k, const struct view_taint *t)
+{
+    for (size_t i = 0; i < k->models.n_items; i++) {
+        const struct kube_model_target *m = (struct kube_model_target *)(void *)k->models.items[i];
+
+        if (m->workload && m->workload->has_pod && view_tolerates(&m->workload->pod, t))
+            return true;
+    }
+    return false;
+}
+
+static void close_node(const struct kube_cluster *k, struct kube_seen_node *n)
+{
+    n->closed[0] = '\0';
+    if (sleepers_is_control_plane(&n->view)) {
+        (void)snprintf(n->closed, sizeof(n->closed), "it is of the control plane");
+        return;
+    }
+    if (n->view.cordoned) {
+        (void)snprintf(n->closed, sizeof(n->closed), "it is cordoned (kubectl uncordon ends that)");
+        return;
+    }
+    ARRAY_FOREACH(t, &n->view, taint) {
+        bool own = strncmp(t->key, "node.kubernetes.io/", strlen("node.kubernetes.io/")) == 0;
+
+        if (!kube_taint_counts(t) || (!own && is_lived_with(k, t)))
+            continue;
+        (void)snprintf(n->closed, sizeof(n->closed), "it is tainted %.200s, %s", t->key,
+                       own ? "by a condition of its own" : "which no model's pods tolerate");
+        return;
+    }
+}
+
+static void look_at_owner(struct kube_seen_node *n)
+{
+    static const char *const MACHINES[] = { "cluster.x-k8s.io/machine",
+                                            "machine.openshift.io/machine" };
+
+    if (sleepers_is_karpenters(&n->view))
+        stays(n, WEIGHT_POWER, "Karpenter makes and deletes it");
+    for (size_t i = 0; i < ARRAY_LEN(MACHINES); i++)
+        if (string_map_get(&n->view.meta.annotations, MACHINES[i]))
+            stays(n, WEIGHT_POWER, "its power has another owner (%s)", MACHINES[i]);
+    if (n->unknown)
+        stays(n, WEIGHT_UNREADABLE, "Kubernetes tells of it what cannot be read");
+}
+
+/* --- its pods -----------------------------------------------------------------------------------
+ */
+
+static bool has_to_be_spread(const struct view_pod *p)
+{
+    const json_t *anti = json_object_get(json_object_get(p->affinity, "podAntiAffinity"),
+                                         "requiredDuringSchedulingIgnoredDuringExecution");
+    const json_t *with = json_object_get(json_object_get(p->affinity, "podAffinity"),
+                                         "requiredDuringSchedulingIgnoredDuringExecution");
+
+    ARRAY_FOREACH(s, p, spread)
+        if (s->required)
+            return true;
+    return json_array_size(anti) > 0 || json_array_size(with) > 0;
+}
+
+static void weigh_unreadable(struct kube_cluster *k, const struct kube_seen_pod *p)
+{
+    struct kube_seen_node *n = p->view.node ? named_find(&k->nodes, p->view.node) : NULL;
+
+    for (size_t i = 0; i < k->nodes.n_items; i++)
+        if (!n || node_at(k, i) == n)
+            stays(node_at(k, i), WEIGHT_UNREADABLE, "pod %.120s/%.120s cannot be read%s",
+                  p->view.meta.namespace, p->view.meta.name, n ? "" : ", and may be here");
+}
+
+static void weigh_pod(struct kube_cluster *k, const struct kube_seen_pod *seen)
+{
+    const struct view_pod *p = &seen->view;
+    struct kube_seen_node *n;
+    struct survey_owner owner;
+    struct kube_model_target *m;
+    enum hold h;
+
+    if (seen->unknown) {
+        weigh_unreadable(k, seen);
+        return;
+    }
+    if (view_is_finished(p))
+        return;
+    owner = kube_owner_of(k, p);
+    m = kube_model_of(k, p, &owner);
+    n = *p->node ? named_find(&k->nodes, p->node) : NULL;
+    if (m && !*p->node)
+        m->pending++;
+    if (!n)
+        return;
+    if (!m)
+        amounts_add(&n->held, &p->requests);
+    if (view_is_daemon(p))
+        return;
+    h = hold_of(&k->look, p);
+    if (h != HOLD_NONE)
+        stays(n, WEIGHT_HELD, "%.90s/%.90s cannot be moved: %s", p->meta.namespace, p->meta.name,
+              hold_words(h));
+    else if (!m)
+        stays(n, WEIGHT_FOREIGN, "%.90s/%.90s is no replica of a ServedModel, and no plan moves it",
+              p->meta.namespace, p->meta.name);
+    else if (has_to_be_spread(p))
+        stays(n, WEIGHT_SPREAD,
+              "%.90s/%.90s has to be spread, or kept together, by rules that are not planned yet",
+              p->meta.namespace, p->meta.name);
+}
+
+void kube_weigh_nodes(struct kube_cluster *k)
+{
+    for (size_t i = 0; i < k->nodes.n_items; i++) {
+        struct kube_seen_node *n = node_at(k, i);
+
+        amounts_done(&n->held);
+        n->stays[0] = '\0';
+        n->weight = 0;
+        close_node(k, n);
+        look_at_owner(n);
+        if (k->nameless[KUBE_KIND_PODS])
+            stays(n, WEIGHT_UNREADABLE, "a pod cannot be read, not even its name: it may be here");
+    }
+    for (size_t i = 0; i < k->models.n_items; i++)
+        ((struct kube_model_target *)(void *)k->models.items[i])->pending = 0;
+    for (size_t i = 0; i < k->pods.n_items; i++)
+        weigh_pod(k, (struct kube_seen_pod *)(void *)k->pods.items[i]);
+}

@@ -1,0 +1,86 @@
+/* The inside of kube_cluster, shared by its files: what is kept (kube_cluster.c), what a node's
+ * pods mean for it (kube_cluster_nodes.c), what is told (kube_cluster_tell.c). */
+#ifndef HUDDLE_KUBE_CLUSTER_PRIVATE_H
+#define HUDDLE_KUBE_CLUSTER_PRIVATE_H
+
+#include "controller/kubernetes/hold.h"
+#include "controller/state/named.h"
+#include "controller/substrate/kube_cluster.h"
+#include "proto/base/array.h"
+
+#define KUBE_WHY_MAX 300
+
+/* Everything kept begins with its key; see named.h. */
+struct kube_seen_node {
+    char *name;
+    struct view_node view;
+    uint64_t shape; /* labels and taints: what pods ask of it */
+    uint64_t told;  /* digest of the facts that were told; 0: not told */
+    bool unknown;   /* it cannot be read: nothing may be decided on it */
+    /* Of one round of telling. */
+    struct amounts held;
+    char closed[KUBE_WHY_MAX], stays[KUBE_WHY_MAX];
+    int weight; /* of `stays`: a reason that weighs more takes the place of another */
+};
+
+struct kube_seen_pod {
+    char *uid;
+    struct view_pod view;
+    uint64_t told;
+    char *told_node, *told_model; /* "" or NULL: not told */
+    bool unknown;
+};
+
+struct kube_workload {
+    char *uid;
+    struct view_workload view; /* without its template */
+    struct view_pod pod;       /* of its template; zero: none */
+    bool has_pod;
+};
+
+struct kube_volume_claim {
+    char *key; /* NAMESPACE/NAME */
+    struct survey_claim view;
+};
+
+struct kube_volume {
+    char *name;
+    bool pinned;
+};
+
+struct kube_model_target {
+    char *name; /* the core's */
+    char *namespace, *kind, *target;
+    uint64_t told;
+    struct string_list unfit; /* nodes, ascending */
+    bool fit_known;
+    const struct kube_workload *workload; /* of this round; NULL: none */
+    uint32_t pending;                     /* of this round */
+};
+
+struct kube_cluster {
+    struct named_set nodes, pods, workloads[3], claims, volumes, models;
+    struct string_list gone_nodes, gone_pods; /* told, and not there any more */
+    bool look_dirty;                          /* workloads, claims or volumes changed */
+    bool fit_dirty;                           /* what pods ask of nodes changed */
+    bool nameless[KUBE_KIND_COUNT];
+    struct survey look; /* borrows views, for hold.h and survey_owner_of() */
+};
+
+/* The workload that owns the pod in the end. */
+struct survey_owner kube_owner_of(struct kube_cluster *k, const struct view_pod *p);
+struct kube_model_target *kube_model_of(const struct kube_cluster *k, const struct view_pod *p,
+                                        const struct survey_owner *owner);
+
+/* Brings k->look up to date. */
+void kube_look(struct kube_cluster *k);
+
+/* kube_cluster_nodes.c: reasons and held requests of all nodes, anew. */
+void kube_weigh_nodes(struct kube_cluster *k);
+bool kube_fits(const struct view_pod *p, const struct view_node *n);
+/* A taint of a node's own condition, or of others, that keeps pods away. */
+bool kube_taint_counts(const struct view_taint *t);
+
+void kube_list_add(struct string_list *l, const char *text);
+
+#endif

@@ -1,0 +1,330 @@
+/* From what is kept to what is told: facts, and of those what changed. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/substrate/kube_cluster_private.h"
+#include "proto/base/random.h"
+
+#define PREDICTOR_LABEL "serving.kserve.io/inferenceservice"
+#define PROBLEM_MAX 700
+
+/* --- digests ------------------------------------------------------------------------------------
+ */
+
+static uint64_t mix_number(uint64_t digest, int64_t n)
+{
+    return random_mix(digest ^ (uint64_t)n) + 0x9e3779b97f4a7c15u;
+}
+
+static uint64_t mix_text(uint64_t digest, const char *text)
+{
+    return mix_number(digest, (int64_t)random_hash(text));
+}
+
+/* True: it has to be told. 0 stands for "not told". */
+static bool is_news(uint64_t *told, uint64_t digest)
+{
+    bool news = *told != (digest | 1);
+
+    *told = digest | 1;
+    return news;
+}
+
+/* --- nodes --------------------------------------------------------------------------------------
+ */
+
+static const char *device_of(const struct view_node *n)
+{
+    static const char *const DEVICES[] = { "nvidia.com/gpu", "amd.com/gpu" };
+
+    for (size_t i = 0; i < ARRAY_LEN(DEVICES); i++)
+        if (amounts_get(&n->allocatable, DEVICES[i]) > 0)
+            return DEVICES[i];
+    return NULL;
+}
+
+static void fill_gpus(const struct kube_seen_node *n, struct kube_node_facts *f)
+{
+    const char *device = device_of(&n->view);
+    const char *model = string_map_get(&n->view.meta.labels, "nvidia.com/gpu.product");
+    const char *mebibytes = string_map_get(&n->view.meta.labels, "nvidia.com/gpu.memory");
+    int64_t left =
+        device ? amounts_get(&n->view.allocatable, device) - amounts_get(&n->held, device) : 0;
+
+    f->gpus = left > 0 ? (uint32_t)(left / 1000) : 0;
+    f->gpu_model = model ? model : "";
+    f->gpu_memory_bytes = mebibytes ? strtoull(mebibytes, NULL, 10) << 20 : 0;
+}
+
+static uint64_t node_digest(const struct kube_node_facts *f)
+{
+    uint64_t d = mix_text(mix_text(mix_number(1, f->ready), f->uid), f->address);
+
+    for (size_t i = 0; i < f->labels->n; i++)
+        d = mix_text(mix_text(d, f->labels->pair[i].key), f->labels->pair[i].value);
+    d = mix_number(mix_number(d, f->cpu_milli), f->memory_bytes);
+    d = mix_number(mix_number(d, f->held_cpu_milli), f->held_memory_bytes);
+    d = mix_number(mix_text(mix_number(d, f->gpus), f->gpu_model), (int64_t)f->gpu_memory_bytes);
+    return mix_text(mix_text(d, f->closed), f->stays);
+}
+
+static void tell_node(struct kube_seen_node *n, const struct kube_sink *sink)
+{
+    struct kube_node_facts f = {
+        .name = n->name,
+        .uid = n->view.meta.uid,
+        .address = n->view.address,
+        .labels = &n->view.meta.labels,
+        .ready = n->view.ready,
+        .cpu_milli = amounts_get(&n->view.allocatable, "cpu"),
+        .memory_bytes = amounts_get(&n->view.allocatable, "memory") / 1000,
+        .held_cpu_milli = amounts_get(&n->held, "cpu"),
+        .held_memory_bytes = amounts_get(&n->held, "memory") / 1000,
+        .closed = n->closed,
+        .stays = n->stays,
+    };
+
+    fill_gpus(n, &f);
+    if (is_news(&n->told, node_digest(&f)))
+        sink->node(sink->data, &f);
+}
+
+/* --- models -------------------------------------------------------------------------------------
+ */
+
+static bool owns(const struct kube_model_target *m, const struct view_pod *p,
+                 const struct survey_owner *owner)
+{
+    const char *predictor = string_map_get(&p->meta.labels, PREDICTOR_LABEL);
+
+    if (strcmp(m->namespace, p->meta.namespace) != 0)
+        return false;
+    if (strcmp(m->kind, "InferenceService") == 0)
+        return predictor && strcmp(predictor, m->target) == 0;
+    return strcmp(m->kind, owner->kind) == 0 && strcmp(m->target, owner->name) == 0;
+}
+
+struct kube_model_target *kube_model_of(const struct kube_cluster *k, const struct view_pod *p,
+                                        const struct survey_owner *owner)
+{
+    for (size_t i = 0; i < k->models.n_items; i++) {
+        struct kube_model_target *m = (struct kube_model_target *)(void *)k->models.items[i];
+
+        if (owns(m, p, owner))
+            return m;
+    }
+    return NULL;
+}
+
+static bool is_target(const struct kube_model_target *m, const struct kube_workload *w)
+{
+    const char *predictor =
+        w->has_pod ? string_map_get(&w->pod.meta.labels, PREDICTOR_LABEL) : NULL;
+
+    if (strcmp(w->view.meta.namespace, m->namespace) != 0)
+        return false;
+    if (strcmp(m->kind, "InferenceService") == 0)
+        return predictor && strcmp(predictor, m->target) == 0;
+    return strcmp(w->view.meta.name, m->target) == 0;
+}
+
+/* KServe's predictor is a Deployment. */
+static const struct named_set *set_of(const struct kube_cluster *k, const char *kind)
+{
+    static const char *const KINDS[] = { "ReplicaSet", "Deployment", "StatefulSet" };
+
+    for (size_t i = 0; i < ARRAY_LEN(KINDS); i++)
+        if (strcmp(kind, KINDS[i]) == 0)
+            return &k->workloads[i];
+    return strcmp(kind, "InferenceService") == 0 ? &k->workloads[1] : NULL;
+}
+
+static void find_workload(const struct kube_cluster *k, struct kube_model_target *m)
+{
+    const struct named_set *set = set_of(k, m->kind);
+    const struct kube_workload *before = m->workload;
+
+    m->workload = NULL;
+    for (size_t i = 0; set && i < set->n_items && !m->workload; i++)
+        if (is_target(m, (struct kube_workload *)(void *)set->items[i]))
+            m->workload = (struct kube_workload *)(void *)set->items[i];
+    if (m->workload != before)
+        m->fit_known = false;
+}
+
+static void find_unfit(const struct kube_cluster *k, struct kube_model_target *m)
+{
+    if (m->fit_known)
+        return;
+    m->fit_known = true;
+    string_list_done(&m->unfit);
+    m->unfit = (struct string_list){ 0 };
+    for (size_t i = 0; m->workload && m->workload->has_pod && i < k->nodes.n_items; i++) {
+        const struct kube_seen_node *n = (struct kube_seen_node *)(void *)k->nodes.items[i];
+
+        if (!kube_fits(&m->workload->pod, &n->view))
+            kube_list_add(&m->unfit, n->name);
+    }
+}
+
+static void say_problem(const struct kube_cluster *k, const struct kube_model_target *m,
+                        char text[PROBLEM_MAX])
+{
+    text[0] = '\0';
+    if (!*m->kind)
+        (void)snprintf(text, PROBLEM_MAX,
+                       "it has no spec.targetRef: name the workload whose pods serve it");
+    else if (!set_of(k, m->kind))
+        (void)snprintf(text, PROBLEM_MAX,
+                       "spec.targetRef.kind %.60s is none that huddle follows: Deployment, "
+                       "StatefulSet, ReplicaSet, InferenceService",
+                       m->kind);
+    else if (!m->workload)
+        (void)snprintf(text, PROBLEM_MAX,
+                       "there is no %.60s %.253s in namespace %.63s: correct spec.targetRef, or "
+                       "create it",
+                       m->kind, m->target, m->namespace);
+}
+
+static int64_t gpus_of(const struct view_pod *p)
+{
+    return amounts_get(&p->requests, "nvidia.com/gpu") + amounts_get(&p->requests, "amd.com/gpu");
+}
+
+static uint64_t model_digest(const struct kube_model_facts *f)
+{
+    uint64_t d = mix_number(mix_text(1, f->problem), f->cpu_milli);
+
+    d = mix_number(mix_number(mix_number(d, f->memory_bytes), f->gpu_milli), f->wanted);
+    d = mix_number(d, f->pending);
+    for (size_t i = 0; i < f->n_unfit; i++)
+        d = mix_text(d, f->unfit[i]);
+    return d;
+}
+
+static void tell_model(const struct kube_cluster *k, struct kube_model_target *m,
+                       const struct kube_sink *sink)
+{
+    const struct kube_workload *w = m->workload;
+    const struct view_pod *pod = w && w->has_pod ? &w->pod : NULL;
+    char problem[PROBLEM_MAX];
+    struct kube_model_facts f = { .model = m->name, .problem = problem, .pending = m->pending };
+
+    say_problem(k, m, problem);
+    find_unfit(k, m);
+    f.unfit = (const char *const *)m->unfit.item;
+    f.n_unfit = m->unfit.n;
+    if (pod) {
+        f.cpu_milli = amounts_get(&pod->requests, "cpu");
+        f.memory_bytes = amounts_get(&pod->requests, "memory") / 1000;
+        f.gpu_milli = gpus_of(pod);
+    }
+    if (w)
+        f.wanted = (uint32_t)(w->view.replicas > 0 ? w->view.replicas : 0);
+    if (is_news(&m->told, model_digest(&f)))
+        sink->model(sink->data, &f);
+}
+
+/* --- pods ---------------------------------------------------------------------------------------
+ */
+
+static void tell_gone(const char *uid, const struct kube_sink *sink)
+{
+    const struct kube_pod_facts f = {
+        .uid = uid, .gone = true, .name = "", .model = "", .node = "", .address = "", .reason = ""
+    };
+
+    sink->pod(sink->data, &f);
+}
+
+static void set_text(char **at, const char *text)
+{
+    free(*at);
+    *at = xstrdup(text);
+}
+
+/* What is not a replica any more, though it is there. */
+static void untell(struct kube_seen_pod *p, const struct kube_sink *sink)
+{
+    if (p->told)
+        tell_gone(p->uid, sink);
+    p->told = 0;
+    free(p->told_node);
+    free(p->told_model);
+    p->told_node = p->told_model = NULL;
+}
+
+static void tell_pod(struct kube_cluster *k, struct kube_seen_pod *seen,
+                     const struct kube_sink *sink)
+{
+    const struct view_pod *p = &seen->view;
+    struct survey_owner owner;
+    const struct kube_model_target *m;
+    char name[600];
+    struct kube_pod_facts f;
+    uint64_t d;
+
+    if (seen->unknown) /* the last that is known of it stays, and its node awake */
+        return;
+    owner = kube_owner_of(k, p);
+    m = kube_model_of(k, p, &owner);
+    if (!m || !*p->node || view_is_finished(p) || !named_find(&k->nodes, p->node)) {
+        untell(seen, sink);
+        return;
+    }
+    (void)snprintf(name, sizeof(name), "%.256s/%.256s", p->meta.namespace, p->meta.name);
+    f = (struct kube_pod_facts){ .uid = seen->uid,
+                                 .name = name,
+                                 .model = m->name,
+                                 .node = p->node,
+                                 .address = p->ip,
+                                 .reason = p->reason,
+                                 .ready = p->ready,
+                                 .deleting = p->meta.deleting,
+                                 .created_wall_ms = p->meta.created_wall_ms };
+    d = mix_text(mix_text(mix_text(1, f.model), f.node), f.address);
+    d = mix_number(mix_number(mix_text(d, f.reason), f.ready), f.deleting);
+    if (!is_news(&seen->told, d))
+        return;
+    set_text(&seen->told_node, f.node);
+    set_text(&seen->told_model, f.model);
+    sink->pod(sink->data, &f);
+}
+
+/* --- all ----------------------------------------------------------------------------------------
+ */
+
+static void tell_what_is_gone(struct kube_cluster *k, const struct kube_sink *sink)
+{
+    for (size_t i = 0; i < k->gone_pods.n; i++)
+        tell_gone(k->gone_pods.item[i], sink);
+    for (size_t i = 0; i < k->gone_nodes.n; i++) {
+        const struct kube_node_facts f = { .name = k->gone_nodes.item[i], .gone = true };
+
+        sink->node(sink->data, &f);
+    }
+    string_list_done(&k->gone_pods);
+    string_list_done(&k->gone_nodes);
+    k->gone_pods = k->gone_nodes = (struct string_list){ 0 };
+}
+
+void kube_cluster_tell(struct kube_cluster *k, const struct kube_sink *sink)
+{
+    kube_look(k);
+    for (size_t i = 0; i < k->models.n_items; i++) {
+        struct kube_model_target *m = (struct kube_model_target *)(void *)k->models.items[i];
+
+        m->fit_known &= !k->fit_dirty;
+        find_workload(k, m);
+    }
+    k->fit_dirty = false;
+    kube_weigh_nodes(k);
+    tell_what_is_gone(k, sink);
+    for (size_t i = 0; i < k->nodes.n_items; i++)
+        tell_node((struct kube_seen_node *)(void *)k->nodes.items[i], sink);
+    for (size_t i = 0; i < k->models.n_items; i++)
+        tell_model(k, (struct kube_model_target *)(void *)k->models.items[i], sink);
+    for (size_t i = 0; i < k->pods.n_items; i++)
+        tell_pod(k, (struct kube_seen_pod *)(void *)k->pods.items[i], sink);
+}

@@ -1,0 +1,453 @@
+/* Objects of an API server in, facts out: what holds a node, what a replica is, and that nothing is
+ * told twice. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/substrate/kube_cluster.h"
+#include "proto/base/array.h"
+#include "proto/base/strbuf.h"
+#include "tests/unit/kube_object.h"
+
+struct ear { /* what was told, one line each; of the newest call */
+    struct kube_cluster *k;
+    struct strbuf text;
+};
+
+static void hear_node(void *data, const struct kube_node_facts *f)
+{
+    struct ear *x = data;
+
+    if (f->gone)
+        strbuf_printf(&x->text, "node %s gone\n", f->name);
+    else
+        strbuf_printf(
+            &x->text, "node %s %s cpu %lld-%lld mem %lld-%lld gpus %u %s closed[%s] stays[%s]\n",
+            f->name, f->ready ? "ready" : "unready", (long long)f->cpu_milli,
+            (long long)f->held_cpu_milli, (long long)f->memory_bytes >> 20,
+            (long long)f->held_memory_bytes >> 20, f->gpus, f->gpu_model, f->closed, f->stays);
+}
+
+static void hear_pod(void *data, const struct kube_pod_facts *f)
+{
+    struct ear *x = data;
+
+    if (f->gone)
+        strbuf_printf(&x->text, "pod %s gone\n", f->uid);
+    else
+        strbuf_printf(&x->text, "pod %s %s of %s on %s%s%s\n", f->uid, f->name, f->model, f->node,
+                      f->ready ? " ready" : "", f->deleting ? " deleting" : "");
+}
+
+static void hear_model(void *data, const struct kube_model_facts *f)
+{
+    struct ear *x = data;
+
+    strbuf_printf(&x->text, "model %s cpu %lld mem %lld gpu %lld wanted %u pending %u unfit",
+                  f->model, (long long)f->cpu_milli, (long long)f->memory_bytes >> 20,
+                  (long long)f->gpu_milli, f->wanted, f->pending);
+    for (size_t i = 0; i < f->n_unfit; i++)
+        strbuf_printf(&x->text, " %s", f->unfit[i]);
+    strbuf_printf(&x->text, " problem[%s]\n", f->problem);
+}
+
+static const char *tell(struct ear *x)
+{
+    const struct kube_sink sink = { x, hear_node, hear_pod, hear_model };
+
+    strbuf_clear(&x->text);
+    kube_cluster_tell(x->k, &sink);
+    return strbuf_text(&x->text);
+}
+
+static void assert_told(struct ear *x, const char *line)
+{
+    if (!strstr(tell(x), line))
+        fail_msg("not told: %s\nbut:\n%s", line, strbuf_text(&x->text));
+}
+
+static void assert_quiet(struct ear *x)
+{
+    if (*tell(x))
+        fail_msg("told again:\n%s", strbuf_text(&x->text));
+}
+
+static void put(struct ear *x, enum kube_kind kind, const char *text)
+{
+    json_t *o = object(text);
+
+    kube_cluster_put(x->k, kind, o);
+    json_decref(o);
+}
+
+static void drop(struct ear *x, enum kube_kind kind, const char *name, const char *uid)
+{
+    kube_cluster_drop(x->k, kind, &(struct kube_key){ "a", name, uid });
+}
+
+/* The rest may replace what is given, for the last one of two members counts. */
+static void put_node(struct ear *x, const char *name, const char *meta, const char *spec,
+                     const char *ready)
+{
+    AUTO(strbuf) struct strbuf b = STRBUF_INIT;
+
+    strbuf_printf(&b,
+                  "{'metadata':{'name':'%s','uid':'n-%s'%s},'spec':{%s},'status':{'allocatable':"
+                  "{'cpu':'4','memory':'8Gi','nvidia.com/gpu':'2'},'conditions':"
+                  "[{'type':'Ready','status':'%s'}]}}",
+                  name, name, meta, spec, ready);
+    put(x, KUBE_KIND_NODES, strbuf_text(&b));
+}
+
+#define OWNED(kind, name)                                                         \
+    ",'ownerReferences':[{'apiVersion':'apps/v1','kind':'" kind "','name':'" name \
+    "','uid':'u-" name "','controller':true}]"
+
+static void put_pod(struct ear *x, const char *name, const char *node, const char *meta,
+                    const char *spec, const char *phase)
+{
+    AUTO(strbuf) struct strbuf b = STRBUF_INIT;
+
+    strbuf_printf(&b,
+                  "{'metadata':{'name':'%s','namespace':'a','uid':'p-%s'%s},'spec':{%s%s%s"
+                  "'containers':[{'resources':{'requests':{'cpu':'500m','memory':'1Gi'}}}]%s},"
+                  "'status':{'phase':'%s','conditions':[{'type':'Ready','status':'%s'}]}}",
+                  name, name, meta, *node ? "'nodeName':'" : "", node, *node ? "'," : "", spec,
+                  phase, strcmp(phase, "Running") == 0 ? "True" : "False");
+    put(x, KUBE_KIND_PODS, strbuf_text(&b));
+}
+
+static void put_workload(struct ear *x, enum kube_kind kind, const char *name, const char *meta,
+                         const char *template, const char *spec)
+{
+    static int generation;
+    AUTO(strbuf) struct strbuf b = STRBUF_INIT;
+
+    strbuf_printf(&b,
+                  "{'metadata':{'name':'%s','namespace':'a','uid':'u-%s','generation':%d%s},'spec':"
+                  "{'replicas':2%s,'template':{'metadata':{'labels':{'app':'m'}},'spec':{"
+                  "'containers':[{'resources':{'requests':{'cpu':'500m','memory':'1Gi'}}}]%s}}}}",
+                  name, name, ++generation, meta, spec, template);
+    put(x, kind, strbuf_text(&b));
+}
+
+static void declare(struct ear *x, const char *name, const char *kind, const char *target)
+{
+    struct served_model spec = { 0 };
+
+    spec.target.kind = (char *)(uintptr_t)kind;
+    spec.target.name = (char *)(uintptr_t)target;
+    kube_cluster_model(x->k, name, "a", &spec);
+}
+
+/* Two nodes; Deployment m, whose ReplicaSet r has pod m1 on n1 and m2 on n2. */
+static void begin(struct ear *x)
+{
+    *x = (struct ear){ .k = kube_cluster_new(), .text = STRBUF_INIT };
+    put_node(x, "n1", "", "", "True");
+    put_node(x, "n2", "", "", "True");
+    put_workload(x, KUBE_KIND_DEPLOYMENTS, "m", "", "", "");
+    put_workload(x, KUBE_KIND_REPLICA_SETS, "r", OWNED("Deployment", "m"), "", "");
+    put_pod(x, "m1", "n1", OWNED("ReplicaSet", "r"), "", "Running");
+    put_pod(x, "m2", "n2", OWNED("ReplicaSet", "r"), "", "Pending");
+    declare(x, "m.a", "Deployment", "m");
+}
+
+static void end(struct ear *x)
+{
+    kube_cluster_free(x->k);
+    strbuf_done(&x->text);
+}
+
+static void a_replica_is_a_pod_of_the_target(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    assert_string_equal(tell(&x),
+                        "node n1 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] stays[]\n"
+                        "node n2 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] stays[]\n"
+                        "model m.a cpu 500 mem 1024 gpu 0 wanted 2 pending 0 unfit problem[]\n"
+                        "pod p-m1 a/m1 of m.a on n1 ready\n"
+                        "pod p-m2 a/m2 of m.a on n2\n");
+    assert_quiet(&x);
+    put_pod(&x, "m2", "n2", OWNED("ReplicaSet", "r"), "", "Running");
+    assert_string_equal(tell(&x), "pod p-m2 a/m2 of m.a on n2 ready\n");
+    put_pod(&x, "m2", "n2", OWNED("ReplicaSet", "r") ",'deletionTimestamp':'2026-01-01T00:00:00Z'",
+            "", "Running");
+    assert_string_equal(tell(&x), "pod p-m2 a/m2 of m.a on n2 ready deleting\n");
+    drop(&x, KUBE_KIND_PODS, "m2", "p-m2");
+    assert_string_equal(tell(&x), "pod p-m2 gone\n");
+    put_pod(&x, "m3", "", OWNED("ReplicaSet", "r"), "", "Pending");
+    assert_told(&x, "wanted 2 pending 1");
+    put_pod(&x, "m1", "n1", OWNED("ReplicaSet", "r"), "", "Failed");
+    assert_told(&x, "pod p-m1 gone\n");
+    end(&x);
+}
+
+static void nodes_come_and_go(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    (void)tell(&x);
+    put_node(&x, "n1", ",'labels':{'nvidia.com/gpu.product':'L4'}", "", "False");
+    assert_string_equal(tell(&x),
+                        "node n1 unready cpu 4000-0 mem 8192-0 gpus 2 L4 closed[] stays[]\n");
+    drop(&x, KUBE_KIND_NODES, "n1", "n-n1");
+    assert_string_equal(tell(&x), "node n1 gone\n"); /* its pods go with it */
+    put_node(&x, "n1", "", "", "True");
+    assert_told(&x, "pod p-m1 a/m1 of m.a on n1 ready\n");
+    end(&x);
+}
+
+static void what_is_not_found_is_told_with_the_way_out(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    declare(&x, "n.a", "Deployment", "n");
+    assert_told(&x, "problem[there is no Deployment n in namespace a: correct spec.targetRef, or "
+                    "create it]\n");
+    put_workload(&x, KUBE_KIND_DEPLOYMENTS, "n", "", "", "");
+    assert_told(&x, "model n.a cpu 500 mem 1024 gpu 0 wanted 2 pending 0 unfit problem[]\n");
+    drop(&x, KUBE_KIND_DEPLOYMENTS, "n", "u-n");
+    assert_told(&x, "problem[there is no Deployment n");
+    declare(&x, "o.a", "CronJob", "n");
+    assert_told(&x, "problem[spec.targetRef.kind CronJob is none that huddle follows");
+    declare(&x, "p.a", "", "");
+    assert_told(&x, "problem[it has no spec.targetRef");
+    end(&x);
+}
+
+static void a_predictor_of_kserve_is_its_deployment(void **state)
+{
+    static const char LABEL[] = ",'labels':{'serving.kserve.io/inferenceservice':'s'}";
+    AUTO(strbuf) struct strbuf meta = STRBUF_INIT;
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    strbuf_printf(&meta, "%s%s", LABEL, OWNED("ReplicaSet", "r2"));
+    put(&x, KUBE_KIND_DEPLOYMENTS,
+        "{'metadata':{'name':'s-predictor','namespace':'a','uid':'u-s'},'spec':{'replicas':3,"
+        "'template':{'metadata':{'labels':{'serving.kserve.io/inferenceservice':'s'}},'spec':"
+        "{'containers':[{}]}}}}");
+    put_pod(&x, "s1", "n1", strbuf_text(&meta), "", "Running");
+    declare(&x, "s.a", "InferenceService", "s");
+    assert_told(&x, "model s.a cpu 0 mem 0 gpu 0 wanted 3 pending 0 unfit problem[]\n");
+    declare(&x, "t.a", "InferenceService", "t");
+    assert_told(&x, "there is no InferenceService t");
+    kube_cluster_forget_model(x.k, "s.a");
+    declare(&x, "s.a", "InferenceService", "s");
+    assert_told(&x, "pod p-s1 a/s1 of s.a on n1 ready\n");
+    end(&x);
+}
+
+/* What stands on the node n1 beside its replica, and what that says of it. */
+static void each_reason_to_stay(void **state)
+{
+    static const struct {
+        const char *meta, *spec, *expect;
+    } PODS[] = {
+        { "", "", "stays[a/x cannot be moved: no controller would make it again elsewhere]" },
+        { OWNED("Job", "j"), "", "stays[a/x cannot be moved: a Job's work would be lost]" },
+        { OWNED("ReplicaSet", "other"), "", "stays[a/x is no replica of a ServedModel, and no " },
+        { OWNED("StatefulSet", "db"), "",
+          "stays[a/x cannot be moved: a StatefulSet with volumeClaimTemplates gives no " },
+        { OWNED("ReplicaSet", "r"), ",'volumes':[{'name':'v','hostPath':{'path':'/x'}}]",
+          "stays[a/x cannot be moved: it uses files of its node (hostPath)]" },
+        { OWNED("ReplicaSet", "r"),
+          ",'volumes':[{'name':'v','persistentVolumeClaim':{'claimName':'pinned'}}]",
+          "stays[a/x cannot be moved: its volume is on this node alone]" },
+        { OWNED("ReplicaSet", "r"),
+          ",'volumes':[{'name':'v','persistentVolumeClaim':{'claimName':'once'}}]",
+          "stays[a/x cannot be moved: its volume (ReadWriteOnce) cannot be on two nodes" },
+        { OWNED("ReplicaSet", "r"),
+          ",'volumes':[{'name':'v','persistentVolumeClaim':{'claimName':'many'}}]",
+          "n1 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] stays[]" },
+        { OWNED("ReplicaSet", "r"),
+          ",'topologySpreadConstraints':[{'maxSkew':1,'topologyKey':'kubernetes.io/hostname',"
+          "'whenUnsatisfiable':'DoNotSchedule','labelSelector':{}}]",
+          "stays[a/x has to be spread, or kept together, by rules" },
+        { OWNED("ReplicaSet", "r"),
+          ",'topologySpreadConstraints':[{'maxSkew':1,'topologyKey':'kubernetes.io/hostname',"
+          "'whenUnsatisfiable':'ScheduleAnyway','labelSelector':{}}]",
+          "n1 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] stays[]" },
+        { OWNED("ReplicaSet", "r"),
+          ",'affinity':{'podAntiAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':[{}]}}",
+          "stays[a/x has to be spread" },
+        { OWNED("DaemonSet", "d"), "", "cpu 4000-500 mem 8192-1024 gpus 2  closed[] stays[]" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(PODS); i++) {
+        struct ear x;
+
+        begin(&x);
+        put_workload(&x, KUBE_KIND_STATEFUL_SETS, "db", "", "",
+                     ",'volumeClaimTemplates':[{'metadata':{'name':'data'}}]");
+        put(&x, KUBE_KIND_CLAIMS,
+            "{'metadata':{'name':'pinned','namespace':'a'},'spec':{'accessModes':['ReadWriteOnce'],"
+            "'volumeName':'pv'}}");
+        put(&x, KUBE_KIND_CLAIMS,
+            "{'metadata':{'name':'once','namespace':'a'},'spec':{'accessModes':['ReadWriteOnce'],"
+            "'volumeName':'free'}}");
+        put(&x, KUBE_KIND_CLAIMS,
+            "{'metadata':{'name':'many','namespace':'a'},'spec':{'accessModes':['ReadWriteMany'],"
+            "'volumeName':'free'}}");
+        put(&x, KUBE_KIND_VOLUMES, "{'metadata':{'name':'pv'},'spec':{'local':{'path':'/d'}}}");
+        put(&x, KUBE_KIND_VOLUMES, "{'metadata':{'name':'free'},'spec':{}}");
+        put_pod(&x, "x", "n1", PODS[i].meta, PODS[i].spec, "Running");
+        assert_told(&x, PODS[i].expect);
+        assert_non_null(strstr(strbuf_text(&x.text), "node n2 ready cpu 4000-0 mem 8192-0 gpus 2  "
+                                                     "closed[] stays[]"));
+        drop(&x, KUBE_KIND_PODS, "x", "p-x");
+        (void)tell(&x);
+        put_pod(&x, "x", "n1", PODS[i].meta, PODS[i].spec, "Succeeded");
+        assert_quiet(&x); /* it has ended: it holds nothing */
+        end(&x);
+    }
+}
+
+static void each_reason_to_be_closed(void **state)
+{
+    static const struct {
+        const char *meta, *spec, *expect;
+    } NODES[] = {
+        { ",'labels':{'node-role.kubernetes.io/control-plane':''}", "",
+          "closed[it is of the control plane]" },
+        { "", "'unschedulable':true", "closed[it is cordoned (kubectl uncordon ends that)]" },
+        { "", "'taints':[{'key':'team','value':'b','effect':'NoSchedule'}]",
+          "closed[it is tainted team, which no model's pods tolerate]" },
+        { "", "'taints':[{'key':'team','value':'b','effect':'PreferNoSchedule'}]",
+          "n3 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] stays[]" },
+        { "", "'taints':[{'key':'huddle.energy/draining','effect':'NoSchedule'}]",
+          "n3 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] stays[]" },
+        { "", "'taints':[{'key':'gpu','effect':'NoSchedule'}]",
+          "n3 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] stays[]" },
+        { "", "'taints':[{'key':'node.kubernetes.io/disk-pressure','effect':'NoSchedule'}]",
+          "closed[it is tainted node.kubernetes.io/disk-pressure, by a condition of its own]" },
+        { ",'labels':{'karpenter.sh/nodepool':'k'}", "", "stays[Karpenter makes and deletes it]" },
+        { ",'annotations':{'cluster.x-k8s.io/machine':'m'}", "",
+          "stays[its power has another owner (cluster.x-k8s.io/machine)]" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(NODES); i++) {
+        struct ear x;
+
+        begin(&x);
+        put_workload(&x, KUBE_KIND_DEPLOYMENTS, "m", "",
+                     ",'tolerations':[{'key':'gpu','operator':'Exists'}]", "");
+        (void)tell(&x);
+        put_node(&x, "n3", NODES[i].meta, NODES[i].spec, "True");
+        assert_told(&x, NODES[i].expect);
+        end(&x);
+    }
+}
+
+static void where_a_models_pods_may_not_stand(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put_node(&x, "n2", ",'labels':{'zone':'z'}", "", "True");
+    put_node(&x, "n3", ",'labels':{'zone':'z'}", "'taints':[{'key':'team','effect':'NoExecute'}]",
+             "True");
+    put_workload(&x, KUBE_KIND_DEPLOYMENTS, "m", "", ",'nodeSelector':{'zone':'z'}", "");
+    assert_told(&x, "pending 0 unfit n1 n3 problem[]");
+    put_node(&x, "n1", ",'labels':{'zone':'z'}", "", "True");
+    assert_told(&x, "pending 0 unfit n3 problem[]");
+    drop(&x, KUBE_KIND_NODES, "n3", "n-n3");
+    assert_told(&x, "pending 0 unfit problem[]");
+    end(&x);
+}
+
+/* Devices of pods that are no replicas are not there. */
+static void devices_are_counted(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put(&x, KUBE_KIND_PODS,
+        "{'metadata':{'name':'g','namespace':'a','uid':'p-g'" OWNED(
+            "Job", "j") "},'spec':{'nodeName':'n1','containers':[{'resources':{'limits':{'nvidia."
+                        "com/gpu':'1'}}}]},"
+                        "'status':{'phase':'Running'}}");
+    assert_told(&x, "node n1 ready cpu 4000-0 mem 8192-0 gpus 1 ");
+    end(&x);
+}
+
+static void what_cannot_be_read_keeps_nodes_awake(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    (void)tell(&x);
+    kube_cluster_unknown(x.k, KUBE_KIND_PODS, &(struct kube_key){ "a", "m1", "p-m1" });
+    assert_string_equal(tell(&x), "node n1 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] "
+                                  "stays[pod a/m1 cannot be read]\n");
+    put_pod(&x, "m1", "n1", OWNED("ReplicaSet", "r"), "", "Running");
+    assert_told(&x, "node n1 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] stays[]\n");
+    kube_cluster_unknown(x.k, KUBE_KIND_PODS, &(struct kube_key){ "a", "y", "p-y" });
+    assert_told(&x, "node n2 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] "
+                    "stays[pod a/y cannot be read, and may be here]\n");
+    drop(&x, KUBE_KIND_PODS, "y", "p-y");
+    (void)tell(&x);
+    kube_cluster_unknown(x.k, KUBE_KIND_PODS, &(struct kube_key){ "", "", "" });
+    assert_told(&x, "stays[a pod cannot be read, not even its name: it may be here]");
+    kube_cluster_listed(x.k, KUBE_KIND_PODS);
+    assert_told(&x, "node n1 ready cpu 4000-0 mem 8192-0 gpus 2  closed[] stays[]\n");
+    kube_cluster_unknown(x.k, KUBE_KIND_NODES, &(struct kube_key){ "", "n2", "n-n2" });
+    assert_told(&x, "stays[Kubernetes tells of it what cannot be read]");
+    end(&x);
+}
+
+static void a_model_that_goes_leaves_pods_of_others(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    (void)tell(&x);
+    kube_cluster_forget_model(x.k, "m.a");
+    assert_told(&x, "node n1 ready cpu 4000-500 mem 8192-1024 gpus 2  closed[] stays[a/m1 is no "
+                    "replica of a ServedModel");
+    assert_null(strstr(strbuf_text(&x.text), "gone")); /* the core drops them with the model */
+    declare(&x, "m.a", "Deployment", "m");
+    assert_told(&x, "pod p-m1 a/m1 of m.a on n1 ready\n");
+    declare(&x, "m.a", "Deployment", "else");
+    assert_told(&x, "problem[there is no Deployment else");
+    end(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_replica_is_a_pod_of_the_target),
+        cmocka_unit_test(nodes_come_and_go),
+        cmocka_unit_test(what_is_not_found_is_told_with_the_way_out),
+        cmocka_unit_test(a_predictor_of_kserve_is_its_deployment),
+        cmocka_unit_test(each_reason_to_stay),
+        cmocka_unit_test(each_reason_to_be_closed),
+        cmocka_unit_test(where_a_models_pods_may_not_stand),
+        cmocka_unit_test(devices_are_counted),
+        cmocka_unit_test(what_cannot_be_read_keeps_nodes_awake),
+        cmocka_unit_test(a_model_that_goes_leaves_pods_of_others),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
