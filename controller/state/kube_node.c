@@ -101,8 +101,9 @@ bool node_kube_take(struct cluster *c, struct node *n, const struct kube_node_fa
 {
     struct node_kube *k = &n->kube;
     bool was_known = k->known, changed = take_inventory(&k->is, f);
+    bool closed = set_text(&k->closed, f->closed), stays = set_text(&k->stays, f->stays);
 
-    if (set_text(&k->closed, f->closed) | set_text(&k->stays, f->stays)) {
+    if (closed || stays) {
         n->why_not_asleep =
             NULL; /* it may have been one of these texts: reconcile_node() says anew */
         changed = true;
