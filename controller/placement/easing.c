@@ -28,13 +28,18 @@ static double fit(const struct snap_node *n, const struct served_model *spec)
     return spec->port > 0 ? fmin(most, 1) : most;
 }
 
+static double best_milli_of(const struct snap_node *n)
+{
+    return (double)n->cpu_milli * node_curve_best_use(&n->curve);
+}
+
 void easing_init(struct easing *e, const struct snapshot *s)
 {
     AUTO(mem) double *best_milli = xcalloc(s->n_nodes + 1, sizeof(*best_milli));
 
     e->seen = xcalloc(s->n_models + 1, sizeof(*e->seen));
     for (uint32_t n = 0; n < s->n_nodes; n++)
-        best_milli[n] = (double)s->nodes[n].cpu_milli * node_curve_best_use(&s->nodes[n].curve);
+        best_milli[n] = NAN; /* not asked yet */
     for (uint32_t i = 0; i < s->n_replicas; i++) {
         const struct snap_replica *r = &s->replicas[i];
         struct easing_seen *seen = &e->seen[r->model];
@@ -42,6 +47,8 @@ void easing_init(struct easing *e, const struct snapshot *s)
 
         if (r->phase != REPLICA_READY || r->leaving || !r->cpu_use_known)
             continue;
+        if (isnan(best_milli[r->node]))
+            best_milli[r->node] = best_milli_of(&s->nodes[r->node]);
         most = fit(&s->nodes[r->node], snapshot_replica_spec(s, i));
         seen->replicas++;
         seen->use_milli += r->cpu_use_milli;

@@ -110,23 +110,40 @@ static bool allows(const struct served_model *spec, const char *device)
     return false;
 }
 
+static void list_devices(struct mix *m, const struct snapshot *s)
+{
+    const char *last = NULL;
+
+    m->n_scarcities = 0;
+    for (uint32_t n = 0; n < s->n_nodes; n++)
+        for (uint32_t g = 0; g < s->nodes[n].n_gpus; g++) {
+            const char *device = s->nodes[n].gpus[g].model;
+
+            if (device != last && !scarcity_of(m, device))
+                ARRAY_ADD(m, scarcities)->device = device;
+            last = device;
+        }
+}
+
 /* Bound demand is split over the devices that it allows, by their number. */
 static void learn_scarcity(struct mix *m, const struct snapshot *s, const uint32_t *replicas)
 {
     AUTO(mem) double *devices = NULL;
     double all_devices = 0, all_demand = 0;
+    ptrdiff_t last = 0;
 
-    m->n_scarcities = 0;
-    for (uint32_t n = 0; n < s->n_nodes; n++)
-        for (uint32_t g = 0; g < s->nodes[n].n_gpus; g++)
-            if (!scarcity_of(m, s->nodes[n].gpus[g].model))
-                ARRAY_ADD(m, scarcities)->device = s->nodes[n].gpus[g].model;
+    list_devices(m, s);
     devices = xcalloc(m->n_scarcities + 1, sizeof(*devices));
-    for (uint32_t n = 0; n < s->n_nodes; n++)
-        for (uint32_t g = 0; g < s->nodes[n].n_gpus; g++) {
-            devices[scarcity_of(m, s->nodes[n].gpus[g].model) - m->scarcities]++;
-            all_devices++;
+    for (uint32_t n = 0; n < s->n_nodes; n++) {
+        const struct snap_node *node = &s->nodes[n];
+
+        for (uint32_t g = 0; g < node->n_gpus; g++) {
+            if (g == 0 || node->gpus[g].model != node->gpus[g - 1].model)
+                last = scarcity_of(m, node->gpus[g].model) - m->scarcities;
+            devices[last]++;
         }
+        all_devices += node->n_gpus;
+    }
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct served_model *spec = s->models[i].spec;
         double demand = replicas[i] * fmax(0, (double)spec->resources.gpu_milli), sum = 0;

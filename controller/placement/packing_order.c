@@ -15,17 +15,17 @@
 /* --- classes ------------------------------------------------------------------------------------
  */
 
-static const char *only_device(const struct snap_node *n)
-{
-    for (uint32_t g = 1; g < n->n_gpus; g++)
-        if (strcmp(n->gpus[g].model, n->gpus[0].model) != 0)
-            return NULL;
-    return n->n_gpus > 0 ? n->gpus[0].model : NULL;
-}
-
 static bool same_text(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static const char *only_device(const struct snap_node *n)
+{
+    for (uint32_t g = 1; g < n->n_gpus; g++)
+        if (!same_text(n->gpus[g].model, n->gpus[0].model))
+            return NULL;
+    return n->n_gpus > 0 ? n->gpus[0].model : NULL;
 }
 
 /* Of the last two classes, what they have in common is what the least one has. */

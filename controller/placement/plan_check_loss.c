@@ -26,39 +26,50 @@ static bool stays_up(const struct plan *p, uint32_t node)
            (comes || (n->state == NODE_AWAKE && n->schedulable));
 }
 
-/* The fullest device that still fits, or NO_INDEX. */
-static uint32_t pick_device(const struct plan_ledger *l, const struct served_model *spec,
-                            uint32_t node, uint64_t taken)
+static bool device_fits(const struct plan_ledger *l, const struct served_model *spec, uint32_t node,
+                        uint32_t g)
 {
     const struct snap_node *n = &l->s->nodes[node];
     const struct plan_load *x = &l->load[node];
+
+    return x->milli[g] + plan_device_milli(spec) <= 1000 &&
+           x->bytes[g] + plan_device_bytes(spec, &n->gpus[g]) <= (int64_t)n->gpus[g].memory_bytes &&
+           plan_device_is_right(spec, &n->gpus[g]);
+}
+
+/* The fullest device that still fits, or NO_INDEX. */
+static uint32_t fullest_device(const struct plan_ledger *l, const struct served_model *spec,
+                               uint32_t node)
+{
+    const struct plan_load *x = &l->load[node];
     uint32_t best = NO_INDEX;
 
-    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
-        if ((taken >> g & 1) || !plan_device_is_right(spec, &n->gpus[g]) ||
-            x->milli[g] + plan_device_milli(spec) > 1000 ||
-            x->bytes[g] + plan_device_bytes(spec, &n->gpus[g]) > (int64_t)n->gpus[g].memory_bytes)
-            continue;
-        if (best == NO_INDEX || x->milli[g] > x->milli[best])
+    for (uint32_t g = 0; g < l->s->nodes[node].n_gpus && g < SNAP_GPUS; g++)
+        if (device_fits(l, spec, node, g) && (best == NO_INDEX || x->milli[g] > x->milli[best]))
             best = g;
-    }
     return best;
 }
 
+/* The fullest one for a part, the first ones for whole devices. */
 static bool device_room(const struct plan_ledger *l, uint32_t model, uint32_t node,
                         uint64_t *ret_mask)
 {
     const struct served_model *spec = l->s->models[model].spec;
+    int64_t left = spec->resources.gpu_milli;
 
     *ret_mask = 0;
-    for (int64_t left = spec->resources.gpu_milli; left > 0; left -= 1000) {
-        uint32_t g = pick_device(l, spec, node, *ret_mask);
+    if (left > 0 && left < 1000) {
+        uint32_t g = fullest_device(l, spec, node);
 
-        if (g == NO_INDEX)
-            return false;
-        *ret_mask |= (uint64_t)1 << g;
+        *ret_mask = g == NO_INDEX ? 0 : (uint64_t)1 << g;
+        return g != NO_INDEX;
     }
-    return true;
+    for (uint32_t g = 0; g < l->s->nodes[node].n_gpus && g < SNAP_GPUS && left > 0; g++)
+        if (device_fits(l, spec, node, g)) {
+            *ret_mask |= (uint64_t)1 << g;
+            left -= 1000;
+        }
+    return left <= 0;
 }
 
 struct refuge {

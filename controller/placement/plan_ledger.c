@@ -24,9 +24,11 @@ static void add_devices(struct plan_ledger *l, const struct served_model *spec, 
 {
     const struct snap_node *n = &l->s->nodes[node];
 
-    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
-        if (!(mask >> g & 1))
-            continue;
+    for (; mask; mask &= mask - 1) {
+        uint32_t g = (uint32_t)__builtin_ctzll(mask);
+
+        if (g >= n->n_gpus)
+            return;
         l->load[node].milli[g] += sign * plan_device_milli(spec);
         l->load[node].bytes[g] += sign * plan_device_bytes(spec, &n->gpus[g]);
     }

@@ -40,26 +40,34 @@ bool room_device_fits(const struct room *r, const struct snap_node *n,
            model_allowed(spec, n->gpus[g].model);
 }
 
-/* The fullest device that fits, for parts; the first ones for whole devices. */
-static bool pick_devices(const struct room *r, const struct snap_node *n,
-                         const struct served_model *spec, uint64_t *ret_mask)
+/* The first ones that fit. */
+static bool pick_whole(const struct room *r, const struct snap_node *n,
+                       const struct served_model *spec, uint64_t *ret_mask)
 {
     uint32_t left = devices_wanted(spec);
-    uint64_t mask = 0;
 
-    while (left-- > 0) {
-        uint32_t best = NO_INDEX;
+    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS && left > 0; g++)
+        if (room_device_fits(r, n, spec, g)) {
+            *ret_mask |= (uint64_t)1 << g;
+            left--;
+        }
+    if (left > 0)
+        *ret_mask = 0;
+    return left == 0;
+}
 
-        for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++)
-            if (!(mask >> g & 1) && room_device_fits(r, n, spec, g) &&
-                (best == NO_INDEX || r->gpus[g].milli < r->gpus[best].milli))
-                best = g;
-        if (best == NO_INDEX)
-            return false;
-        mask |= (uint64_t)1 << best;
-    }
-    *ret_mask = mask;
-    return true;
+/* The fullest one that fits. */
+static bool pick_part(const struct room *r, const struct snap_node *n,
+                      const struct served_model *spec, uint64_t *ret_mask)
+{
+    uint32_t best = NO_INDEX;
+
+    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++)
+        if (room_device_fits(r, n, spec, g) &&
+            (best == NO_INDEX || r->gpus[g].milli < r->gpus[best].milli))
+            best = g;
+    *ret_mask = best == NO_INDEX ? 0 : (uint64_t)1 << best;
+    return best != NO_INDEX;
 }
 
 bool room_fits(const struct room *r, const struct snap_node *n, const struct served_model *spec,
@@ -68,15 +76,20 @@ bool room_fits(const struct room *r, const struct snap_node *n, const struct ser
     *ret_mask = 0;
     if (spec->resources.cpu_milli > r->cpu_milli || spec->resources.memory_bytes > r->memory_bytes)
         return false;
-    return spec->resources.gpu_milli <= 0 || pick_devices(r, n, spec, ret_mask);
+    if (spec->resources.gpu_milli <= 0)
+        return true;
+    return spec->resources.gpu_milli < WHOLE ? pick_part(r, n, spec, ret_mask)
+                                             : pick_whole(r, n, spec, ret_mask);
 }
 
 static void change_devices(struct room *r, const struct snap_node *n,
                            const struct served_model *spec, uint64_t mask, int64_t sign)
 {
-    for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++) {
-        if (!(mask >> g & 1))
-            continue;
+    for (; mask; mask &= mask - 1) {
+        uint32_t g = (uint32_t)__builtin_ctzll(mask);
+
+        if (g >= n->n_gpus)
+            return;
         r->gpus[g].milli += sign * milli_of_one(spec);
         r->gpus[g].memory_bytes += sign * room_device_bytes(spec, &n->gpus[g]);
     }

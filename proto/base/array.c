@@ -104,10 +104,21 @@ static void merge_runs(const double *in, size_t from, size_t middle, size_t to, 
     }
 }
 
+static bool ascends(const double *items, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (items[i - 1] > items[i])
+            return false;
+    return true;
+}
+
 void array_sort_doubles(double *items, size_t n)
 {
-    double *in = items, *out = xmalloc(n * sizeof(*out)), *scratch = out;
+    double *in = items, *out, *scratch;
 
+    if (ascends(items, n))
+        return;
+    out = scratch = xmalloc(n * sizeof(*out));
     insert_runs(items, n);
     for (size_t width = RUN; width < n; width *= 2) {
         double *swapped = in;
