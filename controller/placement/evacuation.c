@@ -15,7 +15,7 @@
 
 struct job {
     struct packing *p;
-    const struct outlook *o;
+    struct outlook *o;
     struct plan_node *nodes;
     struct reserve *reserve;
     int64_t *awake_left, *sleeps_left; /* per pool */
@@ -302,7 +302,7 @@ static void keep_survivable(struct job *j)
     }
 }
 
-double evacuation(struct packing *p, const struct outlook *o, struct reserve *reserve,
+double evacuation(struct packing *p, struct outlook *o, struct reserve *reserve,
                   struct plan_node *nodes)
 {
     struct job j = { .p = p,

@@ -14,7 +14,7 @@
  * and why of `nodes` (parallel to the snapshot's): of the closed ones, and why the others stay
  * awake. Returns for how many seconds none of these is expected to be let go; INFINITY: as far as
  * can be seen. */
-double evacuation(struct packing *p, const struct outlook *o, struct reserve *reserve,
+double evacuation(struct packing *p, struct outlook *o, struct reserve *reserve,
                   struct plan_node *nodes);
 
 #endif

@@ -71,15 +71,35 @@ static double level_of(const struct snapshot *s, uint32_t model)
     return fmax(policy->quantile, policy->confidence);
 }
 
-static void add_past(struct outlook *o, const struct snap_model *m, const struct series *past,
-                     uint32_t target, bool holds)
+/* What all models together needed `k` steps ago. */
+static struct outlook_need needed_then(const struct outlook *o, uint32_t k)
 {
-    for (uint32_t k = 0; k < OUTLOOK_PAST; k++) {
+    struct outlook_need sum = { 0 };
+
+    for (uint32_t i = 0; i < o->s->n_models; i++) {
+        const struct snap_model *sm = &o->s->models[i];
+        const struct plan_model *m = &o->models[i];
+        const struct series *past = o->series[i];
         double x = past ? (double)series_at(past, past->last - k) : NAN;
 
-        need_add_model(&o->past[k], m,
-                       isnan(x) || !is_sized(m) || holds ? target : sizing_replicas(m, x));
+        need_add_model(&sum, sm,
+                       isnan(x) || !is_sized(sm) || m->holds ? plan_model_needed(m)
+                                                             : sizing_replicas(sm, x));
     }
+    return sum;
+}
+
+/* The step of the past, from the newest on, at which need and room first are (`fits`) as asked;
+ * n_past: none. Steps are summed up when they are first asked for: few plans ask for many. */
+static uint32_t past_until(struct outlook *o, const struct outlook_need *room, bool fits)
+{
+    for (uint32_t k = 0; k < o->n_past; k++) {
+        if (k == o->n_summed)
+            o->past[o->n_summed++] = needed_then(o, k);
+        if (need_fits(&o->past[k], room) == fits)
+            return k;
+    }
+    return o->n_past;
 }
 
 static bool is_pooled(const struct snapshot *s, const struct forecast *pooled)
@@ -179,6 +199,9 @@ void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan
     *o = (struct outlook){ .now_ms = s->now_ms,
                            .step_s = (double)s->step_ms / 1000,
                            .forecast = true,
+                           .s = s,
+                           .models = models,
+                           .series = past,
                            .growth = pooled_growth(s, models, pooled, by) };
     o->n_ahead = isnan(o->growth) ? FORECAST_STEPS_MAX : pooled->n_steps;
     for (uint32_t i = 0; i < s->n_models; i++) {
@@ -190,7 +213,6 @@ void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan
             o->forecast = false;
         if (past[i] && past[i]->n > o->n_past)
             o->n_past = past[i]->n < OUTLOOK_PAST ? past[i]->n : OUTLOOK_PAST;
-        add_past(o, &s->models[i], past[i], plan_model_needed(m), m->holds);
     }
     for (uint32_t i = 0; i < s->n_models; i++)
         add_ahead(o, s, i, &models[i], isnan(o->growth) ? NULL : by);
@@ -223,27 +245,25 @@ static double unwanted_s(const struct outlook *o, const struct outlook_need *roo
     return INFINITY;
 }
 
-double outlook_off_s(const struct outlook *o, const struct outlook_need *room)
+double outlook_off_s(struct outlook *o, const struct outlook_need *room)
 {
-    uint32_t ahead = 0, past = 0;
-    double past_s, ahead_s;
+    uint32_t ahead = 0;
+    double ahead_s;
 
     while (ahead < o->n_ahead && need_fits(&o->ahead[ahead], room))
         ahead++;
-    while (past < o->n_past && need_fits(&o->past[past], room))
-        past++;
     ahead_s = ahead * o->step_s;
-    past_s = past * o->step_s;
     if (!o->forecast)
-        ahead_s = fmin(past_s, ahead < o->n_ahead ? ahead_s : INFINITY);
+        ahead_s =
+            fmin(past_until(o, room, false) * o->step_s, ahead < o->n_ahead ? ahead_s : INFINITY);
     else if (ahead >= o->n_ahead)
-        ahead_s = fmax(ahead_s, past_s);
+        ahead_s = fmax(ahead_s, past_until(o, room, false) * o->step_s);
     return fmin(ahead_s, unwanted_s(o, room));
 }
 
-double outlook_needed_s(const struct outlook *o, const struct outlook_need *room)
+double outlook_needed_s(struct outlook *o, const struct outlook_need *room)
 {
-    uint32_t ahead = 0, past = 0;
+    uint32_t ahead = 0;
 
     while (ahead < o->n_ahead && !need_fits(&o->ahead[ahead], room))
         ahead++;
@@ -251,7 +271,5 @@ double outlook_needed_s(const struct outlook *o, const struct outlook_need *room
         return ahead * o->step_s;
     if (o->forecast)
         return o->n_ahead > 0 ? INFINITY : 0;
-    while (past < o->n_past && !need_fits(&o->past[past], room))
-        past++;
-    return past * o->step_s;
+    return past_until(o, room, true) * o->step_s;
 }

@@ -47,12 +47,18 @@ struct outlook {
      * serve; NAN: no pooled forecast is to be acted on. */
     double growth;
     struct outlook_need ahead[FORECAST_STEPS_MAX];
-    struct outlook_need past[OUTLOOK_PAST]; /* 0: the newest step */
+    struct outlook_need past[OUTLOOK_PAST]; /* 0: the newest step; so many of them are known yet: */
+    uint32_t n_summed;
+    /* Borrowed, of what the others are summed up. */
+    const struct snapshot *s;
+    const struct plan_model *models;
+    const struct series *const *series; /* by model */
 };
 
-/* `past` is parallel to the snapshot's models; entries may be NULL. `pooled`: the forecast of all
- * demand together (pooled.h); by it what is ahead is found where it is known, else by the sum of
- * the models' own. */
+/* `past` is parallel to the snapshot's models; entries may be NULL. It, the snapshot and `models`
+ * are borrowed for as long as the outlook is asked. `pooled`: the forecast of all demand together
+ * (pooled.h); by it what is ahead is found where it is known, else by the sum of the models' own.
+ */
 void outlook_init(struct outlook *o, const struct snapshot *s, const struct plan_model *models,
                   const struct series *const *past, const struct forecast *pooled);
 
@@ -71,10 +77,10 @@ void wanted_add(struct wanted *w, const struct outlook *o, const struct snapshot
  * than since a plan last wanted more than `room`: who sleeps only after having been idle for as
  * long as a power cycle is worth pays at most twice what is least, whatever comes (rent or buy:
  * Karlin, Manasse, McGeoch and Owicki 1994). */
-double outlook_off_s(const struct outlook *o, const struct outlook_need *room);
+double outlook_off_s(struct outlook *o, const struct outlook_need *room);
 
 /* Seconds for which `room` will not do: by the forecast; without one as long as it has not done
  * until now. 0: it does already. INFINITY: as far as the forecast reaches. */
-double outlook_needed_s(const struct outlook *o, const struct outlook_need *room);
+double outlook_needed_s(struct outlook *o, const struct outlook_need *room);
 
 #endif

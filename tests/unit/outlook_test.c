@@ -24,6 +24,7 @@ static void not_longer_than_since_a_plan_wanted_more(void **state)
     static const struct forecast unknown;
     const struct series *none[1] = { NULL };
     struct plan_model m = { 0 };
+    struct snapshot *asked = NULL;
 
     (void)state;
     world_init(w, 2, 1);
@@ -35,7 +36,8 @@ static void not_longer_than_since_a_plan_wanted_more(void **state)
         m.target = targets[k];
         outlook_init(o, s, &m, none, &unknown);
         wanted_add(wanted, o, s, &m);
-        free(s);
+        free(asked);
+        asked = s;
     }
     o->forecast = true; /* that nothing more is needed for 64 steps of a second */
     o->n_past = OUTLOOK_PAST;
@@ -52,6 +54,7 @@ static void not_longer_than_since_a_plan_wanted_more(void **state)
         free(s);
     }
     assert_true(outlook_off_s(o, &tight) > 125);
+    free(asked);
     free(o);
     free(last);
     free(wanted);
