@@ -8,7 +8,7 @@
 #include "proto/base/array.h"
 #include "proto/base/random.h"
 
-#define KINDS ((uint32_t)HOST_NONE)
+_Static_assert(ORDER_KINDS == HOST_NONE, "a list for each kind of host");
 #define ROUNDING 1e-9 /* the parts are summed up in another order than the whole */
 #define DOMAINS_MOST 64u
 
@@ -132,6 +132,43 @@ static double fewest_in_domain(const struct packing *p, uint32_t model)
     return fewest;
 }
 
+/* --- room ---------------------------------------------------------------------------------------
+ */
+
+static struct ranking_room wanted_by(const struct served_model *spec)
+{
+    int64_t milli = spec->resources.gpu_milli > 0 ? spec->resources.gpu_milli : 0;
+
+    return (struct ranking_room){
+        .cpu_milli = spec->resources.cpu_milli,
+        .memory_bytes = spec->resources.memory_bytes,
+        .device_milli = milli < MIX_WHOLE ? milli : MIX_WHOLE,
+        .whole = milli >= MIX_WHOLE ? (milli + MIX_WHOLE - 1) / MIX_WHOLE : 0,
+        .share = -INFINITY,
+    };
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void init_least(struct packing *p)
+{
+    struct ranking_room *least = &p->order.least;
+
+    for (uint32_t m = 0; m < p->s->n_models; m++) {
+        struct ranking_room wanted = wanted_by(packing_spec(p, m));
+
+        if (m == 0)
+            *least = wanted;
+        least->cpu_milli = smaller(least->cpu_milli, wanted.cpu_milli);
+        least->memory_bytes = smaller(least->memory_bytes, wanted.memory_bytes);
+        least->device_milli = smaller(least->device_milli, wanted.device_milli);
+        least->whole = smaller(least->whole, wanted.whole);
+    }
+}
+
 /* --- set-up -------------------------------------------------------------------------------------
  */
 
@@ -143,11 +180,14 @@ void packing_order_init(struct packing *p)
     o->class_of = xcalloc(n + 1, sizeof(*o->class_of));
     o->changed = xcalloc(n + 1, sizeof(*o->changed));
     o->is_changed = xcalloc(n + 1, sizeof(*o->is_changed));
+    o->waits = xmalloc(n + 1);
+    memset(o->waits, ORDER_KINDS, n + 1);
     o->reach = xcalloc(p->s->n_models + 1, sizeof(*o->reach));
     o->key_of = xcalloc(p->s->n_models + 1, sizeof(*o->key_of));
     init_classes(p);
     init_domains(p);
-    ranking_init(&o->ranking, n, KINDS * ORDER_USES * ORDER_CLASSES);
+    init_least(p);
+    ranking_init(&o->ranking, n, ORDER_KINDS * ORDER_USES * ORDER_CLASSES);
     packing_order_all_changed(p);
 }
 
@@ -159,6 +199,7 @@ void packing_order_done(struct packing *p)
     free(o->class_of);
     free(o->changed);
     free(o->is_changed);
+    free(o->waits);
     free(o->reach);
     free(o->key_of);
     ARRAY_FOREACH(d, o, keys)
@@ -235,22 +276,58 @@ static struct ranking_room room_of(const struct packing *p, uint32_t node)
     return room;
 }
 
-static void bring_up_to_date(struct packing *p)
+/* The list that the node belongs into, and the room there is; NO_INDEX: into none. */
+static uint32_t list_for(const struct packing *p, uint32_t node, struct ranking_room *ret_room)
+{
+    if (p->host[node] == HOST_NONE || p->closed[node])
+        return NO_INDEX;
+    *ret_room = room_of(p, node);
+    if (!ranking_holds(ret_room, &p->order.least))
+        return NO_INDEX;
+    return list_of(p->host[node], use_of(p, node), p->order.class_of[node]);
+}
+
+static void put(struct packing *p, uint32_t node)
+{
+    struct ranking_room room = { 0 };
+    uint32_t list = list_for(p, node, &room);
+
+    ranking_put(&p->order.ranking, node, list,
+                list == NO_INDEX ? 0 : cost_of_node(p, node) + packing_standing_cost(p, node),
+                &room);
+}
+
+static void stop_waiting(struct packing_order *o, uint32_t node)
+{
+    if (o->waits[node] == ORDER_KINDS)
+        return;
+    o->n_waiting[o->waits[node]]--;
+    o->waits[node] = ORDER_KINDS;
+}
+
+/* Who is in no list and of another kind waits until that is walked. */
+static void bring_up_to_date(struct packing *p, uint32_t kind)
 {
     struct packing_order *o = &p->order;
 
     for (size_t i = 0; i < o->n_changed; i++) {
-        uint32_t node = o->changed[i];
-        bool is_host = p->host[node] != HOST_NONE && !p->closed[node];
-        uint32_t list =
-            is_host ? list_of(p->host[node], use_of(p, node), o->class_of[node]) : NO_INDEX;
-        struct ranking_room room = room_of(p, node);
+        uint32_t node = o->changed[i], its = p->host[node];
 
-        ranking_put(&o->ranking, node, list,
-                    is_host ? cost_of_node(p, node) + packing_standing_cost(p, node) : 0, &room);
         o->is_changed[node] = false;
+        stop_waiting(o, node);
+        if (its == kind || its == HOST_NONE || ranking_is_in(&o->ranking, node)) {
+            put(p, node);
+        } else {
+            o->waits[node] = (uint8_t)its;
+            o->n_waiting[its]++;
+        }
     }
     o->n_changed = 0;
+    for (uint32_t node = 0; o->n_waiting[kind] > 0; node++)
+        if (o->waits[node] == kind) {
+            stop_waiting(o, node);
+            put(p, node);
+        }
 }
 
 /* --- walking ------------------------------------------------------------------------------------
@@ -319,20 +396,14 @@ void packing_order_walk(struct packing *p, uint32_t model, uint32_t kind, bool h
                         packing_order_visit_fn *visit, void *data)
 {
     const struct served_model *spec = packing_spec(p, model);
-    int64_t milli = spec->resources.gpu_milli > 0 ? spec->resources.gpu_milli : 0;
-    struct ranking_room wanted = {
-        .cpu_milli = spec->resources.cpu_milli,
-        .memory_bytes = spec->resources.memory_bytes,
-        .device_milli = milli < MIX_WHOLE ? milli : MIX_WHOLE,
-        .whole = milli >= MIX_WHOLE ? (milli + MIX_WHOLE - 1) / MIX_WHOLE : 0,
-    };
+    struct ranking_room wanted = wanted_by(spec);
     struct walk w = {
         .ranking = &p->order.ranking, .best = INFINITY, .visit = visit, .data = data
     };
     uint64_t reach = reach_of(p, model);
     double spread = PACKING_SPREAD * fewest_in_domain(p, model);
 
-    bring_up_to_date(p);
+    bring_up_to_date(p, kind);
     for (uint32_t use = 0; use < (held_only ? ORDER_VACATED : ORDER_USES); use++)
         for (uint32_t k = 0; k < p->order.n_classes; k++) {
             if (!(reach >> k & 1))

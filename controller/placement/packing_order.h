@@ -2,7 +2,8 @@
  * place costs is a sum of what lies in the node, by which they are ordered, and of what the replica
  * adds, of which a least is known per class of like nodes. Hosts of a kind stand apart by what
  * stands on them and by class. Behind changes of the packing it is brought up to date when it is
- * next asked. */
+ * next asked, of each kind when it is asked for that; hosts that no model fits on any more are left
+ * out. */
 #ifndef HUDDLE_PACKING_ORDER_H
 #define HUDDLE_PACKING_ORDER_H
 
@@ -10,6 +11,8 @@
 #include "controller/state/snapshot.h"
 
 #define ORDER_CLASSES 64u /* a bit each; the last two take what is beyond */
+
+#define ORDER_KINDS 4u /* of hosts: those of packing.h but HOST_NONE */
 
 struct order_class {    /* nodes of one size and one kind of device */
     double cpu, memory; /* of the smallest one */
@@ -31,10 +34,14 @@ struct packing_order {
     struct ranking ranking;
     struct order_class classes[ORDER_CLASSES];
     uint32_t n_classes;
-    uint32_t *class_of; /* per node */
-    uint32_t *changed;  /* nodes to be brought up to date */
+    uint32_t *class_of;        /* per node */
+    struct ranking_room least; /* of each kind what the model takes that takes least of it: who has
+                                  less is in no list */
+    uint32_t *changed;         /* nodes to be brought up to date */
     size_t n_changed;
     bool *is_changed;
+    uint8_t *waits; /* per node: the kind whose next walk puts it into a list; ORDER_KINDS: none */
+    size_t n_waiting[ORDER_KINDS];
     uint64_t *reach; /* per model: classes with a node where it may stand; 0: not asked yet */
     struct order_domains *keys;
     size_t n_keys, cap_keys;

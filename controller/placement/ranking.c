@@ -150,13 +150,6 @@ struct walk {
     void *data;
 };
 
-static bool holds(const struct ranking_room *room, const struct ranking_room *wanted)
-{
-    return room->cpu_milli >= wanted->cpu_milli && room->memory_bytes >= wanted->memory_bytes &&
-           room->device_milli >= wanted->device_milli && room->whole >= wanted->whole &&
-           room->share >= wanted->share;
-}
-
 /* False: it is over. */
 static bool go_through(const struct walk *w, uint32_t at)
 {
@@ -164,11 +157,11 @@ static bool go_through(const struct walk *w, uint32_t at)
 
     for (; at != NO_INDEX; at = h->right) {
         h = &w->r->hosts[at];
-        if (!holds(&h->most, w->wanted))
+        if (!ranking_holds(&h->most, w->wanted))
             return true;
         if (!go_through(w, h->left) || h->cost > *w->limit)
             return false;
-        if (holds(&h->room, w->wanted) && !w->visit(w->data, at))
+        if (ranking_holds(&h->room, w->wanted) && !w->visit(w->data, at))
             return false;
     }
     return true;

@@ -37,6 +37,19 @@ void ranking_done(struct ranking *r);
 void ranking_put(struct ranking *r, uint32_t host, uint32_t list, double cost,
                  const struct ranking_room *room);
 
+static inline bool ranking_is_in(const struct ranking *r, uint32_t host)
+{
+    return r->hosts[host].list != UINT32_MAX; /* in a list */
+}
+
+/* Is there as much room as is wanted? */
+static inline bool ranking_holds(const struct ranking_room *room, const struct ranking_room *wanted)
+{
+    return room->cpu_milli >= wanted->cpu_milli && room->memory_bytes >= wanted->memory_bytes &&
+           room->device_milli >= wanted->device_milli && room->whole >= wanted->whole &&
+           room->share >= wanted->share;
+}
+
 /* Goes through the hosts of a list that have that much room, cheapest first, until `visit` says
  * false or their cost exceeds *limit, which `visit` may lower. */
 typedef bool ranking_visit_fn(void *data, uint32_t host);
