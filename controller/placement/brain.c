@@ -39,6 +39,7 @@ struct brain {
     struct foresight *foresight;
     struct wanted wanted;
     int64_t crowded_until_ms;
+    bool unread;
 };
 
 struct brain *brain_new(uint64_t seed)
@@ -48,6 +49,11 @@ struct brain *brain_new(uint64_t seed)
     b->seed = seed;
     b->foresight = foresight_new();
     return b;
+}
+
+void brain_unread(struct brain *b)
+{
+    b->unread = true;
 }
 
 static void mind_done(void *item)
@@ -199,6 +205,7 @@ static bool is_crowded(struct packing *p)
 static void fill(struct brain *b, struct plan *plan, struct packing *p, uint64_t max_steps)
 {
     packing_init(p, plan->snapshot, plan->models, max_steps);
+    p->unread = plan->unread;
     filling(p);
     if (!is_crowded(p))
         return;
@@ -207,6 +214,7 @@ static void fill(struct brain *b, struct plan *plan, struct packing *p, uint64_t
         sizing_ease_none(&plan->models[m]);
     packing_done(p);
     packing_init(p, plan->snapshot, plan->models, max_steps);
+    p->unread = plan->unread;
     filling(p);
 }
 
@@ -242,6 +250,7 @@ int brain_plan_foreseen(struct brain *b, struct snapshot *s, const struct forese
     plan = xcalloc(1, sizeof(*plan));
     plan->id = ++b->plans;
     plan->snapshot = snapshot_ref(s);
+    plan->unread = b->unread;
     plan->models = xcalloc(s->n_models + 1, sizeof(*plan->models));
     plan->nodes = xcalloc(s->n_nodes + 1, sizeof(*plan->nodes));
     make(b, plan, seen, max_steps);

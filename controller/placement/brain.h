@@ -18,6 +18,10 @@ struct brain *brain_new(uint64_t seed);
 void brain_free(struct brain *b);
 DEFINE_AUTO(brain, struct brain *, brain_free);
 
+/* Nobody reads what its plans say of themselves (plan.h, `unread`): it is left out. What is planned
+ * stays the same. */
+void brain_unread(struct brain *b);
+
 /* Takes the snapshot's observations into the forecasters (steps already known are ignored; when a
  * model's newest one is older than what is known, its forecaster begins anew) and makes a plan
  * within `max_steps` search steps. The plan has passed plan_check: what could not be proven was

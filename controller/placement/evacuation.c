@@ -3,6 +3,7 @@
 #include "controller/placement/evacuation.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "controller/placement/policy.h"
@@ -26,9 +27,16 @@ struct job {
     size_t n_leavers, cap_leavers;
 };
 
-static void note(struct job *j, uint32_t node, const char *text)
+__attribute__((format(printf, 3, 4))) static void note(const struct job *j, uint32_t node,
+                                                       const char *format, ...)
 {
-    (void)snprintf(j->nodes[node].why, sizeof(j->nodes[node].why), "%s", text);
+    va_list args;
+
+    if (j->p->unread)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(j->nodes[node].why, sizeof(j->nodes[node].why), format, args);
+    va_end(args);
 }
 
 /* --- what stands against it ---------------------------------------------------------------------
@@ -142,11 +150,9 @@ static bool pays_by_weight(const struct job *j, uint32_t node)
 
     if (!w.known || w.saved > w.cost * HYSTERESIS)
         return true;
-    (void)snprintf(j->nodes[node].why, sizeof(j->nodes[node].why),
-                   "awake: off for %.0f s it would save %.3g %s, and cost %.3g to wake then",
-                   j->nodes[node].off_s, w.saved,
-                   policy_of_pool(s, n->pool)->objective == OBJECTIVE_CARBON ? "gCO2" : "in money",
-                   w.cost);
+    note(j, node, "awake: off for %.0f s it would save %.3g %s, and cost %.3g to wake then",
+         j->nodes[node].off_s, w.saved,
+         policy_of_pool(s, n->pool)->objective == OBJECTIVE_CARBON ? "gCO2" : "in money", w.cost);
     return false;
 }
 
@@ -168,7 +174,7 @@ static void try_node(struct job *j, uint32_t node)
     uint32_t moved = p->held[node];
 
     if (against) {
-        note(j, node, against);
+        note(j, node, "%s", against);
         if (j->awake_left[n->pool] > 0)
             stays_until_unneeded(j, &rest);
         return;
@@ -181,11 +187,10 @@ static void try_node(struct job *j, uint32_t node)
     out->off_s = outlook_off_s(j->o, &rest);
     out->joules_at_stake = gain_j(j, node, out->off_s);
     if (out->off_s <= break_even_s * HYSTERESIS || out->joules_at_stake <= 0) {
-        (void)snprintf(
-            out->why, sizeof(out->why),
-            "awake: expected to be needed within %.0f s, sleep pays from %.0f s (%.0f J at "
-            "stake)",
-            out->off_s, break_even_s * HYSTERESIS, out->joules_at_stake);
+        note(j, node,
+             "awake: expected to be needed within %.0f s, sleep pays from %.0f s (%.0f J at "
+             "stake)",
+             out->off_s, break_even_s * HYSTERESIS, out->joules_at_stake);
         stays_until_unneeded(j, &rest);
         return;
     }
@@ -203,10 +208,10 @@ static void try_node(struct job *j, uint32_t node)
     out->joules_at_stake -= overload_w * out->off_s;
     if (out->joules_at_stake <= 0) {
         sleepers_take_back(&j->sleepers);
-        (void)snprintf(out->why, sizeof(out->why),
-                       "awake: without it the others would be short of CPU too often (%.0f J at "
-                       "stake)",
-                       out->joules_at_stake);
+        note(j, node,
+             "awake: without it the others would be short of CPU too often (%.0f J at "
+             "stake)",
+             out->joules_at_stake);
         return;
     }
     sleepers_choose(&j->sleepers, node);
@@ -214,11 +219,10 @@ static void try_node(struct job *j, uint32_t node)
     j->awake_left[n->pool]--;
     j->sleeps_left[n->pool]--;
     out->verdict = PLAN_SLEEP;
-    (void)snprintf(
-        out->why, sizeof(out->why),
-        "not needed for %.0f s: sleeping saves %.0f J after %u moves and the power cycle "
-        "(pays from %.0f s)",
-        out->off_s, out->joules_at_stake, moved, break_even_s);
+    note(j, node,
+         "not needed for %.0f s: sleeping saves %.0f J after %u moves and the power cycle "
+         "(pays from %.0f s)",
+         out->off_s, out->joules_at_stake, moved, break_even_s);
 }
 
 /* --- order --------------------------------------------------------------------------------------
@@ -273,8 +277,7 @@ static uint32_t list_candidates(struct job *j, struct candidate *out)
         if (node->state != NODE_AWAKE || node->pool >= p->s->n_pools)
             continue;
         if (!node->sleepable)
-            (void)snprintf(j->nodes[n].why, sizeof(j->nodes[n].why), "awake: %.120s",
-                           node->why_not_asleep);
+            note(j, n, "awake: %.120s", node->why_not_asleep);
         else
             out[n_out++] = (struct candidate){ n, p->held[n],
                                                (node->curve.watts[0] - node->curve.standby_w) /

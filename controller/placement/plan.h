@@ -80,6 +80,7 @@ struct plan {
     uint32_t moves, starts, stops, sleeps, wakes;
     uint64_t steps; /* search steps used, for replay */
     char summary[PLAN_TEXT];
+    bool unread; /* watts, bounds, the summary and the reasons of nodes are left out */
 };
 
 void plan_free(struct plan *p); /* accepts NULL and half-built plans */

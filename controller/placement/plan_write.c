@@ -136,13 +136,14 @@ static void write_verdicts(struct plan *plan, const struct packing *p)
         if (p->host[n] == HOST_COMING && node->state != NODE_WAKING) {
             out->verdict = PLAN_WAKE;
             out->joules_at_stake = node->curve.cycle_j;
-            (void)snprintf(
-                out->why, sizeof(out->why),
-                node->state == NODE_ASLEEP
-                    ? "woken: %u replicas need it, or spare room is missing; boots in %.0f s"
-                    : "turned back: %u replicas are needed on it, boot of another %.0f s",
-                p->held[n], node->curve.boot_s);
-        } else if (!out->why[0]) {
+            if (!plan->unread)
+                (void)snprintf(
+                    out->why, sizeof(out->why),
+                    node->state == NODE_ASLEEP
+                        ? "woken: %u replicas need it, or spare room is missing; boots in %.0f s"
+                        : "turned back: %u replicas are needed on it, boot of another %.0f s",
+                    p->held[n], node->curve.boot_s);
+        } else if (!plan->unread && !out->why[0]) {
             (void)snprintf(out->why, sizeof(out->why), "%s", present_reason(p, node));
         }
     }
@@ -197,6 +198,12 @@ static double busy_after(const struct snap_node *node, double share, double aske
     return fmax(0, node->utilization + share * (asked_after - asked_now) / (double)node->cpu_milli);
 }
 
+static bool is_on_after(const struct snap_node *node, enum plan_verdict verdict)
+{
+    return verdict == PLAN_WAKE || (node_state_is_on(node->state) && verdict != PLAN_SLEEP &&
+                                    !node_state_is_leaving(node->state));
+}
+
 static void count_watts(struct plan *plan)
 {
     const struct snapshot *s = plan->snapshot;
@@ -207,15 +214,11 @@ static void count_watts(struct plan *plan)
     for (uint32_t n = 0; n < s->n_nodes; n++) {
         const struct snap_node *node = &s->nodes[n];
         struct plan_node *out = &plan->nodes[n];
-        bool awake = node_state_is_on(node->state);
-        bool after = (awake && out->verdict != PLAN_SLEEP && !node_state_is_leaving(node->state)) ||
-                     out->verdict == PLAN_WAKE;
         /* One that is in no pool, or not heard, is nobody's awake node, and yet it draws. */
         bool beside = node->state == NODE_UNMANAGED || node->state == NODE_UNREACHABLE;
-        bool on = awake || beside, on_after = after || beside;
+        bool on = node_state_is_on(node->state) || beside;
+        bool on_after = is_on_after(node, out->verdict) || beside;
 
-        plan->awake_now += awake;
-        plan->awake_target += after;
         plan->watts_now +=
             on ? (isnan(node->watts) ? node_curve_watts(&node->curve, node->utilization)
                                      : node->watts)
@@ -228,6 +231,22 @@ static void count_watts(struct plan *plan)
     }
     free(asked.now);
     free(asked.after);
+}
+
+/* By what was counted. */
+static void sum_up(struct plan *plan, const uint32_t *placed)
+{
+    const struct snapshot *s = plan->snapshot;
+
+    count_watts(plan);
+    plan->bound_nodes = bound_nodes(s, placed, plan->awake_target);
+    plan->bound_w = bound_watts(s, plan->bound_nodes);
+    (void)snprintf(plan->summary, sizeof(plan->summary),
+                   "%u of %u nodes awake (bound %u), %.0f W to %.0f W (bound %.0f W): %u moves, %u "
+                   "starts, %u stops, %u sleeps, %u wakes",
+                   plan->awake_target, s->n_nodes, plan->bound_nodes, plan->watts_now,
+                   plan->watts_after, plan->bound_w, plan->moves, plan->starts, plan->stops,
+                   plan->sleeps, plan->wakes);
 }
 
 /* --- counts -------------------------------------------------------------------------------------
@@ -256,18 +275,13 @@ void plan_count(struct plan *plan)
     for (uint32_t n = 0; n < s->n_nodes; n++) {
         plan->sleeps += plan->nodes[n].verdict == PLAN_SLEEP;
         plan->wakes += plan->nodes[n].verdict == PLAN_WAKE;
+        plan->awake_now += node_state_is_on(s->nodes[n].state);
+        plan->awake_target += is_on_after(&s->nodes[n], plan->nodes[n].verdict);
     }
     for (uint32_t m = 0; m < s->n_models; m++)
         plan->models[m].placed = placed[m];
-    count_watts(plan);
-    plan->bound_nodes = bound_nodes(s, placed, plan->awake_target);
-    plan->bound_w = bound_watts(s, plan->bound_nodes);
-    (void)snprintf(plan->summary, sizeof(plan->summary),
-                   "%u of %u nodes awake (bound %u), %.0f W to %.0f W (bound %.0f W): %u moves, %u "
-                   "starts, %u stops, %u sleeps, %u wakes",
-                   plan->awake_target, s->n_nodes, plan->bound_nodes, plan->watts_now,
-                   plan->watts_after, plan->bound_w, plan->moves, plan->starts, plan->stops,
-                   plan->sleeps, plan->wakes);
+    if (!plan->unread)
+        sum_up(plan, placed);
 }
 
 void plan_write(struct plan *plan, const struct packing *p)

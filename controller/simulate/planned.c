@@ -25,6 +25,7 @@ struct planned *planned_new(const struct rack_hardware *hw, const struct rack_lo
     struct planned *p = xcalloc(1, sizeof(*p));
 
     p->brain = brain_new(1);
+    brain_unread(p->brain);
     p->seed = set->seed;
     p->plain = set->plain;
     p->chronicle = set->chronicle;

@@ -402,6 +402,40 @@ static void equal_input_gives_equal_plans(void **state)
     free(w);
 }
 
+/* Of equal brains one is told that nobody reads its plans. */
+static void what_nobody_reads_is_left_out_and_changes_nothing(void **state)
+{
+    struct world *w = xmalloc(sizeof(*w));
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct plan *p[2];
+
+        for (int i = 0; i < 2; i++) {
+            AUTO(brain) struct brain *b = brain_new(1);
+
+            if (i == 1)
+                brain_unread(b);
+            random_world(w, seed);
+            world_watch(w, b, 30);
+            p[i] = world_plan(w, b);
+        }
+        assert_int_equal(p[0]->n_placements, p[1]->n_placements);
+        if (p[0]->n_placements)
+            assert_memory_equal(p[0]->placements, p[1]->placements,
+                                p[0]->n_placements * sizeof(*p[0]->placements));
+        for (uint32_t n = 0; n < w->n_nodes; n++) {
+            assert_int_equal(p[0]->nodes[n].verdict, p[1]->nodes[n].verdict);
+            assert_true(p[0]->nodes[n].why[0] && !p[1]->nodes[n].why[0]);
+        }
+        assert_int_equal(p[0]->awake_target, p[1]->awake_target);
+        assert_true(p[0]->summary[0] && !p[1]->summary[0]);
+        plan_free(p[0]);
+        plan_free(p[1]);
+    }
+    free(w);
+}
+
 static void paused_or_warming_up_takes_nothing_away(void **state)
 {
     struct world *w = xmalloc(sizeof(*w));
@@ -537,6 +571,7 @@ int main(void)
         cmocka_unit_test(a_day_is_followed),
         cmocka_unit_test(measured_use_costs_nothing_in_a_day),
         cmocka_unit_test(equal_input_gives_equal_plans),
+        cmocka_unit_test(what_nobody_reads_is_left_out_and_changes_nothing),
         cmocka_unit_test(paused_or_warming_up_takes_nothing_away),
         cmocka_unit_test(no_more_are_woken_than_may_be_awake),
         cmocka_unit_test(what_is_not_known_is_sized_as_demand),
