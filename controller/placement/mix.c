@@ -110,19 +110,23 @@ static bool allows(const struct served_model *spec, const char *device)
     return false;
 }
 
+/* Devices from `g` on that are named by one text. */
+static uint32_t alike_from(const struct snap_node *n, uint32_t g)
+{
+    uint32_t to = g + 1;
+
+    while (to < n->n_gpus && n->gpus[to].model == n->gpus[g].model)
+        to++;
+    return to - g;
+}
+
 static void list_devices(struct mix *m, const struct snapshot *s)
 {
-    const char *last = NULL;
-
     m->n_scarcities = 0;
     for (uint32_t n = 0; n < s->n_nodes; n++)
-        for (uint32_t g = 0; g < s->nodes[n].n_gpus; g++) {
-            const char *device = s->nodes[n].gpus[g].model;
-
-            if (device != last && !scarcity_of(m, device))
-                ARRAY_ADD(m, scarcities)->device = device;
-            last = device;
-        }
+        for (uint32_t g = 0; g < s->nodes[n].n_gpus; g += alike_from(&s->nodes[n], g))
+            if (!scarcity_of(m, s->nodes[n].gpus[g].model))
+                ARRAY_ADD(m, scarcities)->device = s->nodes[n].gpus[g].model;
 }
 
 /* Bound demand is split over the devices that it allows, by their number. */
@@ -130,17 +134,15 @@ static void learn_scarcity(struct mix *m, const struct snapshot *s, const uint32
 {
     AUTO(mem) double *devices = NULL;
     double all_devices = 0, all_demand = 0;
-    ptrdiff_t last = 0;
 
     list_devices(m, s);
     devices = xcalloc(m->n_scarcities + 1, sizeof(*devices));
     for (uint32_t n = 0; n < s->n_nodes; n++) {
         const struct snap_node *node = &s->nodes[n];
 
-        for (uint32_t g = 0; g < node->n_gpus; g++) {
-            if (g == 0 || node->gpus[g].model != node->gpus[g - 1].model)
-                last = scarcity_of(m, node->gpus[g].model) - m->scarcities;
-            devices[last]++;
+        for (uint32_t g = 0, alike; g < node->n_gpus; g += alike) {
+            alike = alike_from(node, g);
+            devices[scarcity_of(m, node->gpus[g].model) - m->scarcities] += alike;
         }
         all_devices += node->n_gpus;
     }

@@ -209,6 +209,7 @@ void packing_order_done(struct packing *p)
 
 void packing_order_changed(struct packing *p, uint32_t node)
 {
+    p->order.changes++;
     if (p->order.is_changed[node])
         return;
     p->order.is_changed[node] = true;

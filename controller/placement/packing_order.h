@@ -37,6 +37,7 @@ struct packing_order {
     uint32_t *class_of;        /* per node */
     struct ranking_room least; /* of each kind what the model takes that takes least of it: who has
                                   less is in no list */
+    uint64_t changes;          /* so many of all nodes together: a packing's state has a number */
     uint32_t *changed;         /* nodes to be brought up to date */
     size_t n_changed;
     bool *is_changed;

@@ -135,25 +135,21 @@ static bool find_refuge(struct losses *x, uint32_t model, struct refuges *r)
     uint64_t *full = x->full + (size_t)model * x->n_words;
     struct refuge *ret = &r->taken[r->n];
 
-    for (uint32_t k = 0; k < x->n_emptiest; k++) {
-        uint32_t n = x->emptiest[k];
+    for (size_t w = 0; w < x->n_words; w++)
+        for (uint64_t left = ~full[w]; left; left &= left - 1) {
+            uint32_t bit = (uint32_t)__builtin_ctzll(left);
+            uint32_t n = x->emptiest[64 * w + bit];
 
-        if (full[k / 64] == UINT64_MAX) {
-            k |= 63;
-            continue;
+            if (!holds_one(&x->l, model, n, r, &ret->mask)) {
+                if (is_as_planned(r, n))
+                    full[w] |= UINT64_C(1) << bit;
+            } else if (n != r->lost) {
+                ret->model = model;
+                ret->node = n;
+                r->n++;
+                return true;
+            }
         }
-        if (full[k / 64] >> (k % 64) & 1)
-            continue;
-        if (!holds_one(&x->l, model, n, r, &ret->mask)) {
-            if (is_as_planned(r, n))
-                full[k / 64] |= UINT64_C(1) << (k % 64);
-        } else if (n != r->lost) {
-            ret->model = model;
-            ret->node = n;
-            r->n++;
-            return true;
-        }
-    }
     return false;
 }
 
@@ -226,6 +222,8 @@ static void losses_init(struct losses *x, const struct plan *p)
     array_sort(x->emptiest, x->n_emptiest, sizeof(*x->emptiest), compare_free, &x->l);
     x->n_words = x->n_emptiest / 64 + 1;
     x->full = xcalloc((size_t)(s->n_models + 1) * x->n_words, sizeof(*x->full));
+    for (uint32_t m = 0; m < s->n_models; m++) /* there are no nodes behind the last */
+        x->full[(m + 1) * x->n_words - 1] = UINT64_MAX << (x->n_emptiest % 64);
 }
 
 static void losses_done(struct losses *x)

@@ -1,6 +1,6 @@
 /* Each host is taken away in turn; what its models then lack for their floors is put elsewhere, and
  * everything is put back. A host without room for a model before a trial has none in any: it is not
- * asked again. */
+ * asked again, nor is a packing that has not changed since any loss of it was survived. */
 #include "controller/placement/survival.h"
 
 #include "proto/base/array.h"
@@ -44,6 +44,8 @@ static void order_hosts(struct trial *t)
     array_sort(hosts, t->n_order, sizeof(*hosts), emptiest_first, NULL);
     t->n_words = t->n_order / 64 + 1;
     t->full = xcalloc((size_t)(p->s->n_models + 1) * t->n_words, sizeof(*t->full));
+    for (uint32_t m = 0; m < p->s->n_models; m++) /* there are no hosts behind the last */
+        t->full[(m + 1) * t->n_words - 1] = UINT64_MAX << (t->n_order % 64);
     for (uint32_t i = 0; i < t->n_order; i++)
         t->order[i] = hosts[i].node;
 }
@@ -124,33 +126,36 @@ static bool had_room(const struct trial *t, uint32_t model, uint32_t node)
     return room_fits(&before, n, s->models[model].spec, &mask);
 }
 
-static bool put_elsewhere(struct trial *t, uint32_t model, uint32_t lost)
+static bool put_there(struct trial *t, uint32_t model, uint32_t node)
 {
     struct packing *p = t->p;
-    uint64_t *full = t->full + (size_t)model * t->n_words, mask;
     struct seat *m;
+    uint64_t mask;
 
-    for (uint32_t i = 0; i < t->n_order; i++) {
-        uint32_t n = t->order[i];
+    if (!has_room(p, model, node, &mask))
+        return false;
+    m = ARRAY_ADD(t, moved);
+    *m = (struct seat){ model, node, mask, p->s->models[model].spec, false };
+    room_take(&p->after[node], &p->s->nodes[node], m->spec, mask);
+    count(p, m, 1);
+    return true;
+}
 
-        if (full[i / 64] == UINT64_MAX) {
-            i |= 63;
-            continue;
-        }
-        if (full[i / 64] >> (i % 64) & 1)
-            continue;
-        p->steps++;
-        if (n == lost || !has_room(p, model, n, &mask)) {
+static bool put_elsewhere(struct trial *t, uint32_t model, uint32_t lost)
+{
+    uint64_t *full = t->full + (size_t)model * t->n_words;
+
+    for (size_t w = 0; w < t->n_words; w++)
+        for (uint64_t left = ~full[w]; left; left &= left - 1) {
+            uint32_t bit = (uint32_t)__builtin_ctzll(left);
+            uint32_t n = t->order[64 * w + bit];
+
+            t->p->steps++;
+            if (n != lost && put_there(t, model, n))
+                return true;
             if (!had_room(t, model, n))
-                full[i / 64] |= UINT64_C(1) << (i % 64);
-            continue;
+                full[w] |= UINT64_C(1) << bit;
         }
-        m = ARRAY_ADD(t, moved);
-        *m = (struct seat){ model, n, mask, p->s->models[model].spec, false };
-        room_take(&p->after[n], &p->s->nodes[n], m->spec, mask);
-        count(p, m, 1);
-        return true;
-    }
     return false;
 }
 
@@ -188,6 +193,11 @@ uint32_t survival_weakest(struct packing *p, uint32_t from, uint32_t *ret_model)
     struct trial t = { .p = p };
     uint32_t weakest = NO_INDEX;
 
+    if (p->survives == p->order.changes + 1) {
+        if (ret_model)
+            *ret_model = 0;
+        return NO_INDEX;
+    }
     order_hosts(&t);
     seat_models(&t);
     for (uint32_t n = from; n < p->s->n_nodes && weakest == NO_INDEX; n++) {
@@ -197,6 +207,8 @@ uint32_t survival_weakest(struct packing *p, uint32_t from, uint32_t *ret_model)
             p->held[n] > 0 && !survives(&t, n))
             weakest = n;
     }
+    if (from == 0 && weakest == NO_INDEX)
+        p->survives = p->order.changes + 1;
     if (ret_model)
         *ret_model = t.lacking;
     free(t.order);

@@ -145,7 +145,7 @@ static bool plan_survives(const struct packing *p)
 static void a_loss_is_survived_when_trying_it_says_so(void **state)
 {
     struct world *w = xmalloc(sizeof(*w));
-    size_t survived = 0, lost = 0, refused = 0;
+    size_t survived = 0, lost = 0, refused = 0, turned = 0;
 
     (void)state;
     for (uint64_t seed = 0; seed < 4000; seed++) {
@@ -153,7 +153,7 @@ static void a_loss_is_survived_when_trying_it_says_so(void **state)
         struct plan_model models[WORLD_MODELS];
         struct snapshot *s;
         struct packing p;
-        uint32_t node, lacking;
+        uint32_t node, other, lacking;
         bool sleeps;
 
         make_world(w, &r, models);
@@ -172,10 +172,17 @@ static void a_loss_is_survived_when_trying_it_says_so(void **state)
         refused += sleeps && node != NO_INDEX;
         survived += node == NO_INDEX;
         lost += node != NO_INDEX;
+        assert_int_equal(survival_weakest(&p, 0, &lacking), node); /* nothing has changed */
+        other = (uint32_t)random_below(&r, w->n_nodes);
+        if (p.held[other] == 0 && !p.closed[other]) {
+            packing_close(&p, other, true);
+            assert_int_equal(survival_weakest(&p, 0, &lacking), weakest(&p));
+            turned += node == NO_INDEX && weakest(&p) != NO_INDEX;
+        }
         packing_done(&p);
         snapshot_unref(s);
     }
-    assert_true(survived > 500 && lost > 500 && refused > 100);
+    assert_true(survived > 500 && lost > 500 && refused > 100 && turned > 20);
     free(w);
 }
 
