@@ -12,7 +12,8 @@
 #include "proto/base/array.h"
 
 #define DEFINITIONS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-#define ESTABLISHED_MS 30000
+#define SERVED_WITHIN_MS 30000
+#define LOOKED_WITHIN_MS 3000
 #define LOOK_MS 100
 
 enum dry_run { APPLY, DRY_CLIENT, DRY_SERVER };
@@ -163,14 +164,17 @@ static bool same(const json_t *a, const json_t *b)
     return json_equal(json_object_get(a, "spec"), json_object_get(b, "spec")) && json_equal(x, y);
 }
 
-/* Is it served? What stands against it, or "" while nobody has looked yet, in `why`. */
-static bool established(const json_t *definition, struct err *why)
+enum look { SERVED, NOT_YET, REFUSED };
+
+/* Is it served? What stands against it in `why`. */
+static enum look look_at(const json_t *definition, struct err *why)
 {
+    enum look found = NOT_YET;
     const json_t *condition;
-    bool yes = false;
+    bool established = false;
     size_t i;
 
-    (void)err_set(why, 0, "the server has not looked at it yet");
+    (void)err_set(why, 0, "the server has not looked at it");
     json_array_foreach(json_object_get(json_object_get(definition, "status"), "conditions"), i,
                        condition) {
         const char *type = json_string_value(json_object_get(condition, "type"));
@@ -181,34 +185,40 @@ static bool established(const json_t *definition, struct err *why)
         if (!type)
             continue;
         if (strcmp(type, "Established") == 0)
-            yes = is;
-        if ((strcmp(type, "NamesAccepted") == 0 && !is) ||
-            (strcmp(type, "NonStructuralSchema") == 0 && is))
-            (void)err_set(why, 0, "%s: %.300s", type, message ? message : "");
+            established = is;
+        if (is ? strcmp(type, "NonStructuralSchema") == 0 : strcmp(type, "NamesAccepted") == 0) {
+            (void)err_set(why, 0, "%s %s: %.300s", type, is ? "True" : "False",
+                          message ? message : "");
+            found = REFUSED;
+        }
     }
-    return yes;
+    return established ? SERVED : found;
 }
 
+/* What is refused may have been so before this: the server looks again. */
 static int wait_served(struct install *i, enum crd which, struct err *e)
 {
+    static const int MOST_MS[] = { [NOT_YET] = SERVED_WITHIN_MS, [REFUSED] = LOOKED_WITHIN_MS };
     const struct timespec pause = { 0, LOOK_MS * 1000000L };
     struct err why = ERR_INIT;
 
-    for (int waited = 0; waited < ESTABLISHED_MS; waited += LOOK_MS) {
+    for (int waited_ms = 0;; waited_ms += LOOK_MS) {
+        enum look found = NOT_YET;
         json_t *now;
-        bool yes;
         int r = get(i, which, &now, e);
 
         if (r < 0)
             return r;
-        yes = established(now, &why);
+        found = look_at(now, &why);
         json_decref(now);
-        if (yes)
+        if (found == SERVED)
             return 0;
+        if (waited_ms >= MOST_MS[found])
+            return err_set(e, -ETIMEDOUT,
+                           "%s is there, and not served: %s; see kubectl describe crd",
+                           crd_name(which), why.text);
         (void)nanosleep(&pause, NULL);
     }
-    return err_set(e, -ETIMEDOUT, "%s is not served after %d s: %s", crd_name(which),
-                   ESTABLISHED_MS / 1000, why.text);
 }
 
 static int apply(struct install *i, enum crd which, struct err *e)

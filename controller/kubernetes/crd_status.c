@@ -171,13 +171,21 @@ static void put_row(json_t *object, const struct row *r)
     structural_put(object, r->path, schema);
 }
 
-/* As metav1.Condition of apimachinery. */
-static json_t *conditions(void)
+/* As metav1.Condition of apimachinery; those that kstatus knows (Ready, Reconciling, Stalled) tell
+ * Argo CD and Flux how the object is. */
+static json_t *conditions(enum crd which)
 {
-    json_t *list =
-        json_pack("{s:s, s:s, s:i, s:s, s:[s]}", "description",
-                  "what is so of the object, with the reason", "type", "array", "maxItems", 16,
-                  "x-kubernetes-list-type", "map", "x-kubernetes-list-map-keys", "type");
+    static const char *const TYPES[CRD_COUNT] = {
+        "Ready Reconciling Stalled Accepted TargetResolved DrainSafe CapacityMet ForecastReady "
+        "Consolidating",
+        "Ready Reconciling Stalled PowerReachable HeadroomMet Paused",
+        "Ready Reconciling Stalled",
+        "Asleep WakeFailed Quarantined",
+    };
+    json_t *list = json_pack("{s:o, s:s, s:i, s:s, s:[s]}", "description",
+                             json_sprintf("what is so, of the types %s", TYPES[which]), "type",
+                             "array", "maxItems", 16, "x-kubernetes-list-type", "map",
+                             "x-kubernetes-list-map-keys", "type");
     json_t *fields = json_pack(
         "{s:{s:s, s:i, s:s}, s:{s:s, s:o}, s:{s:s, s:i, s:i, s:s}, s:{s:s, s:i}, s:{s:s, s:s, "
         "s:i}, s:{s:s, s:s, s:i}}",
@@ -205,7 +213,7 @@ json_t *crd_status(enum crd which)
     for (size_t i = 0; i < ARRAY_LEN(STATUS); i++)
         if (STATUS[i].kinds >> which & 1)
             put_row(status, &STATUS[i]);
-    structural_put(status, "conditions", conditions());
+    structural_put(status, "conditions", conditions(which));
     return status;
 }
 
