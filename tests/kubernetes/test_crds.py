@@ -36,7 +36,8 @@ EXAMPLES = REPOSITORY / "deploy/examples"
 def plane(folder: pathlib.Path) -> collections.abc.Iterator[ControlPlane]:
     """A control plane without nodes, on which nothing but the definitions is installed."""
     need("control")
-    with ControlPlane(folder / "crds", people=PEOPLE) as cluster:
+    soon = {"kube-controller-manager": {"horizontal-pod-autoscaler-sync-period": "2s"}}
+    with ControlPlane(folder / "crds", people=PEOPLE, flags=soon) as cluster:
         try:
             cluster.start()
             done = run(cluster.admin_kubeconfig, "install", "crds")
@@ -625,3 +626,61 @@ def test_another_workload_is_refused(plane: ControlPlane) -> None:
             api.patch("servedmodels", "fixed", {"spec": {"targetRef": change}}, "models")
         assert "spec.targetRef" in str(refused.value) and "cannot be changed" in str(refused.value)
     api.patch("servedmodels", "fixed", {"spec": {"priority": 3}}, "models")
+
+
+def test_an_autoscaler_works_on_the_scale_once_it_is_not_0(plane: ControlPlane) -> None:
+    api, target = plane.api, {"apiVersion": VERSION, "kind": M, "name": "auto"}
+    spec = {"targetRef": TARGET}
+    with_status(plane, "servedmodels", "auto", spec, {"total": 1, "selector": "app=w"})
+    metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}
+    hpa = {
+        **{"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 7},
+        "metrics": [{"type": "Resource", "resource": metric}],
+    }
+    made = {"metadata": {"name": "auto"}, "spec": hpa}
+    api.create("horizontalpodautoscalers", made, "models")
+
+    def reason(kind: str) -> str:
+        status = api.get("horizontalpodautoscalers", "auto", "models").get("status", {})
+        found = status.get("conditions", [])
+        return next((str(c["reason"]) for c in found if c["type"] == kind), "")
+
+    api.wait_for("stands still", lambda: reason("ScalingActive") == "ScalingDisabled")
+    assert reason("AbleToScale") == "SucceededGetScale"
+    api.scale("servedmodels", "auto", "models", 1)
+    scale = api.path("servedmodels", "models", "auto", "scale")
+    api.wait_for("its least", lambda: api.request("GET", scale)["spec"]["replicas"] == 2)
+    assert api.get("servedmodels", "auto", "models")["spec"]["scaling"] == (
+        {"owner": "Huddle", "replicas": 2}
+    )
+    api.delete("horizontalpodautoscalers", "auto", "models")
+
+
+# --- the last one: it takes a definition away ---
+
+
+def test_what_is_not_served_is_told(plane: ControlPlane) -> None:
+    api, name = plane.api, "nodepowers.huddle.energy"
+    rival = definition(plane, "nodepowers")
+    api.delete(DEFINITIONS, name)
+    api.wait_for("gone", lambda: not api.find(DEFINITIONS, name))
+    names = {**rival["spec"]["names"], "plural": "powernodes", "singular": "powernode"}
+    body = {
+        "metadata": {"name": "powernodes.huddle.energy"},
+        "spec": {**rival["spec"], "names": {**names, "shortNames": []}},
+    }
+    api.create(DEFINITIONS, body)
+    api.wait_for(
+        "the rival",
+        lambda: api.get(DEFINITIONS, body["metadata"]["name"])["status"].get("conditions"),
+    )
+    done = run(plane.admin_kubeconfig, "install", "crds")
+    assert done.returncode == 1
+    assert f"{name} is there, and not served: NamesAccepted False" in done.stderr, done.stderr
+    assert "already in use" in done.stderr
+    assert done.stdout.count("unchanged") == 3
+    api.delete(DEFINITIONS, body["metadata"]["name"])
+    done = run(plane.admin_kubeconfig, "install", "crds", "nodepower")
+    assert (done.returncode, done.stdout) == (
+        (0, f"customresourcedefinition.apiextensions.k8s.io/{name} unchanged\n")
+    ), done.stderr
