@@ -77,8 +77,8 @@ $(BUILD)/obj/%.o: %.c | $(GEN)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
-# The loops over a network's units become vector instructions; errno after sqrtf() is of no use here.
-$(patsubst %,$(BUILD)/obj/controller/forecast/%.o,dense product): BASE_CFLAGS += -ftree-vectorize -fno-math-errno
+# The loops over units, weights and errors become vector instructions; errno after sqrtf() is of no use here.
+$(patsubst %,$(BUILD)/obj/controller/forecast/%.o,dense experts network product): BASE_CFLAGS += -ftree-vectorize -fno-math-errno
 
 $(BUILD)/obj/gen/huddle.pb-c.o: $(BUILD)/gen/proto/huddle.pb-c.c
 	$(call say,CC,$<)

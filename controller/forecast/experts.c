@@ -110,26 +110,45 @@ static float weighted_quantile(const uint8_t *order, const float *key, const flo
     return key[order[down ? 0 : n - 1]];
 }
 
-struct weights {
+struct weights { /* by entry */
     float slow[EXPERTS_ERRORS], alike[EXPERTS_ERRORS], fast[EXPERTS_ERRORS];
+    float apart[EXPERTS_ERRORS]; /* steps between its phase of the season and that of now */
     float slow_sum, alike_sum, fast_sum;
 };
 
-static float likeness(const struct experts *x, const struct past *p, uint32_t k, uint32_t entry,
-                      const struct circumstances *now)
+/* From the newest entry back. Most ages are the one before and a step: no division then. */
+static void set_apart(const struct experts *x, const struct past *p, uint32_t k, struct weights *w)
 {
-    float a = (float)(x->horizon[k].level[entry] - now->level) / SIXTEENTHS;
-    float v = (float)(x->horizon[k].volatility[entry] - now->volatility) / SIXTEENTHS;
-    float d = 0;
+    uint32_t last = 0, phase = 0;
 
-    if (p->season) {
+    for (uint32_t back = 1; back <= x->horizon[k].n && p->season; back++) {
+        uint32_t entry = (x->horizon[k].next + EXPERTS_ERRORS - back) % EXPERTS_ERRORS;
         uint32_t age = (uint16_t)((uint64_t)p->origin - x->horizon[k].origin[entry]);
-        uint32_t apart = age % p->season;
 
-        apart = apart * 2 > p->season ? p->season - apart : apart;
-        d = PHASE * (float)apart / (float)p->season;
+        if (back == 1 || age != last + 1)
+            phase = age % p->season;
+        else if (++phase == p->season)
+            phase = 0;
+        last = age;
+        w->apart[entry] = (float)(phase * 2 > p->season ? p->season - phase : phase);
     }
-    return 1 / (1 + a * a + v * v + d * d);
+}
+
+/* How alike then and now are; an entry beside the other, so that the loop becomes vectors. */
+static void set_alike(const struct experts *x, const struct past *p, uint32_t k,
+                      const struct circumstances *now, struct weights *w)
+{
+    float season = p->season ? (float)p->season : 1;
+
+    for (uint32_t i = 0; i < EXPERTS_ERRORS; i++) {
+        float a = (float)(x->horizon[k].level[i] - now->level) / SIXTEENTHS;
+        float v = (float)(x->horizon[k].volatility[i] - now->volatility) / SIXTEENTHS;
+        float d = PHASE * w->apart[i] / season;
+        float alike = 1 / (1 + a * a + v * v + d * d);
+
+        w->alike[i] = w->slow[i] * alike;
+        w->fast[i] *= alike;
+    }
 }
 
 static void weigh(const struct experts *x, const struct past *p, uint32_t k,
@@ -138,15 +157,15 @@ static void weigh(const struct experts *x, const struct past *p, uint32_t k,
     float slow = 1, fast = 1;
     uint32_t n = x->horizon[k].n;
 
+    memset(w, 0, sizeof(*w));
     for (uint32_t back = 1; back <= n; back++, slow *= FADE_SLOW, fast *= FADE_FAST) {
         uint32_t entry = (x->horizon[k].next + EXPERTS_ERRORS - back) % EXPERTS_ERRORS;
-        float alike = likeness(x, p, k, entry, now);
 
         w->slow[entry] = slow;
-        w->alike[entry] = slow * alike;
-        w->fast[entry] = fast * alike;
+        w->fast[entry] = fast;
     }
-    w->slow_sum = w->alike_sum = w->fast_sum = 0;
+    set_apart(x, p, k, w);
+    set_alike(x, p, k, now, w);
     for (uint32_t i = 0; i < n; i++) {
         w->slow_sum += w->slow[i];
         w->alike_sum += w->alike[i];

@@ -15,6 +15,9 @@
 #define WINDOWS 4u  /* in a batch; the first is the newest */
 #define REACH 1200u /* old windows are drawn from so many steps */
 #define WINDOWS_MIN 12u
+#define TOGETHER 4u /* units whose sums do not wait for each other */
+#define STRIDE ((size_t)TOGETHER * NETWORK_INPUTS)
+_Static_assert(NETWORK_UNITS % TOGETHER == 0, "units are summed up some at a time");
 
 struct pass { /* one window on its way through */
     float input[NETWORK_INPUTS], unit[NETWORK_UNITS], output[NETWORK_OUTPUTS];
@@ -49,12 +52,14 @@ static void forward(const struct network *n, struct pass *w)
 {
     const float *weight = n->weight;
 
-    for (uint32_t u = 0; u < NETWORK_UNITS; u++, weight += NETWORK_INPUTS) {
-        float sum = 0;
+    for (uint32_t u = 0; u < NETWORK_UNITS; u += TOGETHER, weight += STRIDE) {
+        float sum[TOGETHER] = { 0 };
 
         for (uint32_t i = 0; i < NETWORK_INPUTS; i++)
-            sum += weight[i] * w->input[i];
-        w->unit[u] = sum > 0 ? sum : 0;
+            for (uint32_t k = 0; k < TOGETHER; k++)
+                sum[k] += weight[k * NETWORK_INPUTS + i] * w->input[i];
+        for (uint32_t k = 0; k < TOGETHER; k++)
+            w->unit[u + k] = sum[k] > 0 ? sum[k] : 0;
     }
     for (uint32_t o = 0; o < NETWORK_OUTPUTS; o++, weight += NETWORK_UNITS + 1) {
         float sum = weight[NETWORK_UNITS];
