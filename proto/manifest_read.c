@@ -168,12 +168,21 @@ static int read_version(const struct place *at, const json_t *meta, uint64_t *re
     return 0;
 }
 
-const char *const manifest_meta_keys[MANIFEST_META_KEYS] = {
-    "name",          "labels",     "annotations",     "uid",
-    "namespace",     "generation", "resourceVersion", "creationTimestamp",
-    "managedFields", "finalizers", "ownerReferences", "deletionTimestamp",
-    "selfLink"
-};
+const char *const manifest_meta_keys[MANIFEST_META_KEYS] = { "name",
+                                                             "labels",
+                                                             "annotations",
+                                                             "uid",
+                                                             "namespace",
+                                                             "generation",
+                                                             "resourceVersion",
+                                                             "creationTimestamp",
+                                                             "managedFields",
+                                                             "finalizers",
+                                                             "ownerReferences",
+                                                             "deletionTimestamp",
+                                                             "selfLink",
+                                                             "generateName",
+                                                             "deletionGracePeriodSeconds" };
 
 static int read_meta(const struct place *root, const json_t *doc, struct manifest_meta *meta,
                      struct err *e)

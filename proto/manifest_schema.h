@@ -1,5 +1,6 @@
 /* The one table of manifest fields: name, type, default, range and help. The parser, the printer of
- * objects with their defaults, huddle.yaml(5), `huddlectl explain` and the JSON schema read it. */
+ * objects with their defaults, huddle.yaml(5), `huddlectl explain`, the JSON schema and the
+ * CustomResourceDefinitions read it. */
 #ifndef HUDDLE_MANIFEST_SCHEMA_H
 #define HUDDLE_MANIFEST_SCHEMA_H
 
@@ -15,10 +16,11 @@ const char *manifest_kind_help(enum manifest_kind k);
 char *manifest_schema_man(void);
 
 /* The keys of metadata: what people declare, and what servers add. */
-#define MANIFEST_META_KEYS 13
+#define MANIFEST_META_KEYS 15
 extern const char *const manifest_meta_keys[MANIFEST_META_KEYS];
 
-/* OpenAPI v3 schema (the subset that CustomResourceDefinitions take) of one kind; new reference. */
+/* The fields of one kind as a JSON schema, for `huddlectl schema`; what an API server is told is
+ * manifest_structural.h. A new reference. */
 json_t *manifest_schema_json(enum manifest_kind k);
 
 /* `kind.spec.path` explained as `kubectl explain` does; -ENOENT with a hint. The caller frees. */

@@ -451,12 +451,6 @@ def test_bad_files_are_refused_with_the_field(plane: ControlPlane, file: pathlib
 # --- objects that are stored ---
 
 
-def without(tree: Any, *keys: str) -> Any:
-    if isinstance(tree, dict):
-        return {k: without(v, *keys) for k, v in tree.items() if k not in keys}
-    return tree
-
-
 @pytest.mark.parametrize("kind", [M, P, Y])
 def test_the_server_fills_in_the_defaults_of_the_parser(plane: ControlPlane, kind: str) -> None:
     parsed, _ = parse(wrap(kind, {}, "defaults"))
@@ -464,6 +458,23 @@ def test_the_server_fills_in_the_defaults_of_the_parser(plane: ControlPlane, kin
         plural_of(kind), {"metadata": {"name": "defaults"}, "spec": {}}, "models"
     )
     assert made["spec"] == parsed[0]["spec"]
+
+
+@pytest.mark.parametrize("kind, spec", GOOD, ids=str)
+def test_the_parser_reads_what_the_server_stored(
+    plane: ControlPlane, kind: str, spec: Object
+) -> None:
+    """With the defaults that the server filled in, and on its way out."""
+    api, plural = plane.api, plural_of(kind)
+    meta: Object = {"generateName": "stored-", "finalizers": ["huddle.energy/test"]}
+    name = api.create(plural, {"metadata": meta, "spec": spec}, "models")["metadata"]["name"]
+    api.delete(plural, name, "models")
+    stored = api.get(plural, name, "models")
+    assert stored["metadata"]["deletionGracePeriodSeconds"] == 0
+    parsed, why = parse(stored)
+    assert parsed, why
+    assert parsed[0]["spec"] == parse(wrap(kind, spec))[0][0]["spec"]
+    api.patch(plural, name, {"metadata": {"finalizers": None}}, "models")
 
 
 def table(plane: ControlPlane, plural: str, name: str) -> dict[str, Any]:
