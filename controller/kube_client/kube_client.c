@@ -313,6 +313,14 @@ struct loop *kube_client_loop(struct kube_client *c)
     return c->loop;
 }
 
+bool kube_client_has_room(const struct kube_client *c)
+{
+    for (const struct kube_call *call = c->calls; call; call = call->next)
+        if (!call->http)
+            return false;
+    return kube_rate_spare(&c->rate, loop_now_ms(c->loop));
+}
+
 static char *header(const char *name, const char *value)
 {
     struct strbuf line = STRBUF_INIT;

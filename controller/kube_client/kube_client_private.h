@@ -6,4 +6,8 @@
 
 struct loop *kube_client_loop(struct kube_client *c);
 
+/* Would a request that can be done without hold up none that cannot: nothing stands in the line,
+ * and half of the limiter's tokens are there. */
+bool kube_client_has_room(const struct kube_client *c);
+
 #endif

@@ -4,23 +4,32 @@
 #define HOLD_MS 1000
 #define HOLD_MOST_MS 30000
 
+static double tokens_at(const struct kube_rate *r, int64_t now_ms)
+{
+    double tokens = r->since_ms == 0 ? KUBE_RATE_BURST : r->tokens;
+
+    if (r->since_ms != 0 && now_ms > r->since_ms)
+        tokens += (double)(now_ms - r->since_ms) * KUBE_RATE_PER_S / 1000;
+    return tokens > KUBE_RATE_BURST ? KUBE_RATE_BURST : tokens;
+}
+
 int64_t kube_rate_take(struct kube_rate *r, bool counted, int64_t now_ms)
 {
     if (now_ms < r->held_ms)
         return r->held_ms;
     if (!counted)
         return 0;
-    if (r->since_ms == 0)
-        r->tokens = KUBE_RATE_BURST;
-    else if (now_ms > r->since_ms)
-        r->tokens += (double)(now_ms - r->since_ms) * KUBE_RATE_PER_S / 1000;
-    if (r->tokens > KUBE_RATE_BURST)
-        r->tokens = KUBE_RATE_BURST;
+    r->tokens = tokens_at(r, now_ms);
     r->since_ms = now_ms;
     if (r->tokens < 1)
         return now_ms + 1 + (int64_t)((1 - r->tokens) * 1000 / KUBE_RATE_PER_S);
     r->tokens -= 1;
     return 0;
+}
+
+bool kube_rate_spare(const struct kube_rate *r, int64_t now_ms)
+{
+    return now_ms >= r->held_ms && tokens_at(r, now_ms) >= KUBE_RATE_BURST / 2.0;
 }
 
 void kube_rate_hold(struct kube_rate *r, int64_t now_ms, int64_t retry_after_ms, double jitter)

@@ -18,6 +18,9 @@ struct kube_rate {
 /* 0: go, and it is counted; else when to ask again. `counted` false: only a hold keeps it back. */
 int64_t kube_rate_take(struct kube_rate *r, bool counted, int64_t now_ms);
 
+/* Is half of the bucket there for those that can do without? */
+bool kube_rate_spare(const struct kube_rate *r, int64_t now_ms);
+
 /* The server has had enough: nothing goes for `retry_after_ms` (0: it did not say, 1 s; at most 30
  * s) and up to half as long again by `jitter`, 0..1, for not all to come back at once. */
 void kube_rate_hold(struct kube_rate *r, int64_t now_ms, int64_t retry_after_ms, double jitter);

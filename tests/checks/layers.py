@@ -153,6 +153,7 @@ PURE = [
     "controller/kube_client/kube_base64",
     "controller/kube_client/kube_discovery",
     "controller/kube_client/kube_escape",
+    "controller/kube_client/kube_event_*",
     "controller/kube_client/kube_exec_text",
     "controller/kube_client/kube_frame",
     "controller/kube_client/kube_keys",
