@@ -66,6 +66,15 @@ static const struct field FIELDS[] = {
       "longest silence of a replica within an answer", NULL },
     { "frontDoor.endpointsFile", FIELD_TEXT, C(front_door.endpoints_file), "", 0, 0, NULL,
       "file in which all endpoints are written as JSON, for other balancers", NULL },
+    { "kubernetes.kubeconfig", FIELD_TEXT, C(kubernetes.kubeconfig), "", 0, 0, NULL,
+      "observe the cluster of Kubernetes to which this kubeconfig leads, in place of machines: its "
+      "nodes and pods are planned and explained, and nothing is acted upon",
+      NULL },
+    { "kubernetes.context", FIELD_TEXT, C(kubernetes.context), "", 0, 0, NULL,
+      "context in the kubeconfig; its current one when empty", NULL },
+    { "kubernetes.inCluster", FIELD_BOOL, C(kubernetes.in_cluster), "false", 0, 0, NULL,
+      "observe the cluster in which the controller runs as a pod, with the token of the pod",
+      NULL },
     { "powerDrivers.programs", FIELD_LIST, C(power_drivers.programs),
       "/usr/libexec/huddle /etc/huddle/drivers", 0, 0, NULL,
       "folders from which the programs of PowerPools with an exec driver may come; [] for none",
@@ -154,6 +163,31 @@ static int check_front_door(struct config *c, struct err *e)
     return 0;
 }
 
+bool config_has_kubernetes(const struct config *c)
+{
+    return c->kubernetes.kubeconfig[0] || c->kubernetes.in_cluster;
+}
+
+static int check_kubernetes(const struct config *c, struct err *e)
+{
+    const char *file = c->kubernetes.kubeconfig;
+
+    if (file[0] && c->kubernetes.in_cluster)
+        return err_set(e, -EINVAL,
+                       "kubernetes: either `kubeconfig`, or `inCluster: true`, not both");
+    if (file[0] && file[0] != '/')
+        return err_set(e, -EINVAL,
+                       "kubernetes.kubeconfig: expected an absolute path, not \"%.100s\"", file);
+    if (c->kubernetes.context[0] && !file[0])
+        return err_set(e, -EINVAL,
+                       "kubernetes.context: is for a kubeconfig; set kubernetes.kubeconfig too");
+    if (config_has_kubernetes(c) && config_has_front_door(c))
+        return err_set(e, -EINVAL,
+                       "frontDoor: not together with kubernetes: there Services lead to replicas; "
+                       "take one of the two away");
+    return 0;
+}
+
 static int check_folders(const char *key, const struct string_list *l, struct err *e)
 {
     for (size_t i = 0; i < l->n; i++)
@@ -178,6 +212,8 @@ static int check(void *base, struct err *e)
 
     if (r == 0)
         r = check_front_door(c, e);
+    if (r == 0)
+        r = check_kubernetes(c, e);
     if (r == 0)
         r = check_folders("powerDrivers.programs", &c->power_drivers.programs, e);
     if (r == 0)

@@ -46,6 +46,11 @@ struct config {
     struct {
         struct string_list programs, secrets; /* folders: see power/folders.h */
     } power_drivers;
+    struct { /* a cluster of Kubernetes that is observed; see config_has_kubernetes() */
+        char *kubeconfig; /* file; "": not from one */
+        char *context;    /* in it; "": the current one */
+        bool in_cluster;  /* as a pod of it */
+    } kubernetes;
     struct string_list grid_files; /* folders: see grid_files.h */
     char *zoneinfo;                /* folder of TZif files */
     struct log_settings log;
@@ -61,6 +66,9 @@ DEFINE_AUTO(config, struct config *, config_free);
 
 /* Is there an HAProxy to drive, ours or another's? */
 bool config_has_front_door(const struct config *c);
+
+/* Is a cluster of Kubernetes what is observed, in place of machines of our own? */
+bool config_has_kubernetes(const struct config *c);
 
 /* What the keys below frontDoor say; borrowed from the configuration. */
 struct front_door_options config_front_door(const struct config *c);

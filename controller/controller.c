@@ -279,6 +279,9 @@ static void dispatch(struct controller *c, const struct controller_event *e)
     case CE_KUBE_WATCH:
         kube_watch(c, e->kube_watch);
         break;
+    case CE_KUBE_REFUSED:
+        kube_refused(c, e);
+        break;
     }
 }
 

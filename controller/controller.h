@@ -94,6 +94,7 @@ enum controller_event_kind {
     CE_KUBE_POD,
     CE_KUBE_MODEL,
     CE_KUBE_WATCH,
+    CE_KUBE_REFUSED, /* an object that huddle cannot read */
 };
 
 struct controller_event {
@@ -150,6 +151,10 @@ struct controller_event {
         const struct kube_pod_facts *kube_pod;
         const struct kube_model_facts *kube_model;
         const struct kube_watch_facts *kube_watch;
+        struct {
+            enum manifest_kind kind;
+            const char *name, *why; /* borrowed */
+        } kube_refused;
     };
 };
 

@@ -69,6 +69,7 @@ struct controller {
     struct {               /* of a cluster of Kubernetes */
         bool synced;       /* all that is there was told once */
         char trouble[256]; /* why what is known may be old; "": it is not */
+        char missing[256]; /* definitions that are not installed, as people were told */
     } kube;
     /* Plan. */
     struct plan *plan; /* in force; NULL: none */

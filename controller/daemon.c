@@ -226,6 +226,9 @@ static bool is_ready(void *data, struct err *e)
         return err_set(e, 0, "the loop is busy for %" PRId64 " ms", silent_ms) != 0;
     if (config_has_front_door(d->config) && !atomic_load(&d->door_reached))
         return err_set(e, 0, "the front door does not answer") != 0;
+    if (d->kubernetes && kubernetes_waits_for(d->kubernetes))
+        return err_set(e, 0, "Kubernetes has not told all yet: %s",
+                       kubernetes_waits_for(d->kubernetes)) != 0;
     return true;
 }
 
@@ -241,6 +244,11 @@ static void fill_stats(void *data, struct api_stats *ret_stats)
                                      .batches = atomic_load(&d->batches),
                                      .store_failures = atomic_load(&d->store_failures),
                                      .plans = atomic_load(&d->plans) };
+    while (d->kubernetes && ret_stats->n_watches < API_STATS_WATCHES &&
+           kubernetes_watch_up(d->kubernetes, ret_stats->n_watches,
+                               &ret_stats->watches[ret_stats->n_watches].kind,
+                               &ret_stats->watches[ret_stats->n_watches].up))
+        ret_stats->n_watches++;
 }
 
 /* --- making it ----------------------------------------------------------------------------------
@@ -274,6 +282,7 @@ static int restore_core(struct daemon *d, struct err *e)
         .report_interval_ms = d->config->report_interval_ms,
         .front_door = config_has_front_door(d->config),
         .queue_ms = config_has_front_door(d->config) ? d->config->front_door.queue_ms : 0,
+        .kubernetes = config_has_kubernetes(d->config),
         .adopt = d->adopt,
         .port_low = d->config->ports.low,
         .port_high = d->config->ports.high,
@@ -357,6 +366,32 @@ static int make_door(struct daemon *d, struct err *e)
     return 0;
 }
 
+static void note_kubernetes(void *data, bool warning, const char *text)
+{
+    (void)data;
+    log_line(warning ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "kubernetes", "text", text, NULL);
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+static int make_kubernetes(struct daemon *d, struct err *e)
+{
+    const struct config *c = d->config;
+    const struct kubernetes_options options = { .kubeconfig = or_null(c->kubernetes.kubeconfig),
+                                                .context = or_null(c->kubernetes.context),
+                                                .data = d,
+                                                .step = step_in_turn,
+                                                .admit = admit_object,
+                                                .note = note_kubernetes };
+
+    if (!config_has_kubernetes(c))
+        return 0;
+    return kubernetes_new(d->loop, &options, &d->kubernetes, e) < 0 ? EXIT_REFUSED : 0;
+}
+
 /* As many connections as descriptors allow, and a word about the rest. */
 static unsigned connections(const struct config *c)
 {
@@ -370,11 +405,6 @@ static unsigned connections(const struct config *c)
     log_line(LOG_LEVEL_WARN, "fewer connections than configured: raise the limit of open files",
              "connections", most, NULL);
     return (unsigned)(limit.rlim_cur - DESCRIPTORS_KEPT);
-}
-
-static const char *or_null(const char *text)
-{
-    return text[0] ? text : NULL;
 }
 
 /* A controller that was killed leaves its port for a moment to a child that it was just making. */
@@ -422,7 +452,7 @@ static int make_all(struct daemon *d, struct err *e)
     d->grid_files = grid_files_new(&d->config->grid_files);
     make_release(d);
     make_calls(d);
-    if ((r = make_planner(d, e)) || (r = make_door(d, e)))
+    if ((r = make_planner(d, e)) || (r = make_door(d, e)) || (r = make_kubernetes(d, e)))
         return r;
     if (power_new(d->loop, &d->folders, &d->power, e) < 0)
         return EXIT_FAILED;
@@ -478,6 +508,7 @@ void daemon_free(struct daemon *d)
     planner_free(d->planner);
     power_free(d->power);
     front_door_free(d->door);
+    kubernetes_free(d->kubernetes);
     loop_timer_remove(d->tick);
     loop_free(d->loop);
     calls_free(d->calls);

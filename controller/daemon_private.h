@@ -17,6 +17,7 @@
 #include "controller/release.h"
 #include "controller/state/store.h"
 #include "controller/substrate/front_door.h"
+#include "controller/substrate/kubernetes.h"
 #include "proto/base/loop.h"
 
 struct daemon {
@@ -33,7 +34,8 @@ struct daemon {
     struct power *power;
     struct power_folders folders; /* of the configuration */
     struct grid_files *grid_files;
-    struct front_door *door; /* NULL: neither HAProxy nor an endpoints file */
+    struct front_door *door;       /* NULL: neither HAProxy nor an endpoints file */
+    struct kubernetes *kubernetes; /* NULL: machines of our own */
     struct calls *calls;
     struct api_server *server;
     /* Effects of this turn of the loop: they become one batch at its end. */

@@ -284,7 +284,23 @@ void kube_watch(struct controller *c, const struct kube_watch_facts *f)
     else if (changed)
         core_event(c, false, "cluster", c->cluster->id, "ClusterSeen", "planning goes on");
     (void)snprintf(c->kube.trouble, sizeof(c->kube.trouble), "%s", f->trouble);
+    if (*f->missing && !c->kube.missing[0])
+        core_event(c, true, "cluster", c->cluster->id, "DefinitionsMissing", "%s", f->missing);
+    (void)snprintf(c->kube.missing, sizeof(c->kube.missing), "%s", f->missing);
     c->plan_wanted |= first || changed;
+}
+
+void kube_refused(struct controller *c, const struct controller_event *e)
+{
+    char kind[40];
+    size_t n;
+
+    (void)snprintf(kind, sizeof(kind), "%s", manifest_kind_name(e->kube_refused.kind));
+    for (n = 0; kind[n]; n++)
+        kind[n] = (char)(kind[n] >= 'A' && kind[n] <= 'Z' ? kind[n] - 'A' + 'a' : kind[n]);
+    kube_confirm(c, e->kube_refused.kind, e->kube_refused.name); /* what it was before holds */
+    core_event(c, true, kind, e->kube_refused.name, "ObjectRefused",
+               "what it was before holds, if anything: %s", e->kube_refused.why);
 }
 
 const char *kube_unseen(const struct controller *c)

@@ -109,13 +109,20 @@ json_t *view_plan(struct controller *c)
     return o;
 }
 
-/* People name a pod as Kubernetes does. */
+/* "NAMESPACE.POD": no namespace has a dot in it, and no path a slash. */
+static bool is_pod(const char *pod, const char *name)
+{
+    size_t n = strcspn(pod, "/");
+
+    return strncmp(pod, name, n) == 0 && name[n] == '.' && strcmp(pod + n + 1, name + n + 1) == 0;
+}
+
 static struct replica *find_pod(const struct cluster *k, const char *name)
 {
     for (size_t i = 0; k->kubernetes && i < k->replicas.n_items; i++) {
         struct replica *r = cluster_replica(k, i);
 
-        if (r->pod && strcmp(r->pod, name) == 0)
+        if (r->pod && is_pod(r->pod, name))
             return r;
     }
     return NULL;

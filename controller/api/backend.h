@@ -22,8 +22,15 @@ struct api_answer {
 
 typedef void api_done_fn(void *arg, const struct api_answer *answer);
 
+#define API_STATS_WATCHES 16
+
 struct api_stats { /* of the daemon, for /metrics; cumulative since its start */
     uint64_t reports, reports_refused, reports_replaced, batches, store_failures, plans;
+    struct { /* of the API server of Kubernetes */
+        const char *kind;
+        bool up;
+    } watches[API_STATS_WATCHES];
+    size_t n_watches;
 };
 
 struct api_backend {

@@ -271,18 +271,24 @@ static void count_replicas(struct strbuf *page, const json_t *models)
 /* --- forecasts and savings ---------------------------------------------------------------------
  */
 
-/* The next step of each model's forecast. */
-static void add_forecasts(struct strbuf *page, const json_t *models)
+static bool is_counted(const json_t *model)
+{
+    return json_is_integer(json_object_get(json_object_get(model, "status"), "wanted"));
+}
+
+/* The next step of each model's forecast: of requests, or of replicas where others say how many. */
+static void add_forecasts_of(struct strbuf *page, const json_t *models, bool counted,
+                             const char *family)
 {
     const json_t *model, *q;
     size_t m, i;
 
-    exposition_family(page, "huddle_forecast_demand_requests_per_second", "gauge",
-                      "Requests for a model in the coming step, by quantile.");
     json_array_foreach(models, m, model) {
         const json_t *forecast = json_object_get(json_object_get(model, "status"), "forecast");
         const json_t *next = json_array_get(json_object_get(forecast, "values"), 0);
 
+        if (is_counted(model) != counted)
+            continue;
         json_array_foreach(json_object_get(forecast, "quantiles"), i, q) {
             AUTO(strbuf) struct strbuf text = STRBUF_INIT;
             const json_t *value = json_array_get(next, i);
@@ -292,10 +298,32 @@ static void add_forecasts(struct strbuf *page, const json_t *models)
             strbuf_printf(&text, "%g", json_number_value(q));
             labels[1].value = strbuf_text(&text);
             if (next)
-                exposition_sample(page, "huddle_forecast_demand_requests_per_second", labels, 2,
+                exposition_sample(page, family, labels, 2,
                                   json_is_number(value) ? json_number_value(value) : (double)NAN);
         }
     }
+}
+
+static void add_forecasts(struct strbuf *page, const json_t *models)
+{
+    static const char *const DEMAND = "huddle_forecast_demand_requests_per_second";
+    static const char *const REPLICAS = "huddle_forecast_replicas";
+    bool counted = false;
+    const json_t *model;
+    size_t m;
+
+    exposition_family(page, DEMAND, "gauge",
+                      "Requests for a model in the coming step, by quantile.");
+    add_forecasts_of(page, models, false, DEMAND);
+    json_array_foreach(models, m, model) {
+        counted |= is_counted(model);
+    }
+    if (!counted)
+        return;
+    exposition_family(
+        page, REPLICAS, "gauge",
+        "Replicas that a model's workload will have in the coming step, by quantile.");
+    add_forecasts_of(page, models, true, REPLICAS);
 }
 
 /* Where none is configured there is nothing that could be down. */
@@ -306,6 +334,19 @@ static void add_front_door(struct strbuf *page, const json_t *clusters)
     if (number_at(cluster, "frontDoor.configured") > 0)
         exposition_single(page, "huddle_front_door_up", "gauge", "1 while the front door answers.",
                           number_at(cluster, "frontDoor.reachable"));
+}
+
+static void add_kubernetes(struct strbuf *page, const struct api_stats *s)
+{
+    if (s->n_watches == 0)
+        return;
+    exposition_family(page, "huddle_kubernetes_watch_up", "gauge",
+                      "1 while a kind of object of Kubernetes is seen.");
+    for (size_t i = 0; i < s->n_watches; i++) {
+        const struct label label = { "kind", s->watches[i].kind };
+
+        exposition_sample(page, "huddle_kubernetes_watch_up", &label, 1, s->watches[i].up);
+    }
 }
 
 static void add_savings(struct strbuf *page, const json_t *report)
@@ -385,6 +426,7 @@ void metrics_render(const struct metrics_source *from, struct strbuf *page)
 {
     all_families(page, CLUSTER_FIGURES, ARRAY_LEN(CLUSTER_FIGURES), from->clusters, NULL);
     add_front_door(page, from->clusters);
+    add_kubernetes(page, &from->stats);
     count_nodes(page, from->nodes);
     all_families(page, NODE_FIGURES, ARRAY_LEN(NODE_FIGURES), from->nodes, "node");
     count_replicas(page, from->models);

@@ -8,6 +8,19 @@
 #include "proto/base/array.h"
 #include "proto/selector.h"
 
+/* The name of a pod, "NAMESPACE/POD", for the API; NULL: it is none. */
+static const char *pod_name(struct selection *s, const struct kind *r, const char *word)
+{
+    const char *slash = strchr(word, '/');
+    char *text;
+
+    if (strcmp(r->plural, "replicas") != 0 || slash == word || !slash[1] || strchr(slash + 1, '/'))
+        return NULL;
+    text = *ARRAY_ADD(s, texts) = xstrdup(word);
+    text[slash - word] = '.';
+    return text;
+}
+
 static int add_pair(struct selection *s, const char *word, struct err *e)
 {
     const char *slash = strchr(word, '/');
@@ -20,9 +33,12 @@ static int add_pair(struct selection *s, const char *word, struct err *e)
     r = kind_find(kind, e);
     if (!r)
         return -EINVAL;
-    if (!slash[1] || strchr(slash + 1, '/'))
-        return err_set(e, -EINVAL, "\"%.60s\": expected KIND/NAME", word);
-    *ARRAY_ADD(s, targets) = (struct target){ r, slash + 1 };
+    word = slash + 1;
+    if (strchr(word, '/'))
+        word = pod_name(s, r, word);
+    if (!word || !*word)
+        return err_set(e, -EINVAL, "\"%.60s/%.60s\": expected KIND/NAME", kind, slash + 1);
+    *ARRAY_ADD(s, targets) = (struct target){ r, word };
     return 0;
 }
 
@@ -61,16 +77,21 @@ int selection_read(struct selection *s, const char *const *words, size_t n, stru
     r = s->targets[0].kind;
     s->n_targets = 0;
     for (size_t i = 1; i < n; i++) {
-        if (strchr(words[i], '/'))
+        const char *name = strchr(words[i], '/') ? pod_name(s, r, words[i]) : words[i];
+
+        if (!name)
             return err_set(e, -EINVAL, "\"%.60s\" is no name; write either %s NAME or %s/NAME",
                            words[i], r->singular, r->singular);
-        *ARRAY_ADD(s, targets) = (struct target){ r, words[i] };
+        *ARRAY_ADD(s, targets) = (struct target){ r, name };
     }
     return 0;
 }
 
 void selection_done(struct selection *s)
 {
+    for (size_t i = 0; i < s->n_texts; i++)
+        free(s->texts[i]);
+    free(s->texts);
     free(s->targets);
     *s = (struct selection){ 0 };
 }

@@ -12,15 +12,18 @@
 
 struct target {
     const struct kind *kind;
-    const char *name; /* borrowed from the words; NULL: all of the kind */
+    const char *name; /* borrowed from the words or `texts`; NULL: all of the kind */
 };
 
 struct selection {
     struct target *targets;
     size_t n_targets, cap_targets;
+    char **texts; /* names that are not spelt as in the words */
+    size_t n_texts, cap_texts;
 };
 
-/* -EINVAL with what is wrong. */
+/* -EINVAL with what is wrong. A replica may be named NAMESPACE/POD, as it is shown where it is a
+ * pod; the API calls that NAMESPACE.POD. */
 int selection_read(struct selection *s, const char *const *words, size_t n, struct err *e);
 void selection_done(struct selection *s);
 

@@ -48,6 +48,7 @@ struct kube_model_facts { /* of a declared model's workload */
 struct kube_watch_facts {
     bool synced;         /* all that is there has been told once */
     const char *trouble; /* why what is known may be old */
+    const char *missing; /* what cannot be declared there, with the way out */
 };
 
 #endif

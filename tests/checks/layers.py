@@ -190,6 +190,7 @@ PURE = [
     "controller/substrate/haproxy_table",
     "controller/substrate/haproxy_view",
     "controller/substrate/kube_cluster*",
+    "controller/substrate/kube_object",
     "controller/substrate/latency_window",
     "controller/substrate/standalone",
     "proto/base/exposition",

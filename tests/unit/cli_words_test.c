@@ -82,6 +82,14 @@ static void objects_are_named_as_kubectl_does(void **state)
     assert_int_equal(selection_read(&s, (const char *const[]){ "node/a", "pool/p" }, 2, &e), 0);
     assert_string_equal(s.targets[1].kind->plural, "powerpools");
     assert_string_equal(s.targets[1].name, "p");
+    selection_done(&s); /* a pod of Kubernetes, as it is shown and as the API calls it */
+    assert_int_equal(selection_read(&s, (const char *const[]){ "replica", "a/b-1", "u" }, 3, &e),
+                     0);
+    assert_string_equal(s.targets[0].name, "a.b-1");
+    assert_string_equal(s.targets[1].name, "u");
+    selection_done(&s);
+    assert_int_equal(selection_read(&s, (const char *const[]){ "replica/a/b.1" }, 1, &e), 0);
+    assert_string_equal(s.targets[0].name, "a.b.1");
 }
 
 static void bad_objects_are_told(void **state)
@@ -98,6 +106,9 @@ static void bad_objects_are_told(void **state)
         { { "nodes,pools", "a" }, "names need one kind, not \"nodes,pools\"" },
         { { "node", "pool/p" }, "\"pool/p\" is no name; write either node NAME or node/NAME" },
         { { "," }, "expected a kind of object" },
+        { { "node/a/b" }, "\"node/a/b\": expected KIND/NAME" },
+        { { "replica/a/b/c" }, "\"replica/a/b/c\": expected KIND/NAME" },
+        { { "replica", "a/" }, "\"a/\" is no name; write either replica NAME or replica/NAME" },
     };
 
     (void)state;

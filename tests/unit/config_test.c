@@ -150,6 +150,24 @@ static void every_key_is_read(void **state)
     assert_true(config_has_front_door(c));
 }
 
+static void kubernetes_is_a_kubeconfig_or_a_pod(void **state)
+{
+    AUTO(config) struct config *file = loaded("kubernetes: {kubeconfig: /k, context: c}\n");
+    AUTO(config) struct config *pod = loaded("kubernetes: {inCluster: true}\n");
+    AUTO(config) struct config *none = loaded("");
+
+    (void)state;
+    assert_true(config_has_kubernetes(file) && config_has_kubernetes(pod));
+    assert_false(config_has_kubernetes(none));
+    assert_string_equal(file->kubernetes.kubeconfig, "/k");
+    assert_string_equal(file->kubernetes.context, "c");
+    refused("kubernetes: {kubeconfig: /k, inCluster: true}\n", "not both");
+    refused("kubernetes: {kubeconfig: k}\n", "kubernetes.kubeconfig: expected an absolute path");
+    refused("kubernetes: {context: c}\n", "set kubernetes.kubeconfig too");
+    refused("kubernetes: {inCluster: true}\nfrontDoor: {run: true}\n",
+            "frontDoor: not together with kubernetes");
+}
+
 static void mistakes_are_told_with_their_place(void **state)
 {
     (void)state;
@@ -254,6 +272,7 @@ int main(void)
         cmocka_unit_test(an_empty_file_is_the_defaults),
         cmocka_unit_test(the_example_shows_every_key_with_its_default),
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(kubernetes_is_a_kubeconfig_or_a_pod),
         cmocka_unit_test(mistakes_are_told_with_their_place),
         cmocka_unit_test(what_can_change_while_it_runs),
         cmocka_unit_test(tls_comes_and_goes_with_a_restart_only),

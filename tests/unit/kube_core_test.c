@@ -101,7 +101,7 @@ static void tell_model(struct desk *d, struct kube_model_facts f)
 
 static void tell_watch(struct desk *d, const char *trouble)
 {
-    const struct kube_watch_facts f = { true, trouble };
+    const struct kube_watch_facts f = { true, trouble, "" };
     struct controller_event event = { .kind = CE_KUBE_WATCH, .kube_watch = &f };
 
     desk_step(d, &event);
@@ -226,7 +226,7 @@ static void it_plans_and_says_why_each_node_stays(void **state)
     assert_verdict(&d, "n3", "stay", "cordoned");
     assert_text(&d, "nodes", "n5", "whyNotAsleep", "Kubernetes says that it is not ready");
     assert_text(&d, "replicas", "m-1", "pod", "a/m-1");
-    o = get(&d, "replicas", "a/m-2");
+    o = get(&d, "replicas", "a.m-2");
     assert_string_equal(text_at(o, "metadata", "name"), "m-2");
     json_decref(o);
     o = get(&d, "nodes", "n2"); /* nobody measures: no number, not zero */
@@ -314,6 +314,56 @@ static void what_is_not_found_has_a_text(void **state)
     assert_text(&d, "servedmodels", "m.a", "targetProblem", "there is no such");
     tell_model(&d, (struct kube_model_facts){ .model = "m.a" });
     assert_text(&d, "servedmodels", "m.a", "targetProblem", "");
+    desk_done(&d);
+}
+
+static bool heard(const struct desk *d, const char *reason, const char *part)
+{
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        if (d->fx.items[i].kind == FX_EVENT && strcmp(d->fx.items[i].event.reason, reason) == 0 &&
+            strstr(d->fx.items[i].event.message, part))
+            return true;
+    return false;
+}
+
+/* What cannot be read is told; what it was before holds, also when all was told. */
+static void a_refused_object_stays_as_it_was(void **state)
+{
+    struct controller_event event = { .kind = CE_KUBE_REFUSED };
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    put(&d, POOL);
+    tell_watch(&d, "");
+    desk_start(&d);
+    event.kube_refused.kind = KIND_POWER_POOL;
+    event.kube_refused.name = "p";
+    event.kube_refused.why = "spec.spare: a problem";
+    desk_step(&d, &event);
+    assert_true(heard(&d, "ObjectRefused", "spec.spare: a problem"));
+    tell_watch(&d, "");
+    json_decref(get(&d, "powerpools", "p"));
+    desk_done(&d);
+}
+
+static void missing_definitions_are_told_once(void **state)
+{
+    struct kube_watch_facts f = { true, "", "pools cannot be declared" };
+    struct controller_event event = { .kind = CE_KUBE_WATCH, .kube_watch = &f };
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    desk_step(&d, &event);
+    assert_true(heard(&d, "DefinitionsMissing", "pools cannot"));
+    desk_step(&d, &event);
+    assert_false(heard(&d, "DefinitionsMissing", ""));
+    f.missing = "";
+    desk_step(&d, &event);
+    f.missing = "gone again";
+    desk_step(&d, &event);
+    assert_true(heard(&d, "DefinitionsMissing", "gone again"));
     desk_done(&d);
 }
 
@@ -568,6 +618,8 @@ int main(void)
         cmocka_unit_test(a_pod_does_not_go_where_its_spec_forbids),
         cmocka_unit_test(a_watch_in_trouble_stops_planning),
         cmocka_unit_test(what_is_not_found_has_a_text),
+        cmocka_unit_test(a_refused_object_stays_as_it_was),
+        cmocka_unit_test(missing_definitions_are_told_once),
         cmocka_unit_test(people_are_sent_to_kubernetes),
         cmocka_unit_test(a_restart_asks_kubernetes_again),
         cmocka_unit_test(an_object_told_again_changes_nothing),

@@ -1,0 +1,409 @@
+#include "controller/substrate/kubernetes.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/kube_client/kube_watch.h"
+#include "controller/substrate/kube_cluster.h"
+#include "controller/substrate/kube_object.h"
+#include "proto/base/array.h"
+
+#define TELL_MS 250       /* changes that come together are told together */
+#define LOOK_MS 1000      /* at the watches themselves */
+#define TROUBLE_MS 150000 /* so long may a watch be down before what is known is old */
+#define OWN "/apis/huddle.energy/v1alpha1/"
+
+/* Objects that huddle declares are put into the core; of the others it is told facts. */
+static const struct kind {
+    const char *plural, *path;
+    bool own;
+    enum kube_kind kind;         /* not own */
+    enum manifest_kind declared; /* own */
+} KINDS[] = {
+    { "nodes", "/api/v1/nodes", false, KUBE_KIND_NODES, 0 },
+    { "pods", "/api/v1/pods", false, KUBE_KIND_PODS, 0 },
+    { "replicasets", "/apis/apps/v1/replicasets", false, KUBE_KIND_REPLICA_SETS, 0 },
+    { "deployments", "/apis/apps/v1/deployments", false, KUBE_KIND_DEPLOYMENTS, 0 },
+    { "statefulsets", "/apis/apps/v1/statefulsets", false, KUBE_KIND_STATEFUL_SETS, 0 },
+    { "persistentvolumeclaims", "/api/v1/persistentvolumeclaims", false, KUBE_KIND_CLAIMS, 0 },
+    { "persistentvolumes", "/api/v1/persistentvolumes", false, KUBE_KIND_VOLUMES, 0 },
+    { "servedmodels", OWN "servedmodels", true, 0, KIND_SERVED_MODEL },
+    { "powerpools", OWN "powerpools", true, 0, KIND_POWER_POOL },
+    { "powerpolicies", OWN "powerpolicies", true, 0, KIND_POWER_POLICY },
+};
+
+#define N_KINDS ARRAY_LEN(KINDS)
+
+struct watch {
+    struct kubernetes *k;
+    const struct kind *kind;
+    struct kube_watch *watch;
+    struct kube_objects objects; /* of huddle's own: those that were put */
+    int64_t bad_ms;              /* since when it does not work; 0: it does */
+    char why[200];
+    atomic_bool missing; /* its definition is not installed */
+    atomic_bool had, up; /* it was listed once; it works now */
+};
+
+struct kubernetes {
+    struct loop *loop;
+    struct kubernetes_options options; /* its functions */
+    struct kube_client *client;
+    struct kube_cluster *cluster;
+    struct loop_timer *tell, *look;
+    bool tell_due;
+    struct watch watches[N_KINDS];
+    atomic_bool told_all; /* the core knows that all is told */
+    char told_trouble[256], told_missing[256];
+};
+
+/* --- to the core --------------------------------------------------------------------------------
+ */
+
+static void on_node(void *data, const struct kube_node_facts *f)
+{
+    const struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_NODE, .kube_node = f };
+
+    k->options.step(k->options.data, &event);
+}
+
+static void on_pod(void *data, const struct kube_pod_facts *f)
+{
+    const struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_POD, .kube_pod = f };
+
+    k->options.step(k->options.data, &event);
+}
+
+static void on_model(void *data, const struct kube_model_facts *f)
+{
+    const struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_MODEL, .kube_model = f };
+
+    k->options.step(k->options.data, &event);
+}
+
+static void note(const struct kubernetes *k, bool warning, const char *text)
+{
+    k->options.note(k->options.data, warning, text);
+}
+
+static bool is_through(const struct watch *w)
+{
+    return atomic_load(&w->had) || atomic_load(&w->missing);
+}
+
+static bool all_through(const struct kubernetes *k)
+{
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (!is_through(&k->watches[i]))
+            return false;
+    return true;
+}
+
+static void find_trouble(const struct kubernetes *k, int64_t now_ms, char text[256])
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < N_KINDS; i++) {
+        const struct watch *w = &k->watches[i];
+
+        if (w->bad_ms == 0 || now_ms - w->bad_ms <= TROUBLE_MS)
+            continue;
+        (void)snprintf(text, 256, "%s of Kubernetes have not been seen for %d s and more: %s",
+                       w->kind->plural, TROUBLE_MS / 1000, w->why);
+        return;
+    }
+}
+
+static void find_missing(const struct kubernetes *k, char text[256])
+{
+    size_t at = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (atomic_load(&k->watches[i].missing))
+            at += (size_t)snprintf(text + at, 256 - at, "%s%s", at ? ", " : "",
+                                   k->watches[i].kind->plural);
+    if (at)
+        (void)snprintf(text + at, 256 - at,
+                       " cannot be declared: their definitions are not installed in the cluster; "
+                       "huddlectl install crds does");
+}
+
+/* What is known of the watches, when that changed. */
+static void tell_watches(struct kubernetes *k, int64_t now_ms)
+{
+    char trouble[256], missing[256];
+    const struct kube_watch_facts f = { all_through(k), trouble, missing };
+    struct controller_event event = { .kind = CE_KUBE_WATCH, .kube_watch = &f };
+
+    find_trouble(k, now_ms, trouble);
+    find_missing(k, missing);
+    if (!f.synced || (atomic_load(&k->told_all) && strcmp(trouble, k->told_trouble) == 0 &&
+                      strcmp(missing, k->told_missing) == 0))
+        return;
+    memcpy(k->told_trouble, trouble, sizeof(trouble));
+    memcpy(k->told_missing, missing, sizeof(missing));
+    k->options.step(k->options.data, &event);
+    atomic_store(&k->told_all, true);
+}
+
+static void on_tell(void *data, int64_t now_ms)
+{
+    struct kubernetes *k = data;
+    const struct kube_sink sink = { k, on_node, on_pod, on_model };
+
+    k->tell_due = false;
+    if (!all_through(k))
+        return;
+    kube_cluster_tell(k->cluster, &sink);
+    tell_watches(k, now_ms);
+}
+
+static void tell_soon(struct kubernetes *k)
+{
+    if (k->tell_due)
+        return;
+    k->tell_due = true;
+    loop_timer_arm(k->tell, loop_now_ms(k->loop) + TELL_MS);
+}
+
+static void on_look(void *data, int64_t now_ms)
+{
+    struct kubernetes *k = data;
+
+    loop_timer_arm(k->look, now_ms + LOOK_MS);
+    if (atomic_load(&k->told_all)) /* facts come first */
+        tell_watches(k, now_ms);
+}
+
+/* --- huddle's own objects -----------------------------------------------------------------------
+ */
+
+static void refused(struct kubernetes *k, const struct watch *w, const char *name, const char *why)
+{
+    struct controller_event event = { .kind = CE_KUBE_REFUSED };
+
+    event.kube_refused.kind = w->kind->declared;
+    event.kube_refused.name = name;
+    event.kube_refused.why = why;
+    k->options.step(k->options.data, &event);
+}
+
+static void put_object(struct watch *w, const json_t *object)
+{
+    struct controller_event event = { .kind = CE_PUT };
+    AUTO(manifest) struct manifest *m = NULL;
+    struct err e = ERR_INIT;
+    char name[KUBE_OBJECT_NAME];
+
+    kube_object_name(object, w->kind->declared, name);
+    if (kube_object_read(object, w->kind->declared, &m, &e) < 0 ||
+        w->k->options.admit(w->k->options.data, m, &e) < 0) {
+        refused(w->k, w, name, e.text);
+        return;
+    }
+    event.put.object = m;
+    event.put.observed = true;
+    event.put.who = "kubernetes";
+    w->k->options.step(w->k->options.data, &event);
+    kube_objects_add(&w->objects, name);
+    if (m->kind == KIND_SERVED_MODEL)
+        kube_cluster_model(w->k->cluster, name, m->meta.namespace, &m->model);
+}
+
+static void drop_object(struct watch *w, const char *name)
+{
+    struct controller_event event = { .kind = CE_DELETE };
+
+    if (!kube_objects_has(&w->objects, name))
+        return;
+    event.del.kind = w->kind->declared;
+    event.del.name = name;
+    event.del.observed = true;
+    event.del.who = "kubernetes";
+    if (w->kind->declared == KIND_SERVED_MODEL)
+        kube_cluster_forget_model(w->k->cluster, name);
+    w->k->options.step(w->k->options.data, &event);
+    kube_objects_remove(&w->objects, name);
+}
+
+/* --- from the watches ---------------------------------------------------------------------------
+ */
+
+static void on_changed(void *data, const json_t *object)
+{
+    struct watch *w = data;
+
+    if (w->kind->own)
+        put_object(w, object);
+    else
+        kube_cluster_put(w->k->cluster, w->kind->kind, object);
+    tell_soon(w->k);
+}
+
+static void on_gone(void *data, const struct kube_key *key)
+{
+    struct watch *w = data;
+    char name[KUBE_OBJECT_NAME];
+
+    kube_object_key(key, w->kind->declared, name);
+    if (w->kind->own)
+        drop_object(w, name);
+    else
+        kube_cluster_drop(w->k->cluster, w->kind->kind, key);
+    tell_soon(w->k);
+}
+
+static void on_unknown(void *data, const struct kube_key *key, const char *why)
+{
+    struct watch *w = data;
+    char text[700];
+
+    (void)snprintf(text, sizeof(text), "one of %s cannot be read: %.253s/%.253s: %.150s",
+                   w->kind->plural, key->namespace, key->name, why);
+    note(w->k, true, text);
+    if (!w->kind->own)
+        kube_cluster_unknown(w->k->cluster, w->kind->kind, key);
+    tell_soon(w->k);
+}
+
+static void on_synced(void *data)
+{
+    struct watch *w = data;
+
+    atomic_store(&w->had, true);
+    atomic_store(&w->missing, false);
+    if (!w->kind->own)
+        kube_cluster_listed(w->k->cluster, w->kind->kind);
+    tell_soon(w->k);
+}
+
+/* With a definition all objects of it go. */
+static void lose_definition(struct watch *w)
+{
+    atomic_store(&w->missing, true);
+    while (w->objects.n > 0) {
+        char *name = xstrdup(w->objects.item[w->objects.n - 1]);
+
+        drop_object(w, name);
+        free(name);
+    }
+    tell_soon(w->k);
+}
+
+static void on_state(void *data, int code, const struct kube_status *status)
+{
+    struct watch *w = data;
+    char text[400];
+
+    atomic_store(&w->up, code == 0);
+    if (code == 0) {
+        if (w->bad_ms > 0) {
+            (void)snprintf(text, sizeof(text), "%s are seen again", w->kind->plural);
+            note(w->k, false, text);
+        }
+        w->bad_ms = 0;
+        return;
+    }
+    if (w->kind->own && status->reason == KUBE_NOT_FOUND) {
+        w->bad_ms = 0;
+        lose_definition(w);
+        return;
+    }
+    if (w->bad_ms == 0)
+        w->bad_ms = loop_now_ms(w->k->loop);
+    (void)snprintf(w->why, sizeof(w->why), "%s: %.150s", kube_reason_name(status->reason),
+                   status->message.text);
+    (void)snprintf(text, sizeof(text), "%s are not seen: %s%s", w->kind->plural, w->why,
+                   status->reason == KUBE_FORBIDDEN
+                       ? "; give huddle's account the ClusterRole of deploy/kubernetes"
+                       : "");
+    note(w->k, true, text);
+}
+
+/* --- life ---------------------------------------------------------------------------------------
+ */
+
+static int start_watch(struct kubernetes *k, size_t i, struct err *e)
+{
+    struct watch *w = &k->watches[i];
+    /* Paged lists are had from every version; a watch behind them is the same. */
+    const struct kube_watcher watcher = { .path = KINDS[i].path,
+                                          .data = w,
+                                          .changed = on_changed,
+                                          .gone = on_gone,
+                                          .unknown = on_unknown,
+                                          .synced = on_synced,
+                                          .state = on_state };
+
+    w->k = k;
+    w->kind = &KINDS[i];
+    return kube_watch_start(k->client, &watcher, &w->watch, e);
+}
+
+int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
+                   struct kubernetes **ret_kubernetes, struct err *e)
+{
+    const struct kube_config_choice choice = {
+        .files = options->kubeconfig,
+        .context = options->context,
+        .in_cluster = options->kubeconfig ? NULL : KUBE_IN_CLUSTER_DIR,
+    };
+    struct kubernetes *k = xcalloc(1, sizeof(*k));
+    struct kube_config *config = NULL;
+    int r = kube_config_load(&choice, &config, e);
+
+    k->loop = l;
+    k->options = *options;
+    k->cluster = kube_cluster_new();
+    k->tell = loop_timer_add(l, on_tell, k);
+    k->look = loop_timer_add(l, on_look, k);
+    if (r == 0)
+        r = kube_client_new(l, config, &k->client, e);
+    for (size_t i = 0; r == 0 && i < N_KINDS; i++)
+        r = start_watch(k, i, e);
+    if (r < 0) {
+        kubernetes_free(k);
+        return r;
+    }
+    loop_timer_arm(k->look, loop_now_ms(l) + LOOK_MS);
+    *ret_kubernetes = k;
+    return 0;
+}
+
+void kubernetes_free(struct kubernetes *k)
+{
+    if (!k)
+        return;
+    for (size_t i = 0; i < N_KINDS; i++) {
+        kube_watch_stop(k->watches[i].watch);
+        kube_objects_done(&k->watches[i].objects);
+    }
+    kube_client_free(k->client);
+    loop_timer_remove(k->tell);
+    loop_timer_remove(k->look);
+    kube_cluster_free(k->cluster);
+    free(k);
+}
+
+const char *kubernetes_waits_for(const struct kubernetes *k)
+{
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (!is_through(&k->watches[i]))
+            return KINDS[i].plural;
+    return atomic_load(&k->told_all) ? NULL : "all of it is being taken in";
+}
+
+bool kubernetes_watch_up(const struct kubernetes *k, size_t i, const char **ret_kind, bool *ret_up)
+{
+    if (i >= N_KINDS)
+        return false;
+    *ret_kind = KINDS[i].plural;
+    *ret_up = atomic_load(&k->watches[i].up);
+    return true;
+}

@@ -1,0 +1,42 @@
+/* The substrate on Kubernetes, its edge: watches of a cluster's objects on the daemon's loop, made
+ * events for the core by kube_cluster.h. It reads alone (get, list, watch); it writes nothing.
+ *
+ * Followed are nodes, pods, ReplicaSets, Deployments, StatefulSets, PersistentVolumeClaims,
+ * PersistentVolumes, and huddle's own ServedModels, PowerPools and PowerPolicies, all of their
+ * stable versions (Kubernetes 1.20 on). Where huddle's definitions are not installed that is told
+ * once, and asked again at least every 45 s. Nothing is told before every watch was through once.
+ */
+#ifndef HUDDLE_SUBSTRATE_KUBERNETES_H
+#define HUDDLE_SUBSTRATE_KUBERNETES_H
+
+#include "controller/controller.h"
+#include "proto/base/loop.h"
+
+struct kubernetes;
+
+struct kubernetes_options { /* borrowed for the call */
+    const char *kubeconfig; /* a file; NULL: the directory that a pod has */
+    const char *context;    /* NULL: the current one */
+    void *data;
+    /* One event through the core, at once. */
+    void (*step)(void *data, struct controller_event *event);
+    /* May this object be put? -errno with the reason. */
+    int (*admit)(void *data, const struct manifest *object, struct err *e);
+    /* For the log. */
+    void (*note)(void *data, bool warning, const char *text);
+};
+
+/* -EINVAL and the like, with the way out, when the credentials cannot be read. That nobody answers
+ * is no error. */
+int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
+                   struct kubernetes **ret_kubernetes, struct err *e);
+void kubernetes_free(struct kubernetes *k); /* before the loop; accepts NULL */
+
+/* From any thread: the kind whose list has not been had yet, "pods", or other words; NULL: the core
+ * was told all. */
+const char *kubernetes_waits_for(const struct kubernetes *k);
+
+/* From any thread: watch number `i` and whether it works; false: there are no more. */
+bool kubernetes_watch_up(const struct kubernetes *k, size_t i, const char **ret_kind, bool *ret_up);
+
+#endif
