@@ -22,7 +22,11 @@ from tests.kubernetes.node import Nodes, why_not
 from tests.lab import enter
 
 N_HOLLOW = 12
-PEOPLE = {"huddle": ["huddle"], "tenant": ["tenants"]}  # users without any right at first
+PEOPLE = {  # users without any right at first
+    "huddle": ["huddle"],
+    "observer": ["observers"],
+    "tenant": ["tenants"],
+}
 numbers = itertools.count(1)
 
 
