@@ -99,10 +99,12 @@ void agent_free(struct agent *a)
     free(a->cap_problem);
     free(a->desired_bytes);
     free(a->inventory_bytes);
+    free(a->pods);
     free(a->shares);
     free(a->gpu_idle);
     free(a->zones);
     free(a->told);
+    free(a->told_pods);
     free(a->problems);
     free(a);
 }
@@ -250,6 +252,7 @@ static void acknowledge(struct agent *a, const struct wire_reply *reply)
     }
     a->inventory_due |= reply->send_inventory;
     desired_forget_gone(a, reply->sequence);
+    pods_forget_gone(a, reply->sequence);
 }
 
 static void take_reply(struct agent *a, const struct wire_reply *reply)

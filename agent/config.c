@@ -61,6 +61,13 @@ static const struct field FIELDS[] = {
       "in a container: where a volume shows the node's /sys/devices/virtual/powercap; "
       "/sys/class is an empty volume then, and is linked to it",
       NULL },
+    { "pods.cgroups", FIELD_TEXT, C(pods.cgroups), "", 0, 0, NULL,
+      "on a Kubernetes node: where its cgroup file system is seen, like /sys/fs/cgroup; CPU, "
+      "memory "
+      "and joules of each pod are reported then",
+      NULL },
+    { "pods.cgroupRoot", FIELD_TEXT, C(pods.cgroup_root), "/", 0, 0, NULL,
+      "what kubelet has as its cgroupRoot", NULL },
     { "nvmlLibrary", FIELD_TEXT, C(nvml_library), "libnvidia-ml.so.1", 0, 0, NULL,
       "NVIDIA's management library; no GPU is looked for when empty", NULL },
     { "cgroup", FIELD_TEXT, C(cgroup), "huddle", 0, 0, NULL,
@@ -149,6 +156,10 @@ static int check_paths(const struct agent_config *c, struct err *e)
         r = check_path("powerOff.wakeAlarm", c->power_off.wake_alarm, true, e);
     if (r == 0)
         r = check_path("powercapTree", c->powercap_tree, true, e);
+    if (r == 0)
+        r = check_path("pods.cgroups", c->pods.cgroups, true, e);
+    if (r == 0)
+        r = check_path("pods.cgroupRoot", c->pods.cgroup_root, false, e);
     if (r == 0 && c->power_off.command.n > 0)
         r = check_path("powerOff.command", c->power_off.command.item[0], false, e);
     return r;
@@ -241,8 +252,8 @@ const char *agent_config_sleep_not(const struct agent_config *c)
 bool agent_config_is_live(const struct field *f)
 {
     static const char *const FIXED[] = {
-        "node",       "stateDir",     "cgroup",      "cpuLimit",
-        "powerModel", "powercapTree", "nvmlLibrary", "metricsListen",
+        "node",         "stateDir",     "cgroup",          "cpuLimit",    "powerModel",
+        "powercapTree", "pods.cgroups", "pods.cgroupRoot", "nvmlLibrary", "metricsListen",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(FIXED); i++)

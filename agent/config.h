@@ -32,6 +32,9 @@ struct agent_config {
     char *power_model, *nvml_library, *cgroup, *powercap_tree;
     int cpu_limit;              /* quota, share */
     int64_t cpu_capacity_milli; /* most that the node offers; 0: all that it has */
+    struct {
+        char *cgroups, *cgroup_root; /* cgroups "": no pods are looked at */
+    } pods;
     char *metrics_listen;
     struct {
         char *host; /* of metrics_listen; NULL: off */

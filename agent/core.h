@@ -123,6 +123,16 @@ struct sleeper {
 
 /* --- all -------------------------------------------------------------------------------------- */
 
+/* A pod of Kubernetes, of which only counters are kept. */
+struct pod {
+    char uid[SAMPLE_POD_UID];
+    bool here;              /* at the newest look */
+    uint64_t gone_sequence; /* the first report that told its last counters; 0: none yet */
+    uint64_t last_ns, total_ns, step_ns; /* CPU; total since the epoch */
+    uint64_t memory_bytes, requested_milli;
+    uint64_t idle_uj, dynamic_uj; /* since the epoch */
+};
+
 struct foreign_point {
     int64_t ms;
     uint64_t busy_ns, known_ns, all_ns; /* cumulative */
@@ -185,6 +195,8 @@ struct agent {
     struct sample_cpu cpu; /* the newest that was valid */
     struct energy_counter energy;
     uint64_t unattributed_uj;
+    struct pod *pods; /* ascending by uid */
+    size_t n_pods, cap_pods;
     struct idle_power idle; /* without GPUs */
     struct watched idle_watched;
     struct gpu_idle {
@@ -204,8 +216,9 @@ struct agent {
     struct wire_report report;
     struct wire_zone *zones;
     struct wire_replica *told;
+    struct wire_pod *told_pods;
     struct wire_problem *problems;
-    size_t n_problems, cap_problems, cap_zones, cap_told;
+    size_t n_problems, cap_problems, cap_zones, cap_told, cap_told_pods;
 };
 
 /* effects.c: into the step's list */
@@ -278,6 +291,14 @@ bool drain_is_over(const struct agent *a, const struct replica *r); /* nothing i
 void metering_take(struct agent *a, const struct sample *s);
 void metering_zero(struct agent *a);                                           /* a new epoch */
 bool metering_foreign_permille(const struct agent *a, uint32_t *ret_permille); /* false: unknown */
+
+/* pods.c */
+struct pod *pods_add(struct agent *a,
+                     const char *uid); /* behind the others, whatever their order */
+void pods_take(struct agent *a, const struct sample *s);
+void pods_zero(struct agent *a);                               /* a new epoch */
+void pods_told(struct agent *a);                               /* a report was sent */
+void pods_forget_gone(struct agent *a, uint64_t acknowledged); /* the report of this sequence was */
 
 /* joules.c: shares the joules of one interval out to the replicas. Of its CPU time, `busy_ns` of
  * `whole_ns` were used; 0 of 0: unknown. */

@@ -1,7 +1,7 @@
-/* Whose joules they were. A GPU's go to the replicas that hold it, in equal parts; all others by
- * reserved and used CPU (attribution.h). What is idle is told apart by what the node would draw
- * doing nothing (idle_power.h), and by the least that the GPU was seen to draw. Replicas and rest
- * are the node, exactly. */
+/* Whose joules they were. A GPU's go to the replicas that hold it, in equal parts; all others to
+ * replicas and pods by reserved and used CPU (attribution.h). What is idle is told apart by what
+ * the node would draw doing nothing (idle_power.h), and by the least that the GPU was seen to draw.
+ * Replicas and rest are the node, exactly. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +49,8 @@ static bool can_learn(struct watched *w, enum provenance p, const struct watched
 
 static void make_room(struct agent *a)
 {
-    if (a->cap_shares < a->n_replicas) {
-        a->cap_shares = a->n_replicas;
+    if (a->cap_shares < a->n_replicas + a->n_pods) {
+        a->cap_shares = a->n_replicas + a->n_pods;
         a->shares = xrealloc(a->shares, a->cap_shares * sizeof(*a->shares));
     }
     if (a->cap_gpu_idle < a->energy.n_zones) {
@@ -61,13 +61,34 @@ static void make_room(struct agent *a)
     }
 }
 
-/* Splits, and adds up; `takes` says whether a replica has a part in it. */
+static size_t add_pods(struct agent *a, size_t n)
+{
+    ARRAY_FOREACH(p, a, pods) {
+        if (p->here)
+            a->shares[n++] = (struct attribution_share){ .reserved_milli = p->requested_milli,
+                                                         .cpu_ns = p->step_ns };
+    }
+    return n;
+}
+
+static void take_pods(struct agent *a, size_t n)
+{
+    ARRAY_FOREACH(p, a, pods) {
+        if (!p->here)
+            continue;
+        p->idle_uj += a->shares[n].idle_uj;
+        p->dynamic_uj += a->shares[n++].dynamic_uj;
+    }
+}
+
+/* Splits, and adds up; `takes` says whether a replica has a part in it. Which GPU a pod holds is
+ * not known: of those (`equal`) pods get nothing. */
 typedef bool takes_fn(const struct replica *r, uint32_t gpu);
 
 static void share_out(struct agent *a, const struct attribution_node *node, takes_fn *takes,
                       uint32_t gpu, bool equal)
 {
-    size_t n = 0;
+    size_t n = 0, n_replicas;
 
     for (size_t i = 0; i < a->n_replicas; i++) {
         const struct replica *r = a->replicas[i];
@@ -77,7 +98,12 @@ static void share_out(struct agent *a, const struct attribution_node *node, take
                 (struct attribution_share){ .reserved_milli = equal ? 1 : r->spec->cpu_milli,
                                             .cpu_ns = equal ? 1 : r->cpu.step_ns };
     }
+    n_replicas = n;
+    if (!equal)
+        n = add_pods(a, n);
     a->unattributed_uj += attribution_split(node, a->shares, n);
+    if (!equal)
+        take_pods(a, n_replicas);
     n = 0;
     for (size_t i = 0; i < a->n_replicas; i++) {
         struct replica *r = a->replicas[i];

@@ -13,12 +13,13 @@
 #include "agent/report.h"
 #include "proto/base/array.h"
 
-#define VERSION 3u
+#define VERSION 4u
 #define ITEMS_MAX 65536u
 #define ITEM_BYTES 2u      /* at least */
 #define WORD_BYTES 10u     /* at most */
 #define NODE_BYTES 2048u   /* about what is written of a node, */
-#define REPLICA_BYTES 128u /* and of a replica: room is made once */
+#define REPLICA_BYTES 128u /* of a replica, */
+#define POD_BYTES 96u      /* and of a pod: room is made once */
 
 struct codec {
     struct strbuf *out;      /* writing; NULL: reading */
@@ -323,6 +324,34 @@ static void replicas(struct codec *c, struct agent *a)
     }
 }
 
+/* --- pods ------------------------------------------------------------------------------------- */
+
+static void pod(struct codec *c, struct pod *p)
+{
+    text(c, p->uid, sizeof(p->uid));
+    u64(c, &p->last_ns);
+    u64(c, &p->total_ns);
+    u64(c, &p->idle_uj);
+    u64(c, &p->dynamic_uj);
+    if (c->out)
+        return;
+    c->failed |= !text_is_clean(p->uid) || p->uid[0] == '\0';
+    p->here = true; /* or the next look will tell */
+}
+
+static void pods(struct codec *c, struct agent *a)
+{
+    size_t n = a->n_pods;
+
+    flag(c, &a->look.pods_known);
+    count(c, &n);
+    for (size_t i = 0; i < n && !c->failed; i++) {
+        pod(c, c->out ? &a->pods[i] : pods_add(a, ""));
+        if (!c->out && i > 0)
+            c->failed |= strcmp(a->pods[i - 1].uid, a->pods[i].uid) >= 0;
+    }
+}
+
 /* --- all -------------------------------------------------------------------------------------- */
 
 static void all(struct codec *c, struct agent *a, char boot_id[64])
@@ -338,6 +367,7 @@ static void all(struct codec *c, struct agent *a, char boot_id[64])
     u64(c, &a->sequence);
     node(c, a);
     replicas(c, a);
+    pods(c, a);
 }
 
 void ledger_encode(struct agent *a, struct strbuf *out)
@@ -345,7 +375,7 @@ void ledger_encode(struct agent *a, struct strbuf *out)
     struct codec c = { .out = out };
     char boot_id[64];
 
-    strbuf_reserve(out, NODE_BYTES + a->n_replicas * REPLICA_BYTES);
+    strbuf_reserve(out, NODE_BYTES + a->n_replicas * REPLICA_BYTES + a->n_pods * POD_BYTES);
     (void)snprintf(boot_id, sizeof(boot_id), "%s", a->boot_id);
     all(&c, a, boot_id);
     strbuf_add(out, "", 0); /* NUL-terminated again */

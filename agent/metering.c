@@ -153,6 +153,7 @@ void metering_take(struct agent *a, const struct sample *s)
         return;
     energy_counter_add(&a->energy, s);
     known = known_ns(a, s);
+    pods_take(a, s);
     if (cpu) {
         busy_ns = grown(s->cpu.times.busy_ns, a->cpu.times.busy_ns);
         whole_ns = grown(all_ns(&s->cpu), all_ns(&a->cpu));
@@ -178,4 +179,5 @@ void metering_zero(struct agent *a)
         r->cpu.total_ns = r->idle_uj = r->dynamic_uj = 0;
         service_counters_zero(&r->service);
     }
+    pods_zero(a);
 }

@@ -58,7 +58,7 @@ static void add_node_energy(const struct wire_report *r, struct strbuf *page)
     exposition_sample(page, "huddle_node_counted_energy_joules_total", &estimated, 1,
                       joules(r->energy_estimated_uj));
     exposition_single(page, "huddle_node_unattributed_energy_joules_total", "counter",
-                      "Energy of the node that no replica caused.",
+                      "Energy of the node that no replica or pod caused.",
                       joules(r->energy_unattributed_uj));
 }
 
@@ -214,6 +214,41 @@ static void add_replicas(const struct wire_report *r, struct strbuf *page)
     }
 }
 
+/* --- pods ------------------------------------------------------------------------------------- */
+
+static void add_pods(const struct wire_report *r, struct strbuf *page)
+{
+    if (r->n_pods == 0)
+        return;
+    exposition_family(
+        page, "huddle_pod_energy_joules_total", "counter",
+        "Energy by pod: its share of what the idle node draws, and of the rest; without GPUs.");
+    for (size_t i = 0; i < r->n_pods; i++) {
+        const struct wire_pod *p = &r->pods[i];
+        const struct label idle[] = { { "uid", p->uid }, { "share", "idle" } };
+        const struct label dynamic[] = { { "uid", p->uid }, { "share", "dynamic" } };
+
+        exposition_sample(page, "huddle_pod_energy_joules_total", idle, 2,
+                          joules(p->energy_idle_uj));
+        exposition_sample(page, "huddle_pod_energy_joules_total", dynamic, 2,
+                          joules(p->energy_dynamic_uj));
+    }
+    exposition_family(page, "huddle_pod_cpu_seconds_total", "counter", "CPU time by pod.");
+    for (size_t i = 0; i < r->n_pods; i++) {
+        const struct label label = { "uid", r->pods[i].uid };
+
+        exposition_sample(page, "huddle_pod_cpu_seconds_total", &label, 1,
+                          seconds(r->pods[i].cpu_ns));
+    }
+    exposition_family(page, "huddle_pod_memory_bytes", "gauge", "Memory by pod.");
+    for (size_t i = 0; i < r->n_pods; i++) {
+        const struct label label = { "uid", r->pods[i].uid };
+
+        exposition_sample(page, "huddle_pod_memory_bytes", &label, 1,
+                          r->pods[i].memory_bytes > 0 ? (double)r->pods[i].memory_bytes : NAN);
+    }
+}
+
 void metrics_text(const struct wire_report *report, const struct cpu_counters *cpus,
                   struct strbuf *page)
 {
@@ -222,4 +257,5 @@ void metrics_text(const struct wire_report *report, const struct cpu_counters *c
     add_node(report, page);
     add_cpus(cpus, page);
     add_replicas(report, page);
+    add_pods(report, page);
 }

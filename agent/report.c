@@ -88,6 +88,25 @@ static void add_replicas(struct agent *a, struct wire_report *w)
     w->replicas = a->told;
 }
 
+static void add_pods(struct agent *a, struct wire_report *w)
+{
+    if (a->cap_told_pods < a->n_pods) {
+        a->cap_told_pods = a->n_pods;
+        a->told_pods = xrealloc(a->told_pods, a->cap_told_pods * sizeof(*a->told_pods));
+    }
+    for (size_t i = 0; i < a->n_pods; i++) {
+        const struct pod *p = &a->pods[i];
+
+        a->told_pods[i] = (struct wire_pod){ .uid = p->uid,
+                                             .cpu_ns = p->total_ns,
+                                             .memory_bytes = p->here ? p->memory_bytes : 0,
+                                             .energy_idle_uj = p->idle_uj,
+                                             .energy_dynamic_uj = p->dynamic_uj };
+    }
+    w->pods = a->told_pods;
+    w->n_pods = a->n_pods;
+}
+
 static void add_problem(struct agent *a, const char *what, const char *fix)
 {
     if (what[0] && a->n_problems < WIRE_LIST_MAX)
@@ -161,6 +180,7 @@ const struct wire_report *report_build(struct agent *a)
     add_node(a, w);
     add_zones(a, w);
     add_replicas(a, w);
+    add_pods(a, w);
     add_problems(a, w);
     return w;
 }
@@ -174,4 +194,5 @@ void report_sent(struct agent *a)
     for (size_t i = 0; i < a->n_replicas; i++)
         if (a->replicas[i]->stage == STAGE_GONE && a->replicas[i]->gone_sequence == 0)
             a->replicas[i]->gone_sequence = a->sequence;
+    pods_told(a);
 }

@@ -19,6 +19,8 @@ void sample_clear(struct sample *s)
                             .cap_gpus = s->cap_gpus,
                             .groups = s->groups,
                             .cap_groups = s->cap_groups,
+                            .pods = s->pods,
+                            .cap_pods = s->cap_pods,
                             .problems = s->problems,
                             .cap_problems = s->cap_problems };
 
@@ -31,6 +33,7 @@ void sample_done(struct sample *s)
     free(s->cpus);
     free(s->gpus);
     free(s->groups);
+    free(s->pods);
     free(s->problems);
     memset(s, 0, sizeof(*s));
 }
@@ -60,6 +63,7 @@ void sample_copy(struct sample *to, const struct sample *from)
     COPY(cpus);
     COPY(gpus);
     COPY(groups);
+    COPY(pods);
     COPY(problems);
     *to = next;
 }

@@ -54,6 +54,14 @@ struct sample_group { /* one cgroup or process group that the supervisor asked a
     uint64_t cpu_ns, memory_bytes;
 };
 
+#define SAMPLE_POD_UID 64
+
+struct sample_pod { /* a pod of Kubernetes */
+    char uid[SAMPLE_POD_UID];
+    uint64_t cpu_ns, memory_bytes;
+    uint64_t requested_milli; /* CPU; 0: nothing */
+};
+
 struct sample_problem {
     char what[200], fix[320];
 };
@@ -77,6 +85,9 @@ struct sample {
     size_t n_gpus, cap_gpus;
     struct sample_group *groups;
     size_t n_groups, cap_groups;
+    bool pods_known;         /* somebody asked, and they could be looked at */
+    struct sample_pod *pods; /* ascending by uid */
+    size_t n_pods, cap_pods;
     struct sample_problem *problems;
     size_t n_problems, cap_problems;
 };

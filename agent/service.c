@@ -149,7 +149,9 @@ static int make_hands(struct service *s, struct err *e)
     const struct agent_config *c = s->config;
     struct sensors_options sensors = { .nvml_library = c->nvml_library,
                                        .power_model = c->power_model,
-                                       .each_cpu = c->metrics.host != NULL };
+                                       .each_cpu = c->metrics.host != NULL,
+                                       .pods_root = c->pods.cgroups[0] ? c->pods.cgroups : NULL,
+                                       .pods_parent = c->pods.cgroup_root };
     struct processes_options processes = { .loop = s->loop,
                                            .state_dir = c->state_dir,
                                            .cgroup_parent = c->cgroup[0] ? c->cgroup : "none",

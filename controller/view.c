@@ -270,6 +270,9 @@ json_t *view_replica(struct controller *c, const struct replica *r)
     static const char *const leaving[] = { "", "drain", "stop" };
     json_t *o = view_head("Replica", r->name, r->name, r->version, r->created_wall_ms,
                           json_pack("{s:s, s:s}", "model", r->model->name, "node", r->node->name));
+    /* What pods use is told where an agent runs. */
+    bool drawn = !r->pod || r->base[0].epoch > 0;
+    bool measured = r->pod ? r->base[0].epoch > 0 : r->reported;
     char address[512];
     json_t *s;
 
@@ -289,14 +292,13 @@ json_t *view_replica(struct controller *c, const struct replica *r)
                   view_number(isnan(r->door_in_flight) ? r->in_flight_told : r->door_in_flight),
                   "load", view_number(r->load), "restarts", (json_int_t)r->restarts);
     view_set(s, "pod", view_text(r->pod));
-    view_set(s, "memoryBytes",
-             r->reported && !r->pod ? json_integer((json_int_t)r->memory_bytes) : json_null());
+    view_set(s, "memoryBytes", measured ? json_integer((json_int_t)r->memory_bytes) : json_null());
     view_set(s, "loadMs",
              r->was_ready && !r->pod ? json_integer((json_int_t)r->load_ms) : json_null());
     view_set(s, "requests", json_integer((json_int_t)r->requests));
     view_set(s, "errors", json_integer((json_int_t)r->errors));
-    view_set(s, "energyIdleJ", view_joules(r->energy_idle_uj));
-    view_set(s, "energyDynamicJ", view_joules(r->energy_dynamic_uj));
+    view_set(s, "energyIdleJ", drawn ? view_joules(r->energy_idle_uj) : json_null());
+    view_set(s, "energyDynamicJ", drawn ? view_joules(r->energy_dynamic_uj) : json_null());
     view_set(s, "outdated", json_boolean(replica_outdated(r)));
     view_set(s, "replaces", view_text(r->replaces));
     view_set(s, "why", view_text(r->why));

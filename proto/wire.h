@@ -6,11 +6,11 @@
  * from the message that wire_*_decode() returned (free it with wire_*_free()).
  *
  * Decoding checks everything before it allocates in proportion to it: at most WIRE_MESSAGE_MAX
- * bytes, WIRE_REPLICAS_MAX replicas, WIRE_ZONES_MAX zones, WIRE_NAME_MAX bytes for a name (a boot
- * id: WIRE_BOOT_ID_MAX), WIRE_TEXT_MAX for free text; numbers that are finite and in range; enums
- * that are known (an unknown value of an enum is read as UNSPECIFIED, unknown fields are ignored:
- * an older peer must understand a newer one). What breaks a limit is refused whole: -EBADMSG with
- * the field's path in `e` ("replicas[3].port: ...").
+ * bytes, WIRE_REPLICAS_MAX replicas, WIRE_PODS_MAX pods, WIRE_ZONES_MAX zones, WIRE_NAME_MAX bytes
+ * for a name (a boot id: WIRE_BOOT_ID_MAX), WIRE_TEXT_MAX for free text; numbers that are finite
+ * and in range; enums that are known (an unknown value of an enum is read as UNSPECIFIED, unknown
+ * fields are ignored: an older peer must understand a newer one). What breaks a limit is refused
+ * whole: -EBADMSG with the field's path in `e` ("replicas[3].port: ...").
  */
 #ifndef HUDDLE_WIRE_H
 #define HUDDLE_WIRE_H
@@ -26,6 +26,7 @@
 #define WIRE_MESSAGE_MAX (4u << 20)
 #define WIRE_REPLICAS_MAX 4096u
 #define WIRE_ZONES_MAX 1024u
+#define WIRE_PODS_MAX 2048u
 #define WIRE_GPUS_MAX 256u
 #define WIRE_LIST_MAX 256u /* labels, arguments, command words, problems, buckets, ... */
 #define WIRE_NAME_MAX 256u
@@ -148,6 +149,12 @@ struct wire_replica {
     bool port_taken; /* failed because a stranger listens on its port */
 };
 
+struct wire_pod {
+    const char *uid;
+    uint64_t cpu_ns, memory_bytes;
+    uint64_t energy_idle_uj, energy_dynamic_uj;
+};
+
 struct wire_problem {
     const char *what, *fix;
 };
@@ -172,6 +179,8 @@ struct wire_report {
     } pressure;
     struct wire_replica *replicas;
     size_t n_replicas;
+    struct wire_pod *pods;
+    size_t n_pods;
     const struct wire_inventory *inventory; /* NULL when unchanged */
     uint64_t generation;
     struct {

@@ -64,6 +64,7 @@ static int check_report(const struct wire_report *p, struct err *e)
     if ((r = check_head(p, e)) < 0 ||
         (r = check_count(p->n_zones, WIRE_ZONES_MAX, "zones", e)) < 0 ||
         (r = check_count(p->n_replicas, WIRE_REPLICAS_MAX, "replicas", e)) < 0 ||
+        (r = check_count(p->n_pods, WIRE_PODS_MAX, "pods", e)) < 0 ||
         (r = check_count(p->n_problems, WIRE_LIST_MAX, "problems", e)) < 0)
         return r;
     for (size_t i = 0; i < p->n_zones; i++) {
@@ -73,6 +74,10 @@ static int check_report(const struct wire_report *p, struct err *e)
     for (size_t i = 0; i < p->n_replicas; i++) {
         if ((r = wire_replica_check(&p->replicas[i], e)) < 0)
             return check_below(e, r, "replicas[%zu]", i);
+    }
+    for (size_t i = 0; i < p->n_pods; i++) {
+        if ((r = check_required(p->pods[i].uid, "uid", e)) < 0)
+            return check_below(e, r, "pods[%zu]", i);
     }
     for (size_t i = 0; i < p->n_problems; i++) {
         if ((r = check_text(p->problems[i].what, "what", e)) < 0 ||
@@ -104,6 +109,21 @@ static bool put_zones(struct arena *a, const struct wire_report *p, Huddle__V1__
         o->counted = z->counted;
         o->gaps = z->gaps;
         o->max_power_uw = z->max_power_uw;
+    }
+    return true;
+}
+
+static bool put_pods(struct arena *a, const struct wire_report *p, Huddle__V1__Report *out)
+{
+    if (!NEW_LIST(a, Huddle__V1__Pod, HUDDLE__V1__POD__INIT, p->n_pods, out->pods))
+        return false;
+    out->n_pods = p->n_pods;
+    for (size_t i = 0; i < p->n_pods; i++) {
+        out->pods[i]->uid = lend(p->pods[i].uid);
+        out->pods[i]->cpu_ns = p->pods[i].cpu_ns;
+        out->pods[i]->memory_bytes = p->pods[i].memory_bytes;
+        out->pods[i]->energy_idle_uj = p->pods[i].energy_idle_uj;
+        out->pods[i]->energy_dynamic_uj = p->pods[i].energy_dynamic_uj;
     }
     return true;
 }
@@ -175,6 +195,7 @@ int wire_report_encode(const struct wire_report *report, struct strbuf *out, str
     arena_init(&arena, SIZE_MAX / 4);
     put_numbers(report, &message);
     if (!put_zones(&arena, report, &message) || !wire_replicas_put(&arena, report, &message) ||
+        !put_pods(&arena, report, &message) ||
         !wire_inventory_put(&arena, report->inventory, &message) ||
         !put_rest(&arena, report, &message))
         abort(); /* memory is exhausted: bounded by configuration (STYLE 13) */
@@ -213,6 +234,21 @@ static bool take_zones(struct arena *a, const Huddle__V1__Report *in, struct wir
             .max_power_uw = z->max_power_uw,
         };
     }
+    return true;
+}
+
+static bool take_pods(struct arena *a, const Huddle__V1__Report *in, struct wire_report *p)
+{
+    p->pods = arena_array(a, in->n_pods, sizeof(*p->pods));
+    if (!p->pods)
+        return false;
+    p->n_pods = in->n_pods;
+    for (size_t i = 0; i < in->n_pods; i++)
+        p->pods[i] = (struct wire_pod){ .uid = in->pods[i]->uid,
+                                        .cpu_ns = in->pods[i]->cpu_ns,
+                                        .memory_bytes = in->pods[i]->memory_bytes,
+                                        .energy_idle_uj = in->pods[i]->energy_idle_uj,
+                                        .energy_dynamic_uj = in->pods[i]->energy_dynamic_uj };
     return true;
 }
 
@@ -283,6 +319,7 @@ static int report_unpack(const void *bytes, size_t n, struct owned_report *o, st
     take_numbers(in, &o->report);
     take_parts(in, &o->report);
     if (!take_zones(&o->arena, in, &o->report) || !wire_replicas_take(&o->arena, in, &o->report) ||
+        !take_pods(&o->arena, in, &o->report) ||
         !wire_inventory_take(&o->arena, in->inventory, &o->report) ||
         !take_problems(&o->arena, in, &o->report))
         return err_set(e, -EBADMSG, "needs too much memory (%zu bytes)", n);

@@ -9,6 +9,7 @@
 
 #include "agent/sensor/gpu.h"
 #include "agent/sensor/host.h"
+#include "agent/sensor/pod_cgroups.h"
 #include "agent/sensor/power_model.h"
 #include "agent/sensor/rapl.h"
 #include "agent/sensor/replica_meter.h"
@@ -20,6 +21,7 @@ struct sensors {
     struct gpus *gpus;
     struct host *host;
     struct replica_meters *replicas;
+    struct pod_cgroups *pods; /* NULL: nobody asks */
     bool model_always;        /* named by the configuration */
     struct power_model model; /* model.curve NULL: never */
     bool model_chosen, model_used;
@@ -58,6 +60,8 @@ int sensors_new(const struct sensors_options *options, struct sensors **ret_sens
     s->gpus = gpus_new(options->nvml_library);
     s->host = host_new(proc_root, options->each_cpu);
     s->replicas = replica_meters_new(proc_root);
+    if (options->pods_root)
+        s->pods = pod_cgroups_new(options->pods_root, options->pods_parent);
     *ret_sensors = TAKE(s);
     return 0;
 }
@@ -70,6 +74,7 @@ void sensors_free(struct sensors *s)
     gpus_free(s->gpus);
     host_free(s->host);
     replica_meters_free(s->replicas);
+    pod_cgroups_free(s->pods);
     free(s);
 }
 
@@ -123,4 +128,6 @@ void sensors_read(struct sensors *s, const struct sensor_group *groups, size_t n
     host_read(s->host, out);
     read_model(s, out);
     replica_meters_read(s->replicas, groups, n_groups, out);
+    if (s->pods)
+        pod_cgroups_read(s->pods, out);
 }

@@ -26,6 +26,8 @@ struct sensors_options {
     const char *power_model;  /* [auto]: a model only where no counter can be read; "none"; or a
                                  name of power_curve.h, then always */
     bool each_cpu;            /* fill in sample.cpus too */
+    const char *pods_root;    /* pod_cgroups.h; NULL: nobody asks about pods */
+    const char *pods_parent;  /* kubelet's cgroupRoot */
 };
 
 /* A replica whose CPU and memory are asked for: by cgroup where that counts them, else by process

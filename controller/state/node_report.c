@@ -302,6 +302,26 @@ static void take_replicas(const struct piece *p, struct node *n, struct report_o
     }
 }
 
+/* What runs in them is Kubernetes' to tell; what they drew is the agent's. */
+static void take_pods(const struct piece *p, struct node *n)
+{
+    for (size_t i = 0; i < p->w->n_pods; i++) {
+        const struct wire_pod *pod = &p->w->pods[i];
+        const struct wire_replica told = { .energy_idle_uj = pod->energy_idle_uj,
+                                           .energy_dynamic_uj = pod->energy_dynamic_uj };
+        struct replica *r = node_replica(n, pod->uid);
+
+        if (!r || !r->pod)
+            continue;
+        count_replica(p, r, &told);
+        if (!p->facts)
+            continue;
+        r->memory_bytes = pod->memory_bytes;
+        cpu_use_take(&r->cpu_use, p->w->epoch, p->w->boot_ms, pod->cpu_ns);
+        replica_touch(p->c, r);
+    }
+}
+
 /* --- facts --------------------------------------------------------------------------------------
  */
 
@@ -414,6 +434,7 @@ struct node *node_report_take(struct cluster *c, const struct wire_report *w, in
         if (facts)
             take_facts(c, n, w, now_ms, wall_ms, &o);
         take_replicas(&piece, n, &o);
+        take_pods(&piece, n);
     }
     *ret_outcome = o;
     return n;

@@ -17,6 +17,13 @@ mount -t tmpfs -o mode=0755 tmpfs /run
 mkdir -p "$folder/log"
 mount --bind "$folder/log" /var/log
 rm -rf "$folder/state" "$folder/containerd.sock"
+# The cgroups of this node alone, where all nodes have them: pods of its own may look at them.
+group=$(sed -n 's/.*"cgroupRoot": "\([^"]*\)".*/\1/p' "$folder/kubelet.json")
+for hierarchy in /sys/fs/cgroup/*; do
+    [ -d "$hierarchy$group" ] || continue
+    mkdir -p "/run/node-cgroup/${hierarchy##*/}"
+    mount --bind "$hierarchy$group" "/run/node-cgroup/${hierarchy##*/}"
+done
 
 echo 1 >/proc/sys/net/ipv4/ip_forward
 ip route add "$services" dev eth0 # any: kube-proxy changes where it goes

@@ -4,20 +4,24 @@ capability measure their nodes for a controller in a pod."""
 from __future__ import annotations
 
 import base64
+import collections
 import collections.abc
 import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
+import urllib.request
 
 import pytest
 
 from tests.kubernetes import image
 from tests.kubernetes.api import ready
 from tests.kubernetes.conftest import not_here
+from tests.kubernetes.image import CLASSIFIER, SERVER
 from tests.kubernetes.node import Nodes
 from tests.kubernetes.pki import Pki
 from tests.lab.lab import BUILD, REPOSITORY
@@ -65,6 +69,11 @@ OVERLAY = {
                         "op": "replace",
                         "path": "/spec/template/spec/volumes/5/hostPath/path",
                         "value": "/sys/class",
+                    },
+                    {
+                        "op": "replace",
+                        "path": "/spec/template/spec/volumes/6/hostPath/path",
+                        "value": "/run/node-cgroup",
                     },
                 ]
             ),
@@ -191,6 +200,52 @@ def test_agents_in_pods_measure(installed: Installed) -> None:
         ),
         60,
     )
+
+
+def told_of_pods(installed: Installed, metric: str) -> dict[str, float]:
+    """By uid, as the agents' pages have it."""
+    sums: dict[str, float] = collections.defaultdict(float)
+    for pod in installed.pods("huddle-agent"):
+        url = f"http://{pod['status']['podIP']}:9101/metrics"
+        with urllib.request.urlopen(url, timeout=10) as page:
+            for line in page.read().decode().splitlines():
+                found = re.match(metric + r'{uid="([^"]+)".*} (\S+)', line)
+                if found:
+                    sums[found[1]] += float(found[2])
+    return sums
+
+
+def test_agents_know_what_each_pod_uses(installed: Installed) -> None:
+    api = installed.api
+
+    def cpu_s() -> dict[str, float]:
+        return told_of_pods(installed, "huddle_pod_cpu_seconds_total")
+
+    def joules() -> dict[str, float]:
+        return told_of_pods(installed, "huddle_pod_energy_joules_total")
+
+    busy = {"image": CLASSIFIER, "command": ["/bin/classifier-serve"]}
+    busy["args"] = ["--weights", "/weights/large.bin", "--port", "8080", "--warm-up", "1000000"]
+    for name, container in {
+        "busy": busy,
+        "idle": {"image": SERVER, "args": ["8080"]},
+    }.items():
+        spec = {"nodeName": "n1", "containers": [{"name": "c", **container}]}
+        api.create("pods", {"metadata": {"name": name}, "spec": spec}, NAMESPACE)
+    uid = {n: api.get("pods", n, NAMESPACE)["metadata"]["uid"] for n in ("busy", "idle")}
+    api.wait_for("both are told", lambda: set(uid.values()) <= cpu_s().keys(), 60)
+    running = {p["metadata"]["uid"] for p in api.list("pods") if p["status"]["phase"] == "Running"}
+    assert running <= cpu_s().keys()
+    cpu, drawn = cpu_s(), joules()
+    api.wait_for(
+        "CPU time of the busy one", lambda: cpu_s()[uid["busy"]] > cpu[uid["busy"]] + 5, 60
+    )
+    assert cpu_s()[uid["idle"]] < cpu[uid["idle"]] + 1
+    # What is idle is learned in the course of time: until then all joules go by what is requested.
+    assert all(joules()[u] > drawn[u] for u in uid.values())
+    api.request("DELETE", api.path("pods", NAMESPACE, "busy"), {"gracePeriodSeconds": 0})
+    api.wait_for("it is gone", lambda: uid["busy"] not in cpu_s(), 60)
+    assert uid["idle"] in cpu_s()
 
 
 def test_agents_have_no_rights(installed: Installed) -> None:

@@ -297,9 +297,10 @@ static void test_config_refuses(void **state)
 
 static void test_config_fixed(void **state)
 {
-    static const char *const FIXED[] = { "node",          "stateDir",    "cgroup",
-                                         "cpuLimit",      "powerModel",  "nvmlLibrary",
-                                         "metricsListen", "powercapTree" };
+    static const char *const FIXED[] = { "node",           "stateDir",     "cgroup",
+                                         "cpuLimit",       "powerModel",   "nvmlLibrary",
+                                         "metricsListen",  "powercapTree", "pods.cgroups",
+                                         "pods.cgroupRoot" };
     size_t n = 0;
 
     (void)state;

@@ -32,6 +32,9 @@ struct rig {
     uint64_t gpu_watts, gpu_uj;    /* the same of a GPU; 0 W: none there */
     struct sample_group groups[8];
     size_t n_groups;
+    bool pods_known;
+    struct sample_pod pods[4]; /* ascending by uid */
+    size_t n_pods;
     /* What came out. */
     struct wire_report *report; /* the newest; a reply is due while `asked` */
     bool asked;
@@ -86,6 +89,9 @@ static inline void rig_sample(struct rig *r)
     }
     for (size_t i = 0; i < r->n_groups; i++)
         *ARRAY_ADD(&r->sample, groups) = r->groups[i];
+    r->sample.pods_known = r->pods_known;
+    for (size_t i = 0; i < r->n_pods; i++)
+        *ARRAY_ADD(&r->sample, pods) = r->pods[i];
     event.sample = &r->sample;
     rig_step(r, &event);
 }

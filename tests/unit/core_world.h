@@ -50,7 +50,9 @@ struct desk {
     uint32_t gaps;           /* of its counters */
     uint64_t epoch;          /* of its agent; 0: 7 */
     uint64_t max_term, energy_uj, generation;
-    uint32_t cycles; /* of a power test */
+    uint32_t cycles;       /* of a power test */
+    struct wire_pod *pods; /* that agents tell of */
+    size_t n_pods;
 };
 
 /* A row that was deleted stays, without a value. */
@@ -232,6 +234,8 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
                              .energy_measured_uj = d->energy_uj,
                              .replicas = replicas,
                              .n_replicas = n,
+                             .pods = d->pods,
+                             .n_pods = d->n_pods,
                              .inventory = &inventory,
                              .features = features,
                              .n_features = 1 };

@@ -237,6 +237,43 @@ static void it_plans_and_says_why_each_node_stays(void **state)
     desk_done(&d);
 }
 
+/* An agent in a pod of its own measures; which pods are whose is Kubernetes' word. */
+static void agents_say_what_pods_drew(void **state)
+{
+    struct wire_pod pods[] = { { .uid = "m-1", .memory_bytes = 4096 }, { .uid = "stranger" } };
+    const json_t *status;
+    struct desk d;
+    json_t *o;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    d.pods = pods;
+    d.n_pods = 2;
+    for (int i = 0; i < 5; i++) {
+        pods[0].cpu_ns += UINT64_C(2500000000); /* half a CPU */
+        pods[0].energy_idle_uj += 10000000;
+        pods[0].energy_dynamic_uj += 30000000;
+        pods[1].energy_dynamic_uj += 70000000;
+        d.energy_uj += 110000000;
+        desk_pass(&d, 5000);
+        desk_report(&d, "n1", NULL, 0);
+    }
+    o = get(&d, "replicas", "m-1");
+    assert_string_equal(text_at(o, "status", "phase"), "ready"); /* not the agent's to say */
+    status = json_object_get(o, "status");
+    assert_int_equal(json_number_value(json_object_get(status, "energyIdleJ")), 40);
+    assert_int_equal(json_number_value(json_object_get(status, "energyDynamicJ")), 120);
+    assert_int_equal(json_integer_value(json_object_get(status, "memoryBytes")), 4096);
+    json_decref(o);
+    o = get(&d, "servedmodels", "m.a");
+    status = json_object_get(o, "status");
+    assert_int_equal(json_number_value(json_object_get(status, "energyDynamicJ")), 120);
+    json_decref(o);
+    desk_done(&d);
+}
+
 /* Room is what is allocatable, less what others request. */
 static void pods_of_others_take_room(void **state)
 {
@@ -614,6 +651,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_plans_and_says_why_each_node_stays),
+        cmocka_unit_test(agents_say_what_pods_drew),
         cmocka_unit_test(pods_of_others_take_room),
         cmocka_unit_test(a_pod_does_not_go_where_its_spec_forbids),
         cmocka_unit_test(a_watch_in_trouble_stops_planning),

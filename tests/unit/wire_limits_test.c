@@ -24,6 +24,7 @@ struct parts {
     struct wire_zone zone[LONG_MAX_LIST];
     struct wire_replica replica[LONG_MAX_LIST];
     struct wire_desired desired[LONG_MAX_LIST];
+    struct wire_pod pod[LONG_MAX_LIST];
     struct wire_problem problem[LONG_MAX_LIST];
     struct wire_gpu gpu[LONG_MAX_LIST];
     struct wire_pair pair[LONG_MAX_LIST];
@@ -48,6 +49,7 @@ static void fill_lists(struct parts *p)
                                                .runtime = "a-runtime",
                                                .readiness = { .path = "/healthz" },
                                                .metrics_path = "/metrics" };
+        p->pod[i] = (struct wire_pod){ .uid = "p" };
         p->problem[i] = (struct wire_problem){ "w", "f" };
         p->gpu[i] = (struct wire_gpu){ .model = "g" };
         p->pair[i] = (struct wire_pair){ "k", "v" };
@@ -78,6 +80,8 @@ static void parts_init(struct parts *p)
                                       .n_zones = 1,
                                       .replicas = p->replica,
                                       .n_replicas = 1,
+                                      .pods = p->pod,
+                                      .n_pods = 1,
                                       .problems = p->problem,
                                       .n_problems = 1,
                                       .features = p->word,
@@ -187,6 +191,9 @@ static void of_a_report(void **state)
     NAME(false, "report: zones[0].name", p->zone[0].name);
     LIMIT(false, "report: zones[0].name", p->zone[0].name, "z", "");
     NAME(false, "report: zones[0].path", p->zone[0].path);
+    COUNT(false, "report: pods", p->report.n_pods, WIRE_PODS_MAX);
+    NAME(false, "report: pods[0].uid", p->pod[0].uid);
+    LIMIT(false, "report: pods[0].uid", p->pod[0].uid, "p", "");
     COUNT(false, "report: problems", p->report.n_problems, WIRE_LIST_MAX);
     TEXT(false, "report: problems[0].what", p->problem[0].what);
     TEXT(false, "report: problems[0].fix", p->problem[0].fix);

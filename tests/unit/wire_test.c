@@ -49,8 +49,12 @@ static struct wire_report a_report(struct wire_replica *replica, struct wire_inv
     *inventory = (struct wire_inventory){
         .cpus = 64, .cpu_milli = 64000, .labels = labels, .n_labels = 2, .allow_sleep = true
     };
+    static struct wire_pod pods[] = { { "0b1c-2d", 7, 4096, UINT64_MAX, 3 } };
+
     return (struct wire_report){ .node = "n1",
                                  .boot_id = "b",
+                                 .pods = pods,
+                                 .n_pods = 1,
                                  .epoch = 0xdeadbeefcafe,
                                  .sequence = 3,
                                  .zones = zones,
@@ -85,6 +89,11 @@ static void a_report_survives_the_wire(void **state)
     assert_string_equal(got->inventory->labels[1].value, "\xc3\xa4");
     assert_string_equal(got->features[0], "two_key");
     assert_int_equal(got->power.stage, POWER_STAGE_READY);
+    assert_string_equal(got->pods[0].uid, "0b1c-2d");
+    assert_int_equal(got->pods[0].cpu_ns, 7);
+    assert_int_equal(got->pods[0].memory_bytes, 4096);
+    assert_true(got->pods[0].energy_idle_uj == UINT64_MAX);
+    assert_int_equal(got->pods[0].energy_dynamic_uj, 3);
     /* Nothing is lost: what was decoded encodes to the same bytes. */
     assert_int_equal(wire_report_encode(got, &again, &e), 0);
     assert_int_equal(again.length, bytes.length);
