@@ -176,8 +176,8 @@ static void put_row(json_t *object, const struct row *r)
 static json_t *conditions(enum crd which)
 {
     static const char *const TYPES[CRD_COUNT] = {
-        "Ready Reconciling Stalled Accepted TargetResolved DrainSafe CapacityMet ForecastReady "
-        "Consolidating",
+        ("Ready Reconciling Stalled Accepted TargetResolved DrainSafe CapacityMet ForecastReady "
+         "Consolidating"),
         "Ready Reconciling Stalled PowerReachable HeadroomMet Paused",
         "Ready Reconciling Stalled",
         "Asleep WakeFailed Quarantined",
