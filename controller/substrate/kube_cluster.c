@@ -74,6 +74,7 @@ struct kube_cluster *kube_cluster_new(void)
     struct kube_cluster *k = xcalloc(1, sizeof(*k));
 
     k->look_dirty = true;
+    k->epoch = 1;
     return k;
 }
 
@@ -167,7 +168,8 @@ static void put_pod(struct kube_cluster *k, const json_t *object)
     }
     view_pod_done(&p->view);
     p->view = view;
-    p->unknown = false;
+    p->unknown = p->clean = false;
+    p->judged = 0;
 }
 
 /* Of templates only the pods are kept that they would make, and of a ReplicaSet not even that: its
@@ -189,6 +191,9 @@ static void put_workload(struct kube_cluster *k, enum kube_kind kind, const json
         named_add(set, w);
     }
     k->fit_dirty |= w->view.meta.generation != view.meta.generation;
+    if (!w->view.meta.owner.uid || strcmp(w->view.meta.owner.uid, view.meta.owner.uid) != 0 ||
+        w->view.claim_templates.n != view.claim_templates.n)
+        k->epoch++; /* its pods may be another's, or held otherwise; else it is only its status */
     view_workload_done(&w->view);
     if (w->has_pod)
         view_pod_done(&w->pod);
@@ -219,6 +224,7 @@ static void put_claim(struct kube_cluster *k, const json_t *object)
         s.n_claim = 0; /* its texts are ours now */
         named_add(&k->claims, c);
         k->look_dirty = true;
+        k->epoch++;
     }
     survey_done(&s);
 }
@@ -235,9 +241,11 @@ static void put_volume(struct kube_cluster *k, const json_t *object)
         v->name = xstrdup(name);
         named_add(&k->volumes, v);
     }
-    if (v)
+    if (v && v->pinned != (s.pinned_volumes.n > 0)) {
         v->pinned = s.pinned_volumes.n > 0;
-    k->look_dirty = true;
+        k->look_dirty = true;
+        k->epoch++;
+    }
     survey_done(&s);
 }
 
@@ -273,6 +281,7 @@ void kube_cluster_put(struct kube_cluster *k, enum kube_kind kind, const json_t 
 static void untell(struct kube_seen_pod *p)
 {
     p->told = 0;
+    p->clean = false;
     free(p->told_node);
     free(p->told_model);
     p->told_node = p->told_model = NULL;
@@ -349,6 +358,7 @@ void kube_cluster_drop(struct kube_cluster *k, enum kube_kind kind, const struct
         break;
     }
     k->look_dirty = true;
+    k->epoch++;
 }
 
 /* --- what cannot be read ------------------------------------------------------------------------
@@ -400,6 +410,7 @@ void kube_cluster_forget_model(struct kube_cluster *k, const char *name)
         if (p->told_model && strcmp(p->told_model, name) == 0)
             untell(p);
     }
+    k->epoch++;
     named_remove(&k->models, name);
     model_free(m);
 }
@@ -419,7 +430,9 @@ void kube_cluster_model(struct kube_cluster *k, const char *name, const char *na
         m = xcalloc(1, sizeof(*m));
         m->name = xstrdup(name);
         named_add(&k->models, m);
-    }
+    } else if (strcmp(m->kind, spec->target.kind) == 0 && strcmp(m->target, spec->target.name) == 0)
+        return;
+    k->epoch++;
     set_text(&m->namespace, namespace);
     set_text(&m->kind, spec->target.kind);
     set_text(&m->target, spec->target.name);
@@ -459,9 +472,4 @@ void kube_look(struct kube_cluster *k)
             kube_list_add(&k->look.pinned_volumes, v->name);
     }
     survey_close(&k->look);
-}
-
-struct survey_owner kube_owner_of(struct kube_cluster *k, const struct view_pod *p)
-{
-    return survey_owner_of(&k->look, p);
 }

@@ -130,42 +130,55 @@ static void weigh_unreadable(struct kube_cluster *k, const struct kube_seen_pod 
                   p->view.meta.namespace, p->view.meta.name, n ? "" : ", and may be here");
 }
 
-static void weigh_pod(struct kube_cluster *k, const struct kube_seen_pod *seen)
+static void judge(const struct kube_cluster *k, struct kube_seen_pod *p)
+{
+    if (p->judged == k->epoch)
+        return;
+    p->judged = k->epoch;
+    p->model = kube_model_of(k, &p->view);
+    p->hold = hold_of(&k->look, &p->view);
+    p->spread = has_to_be_spread(&p->view);
+    p->clean = false;
+}
+
+/* `n` has the pod, and it does not go with its node by itself. */
+static void weigh_guest(struct kube_seen_node *n, const struct kube_seen_pod *seen)
+{
+    const struct view_pod *p = &seen->view;
+
+    if (seen->hold != HOLD_NONE)
+        stays(n, WEIGHT_HELD, "%.90s/%.90s cannot be moved: %s", p->meta.namespace, p->meta.name,
+              hold_words(seen->hold));
+    else if (!seen->model)
+        stays(n, WEIGHT_FOREIGN, "%.90s/%.90s is no replica of a ServedModel, and no plan moves it",
+              p->meta.namespace, p->meta.name);
+    else if (seen->spread)
+        stays(n, WEIGHT_SPREAD,
+              "%.90s/%.90s has to be spread, or kept together, by rules that are not planned yet",
+              p->meta.namespace, p->meta.name);
+}
+
+static void weigh_pod(struct kube_cluster *k, struct kube_seen_pod *seen)
 {
     const struct view_pod *p = &seen->view;
     struct kube_seen_node *n;
-    struct survey_owner owner;
-    struct kube_model_target *m;
-    enum hold h;
 
     if (seen->unknown) {
         weigh_unreadable(k, seen);
         return;
     }
+    judge(k, seen);
     if (view_is_finished(p))
         return;
-    owner = kube_owner_of(k, p);
-    m = kube_model_of(k, p, &owner);
+    if (seen->model && !*p->node)
+        seen->model->pending++;
     n = *p->node ? named_find(&k->nodes, p->node) : NULL;
-    if (m && !*p->node)
-        m->pending++;
     if (!n)
         return;
-    if (!m)
+    if (!seen->model)
         amounts_add(&n->held, &p->requests);
-    if (view_is_daemon(p))
-        return;
-    h = hold_of(&k->look, p);
-    if (h != HOLD_NONE)
-        stays(n, WEIGHT_HELD, "%.90s/%.90s cannot be moved: %s", p->meta.namespace, p->meta.name,
-              hold_words(h));
-    else if (!m)
-        stays(n, WEIGHT_FOREIGN, "%.90s/%.90s is no replica of a ServedModel, and no plan moves it",
-              p->meta.namespace, p->meta.name);
-    else if (has_to_be_spread(p))
-        stays(n, WEIGHT_SPREAD,
-              "%.90s/%.90s has to be spread, or kept together, by rules that are not planned yet",
-              p->meta.namespace, p->meta.name);
+    if (!view_is_daemon(p))
+        weigh_guest(n, seen);
 }
 
 void kube_weigh_nodes(struct kube_cluster *k)

@@ -29,6 +29,12 @@ struct kube_seen_pod {
     uint64_t told;
     char *told_node, *told_model; /* "" or NULL: not told */
     bool unknown;
+    /* What it is, by what was known at `judged` (kube_cluster.epoch; 0: to be found out). */
+    uint64_t judged;
+    struct kube_model_target *model; /* NULL: no replica */
+    enum hold hold;
+    bool spread; /* by rules that no plan follows */
+    bool clean;  /* its facts were looked at since it changed */
 };
 
 struct kube_workload {
@@ -62,15 +68,14 @@ struct kube_cluster {
     struct named_set nodes, pods, workloads[3], claims, volumes, models;
     struct string_list gone_nodes, gone_pods; /* told, and not there any more */
     bool look_dirty;                          /* workloads, claims or volumes changed */
-    bool fit_dirty;                           /* what pods ask of nodes changed */
+    uint64_t epoch; /* grows when pods may be something else than they were */
+    bool fit_dirty; /* what pods ask of nodes changed */
     bool nameless[KUBE_KIND_COUNT];
     struct survey look; /* borrows views, for hold.h and survey_owner_of() */
 };
 
-/* The workload that owns the pod in the end. */
-struct survey_owner kube_owner_of(struct kube_cluster *k, const struct view_pod *p);
-struct kube_model_target *kube_model_of(const struct kube_cluster *k, const struct view_pod *p,
-                                        const struct survey_owner *owner);
+/* The model of which the pod is a replica; NULL: none. */
+struct kube_model_target *kube_model_of(const struct kube_cluster *k, const struct view_pod *p);
 
 /* Brings k->look up to date. */
 void kube_look(struct kube_cluster *k);

@@ -105,13 +105,14 @@ static bool owns(const struct kube_model_target *m, const struct view_pod *p,
     return strcmp(m->kind, owner->kind) == 0 && strcmp(m->target, owner->name) == 0;
 }
 
-struct kube_model_target *kube_model_of(const struct kube_cluster *k, const struct view_pod *p,
-                                        const struct survey_owner *owner)
+struct kube_model_target *kube_model_of(const struct kube_cluster *k, const struct view_pod *p)
 {
+    const struct survey_owner owner = survey_owner_of(&k->look, p);
+
     for (size_t i = 0; i < k->models.n_items; i++) {
         struct kube_model_target *m = (struct kube_model_target *)(void *)k->models.items[i];
 
-        if (owns(m, p, owner))
+        if (owns(m, p, &owner))
             return m;
     }
     return NULL;
@@ -259,20 +260,23 @@ static void tell_pod(struct kube_cluster *k, struct kube_seen_pod *seen,
                      const struct kube_sink *sink)
 {
     const struct view_pod *p = &seen->view;
-    struct survey_owner owner;
-    const struct kube_model_target *m;
+    const struct kube_model_target *m = seen->model;
     char name[600];
     struct kube_pod_facts f;
     uint64_t d;
 
-    if (seen->unknown) /* the last that is known of it stays, and its node awake */
+    if (seen->unknown || seen->clean) /* of unknown: the last that is known stays, its node awake */
         return;
-    owner = kube_owner_of(k, p);
-    m = kube_model_of(k, p, &owner);
-    if (!m || !*p->node || view_is_finished(p) || !named_find(&k->nodes, p->node)) {
+    if (!m || !*p->node || view_is_finished(p)) {
+        untell(seen, sink);
+        seen->clean = true;
+        return;
+    }
+    if (!named_find(&k->nodes, p->node)) {
         untell(seen, sink);
         return;
     }
+    seen->clean = true;
     (void)snprintf(name, sizeof(name), "%.256s/%.256s", p->meta.namespace, p->meta.name);
     f = (struct kube_pod_facts){ .uid = seen->uid,
                                  .name = name,

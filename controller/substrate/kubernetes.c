@@ -10,8 +10,10 @@
 #include "controller/substrate/kube_cluster.h"
 #include "controller/substrate/kube_object.h"
 #include "proto/base/array.h"
+#include "proto/base/clock.h"
 
-#define TELL_MS 250       /* changes that come together are told together */
+#define TELL_MS 250       /* at least: changes that come together are told together */
+#define TELL_SHARE 10     /* of the time at most one part in so many goes into telling */
 #define LOOK_MS 1000      /* at the watches themselves */
 #define TROUBLE_MS 150000 /* so long may a watch be down before what is known is old */
 #define OWN "/apis/huddle.energy/v1alpha1/"
@@ -55,6 +57,7 @@ struct kubernetes {
     struct kube_cluster *cluster;
     struct loop_timer *tell, *look;
     bool tell_due;
+    int64_t tell_took_ms; /* the last one */
     struct watch watches[N_KINDS];
     atomic_bool told_all; /* the core knows that all is told */
     char told_trouble[256], told_missing[256];
@@ -156,20 +159,24 @@ static void on_tell(void *data, int64_t now_ms)
 {
     struct kubernetes *k = data;
     const struct kube_sink sink = { k, on_node, on_pod, on_model };
+    int64_t begun_ms = clock_boot_ms();
 
     k->tell_due = false;
     if (!all_through(k))
         return;
     kube_cluster_tell(k->cluster, &sink);
     tell_watches(k, now_ms);
+    k->tell_took_ms = clock_boot_ms() - begun_ms;
 }
 
 static void tell_soon(struct kubernetes *k)
 {
+    int64_t pause_ms = TELL_SHARE * k->tell_took_ms;
+
     if (k->tell_due)
         return;
     k->tell_due = true;
-    loop_timer_arm(k->tell, loop_now_ms(k->loop) + TELL_MS);
+    loop_timer_arm(k->tell, loop_now_ms(k->loop) + (pause_ms > TELL_MS ? pause_ms : TELL_MS));
 }
 
 static void on_look(void *data, int64_t now_ms)

@@ -416,6 +416,41 @@ static void what_cannot_be_read_keeps_nodes_awake(void **state)
     end(&x);
 }
 
+/* What a pod is follows from objects that may come later than it, or go. */
+static void what_a_pod_is_may_change(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put_pod(&x, "x", "n1", OWNED("ReplicaSet", "late"),
+            ",'volumes':[{'name':'v','persistentVolumeClaim':{'claimName':'c'}}]", "Running");
+    assert_told(&x, "stays[a/x cannot be moved: its volume (ReadWriteOnce)");
+    put(&x, KUBE_KIND_CLAIMS,
+        "{'metadata':{'name':'c','namespace':'a'},'spec':{'accessModes':['ReadWriteMany'],"
+        "'volumeName':'pv'}}");
+    assert_told(&x, "stays[a/x is no replica of a ServedModel");
+    put_workload(&x, KUBE_KIND_REPLICA_SETS, "late", OWNED("Deployment", "m"), "", "");
+    assert_told(&x, "pod p-x a/x of m.a on n1 ready\n");
+    put(&x, KUBE_KIND_VOLUMES, "{'metadata':{'name':'pv'},'spec':{'local':{'path':'/d'}}}");
+    assert_told(&x, "stays[a/x cannot be moved: its volume is on this node alone]");
+    put(&x, KUBE_KIND_VOLUMES, "{'metadata':{'name':'pv'},'spec':{}}");
+    assert_told(&x, "stays[]");
+    put_workload(&x, KUBE_KIND_REPLICA_SETS, "late", OWNED("Deployment", "m"), "", "");
+    assert_quiet(&x); /* its status alone */
+    drop(&x, KUBE_KIND_REPLICA_SETS, "late", "u-late");
+    assert_told(&x, "pod p-x gone\n");
+    put_pod(&x, "z", "n2", "", "", "Running");
+    assert_told(&x, "stays[a/z cannot be moved: no controller");
+    put_pod(&x, "z", "n2", OWNED("ReplicaSet", "r"), "", "Running"); /* it is adopted */
+    assert_told(&x, "pod p-z a/z of m.a on n2 ready\n");
+    put_pod(&x, "y", "n9", OWNED("ReplicaSet", "r"), "", "Running");
+    assert_quiet(&x); /* on a node that nobody has told of */
+    put_node(&x, "n9", "", "", "True");
+    assert_told(&x, "pod p-y a/y of m.a on n9 ready\n");
+    end(&x);
+}
+
 static void a_model_that_goes_leaves_pods_of_others(void **state)
 {
     struct ear x;
@@ -446,6 +481,7 @@ int main(void)
         cmocka_unit_test(where_a_models_pods_may_not_stand),
         cmocka_unit_test(devices_are_counted),
         cmocka_unit_test(what_cannot_be_read_keeps_nodes_awake),
+        cmocka_unit_test(what_a_pod_is_may_change),
         cmocka_unit_test(a_model_that_goes_leaves_pods_of_others),
     };
 
