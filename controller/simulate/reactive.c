@@ -47,14 +47,26 @@ static uint32_t steady(struct reactive *p, const struct rack *r, uint32_t m, uin
     return most;
 }
 
-static uint32_t victim(const struct rack *r, uint32_t m)
+static bool counts(const struct rack_replica *x, uint32_t m)
+{
+    return x->model == m && (x->phase == RACK_LOADING || x->phase == RACK_SERVING);
+}
+
+/* The one that is loading or the youngest, the first of equals. `last` and those before it that
+ * were its equals are gone, with what it was in `was`; RACK_NO: none is. */
+static uint32_t victim(const struct rack *r, uint32_t m, uint32_t last,
+                       const struct rack_replica *was)
 {
     uint32_t best = RACK_NO;
 
+    for (uint32_t i = last + 1; last != RACK_NO && i < r->n_replica; i++)
+        if (counts(&r->replica[i], m) && r->replica[i].phase == was->phase &&
+            r->replica[i].since == was->since)
+            return i;
     for (uint32_t i = 0; i < r->n_replica; i++) {
         const struct rack_replica *x = &r->replica[i], *b = &r->replica[best == RACK_NO ? 0 : best];
 
-        if (x->model != m || (x->phase != RACK_LOADING && x->phase != RACK_SERVING))
+        if (!counts(x, m))
             continue;
         if (best == RACK_NO || x->phase < b->phase || (x->phase == b->phase && x->since > b->since))
             best = i;
@@ -65,10 +77,14 @@ static uint32_t victim(const struct rack *r, uint32_t m)
 /* Returns the slots that find no room. */
 static uint32_t scale(struct reactive *p, struct rack *r, uint32_t m)
 {
-    uint32_t wanted = desire(p, r, m), keep = steady(p, r, m, wanted);
+    uint32_t wanted = desire(p, r, m), keep = steady(p, r, m, wanted), last = RACK_NO;
+    struct rack_replica was = { 0 };
 
-    while (r->committed[m] > keep)
-        rack_drain(r, victim(r, m));
+    while (r->committed[m] > keep) {
+        last = victim(r, m, last, &was);
+        was = r->replica[last];
+        rack_drain(r, last);
+    }
     while (r->committed[m] < wanted) {
         uint32_t n = p->spread ? rack_spread(r, m, RACK_NO) : rack_pack(r, m, RACK_NO);
 
