@@ -34,6 +34,7 @@ struct http_call {
     CURL *curl;
     struct curl_slist *headers, *connect_to;
     char *url, *body_sent;
+    size_t n_body_sent, n_taken; /* length; bytes that libcurl has */
     struct strbuf body;
     size_t most_bytes;
     bool too_long;
@@ -81,12 +82,29 @@ static void add_header(struct http_call *call, const char *name, const char *val
     call->headers = curl_slist_append(call->headers, strbuf_text(&line));
 }
 
+static size_t take_body(char *to, size_t size, size_t n, void *data)
+{
+    struct http_call *call = data;
+    size_t left = call->n_body_sent - call->n_taken;
+
+    n *= size;
+    n = n < left ? n : left;
+    memcpy(to, call->body_sent + call->n_taken, n);
+    call->n_taken += n;
+    return n;
+}
+
+/* Not as CURLOPT_POSTFIELDS: what libcurl can rewind, it sends again, unasked, when a kept
+ * connection breaks before an answer; the peer may have done it. */
 static void set_body(struct http_call *call, const struct http_request *rq)
 {
     if (!rq->body)
         return;
     call->body_sent = memcpy(xmalloc(rq->body_length), rq->body, rq->body_length);
-    (void)curl_easy_setopt(call->curl, CURLOPT_POSTFIELDS, call->body_sent);
+    call->n_body_sent = rq->body_length;
+    (void)curl_easy_setopt(call->curl, CURLOPT_POST, 1L);
+    (void)curl_easy_setopt(call->curl, CURLOPT_READFUNCTION, take_body);
+    (void)curl_easy_setopt(call->curl, CURLOPT_READDATA, call);
     (void)curl_easy_setopt(call->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)rq->body_length);
     add_header(call, "Expect", ""); /* no round trip for "100 Continue" */
 }
@@ -277,6 +295,8 @@ static int explain(const struct http_call *call, CURLcode code, struct err *e)
         return err_set(e, -EHOSTUNREACH, "%s: unknown host: %s", call->url, why);
     case CURLE_OPERATION_TIMEDOUT:
         return err_set(e, -ETIMEDOUT, "%s: no answer in time: %s", call->url, why);
+    case CURLE_SEND_FAIL_REWIND:
+        return err_set(e, -ECONNRESET, "%s: the connection broke before an answer came", call->url);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
         return err_set(e, -EPROTO,

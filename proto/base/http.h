@@ -1,9 +1,11 @@
 /* HTTP client: libcurl behind two calls. http_send() is asynchronous on a loop (loop.h);
  * http_fetch() blocks and is for command line programs. The only user of libcurl.
  *
- * Redirects are never followed, proxies of the environment never used. Verification of TLS peers
- * cannot be switched off, but by `unverified`, which belongs to controller/kube_client alone.
- * Errors name the URL and the cause, never a credential. */
+ * What has a body is sent once: when the connection breaks, nobody knows whether it was done.
+ * Others may be sent anew on a fresh connection. Redirects are never followed, proxies of the
+ * environment never used. Verification of TLS peers cannot be switched off, but by `unverified`,
+ * which belongs to controller/kube_client alone. Errors name the URL and the cause, never a
+ * credential. */
 #ifndef HUDDLE_BASE_HTTP_H
 #define HUDDLE_BASE_HTTP_H
 

@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 
+from kube_store import KubeStore
 from tests.kubernetes.api import Object
 from tests.kubernetes.client import Client
+from tests.kubernetes.leasing import kubeconfig as plain_kubeconfig
 from tests.kubernetes.pki import Pki
 
 
@@ -147,6 +149,19 @@ def test_packed_answers(server: Server, pki: Pki) -> None:
         assert "error" in client.get("/torn")
         assert "longer than 16777216 bytes" in client.get("/bomb")["error"]
         assert client.get("/x")["reason"] == "OK"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_write_is_sent_once(tmp_path: pathlib.Path, method: str) -> None:
+    """Also on a kept connection that breaks before the answer, where libcurl would send it again."""
+    with KubeStore() as store, Client(files=plain_kubeconfig(tmp_path, store.url)) as client:
+        for n in range(1, 4):
+            assert client.get("/x")["reason"] == "NotFound"
+            store.faults[method] = ["lost"]
+            answer = client.send(method, "/x", {"metadata": {"name": f"y{n}"}})
+            assert "the connection broke before an answer came" in answer["error"]
+            assert store.count(method) == n
+            assert client.get("/x/y1")["reason"] == ("OK" if method == "POST" else "NotFound")
 
 
 def test_a_redirect_leads_nowhere(server: Server, pki: Pki) -> None:
