@@ -348,7 +348,8 @@ void controller_step(struct controller *c, const struct controller_event *event,
     dispatch(c, event);
     if (c->now_ms - c->reconciled_ms >= c->options.tick_ms || event->kind == CE_PLAN)
         on_time(c);
-    core_flush(c);
+    if (!event->more)
+        core_flush(c);
     c->fx = NULL;
 }
 

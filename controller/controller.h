@@ -99,6 +99,8 @@ enum controller_event_kind {
 
 struct controller_event {
     enum controller_event_kind kind;
+    bool
+        more; /* others follow at once: what was touched is stored and told with the last of them */
     int64_t wall_ms;
     union {
         const struct wire_report *report; /* borrowed for the call */

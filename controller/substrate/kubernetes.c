@@ -69,7 +69,7 @@ struct kubernetes {
 static void on_node(void *data, const struct kube_node_facts *f)
 {
     const struct kubernetes *k = data;
-    struct controller_event event = { .kind = CE_KUBE_NODE, .kube_node = f };
+    struct controller_event event = { .kind = CE_KUBE_NODE, .kube_node = f, .more = true };
 
     k->options.step(k->options.data, &event);
 }
@@ -77,7 +77,7 @@ static void on_node(void *data, const struct kube_node_facts *f)
 static void on_pod(void *data, const struct kube_pod_facts *f)
 {
     const struct kubernetes *k = data;
-    struct controller_event event = { .kind = CE_KUBE_POD, .kube_pod = f };
+    struct controller_event event = { .kind = CE_KUBE_POD, .kube_pod = f, .more = true };
 
     k->options.step(k->options.data, &event);
 }
@@ -85,7 +85,7 @@ static void on_pod(void *data, const struct kube_pod_facts *f)
 static void on_model(void *data, const struct kube_model_facts *f)
 {
     const struct kubernetes *k = data;
-    struct controller_event event = { .kind = CE_KUBE_MODEL, .kube_model = f };
+    struct controller_event event = { .kind = CE_KUBE_MODEL, .kube_model = f, .more = true };
 
     k->options.step(k->options.data, &event);
 }
@@ -159,12 +159,14 @@ static void on_tell(void *data, int64_t now_ms)
 {
     struct kubernetes *k = data;
     const struct kube_sink sink = { k, on_node, on_pod, on_model };
+    struct controller_event last = { .kind = CE_TICK };
     int64_t begun_ms = clock_boot_ms();
 
     k->tell_due = false;
     if (!all_through(k))
         return;
     kube_cluster_tell(k->cluster, &sink);
+    k->options.step(k->options.data, &last);
     tell_watches(k, now_ms);
     k->tell_took_ms = clock_boot_ms() - begun_ms;
 }

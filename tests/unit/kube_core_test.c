@@ -354,6 +354,37 @@ static void what_is_not_found_has_a_text(void **state)
     desk_done(&d);
 }
 
+/* Thousands of pods are told at once: each node and model that they touch is told once. */
+static void what_comes_together_is_told_together(void **state)
+{
+    struct kube_pod_facts f = { .model = "m.a", .node = "n2", .ready = true };
+    struct controller_event event = { .kind = CE_KUBE_POD, .kube_pod = &f, .more = true };
+    size_t nodes = 0, replicas = 0;
+    struct desk d;
+    char uid[8];
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    f.name = f.address = f.reason = "";
+    f.uid = uid;
+    for (int i = 0; i < 50; i++) {
+        (void)snprintf(uid, sizeof(uid), "u%d", i);
+        desk_step(&d, &event);
+        assert_int_equal(d.fx.n_items, 0);
+    }
+    desk_pass(&d, 0);
+    for (size_t i = 0; i < d.fx.n_items; i++) {
+        if (d.fx.items[i].kind != FX_CHANGE)
+            continue;
+        nodes += strcmp(d.fx.items[i].change.kind, "nodes") == 0;
+        replicas += strcmp(d.fx.items[i].change.kind, "replicas") == 0;
+    }
+    assert_int_equal(nodes, 1);
+    assert_int_equal(replicas, 50);
+    desk_done(&d);
+}
+
 static bool heard(const struct desk *d, const char *reason, const char *part)
 {
     for (size_t i = 0; i < d->fx.n_items; i++)
@@ -656,6 +687,7 @@ int main(void)
         cmocka_unit_test(a_pod_does_not_go_where_its_spec_forbids),
         cmocka_unit_test(a_watch_in_trouble_stops_planning),
         cmocka_unit_test(what_is_not_found_has_a_text),
+        cmocka_unit_test(what_comes_together_is_told_together),
         cmocka_unit_test(a_refused_object_stays_as_it_was),
         cmocka_unit_test(missing_definitions_are_told_once),
         cmocka_unit_test(people_are_sent_to_kubernetes),
