@@ -135,13 +135,19 @@ void kube_pod(struct controller *c, const struct kube_pod_facts *f)
 /* --- models -------------------------------------------------------------------------------------
  */
 
+static int64_t within(int64_t v, int64_t least, int64_t most)
+{
+    return v < least ? least : v > most ? most : v;
+}
+
+/* As an object can have it: a pod may request nothing at all, or more than there is anywhere. */
 void kube_model_fill(const struct model *m, struct served_model *spec)
 {
     if (!m || !m->kube.known || m->kube.problem)
         return;
-    spec->resources.cpu_milli = m->kube.cpu_milli;
-    spec->resources.memory_bytes = m->kube.memory_bytes;
-    spec->resources.gpu_milli = m->kube.gpu_milli;
+    spec->resources.cpu_milli = within(m->kube.cpu_milli, 1, 100000000);
+    spec->resources.memory_bytes = within(m->kube.memory_bytes, 1, INT64_MAX / 2);
+    spec->resources.gpu_milli = within(m->kube.gpu_milli, 0, 256000);
 }
 
 static bool same_unfit(const struct string_list *l, const struct kube_model_facts *f)

@@ -237,6 +237,31 @@ static void it_plans_and_says_why_each_node_stays(void **state)
     desk_done(&d);
 }
 
+/* Tenants write what they like: nothing of it ends the controller. */
+static void requests_of_all_sizes(void **state)
+{
+    static const int64_t SIZES[] = { 0, 1, -1, INT64_MAX, INT64_MIN, 100000001, 257000 };
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    for (size_t i = 0; i < ARRAY_LEN(SIZES); i++) {
+        const struct kube_model_facts f = { .model = "m.a",
+                                            .problem = "",
+                                            .wanted = 3,
+                                            .cpu_milli = SIZES[i],
+                                            .memory_bytes = SIZES[i],
+                                            .gpu_milli = SIZES[i] };
+        struct controller_event event = { .kind = CE_KUBE_MODEL, .kube_model = &f };
+
+        desk_step(&d, &event);
+        plan_soon(&d);
+    }
+    desk_done(&d);
+}
+
 /* An agent in a pod of its own measures; which pods are whose is Kubernetes' word. */
 static void agents_say_what_pods_drew(void **state)
 {
@@ -682,6 +707,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_plans_and_says_why_each_node_stays),
+        cmocka_unit_test(requests_of_all_sizes),
         cmocka_unit_test(agents_say_what_pods_drew),
         cmocka_unit_test(pods_of_others_take_room),
         cmocka_unit_test(a_pod_does_not_go_where_its_spec_forbids),
