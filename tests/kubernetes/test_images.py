@@ -1,5 +1,5 @@
-"""huddle's own images and manifests on real nodes: `kubectl apply -k`, and agents in pods without a
-capability measure their nodes for a controller in a pod."""
+"""huddle's own images and manifests on real nodes: `kubectl apply -k deploy/kubernetes/observe`, and agents
+in pods without a capability measure nodes and pods for a controller in a pod that looks at the cluster."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from tests.kubernetes.conftest import not_here
 from tests.kubernetes.image import CLASSIFIER, SERVER
 from tests.kubernetes.node import Nodes
 from tests.kubernetes.pki import Pki
+from tests.kubernetes.test_nodes import Web
 from tests.lab.lab import BUILD, REPOSITORY
 
 NAMESPACE = "huddle-system"
@@ -33,7 +34,7 @@ TOKENS = {"agents": "agent", "admin": "admin"}
 
 # What a cluster for tests has otherwise: no DNS, no volumes, nodes whose disks and meters are folders.
 OVERLAY = {
-    "resources": ["base"],
+    "resources": ["observe"],
     "patches": [
         {
             "target": {"kind": "Service"},
@@ -103,7 +104,9 @@ class Installed:
 
     def __init__(self, real: Nodes, folder: pathlib.Path) -> None:
         self.real, self.api = real, real.cluster.api
-        shutil.copytree(REPOSITORY / "deploy/kubernetes/base", folder / "base")
+        for part in ("base", "observe"):
+            shutil.copytree(REPOSITORY / "deploy/kubernetes" / part, folder / part)
+        self.kubectl("apply", "-f", str(REPOSITORY / "deploy/kubernetes/crds"))
         (folder / "kustomization.yaml").write_text(json.dumps(OVERLAY))
         self.kubectl("apply", "-f", str(folder / "base/namespace.yaml"))
         pki = Pki(folder)
@@ -176,6 +179,8 @@ def installed(
         "the Service", lambda: socket.create_connection((ADDRESS, 7443), 5).close() is None
     )
     yield made
+    for kind in ("servedmodels", "powerpools", "powerpolicies", "nodepowers"):
+        api.delete("customresourcedefinitions", f"{kind}.huddle.energy")
     api.delete("namespaces", NAMESPACE)
     api.request("DELETE", api.path("pods", NAMESPACE), {"gracePeriodSeconds": 0})
     api.wait_for("no pods of huddle", lambda: not api.list("pods", NAMESPACE), 60)
@@ -246,6 +251,34 @@ def test_agents_know_what_each_pod_uses(installed: Installed) -> None:
     api.request("DELETE", api.path("pods", NAMESPACE, "busy"), {"gracePeriodSeconds": 0})
     api.wait_for("it is gone", lambda: uid["busy"] not in cpu_s(), 60)
     assert uid["idle"] in cpu_s()
+
+
+def test_controller_knows_what_a_model_draws(
+    installed: Installed, real: Nodes, real_namespace: str
+) -> None:
+    """Which pods are a model's is Kubernetes' word, what they draw the agents'."""
+    api = installed.api
+    web = Web(real, real_namespace, 2)
+    api.create("powerpools", {"metadata": {"name": "all"}, "spec": {"minAwake": 1}})
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    model = {"metadata": {"name": "web"}, "spec": {"targetRef": target}}
+    api.create("servedmodels", model, real_namespace)
+    uids = {p["metadata"]["uid"] for p in web.pods()}
+
+    def drawn() -> bool:
+        listed = json.loads(installed.ctl("get", "replicas", "-o", "json"))["items"]
+        by_uid = {r["metadata"]["name"]: r["status"] for r in listed}
+        return by_uid.keys() == uids and all(
+            (s["energyIdleJ"] or 0) > 0 and (s["memoryBytes"] or 0) > 0 for s in by_uid.values()
+        )
+
+    api.wait_for("joules of its pods", drawn, 60)
+    models = json.loads(installed.ctl("get", "models", "-o", "json"))["items"]
+    (status,) = [m["status"] for m in models]
+    assert status["energyIdleJ"] > 0
+    assert "web" in installed.ctl("get", "models")
+    said = installed.ctl("explain", "node", "n1")
+    assert "n1" in said
 
 
 def test_agents_have_no_rights(installed: Installed) -> None:
