@@ -101,14 +101,16 @@ class Api:
             connection = getattr(self._local, "connection", None)
             if connection is None or fresh:
                 connection = self._local.connection = self.connect()
+            sent = False
             try:
                 connection.request(method, path, body, self._headers(content))
+                sent = True
                 answer = connection.getresponse()
                 return answer.status, answer.read()
-            except (http.client.HTTPException, ConnectionError, BrokenPipeError):
+            except (http.client.HTTPException, ConnectionError, ssl.SSLError):
                 connection.close()
                 self._local.connection = None
-                if fresh or method != "GET":
+                if fresh or (sent and method != "GET"):
                     raise
         raise AssertionError("not reached")
 

@@ -201,10 +201,6 @@ def test_refused_without_room_and_by_a_quota(hollow: HollowNodes, namespace: str
     )
     mover.refused(name, node, "exceeded quota")
     api.request("DELETE", path)
-    has = api.get("nodes", node)["status"]["allocatable"]["cpu"]
-    assert has.isdecimal()
-    fill = {"requests": {"cpu": f"{int(has) * 1000 - 100}m"}}
-    holder = {"nodeName": node, "containers": [{"name": "c", "image": "none", "resources": fill}]}
     make(api, namespace, "large")
     wants = {"requests": {"cpu": "200m"}}
     patch = {"spec": {"containers": [{"name": "main", "resources": wants}]}}
@@ -215,9 +211,15 @@ def test_refused_without_room_and_by_a_quota(hollow: HollowNodes, namespace: str
         content="application/strategic-merge-patch+json",
     )
     api.wait_for("the large ones", lambda: is_rolled_out(api, namespace, "large"), 90)
+    large = of_app(api, namespace, "large")
+    taken = {p["spec"]["nodeName"] for p in large}
+    node = next(n for n in hollow.names if n not in taken)  # else its kubelet refuses the holder
+    has = api.get("nodes", node)["status"]["allocatable"]["cpu"]
+    assert has.isdecimal()
+    fill = {"requests": {"cpu": f"{int(has) * 1000 - 100}m"}}
+    holder = {"nodeName": node, "containers": [{"name": "c", "image": "none", "resources": fill}]}
     api.create("pods", {"metadata": {"name": "holder"}, "spec": holder}, namespace)
-    large = next(p for p in of_app(api, namespace, "large") if p["spec"]["nodeName"] != node)
-    mover.refused(large["metadata"]["name"], node, "NoRoom")
+    mover.refused(large[0]["metadata"]["name"], node, "NoRoom")
 
 
 def is_rolled_out(api: Api, namespace: str, name: str) -> bool:
