@@ -7,6 +7,7 @@
 
 #include "controller/core.h"
 #include "controller/kube_facts.h"
+#include "controller/reconcile/reconcile.h"
 #include "controller/reconcile/rollout.h"
 #include "proto/base/array.h"
 #include "proto/base/random.h"
@@ -269,6 +270,9 @@ static void remove_object(struct controller *c, enum manifest_kind kind, const c
         m = named_find(&c->cluster->models, name);
         m->deleting = true; /* reconcile drains its replicas and then removes it */
         m->plan_floor = m->plan_target = 0;
+        /* Pods are not its to drain, and an object that comes in its place tells its own. */
+        while (c->options.kubernetes && m->n_replicas > 0)
+            replica_forget(c, m->replicas[m->n_replicas - 1]);
         break;
     case KIND_POWER_POOL:
         pool_remove(c->cluster, named_find(&c->cluster->pools, name));

@@ -188,9 +188,17 @@ static void say_problem(const struct kube_cluster *k, const struct kube_model_ta
                        m->kind, m->target, m->namespace);
 }
 
+#define GPUS_MOST_MILLI INT64_C(256000) /* as an object can have it */
+
+static int64_t gpus_within(int64_t milli)
+{
+    return milli < 0 ? 0 : milli > GPUS_MOST_MILLI ? GPUS_MOST_MILLI : milli;
+}
+
 static int64_t gpus_of(const struct view_pod *p)
 {
-    return amounts_get(&p->requests, "nvidia.com/gpu") + amounts_get(&p->requests, "amd.com/gpu");
+    return gpus_within(amounts_get(&p->requests, "nvidia.com/gpu")) +
+           gpus_within(amounts_get(&p->requests, "amd.com/gpu"));
 }
 
 static uint64_t model_digest(const struct kube_model_facts *f)

@@ -237,6 +237,29 @@ static void it_plans_and_says_why_each_node_stays(void **state)
     desk_done(&d);
 }
 
+/* kubectl replace --force: gone and there again before a tick. Its pods are told anew, or they are
+ * not its own any more. */
+static void a_model_put_in_anothers_place_has_none_of_its_pods(void **state)
+{
+    struct desk d;
+    json_t *o;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    drop(&d, KIND_SERVED_MODEL, "m.a");
+    put(&d, MODEL("m.a"));
+    o = controller_get(d.core, "replicas", "m-1", d.now_ms, d.wall_ms);
+    assert_null(o);
+    desk_pass(&d, 5000);
+    o = controller_get(d.core, "replicas", "m-2", d.now_ms, d.wall_ms);
+    assert_null(o);
+    o = get(&d, "replicas", "o-1");
+    json_decref(o);
+    desk_done(&d);
+}
+
 /* Tenants write what they like: nothing of it ends the controller. */
 static void requests_of_all_sizes(void **state)
 {
@@ -707,6 +730,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_plans_and_says_why_each_node_stays),
+        cmocka_unit_test(a_model_put_in_anothers_place_has_none_of_its_pods),
         cmocka_unit_test(requests_of_all_sizes),
         cmocka_unit_test(agents_say_what_pods_drew),
         cmocka_unit_test(pods_of_others_take_room),
