@@ -110,6 +110,12 @@ static int read_number(const struct field *f, const json_t *v, double *ret, stru
 {
     AUTO(mem) char *text = scalar_text(v);
 
+    /* As printed, a small one has an exponent, which no share in words has. */
+    if (f->type == FIELD_SHARE && json_is_number(v) && json_number_value(v) >= 0 &&
+        json_number_value(v) <= 1) {
+        *ret = json_number_value(v);
+        return 0;
+    }
     if (f->type == FIELD_SHARE) {
         if (!text)
             return err_set(e, -EINVAL, "expected a share like 0.99 or 99%%, not %s",

@@ -96,6 +96,10 @@ static void what_is_printed_is_read_again(void **state)
         "apiVersion: huddle.energy/v1alpha1\nkind: PowerPolicy\nmetadata: {name: d}\n"
         "spec: {windows: [{deny: true, days: Mon-Fri, start: \"08:00\", end: \"09:30\"}]}\n",
         TARGET,
+        "apiVersion: huddle.energy/v1alpha1\nkind: ServedModel\nmetadata: {name: s}\n"
+        "spec: {runtime: r, slo: {errorShare: 0.001%}}\n",
+        "apiVersion: huddle.energy/v1alpha1\nkind: ServedModel\nmetadata: {name: s}\n"
+        "spec: {runtime: r, slo: {errorShare: \"0.01234567890123456%\"}}\n",
     };
 
     (void)state;
