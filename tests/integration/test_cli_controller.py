@@ -62,8 +62,8 @@ def command(controller: Controller, tmp_path: pathlib.Path) -> Ctl:
     return Ctl(controller, tmp_path)
 
 
-def report(controller: Controller, node: str, sequence: int = 1) -> None:
-    """A node speaks up."""
+def report(controller: Controller, node: str, sequence: int = 1, interval_ms: int = 1000) -> None:
+    """A node speaks up; it is silent after four intervals."""
     body = wire.report(
         node=node,
         boot_id=f"boot-{node}",
@@ -71,7 +71,7 @@ def report(controller: Controller, node: str, sequence: int = 1) -> None:
         sequence=sequence,
         sent_wall_ms=int(time.time() * 1000),
         boot_ms=1000 + sequence,
-        interval_ms=30000,  # four of these are silence: longer than any test
+        interval_ms=interval_ms,
         inventory={"cpus": 4, "cpu_milli": 4000, "memory_bytes": 8 << 30},
     )
     status, answer = controller.ask("POST", "/v1/report", body)
@@ -122,7 +122,7 @@ def test_a_node_is_given_away(ctl: Ctl, controller: Controller) -> None:
 
 def test_every_kind_is_shown(ctl: Ctl, controller: Controller) -> None:
     ctl.ok("apply", "-f", str(DEMO))
-    report(controller, "n1")
+    report(controller, "n1", interval_ms=30000)
     for kind in "models pools policies nodes nodepowers replicas events journal clusters".split():
         for form in ("table", "wide", "json", "yaml", "name"):
             ctl.ok("get", kind, "-o", form)
@@ -140,7 +140,7 @@ def test_every_kind_is_shown(ctl: Ctl, controller: Controller) -> None:
 
 def test_steering(ctl: Ctl, controller: Controller) -> None:
     ctl.ok("apply", "-f", str(DEMO))
-    report(controller, "n1")
+    report(controller, "n1", interval_ms=30000)
     assert ctl.ok("cordon", "n1", "--reason", "flaky fan") == "node/n1 cordoned\n"
     assert ctl.get("node", "n1")["spec"]["cordoned"] is True
     assert "awake,cordoned" in ctl.ok("get", "nodes")
