@@ -409,7 +409,7 @@ static void what_comes_together_is_told_together(void **state)
     struct controller_event event = { .kind = CE_KUBE_POD, .kube_pod = &f, .more = true };
     size_t nodes = 0, replicas = 0;
     struct desk d;
-    char uid[8];
+    char uid[16];
 
     (void)state;
     begin(&d);
