@@ -231,6 +231,36 @@ static void test_config_defaults(void **state)
     assert_non_null(strstr(agent_config_sleep_not(c), "allowSleep"));
 }
 
+static void named(const char *environment, const char *text, const char *node)
+{
+    struct err e = ERR_INIT;
+
+    if (environment)
+        assert_int_equal(setenv("HUDDLE_NODE", environment, 1), 0);
+    else
+        assert_int_equal(unsetenv("HUDDLE_NODE"), 0);
+    AUTO(agent_config) struct agent_config *c = load(text, &e);
+    assert_int_equal(unsetenv("HUDDLE_NODE"), 0);
+    if (node)
+        assert_string_equal(c ? c->node : e.text, node);
+    else if (c || !strstr(e.text, "node: expected lower-case letters"))
+        fail_msg("%s", c ? c->node : e.text);
+}
+
+/* The file comes before the environment, that before the host name. */
+static void test_config_names_the_node(void **state)
+{
+    char host[256] = "";
+
+    (void)state;
+    assert_int_equal(gethostname(host, sizeof(host) - 1), 0);
+    named("n7", "controller: {url: http://127.0.0.1:7443}\nnode: a1\n", "a1");
+    named("n7", "controller: {url: http://127.0.0.1:7443}\n", "n7");
+    named("", "controller: {url: http://127.0.0.1:7443}\n", host);
+    named(NULL, "controller: {url: http://127.0.0.1:7443}\n", host);
+    named("N7", "controller: {url: http://127.0.0.1:7443}\n", NULL);
+}
+
 static void test_config_whole(void **state)
 {
     struct err e = ERR_INIT;
@@ -563,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_ledger_slots),
         cmocka_unit_test(test_ledger_on_a_full_disk),
         cmocka_unit_test(test_config_defaults),
+        cmocka_unit_test(test_config_names_the_node),
         cmocka_unit_test(test_config_whole),
         cmocka_unit_test(test_config_refuses),
         cmocka_unit_test(test_config_fixed),

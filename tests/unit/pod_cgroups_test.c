@@ -5,64 +5,36 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "agent/sensor/pod_cgroups.h"
+#include "tests/unit/fixture_tree.h"
 
 #define U1 "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
 #define U1_SLICE "0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0"
 #define U2 "1b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
 #define U3 "2b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
 
-static char folder[64];
+static struct fixture_tree tree;
 
 static int make(void **state)
 {
     (void)state;
-    (void)snprintf(folder, sizeof(folder), "/tmp/huddle-pods-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int drop(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st;
-    (void)kind;
-    (void)at;
-    return remove(path);
+    fixture_tree_init(&tree);
+    return 0;
 }
 
 static int clear(void **state)
 {
     (void)state;
-    return nftw(folder, drop, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void put(const char *name, const char *text)
-{
-    char path[600];
-    FILE *f;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    for (char *slash = strchr(path + strlen(folder) + 1, '/'); slash;
-         slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0755);
-        *slash = '/';
-    }
-    f = fopen(path, "w");
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
+    fixture_tree_done(&tree);
+    return 0;
 }
 
 static void look(const char *parent, uint32_t cpus, struct sample *out)
 {
-    struct pod_cgroups *p = pod_cgroups_new(folder, parent);
+    struct pod_cgroups *p = pod_cgroups_new(tree.root, parent);
 
     sample_clear(out);
     out->cpu.online = cpus;
@@ -140,15 +112,18 @@ static void v1_with_the_driver_cgroupfs(void **state)
     struct sample s = { 0 };
 
     (void)state;
-    put("cpu,cpuacct/x/kubepods/cpuacct.usage", "1\n");
-    put("cpu,cpuacct/x/kubepods/burstable/pod" U2 "/cpuacct.usage", "7000\n");
-    put("cpu,cpuacct/x/kubepods/burstable/pod" U2 "/cpu.shares", "512\n");
-    put("cpu,cpuacct/x/kubepods/burstable/pod" U2 "/0123/cpuacct.usage", "6000\n");
-    put("memory/x/kubepods/burstable/pod" U2 "/memory.usage_in_bytes", "4096\n");
-    put("cpu,cpuacct/x/kubepods/pod" U1 "/cpuacct.usage", "9000\n"); /* guaranteed */
-    put("cpu,cpuacct/x/kubepods/pod" U1 "/cpu.shares", "2048\n");
-    put("cpu,cpuacct/x/kubepods/besteffort/pod" U3 "/cpu.shares", "2\n");       /* ends: no usage */
-    put("cpu,cpuacct/x/kubepods/besteffort/pod" U2 "/cpuacct.usage", "7001\n"); /* is moving */
+    fixture_put(&tree, "/cpu,cpuacct/x/kubepods/cpuacct.usage", "1\n");
+    fixture_put(&tree, "/cpu,cpuacct/x/kubepods/burstable/pod" U2 "/cpuacct.usage", "7000\n");
+    fixture_put(&tree, "/cpu,cpuacct/x/kubepods/burstable/pod" U2 "/cpu.shares", "512\n");
+    fixture_put(&tree, "/cpu,cpuacct/x/kubepods/burstable/pod" U2 "/0123/cpuacct.usage", "6000\n");
+    fixture_put(&tree, "/memory/x/kubepods/burstable/pod" U2 "/memory.usage_in_bytes", "4096\n");
+    fixture_put(&tree, "/cpu,cpuacct/x/kubepods/pod" U1 "/cpuacct.usage",
+                "9000\n"); /* guaranteed */
+    fixture_put(&tree, "/cpu,cpuacct/x/kubepods/pod" U1 "/cpu.shares", "2048\n");
+    fixture_put(&tree, "/cpu,cpuacct/x/kubepods/besteffort/pod" U3 "/cpu.shares",
+                "2\n"); /* ends: no usage */
+    fixture_put(&tree, "/cpu,cpuacct/x/kubepods/besteffort/pod" U2 "/cpuacct.usage",
+                "7001\n"); /* is moving */
     look("/x", 4, &s);
     assert_true(s.pods_known);
     assert_int_equal(s.n_pods, 2);
@@ -163,21 +138,26 @@ static void v2_with_the_driver_systemd(void **state)
     struct sample s = { 0 };
 
     (void)state;
-    put("cgroup.controllers", "cpu memory\n");
-    put("kubepods.slice/cpu.weight", "100\n");
-    put("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" U1_SLICE ".slice/cpu.stat",
-        "usage_usec 12\nuser_usec 10\n");
-    put("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" U1_SLICE
-        ".slice/memory.current",
-        "8192\n");
-    put("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" U1_SLICE
-        ".slice/cpu.weight",
-        "100\n");
+    fixture_put(&tree, "/cgroup.controllers", "cpu memory\n");
+    fixture_put(&tree, "/kubepods.slice/cpu.weight", "100\n");
+    fixture_put(&tree,
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" U1_SLICE
+                ".slice/cpu.stat",
+                "usage_usec 12\nuser_usec 10\n");
+    fixture_put(&tree,
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" U1_SLICE
+                ".slice/memory.current",
+                "8192\n");
+    fixture_put(&tree,
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" U1_SLICE
+                ".slice/cpu.weight",
+                "100\n");
     look("/", 1, &s); /* all pods have the weight of one CPU by the curve */
     assert_true(s.pods_known);
     assert_int_equal(s.n_pods, 1);
     assert_pod(&s.pods[0], U1, 12000, 8192, 1000);
-    put("kubepods.slice/cpu.weight", "39\n"); /* by the line now, and so is the pod's */
+    fixture_put(&tree, "/kubepods.slice/cpu.weight",
+                "39\n"); /* by the line now, and so is the pod's */
     look("", 1, &s);
     assert_in_range(s.pods[0].requested_milli, 2500, 2600);
     sample_done(&s);
