@@ -194,7 +194,7 @@ static bool walk(const struct look *l, const char *hierarchy, const char *below,
             continue;
         if (pod_cgroups_uid(entry->d_name, uid))
             add_pod(l, path, uid);
-        else if (depth > 1 && strstr(entry->d_name, "b")) /* burstable, besteffort */
+        else if (depth > 1) /* a class of service */
             (void)walk(l, hierarchy, path, depth - 1);
     }
     return true;

@@ -188,17 +188,14 @@ static void say_problem(const struct kube_cluster *k, const struct kube_model_ta
                        m->kind, m->target, m->namespace);
 }
 
-#define GPUS_MOST_MILLI INT64_C(256000) /* as an object can have it */
-
-static int64_t gpus_within(int64_t milli)
-{
-    return milli < 0 ? 0 : milli > GPUS_MOST_MILLI ? GPUS_MOST_MILLI : milli;
-}
-
+/* Of both makers; more than anybody has is as good as too many. */
 static int64_t gpus_of(const struct view_pod *p)
 {
-    return gpus_within(amounts_get(&p->requests, "nvidia.com/gpu")) +
-           gpus_within(amounts_get(&p->requests, "amd.com/gpu"));
+    int64_t nvidia = amounts_get(&p->requests, "nvidia.com/gpu"), sum;
+
+    if (__builtin_add_overflow(nvidia, amounts_get(&p->requests, "amd.com/gpu"), &sum))
+        return INT64_MAX;
+    return sum;
 }
 
 static uint64_t model_digest(const struct kube_model_facts *f)
