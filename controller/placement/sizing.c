@@ -13,13 +13,15 @@
 #define QUEUED_SHARE (1.0 / 6) /* of an interval: who waits for so long shows that more came */
 #define LIKELY 0.5             /* quantile */
 #define REPLICAS_MOST 1000000.0
+#define PODS_MOST 150000.0 /* of a whole cluster of Kubernetes, as its documentation has it */
 
 uint32_t sizing_replicas(const struct snap_model *m, double demand)
 {
     double wanted = ceil(demand / m->capacity - 1e-9);
 
-    if (m->counted)
-        return (uint32_t)fmin(fmax(wanted, 0), REPLICAS_MOST);
+    if (m->counted) /* a workload's number is anybody's who may write it: a plan has to fit memory
+                     */
+        return (uint32_t)fmin(fmax(wanted, 0), PODS_MOST);
     wanted = fmax(wanted, (double)served_model_least(m->spec));
     wanted = fmin(wanted, (double)m->spec->replicas.max);
     return (uint32_t)fmin(fmax(wanted, 0), REPLICAS_MOST);
