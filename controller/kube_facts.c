@@ -27,6 +27,22 @@ static struct node *add_node(struct controller *c, const char *name)
     return n;
 }
 
+/* Which devices a pod holds is its kubelet's knowledge; that it holds so many is enough to count:
+ * all of a node are dealt anew whenever their number, or who wants how many, has changed. */
+static void deal_gpus(const struct node *n)
+{
+    uint32_t next = 0;
+
+    for (size_t i = 0; i < n->n_replicas; i++) {
+        struct replica *r = n->replicas[i];
+        int64_t wanted = model_spec(r->model)->resources.gpu_milli / 1000;
+
+        r->gpu_mask = 0;
+        for (; wanted > 0 && next < n->inventory.n_gpus; wanted--)
+            r->gpu_mask |= UINT64_C(1) << next++;
+    }
+}
+
 void kube_node(struct controller *c, const struct kube_node_facts *f)
 {
     struct node *n = named_find(&c->cluster->nodes, f->name);
@@ -40,6 +56,7 @@ void kube_node(struct controller *c, const struct kube_node_facts *f)
         n = add_node(c, f->name);
     if (!node_kube_take(c->cluster, n, f, c->now_ms))
         return;
+    deal_gpus(n);
     reconcile_node(c, n);
     c->plan_wanted = true;
 }
@@ -55,24 +72,6 @@ static void set_text(char **at, const char *text)
     *at = xstrdup(text);
 }
 
-/* Which devices a pod holds is its kubelet's knowledge; that it holds so many is enough to count.
- */
-static uint64_t pick_gpus(const struct node *n, const struct model *m)
-{
-    uint64_t taken = 0, mask = 0;
-    int64_t wanted = model_spec(m)->resources.gpu_milli / 1000;
-
-    for (size_t i = 0; i < n->n_replicas; i++)
-        taken |= n->replicas[i]->gpu_mask;
-    for (uint32_t g = 0; g < n->inventory.n_gpus && wanted > 0; g++) {
-        if (taken >> g & 1)
-            continue;
-        mask |= UINT64_C(1) << g;
-        wanted--;
-    }
-    return mask;
-}
-
 static struct replica *add_replica(struct controller *c, const struct kube_pod_facts *f,
                                    struct model *m, struct node *n)
 {
@@ -84,8 +83,7 @@ static struct replica *add_replica(struct controller *c, const struct kube_pod_f
     r->since_ms = c->now_ms;
     r->created_wall_ms = f->created_wall_ms > 0 ? f->created_wall_ms : c->wall_ms;
     r->baseline = r->arrived = true;
-    r->gpu_mask = 0;
-    r->gpu_mask = pick_gpus(n, m);
+    deal_gpus(n);
     (void)snprintf(r->why, sizeof(r->why), "Kubernetes placed it");
     return r;
 }
@@ -179,9 +177,7 @@ static void refill(struct controller *c, struct model *m)
     for (size_t i = 0; i < m->n_replicas; i++)
         replica_set_revision(m->replicas[i], m->revision);
     for (size_t i = 0; i < m->n_replicas; i++)
-        m->replicas[i]->gpu_mask = 0;
-    for (size_t i = 0; i < m->n_replicas; i++)
-        m->replicas[i]->gpu_mask = pick_gpus(m->replicas[i]->node, m);
+        deal_gpus(m->replicas[i]->node);
 }
 
 void kube_model(struct controller *c, const struct kube_model_facts *f)

@@ -260,6 +260,56 @@ static void a_model_put_in_anothers_place_has_none_of_its_pods(void **state)
     desk_done(&d);
 }
 
+static size_t devices_of(struct desk *d, const char *replica, int *ret_highest)
+{
+    json_t *o = get(d, "replicas", replica), *device;
+    const json_t *all = json_object_get(json_object_get(o, "spec"), "gpus");
+    size_t i, n = json_array_size(all);
+
+    json_array_foreach(all, i, device) {
+        if (json_integer_value(device) > *ret_highest)
+            *ret_highest = (int)json_integer_value(device);
+    }
+    json_decref(o);
+    return n;
+}
+
+/* A plugin that starts late, and a device that somebody else takes. */
+static void devices_are_dealt_as_they_come_and_go(void **state)
+{
+    struct kube_model_facts f = { .model = "m.a",
+                                  .problem = "",
+                                  .wanted = 2,
+                                  .cpu_milli = 100,
+                                  .memory_bytes = GB,
+                                  .gpu_milli = 1000 };
+    struct controller_event event = { .kind = CE_KUBE_MODEL, .kube_model = &f };
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    put(&d, POOL);
+    put(&d, MODEL("m.a"));
+    NODE(&d, "n1");
+    desk_step(&d, &event);
+    POD(&d, "m-1", "m.a", "n1");
+    POD(&d, "m-2", "m.a", "n1");
+    for (int64_t gpus = 0; gpus < 4; gpus++) {
+        int highest = -1;
+        size_t n;
+
+        NODE(&d, "n1", .gpus = (uint32_t)gpus);
+        n = devices_of(&d, "m-1", &highest) + devices_of(&d, "m-2", &highest);
+        assert_int_equal(n, gpus < 2 ? gpus : 2);
+        assert_true(highest < gpus);
+    }
+    NODE(&d, "n1", .gpus = 1);
+    int highest = -1;
+    assert_int_equal(devices_of(&d, "m-1", &highest) + devices_of(&d, "m-2", &highest), 1);
+    assert_int_equal(highest, 0);
+    desk_done(&d);
+}
+
 /* Tenants write what they like: nothing of it ends the controller. */
 static void requests_of_all_sizes(void **state)
 {
@@ -731,6 +781,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_plans_and_says_why_each_node_stays),
         cmocka_unit_test(a_model_put_in_anothers_place_has_none_of_its_pods),
+        cmocka_unit_test(devices_are_dealt_as_they_come_and_go),
         cmocka_unit_test(requests_of_all_sizes),
         cmocka_unit_test(agents_say_what_pods_drew),
         cmocka_unit_test(pods_of_others_take_room),
