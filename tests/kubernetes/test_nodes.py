@@ -126,14 +126,18 @@ def test_change_with_a_drain_loses_nothing(real: Nodes, real_namespace: str) -> 
 
 
 def test_change_without_a_drain_loses_requests(real: Nodes, real_namespace: str) -> None:
-    """What makes the test above one that can fail."""
+    """What makes the test above one that can fail. How long a Service names a pod that is gone is
+    the proxy's affair: often enough some request meets one."""
     web = Web(real, real_namespace, 4, args=[str(PORT), "0"])
-    with Clients(web.address, keeping=3, fresh=3, streaming=3) as clients:
-        clients.more(100)
-        web.restart()
-        clients.more(100)
-    assert any(f.startswith("fresh") for f in clients.failures)
-    assert any(f.startswith("streaming") for f in clients.failures)
+    with Clients(web.address, keeping=3, fresh=6, streaming=3) as clients:
+        lost: set[str] = set()
+        for _ in range(6):
+            clients.more(100)
+            web.restart()
+            lost = {f.partition(":")[0] for f in clients.failures}
+            if {"fresh", "streaming"} <= lost:
+                break
+    assert {"fresh", "streaming"} <= lost
 
 
 def test_classifier_answers(real: Nodes, real_namespace: str) -> None:
