@@ -87,7 +87,7 @@ uint32_t moved_improve(struct moved *m, struct packing *p, int64_t budget)
 
     /* nothing was wanted for long: a node that can be emptied may sleep */
     quiet->step_s = 3600;
-    quiet->n_past = OUTLOOK_PAST;
+    quiet->n_past = quiet->n_summed = OUTLOOK_PAST;
     quiet->growth = NAN;
     for (int round = 0; round < ROUNDS; round++) {
         struct reserve reserve;
