@@ -282,6 +282,9 @@ static void dispatch(struct controller *c, const struct controller_event *e)
     case CE_KUBE_REFUSED:
         kube_refused(c, e);
         break;
+    case CE_KUBE_LEAD:
+        kube_lead(c, e->kube_lead.leads, e->kube_lead.epoch);
+        break;
     }
 }
 

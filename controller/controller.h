@@ -95,6 +95,7 @@ enum controller_event_kind {
     CE_KUBE_MODEL,
     CE_KUBE_WATCH,
     CE_KUBE_REFUSED, /* an object that huddle cannot read */
+    CE_KUBE_LEAD,    /* this controller has its Lease from now on, or has it no more */
 };
 
 struct controller_event {
@@ -157,6 +158,10 @@ struct controller_event {
             enum manifest_kind kind;
             const char *name, *why; /* borrowed */
         } kube_refused;
+        struct {
+            bool leads;
+            uint64_t epoch; /* leaseTransitions of the term that begins or ended */
+        } kube_lead;
     };
 };
 

@@ -292,6 +292,22 @@ void kube_watch(struct controller *c, const struct kube_watch_facts *f)
     c->plan_wanted |= first || changed;
 }
 
+/* A term that ended with no word of it (a restart) began as none. */
+void kube_lead(struct controller *c, bool leads, uint64_t epoch)
+{
+    if (c->cluster->leads == leads && c->kube.epoch == epoch)
+        return;
+    c->cluster->leads = leads;
+    c->kube.epoch = epoch;
+    core_event(c, !leads, "cluster", c->cluster->id, leads ? "Leading" : "LeadLost",
+               leads ? "this controller acts from now on (epoch %llu)"
+                     : "another controller may act from now on: this one only watches (epoch %llu)",
+               (unsigned long long)epoch);
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++)
+        node_touch(c->cluster, cluster_node(c->cluster, i));
+    c->plan_wanted = true;
+}
+
 void kube_refused(struct controller *c, const struct controller_event *e)
 {
     char kind[40];

@@ -123,7 +123,15 @@ static inline int64_t served_model_least(const struct served_model *s)
     return least < s->replicas.max ? least : s->replicas.max;
 }
 
+enum pool_mode {                 /* what huddle does to the pool's nodes, and to replicas on them */
+                 POOL_MODE_AUTO, /* standalone: act; on Kubernetes: observe */
+                 POOL_MODE_OBSERVE,   /* plans, and explains */
+                 POOL_MODE_RECOMMEND, /* and tells people what it would do */
+                 POOL_MODE_ACT,
+};
+
 struct power_pool {
+    enum pool_mode mode;
     struct string_map selector; /* node labels; empty: every node */
     char *policy;               /* PowerPolicy by name */
     int64_t min_awake;          /* nodes */

@@ -185,6 +185,7 @@ static const struct column POOL[] = {
     { "Driver", "spec.driver.type", show_text, false },
     { "Program", "spec.driver.program", show_text, false },
     { "Standby", "spec.standby", show_text, false },
+    { "Mode", "spec.mode", show_text, false },
     { "Cycles per day", "spec.cyclesPerDay", show_count, false },
     { "Wake proven", "spec.wakeProven", show_flag, false },
     END,

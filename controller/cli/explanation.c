@@ -92,8 +92,8 @@ static void say_plan(json_t *sentences, const json_t *node)
         say(sentences, "The plan wakes it: %s.", why);
     else
         say(sentences, "The plan leaves it as it is: %s.", why);
-    if (look_true(node, "status.observed"))
-        say(sentences, "Huddle observes this cluster of Kubernetes: it acts on nothing.");
+    if (*text_or(node, "status.passive", ""))
+        say(sentences, "Nothing is done to it. %s.", text_or(node, "status.passive", ""));
 }
 
 static void say_sleep(json_t *sentences, const json_t *node, const char *state)

@@ -117,8 +117,6 @@ const char *reconcile_frozen(const struct controller *c)
         return "the controller has just started";
     if (c->now_ms < c->clock_suspect_until_ms)
         return "the clock was set: suspect";
-    if (c->options.kubernetes)
-        return "observe: huddle acts on nothing";
     return NULL;
 }
 
@@ -129,6 +127,7 @@ struct limits budget_limits(const struct controller *c, const struct pool *p)
 
     if (p)
         l = (struct limits){ .pool = pool_spec(p),
+                             .passive = pool_passive(c->cluster, p),
                              .awake = p->awake,
                              .leaving = p->leaving,
                              .waking = p->waking,
@@ -161,7 +160,8 @@ bool budget_wake(const struct controller *c, const struct node *n)
 {
     const struct policy *policy = pool_policy(c->cluster, n->pool);
 
-    return (!policy || !policy_spec(policy)->dry_run) && budget_wakes_left(c, n);
+    return !pool_passive(c->cluster, n->pool) && (!policy || !policy_spec(policy)->dry_run) &&
+           budget_wakes_left(c, n);
 }
 
 /* --- may the cluster do without an empty node (T5) ----------------------------------------------

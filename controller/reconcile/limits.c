@@ -36,6 +36,8 @@ const char *limits_no_sleep(const struct limits *l)
 {
     if (!l->pool)
         return "in no pool";
+    if (l->passive)
+        return l->passive;
     if (l->policy && l->policy->paused)
         return "its policy is paused";
     if (l->policy && l->policy->dry_run)

@@ -13,6 +13,7 @@ struct limits {                        /* of one pool, now; borrows both */
     const struct power_pool *pool;     /* NULL: in none */
     const struct power_policy *policy; /* NULL: none */
     bool window_open;
+    const char *passive; /* why nothing is done there (pool_passive()); NULL: it is */
     uint32_t awake, leaving, waking, coming; /* nodes; coming: sent for, not heard yet */
     uint32_t sleeps, wakes, moves;           /* in hand under the policy, of all its pools */
 };

@@ -271,7 +271,8 @@ static bool may_drain(struct controller *c, const struct replica *r)
     if (r->keep || reconcile_frozen(c) ||
         (r->model->frozen && !is_renewed(c, r) && !goes_first(c, r)))
         return false;
-    if (policy && (policy_spec(policy)->dry_run || !policy->window_open))
+    if (pool_passive(c->cluster, r->node->pool) ||
+        (policy && (policy_spec(policy)->dry_run || !policy->window_open)))
         return false;
     if (r->successor && !replica_serves(c, r->successor))
         return false;
@@ -346,7 +347,8 @@ static void observe(struct controller *c)
 {
     forget_deleted(c);
     ARRAY_FOREACH(s, c, starts)
-        s->waits = reconcile_frozen(c);
+        s->waits =
+            reconcile_frozen(c) ? reconcile_frozen(c) : pool_passive(c->cluster, s->node->pool);
 }
 
 void reconcile_replicas(struct controller *c)

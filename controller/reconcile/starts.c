@@ -201,6 +201,8 @@ static const char *why_not_start(struct controller *c, const struct start *s)
         return "its node cannot take replicas now";
     if (backs_off(c, s->model->name, s->node->name))
         return "it failed here before: backing off";
+    if (pool_passive(c->cluster, s->node->pool))
+        return pool_passive(c->cluster, s->node->pool);
     if (policy && policy_spec(policy)->dry_run)
         return "dry run";
     if (!move)

@@ -417,6 +417,19 @@ struct policy *pool_policy(const struct cluster *c, const struct pool *p)
     return p ? named_find(&c->policies, pool_spec(p)->policy) : NULL;
 }
 
+const char *pool_passive(const struct cluster *c, const struct pool *p)
+{
+    enum pool_mode mode = p ? pool_spec(p)->mode : POOL_MODE_AUTO;
+
+    if (mode == POOL_MODE_AUTO)
+        mode = c->kubernetes ? POOL_MODE_OBSERVE : POOL_MODE_ACT;
+    if (mode == POOL_MODE_OBSERVE)
+        return "observe: huddle acts on nothing here; a PowerPool with mode: act lets it";
+    if (mode == POOL_MODE_RECOMMEND)
+        return "recommend: huddle tells what it would do; mode: act of the PowerPool lets it";
+    return c->kubernetes && !c->leads ? "another controller leads: this one only watches" : NULL;
+}
+
 const struct power_policy *cluster_default_policy(const struct cluster *c)
 {
     return &c->defaults->policy;

@@ -312,6 +312,7 @@ struct replica {
 
 struct cluster {
     char id[40];
+    bool leads;      /* on Kubernetes: this controller has the Lease; only then it acts */
     bool kubernetes; /* nodes and replicas are those of a cluster of Kubernetes, which says what is
                       */
     uint64_t term, instance;
@@ -397,6 +398,10 @@ void node_bind_pool(struct cluster *c, struct node *n);
 
 /* The policy of a pool; NULL: the defaults apply (cluster_default_policy). */
 struct policy *pool_policy(const struct cluster *c, const struct pool *p);
+
+/* Why nothing is done to nodes of the pool, or replicas there (NULL: of no pool), whatever the plan
+ * says; NULL: huddle acts. Static text. */
+const char *pool_passive(const struct cluster *c, const struct pool *p);
 const struct power_policy *node_policy(const struct cluster *c, const struct node *n);
 const struct power_policy *cluster_default_policy(const struct cluster *c);
 void cluster_set_step(struct cluster *c); /* the shortest interval of all policies in use */

@@ -8,9 +8,10 @@
 
 #define GB (INT64_C(1) << 30)
 
-#define POOL                                                                                 \
+#define POOL POOL_OF("auto")
+#define POOL_OF(mode)                                                                        \
     "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"minAwake\":1," \
-    "\"spare\":0,\"boot\":{\"time\":\"10s\",\"energy\":\"1J\"},"                             \
+    "\"mode\":\"" mode "\",\"spare\":0,\"boot\":{\"time\":\"10s\",\"energy\":\"1J\"},"       \
     "\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"},\"wakeProven\":true}}"
 #define MODEL(name)                                                                              \
     "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"" name "\",\"namespace\":\"a\"}," \
@@ -568,6 +569,41 @@ static void people_are_sent_to_kubernetes(void **state)
     desk_done(&d);
 }
 
+/* Why nothing is done to it, as the API tells. */
+static const char *passive(struct desk *d, const char *node)
+{
+    static char text[200];
+    json_t *n = get(d, "nodes", node);
+
+    (void)snprintf(text, sizeof(text), "%s",
+                   json_string_value(json_object_get(json_object_get(n, "status"), "passive")));
+    json_decref(n);
+    return text;
+}
+
+static void who_may_act_is_told(void **state)
+{
+    struct controller_event lead = { .kind = CE_KUBE_LEAD };
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    assert_non_null(strstr(passive(&d, "n2"), "observe:"));
+    put(&d, POOL_OF("recommend"));
+    assert_non_null(strstr(passive(&d, "n2"), "recommend:"));
+    put(&d, POOL_OF("act"));
+    assert_non_null(strstr(passive(&d, "n2"), "another controller leads"));
+    lead.kube_lead.leads = true;
+    lead.kube_lead.epoch = 3;
+    desk_step(&d, &lead);
+    assert_string_equal(passive(&d, "n2"), "");
+    lead.kube_lead.leads = false;
+    desk_step(&d, &lead);
+    assert_non_null(strstr(passive(&d, "n2"), "another controller leads"));
+    desk_done(&d);
+}
+
 /* Kubernetes tells again what it has; what it has no more goes. */
 static void a_restart_asks_kubernetes_again(void **state)
 {
@@ -779,6 +815,7 @@ static void whatever_comes_it_acts_on_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_may_act_is_told),
         cmocka_unit_test(it_plans_and_says_why_each_node_stays),
         cmocka_unit_test(a_model_put_in_anothers_place_has_none_of_its_pods),
         cmocka_unit_test(devices_are_dealt_as_they_come_and_go),

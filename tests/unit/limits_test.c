@@ -41,6 +41,9 @@ static void a_node_may_leave_above_the_least(void **state)
     other.paused = true;
     assert_string_equal(limits_no_sleep(&l), "its policy is paused");
     assert_string_equal(limits_no_sleep(&(struct limits){ 0 }), "in no pool");
+    l = usual();
+    l.passive = "recommend";
+    assert_string_equal(limits_no_sleep(&l), "recommend");
 }
 
 /* Six at most: what leaves is still on, what was sent for may come. */
