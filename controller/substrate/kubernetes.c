@@ -43,7 +43,7 @@ struct watch {
     struct kubernetes *k;
     const struct kind *kind;
     struct kube_watch *watch;
-    struct kube_objects objects; /* of huddle's own: those that were put */
+    struct kube_objects objects; /* of huddle's own: those that were put, or refused */
     int64_t bad_ms;              /* since when it does not work; 0: it does */
     char why[200];
     atomic_bool missing; /* its definition is not installed */
@@ -193,14 +193,15 @@ static void on_look(void *data, int64_t now_ms)
 /* --- huddle's own objects -----------------------------------------------------------------------
  */
 
-static void refused(struct kubernetes *k, const struct watch *w, const char *name, const char *why)
+static void refused(struct watch *w, const char *name, const char *why)
 {
     struct controller_event event = { .kind = CE_KUBE_REFUSED };
 
     event.kube_refused.kind = w->kind->declared;
     event.kube_refused.name = name;
     event.kube_refused.why = why;
-    k->options.step(k->options.data, &event);
+    w->k->options.step(w->k->options.data, &event);
+    kube_objects_add(&w->objects, name); /* what the core kept of it goes with it */
 }
 
 static void put_object(struct watch *w, const json_t *object)
@@ -213,7 +214,7 @@ static void put_object(struct watch *w, const json_t *object)
     kube_object_name(object, w->kind->declared, name);
     if (kube_object_read(object, w->kind->declared, &m, &e) < 0 ||
         w->k->options.admit(w->k->options.data, m, &e) < 0) {
-        refused(w->k, w, name, e.text);
+        refused(w, name, e.text);
         return;
     }
     event.put.object = m;
@@ -268,6 +269,17 @@ static void on_gone(void *data, const struct kube_key *key)
     tell_soon(w->k);
 }
 
+/* Of NUL in a key, as of all that no parser reads, the name is known all the same. */
+static void refuse_unread(struct watch *w, const struct kube_key *key, const char *why)
+{
+    char name[KUBE_OBJECT_NAME], text[400];
+
+    kube_object_key(key, w->kind->declared, name);
+    (void)snprintf(text, sizeof(text), "it cannot be read: %.200s; take that out (kubectl edit)",
+                   why);
+    refused(w, name, text);
+}
+
 static void on_unknown(void *data, const struct kube_key *key, const char *why)
 {
     struct watch *w = data;
@@ -278,6 +290,8 @@ static void on_unknown(void *data, const struct kube_key *key, const char *why)
     note(w->k, true, text);
     if (!w->kind->own)
         kube_cluster_unknown(w->k->cluster, w->kind->kind, key);
+    else if (*key->name)
+        refuse_unread(w, key, why);
     tell_soon(w->k);
 }
 

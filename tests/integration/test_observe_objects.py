@@ -1,0 +1,96 @@
+"""huddle-controller on a cluster whose API server tells of huddle's own objects what no real one would for
+long: objects that cannot be read, or are refused, and definitions that come and go."""
+
+from __future__ import annotations
+
+import collections.abc
+import json
+import pathlib
+import time
+
+import pytest
+
+from tests.integration.kube_lists import KubeLists
+from tests.lab.controller import LIMIT_S, Controller
+
+OWN = "/apis/huddle.energy/v1alpha1"
+POOLS, MODELS = f"{OWN}/powerpools", f"{OWN}/servedmodels"
+
+
+@pytest.fixture(name="lists")
+def serving() -> collections.abc.Iterator[KubeLists]:
+    with KubeLists() as lists:
+        yield lists
+
+
+@pytest.fixture(name="controller")
+def following(lists: KubeLists, tmp_path: pathlib.Path) -> collections.abc.Iterator[Controller]:
+    """Not started yet."""
+    kubeconfig = tmp_path / "kubeconfig"
+    cluster = {"name": "c", "cluster": {"server": lists.url}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    known = {"clusters": [cluster], "users": [{"name": "u"}], "contexts": [context]}
+    kubeconfig.write_text(json.dumps({"kind": "Config", "current-context": "c", **known}))
+    controller = Controller(tmp_path, kubernetes={"kubeconfig": str(kubeconfig)})
+    yield controller
+    if controller.process:
+        controller.stop()
+
+
+def metadata(name: str, namespace: str = "") -> str:
+    head = {"name": name, "uid": f"uid-{name}", "resourceVersion": "1", "namespace": namespace}
+    return json.dumps({key: value for key, value in head.items() if value})
+
+
+def pool(name: str, spec: str = "{}") -> str:
+    return f'{{"metadata": {metadata(name)}, "spec": {spec}}}'
+
+
+def until(what: str, condition: collections.abc.Callable[[], object]) -> None:
+    end = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < end, f"never {what}"
+        time.sleep(0.05)
+
+
+def names(controller: Controller, kind: str) -> list[str]:
+    return sorted(item["metadata"]["name"] for item in controller.get(kind)["items"])
+
+
+def refused(controller: Controller) -> list[tuple[str, str]]:
+    """Whom each ObjectRefused is about, and what it says."""
+    events = controller.get("events")["items"]
+    told = [e for e in events if e["reason"] == "ObjectRefused"]
+    return [(e["involvedObject"]["name"], e["message"]) for e in told]
+
+
+def test_what_cannot_be_read_is_refused_by_its_name(
+    lists: KubeLists, controller: Controller
+) -> None:
+    lists.put(POOLS, "p", pool("p"))
+    spec = '{"process": {"command": ["a"], "environment": {"a\\u0000b": "c"}}}'
+    model = f'{{"metadata": {metadata("m", "team")}, "spec": {spec}}}'
+    controller.start()
+    until("the pool", lambda: names(controller, "powerpools") == ["p"])
+    lists.put(MODELS, "m", model)
+    until("told", lambda: refused(controller))
+    name, why = refused(controller)[0]
+    assert name == "m.team" and "cannot be read" in why and "kubectl edit" in why
+    assert names(controller, "servedmodels") == []
+
+
+@pytest.mark.parametrize("spec", ['{"nodeSelector": {"a\\u0000b": "c"}}', '{"minAwake": -1}'])
+def test_what_is_refused_after_a_restart_goes_when_it_is_deleted(
+    lists: KubeLists, controller: Controller, spec: str
+) -> None:
+    lists.put(POOLS, "p", pool("p"))
+    lists.put(POOLS, "q", pool("q"))
+    controller.start()
+    until("pools", lambda: names(controller, "powerpools") == ["p", "q"])
+    assert controller.stop() == 0
+    lists.put(POOLS, "p", pool("p", spec))
+    controller.start()
+    until("told", lambda: [name for name, _ in refused(controller)] == ["p"])
+    assert names(controller, "powerpools") == ["p", "q"]  # what it was before holds
+    lists.delete(POOLS, "p")
+    until("gone", lambda: names(controller, "powerpools") == ["q"])
