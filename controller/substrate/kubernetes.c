@@ -16,6 +16,10 @@
 #define TELL_SHARE 10     /* of the time at most one part in so many goes into telling */
 #define LOOK_MS 1000      /* at the watches themselves */
 #define TROUBLE_MS 150000 /* so long may a watch be down before what is known is old */
+/* So long is it said that a definition is not there before it is believed: one server of several
+ * that has not read it yet says so too. With it go all objects of it, and their history. */
+#define MISSING_MS 5000 /* of objects that were never seen, */
+#define LOST_MS 60000   /* ... or were */
 #define OWN "/apis/huddle.energy/v1alpha1/"
 
 /* Objects that huddle declares are put into the core; of the others it is told facts. */
@@ -46,6 +50,7 @@ struct watch {
     struct kube_objects objects; /* of huddle's own: those that were put, or refused */
     int64_t bad_ms;              /* since when it does not work; 0: it does */
     char why[200];
+    int64_t absent_ms;   /* since when no server knows its definition; 0: one does */
     atomic_bool missing; /* its definition is not installed */
     atomic_bool had, up; /* it was listed once; it works now */
 };
@@ -181,15 +186,6 @@ static void tell_soon(struct kubernetes *k)
     loop_timer_arm(k->tell, loop_now_ms(k->loop) + (pause_ms > TELL_MS ? pause_ms : TELL_MS));
 }
 
-static void on_look(void *data, int64_t now_ms)
-{
-    struct kubernetes *k = data;
-
-    loop_timer_arm(k->look, now_ms + LOOK_MS);
-    if (atomic_load(&k->told_all)) /* facts come first */
-        tell_watches(k, now_ms);
-}
-
 /* --- huddle's own objects -----------------------------------------------------------------------
  */
 
@@ -319,12 +315,29 @@ static void lose_definition(struct watch *w)
     tell_soon(w->k);
 }
 
+static void on_look(void *data, int64_t now_ms)
+{
+    struct kubernetes *k = data;
+
+    loop_timer_arm(k->look, now_ms + LOOK_MS);
+    for (size_t i = 0; i < N_KINDS; i++) {
+        struct watch *w = &k->watches[i];
+
+        if (w->absent_ms > 0 && !atomic_load(&w->missing) &&
+            now_ms - w->absent_ms >= (atomic_load(&w->had) ? LOST_MS : MISSING_MS))
+            lose_definition(w);
+    }
+    if (atomic_load(&k->told_all)) /* facts come first */
+        tell_watches(k, now_ms);
+}
+
 static void on_state(void *data, int code, const struct kube_status *status)
 {
     struct watch *w = data;
     char text[400];
 
     atomic_store(&w->up, code == 0);
+    w->absent_ms = 0;
     if (code == 0) {
         if (w->bad_ms > 0) {
             (void)snprintf(text, sizeof(text), "%s are seen again", w->kind->plural);
@@ -335,7 +348,7 @@ static void on_state(void *data, int code, const struct kube_status *status)
     }
     if (w->kind->own && status->reason == KUBE_NOT_FOUND) {
         w->bad_ms = 0;
-        lose_definition(w);
+        w->absent_ms = loop_now_ms(w->k->loop);
         return;
     }
     if (w->bad_ms == 0)

@@ -94,3 +94,33 @@ def test_what_is_refused_after_a_restart_goes_when_it_is_deleted(
     assert names(controller, "powerpools") == ["p", "q"]  # what it was before holds
     lists.delete(POOLS, "p")
     until("gone", lambda: names(controller, "powerpools") == ["q"])
+
+
+def test_a_server_that_does_not_know_a_kind_yet_is_not_believed_at_once(
+    lists: KubeLists, controller: Controller
+) -> None:
+    lists.put(POOLS, "p", pool("p"))
+    controller.start()
+    until("the pool", lambda: names(controller, "powerpools") == ["p"])
+    asked = lists.asked[POOLS]
+    lists.hide(POOLS, True)
+    until("asked thrice", lambda: lists.asked[POOLS] >= asked + 3)
+    assert names(controller, "powerpools") == ["p"]
+    lists.hide(POOLS, False)
+    up = 'huddle_kubernetes_watch_up{kind="powerpools"} 1'
+    until("seen again", lambda: up in controller.ask("GET", "/metrics")[1].decode())
+    assert names(controller, "powerpools") == ["p"]
+
+
+def test_a_definition_that_is_not_there_holds_nothing_up(
+    lists: KubeLists, controller: Controller
+) -> None:
+    lists.hide(MODELS, True)
+    lists.put(POOLS, "p", pool("p"))
+    controller.start()
+
+    def told() -> list[str]:
+        return [e["reason"] for e in controller.get("events")["items"]]
+
+    until("told", lambda: "DefinitionsMissing" in told())
+    assert names(controller, "powerpools") == ["p"]
