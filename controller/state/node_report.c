@@ -318,7 +318,6 @@ static void take_pods(const struct piece *p, struct node *n)
             continue;
         r->memory_bytes = pod->memory_bytes;
         cpu_use_take(&r->cpu_use, p->w->epoch, p->w->boot_ms, pod->cpu_ns);
-        replica_touch(p->c, r);
     }
 }
 

@@ -373,6 +373,39 @@ static void agents_say_what_pods_drew(void **state)
     desk_done(&d);
 }
 
+static size_t n_changes(const struct desk *d, const char *kind)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        n += d->fx.items[i].kind == FX_CHANGE && strcmp(d->fx.items[i].change.kind, kind) == 0;
+    return n;
+}
+
+/* As on machines of our own: figures alone are read, not told. */
+static void figures_of_pods_are_not_told_each_time(void **state)
+{
+    struct wire_pod pod = { .uid = "m-2" };
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    d.pods = &pod;
+    d.n_pods = 1;
+    desk_report(&d, "n2", NULL, 0);
+    for (int i = 0; i < 5; i++) {
+        pod.memory_bytes += 4096;
+        pod.energy_idle_uj += 10000000;
+        d.energy_uj += 110000000;
+        desk_pass(&d, 5000);
+        desk_report(&d, "n2", NULL, 0);
+        assert_int_equal(n_changes(&d, "replicas"), 0);
+    }
+    desk_done(&d);
+}
+
 /* Room is what is allocatable, less what others request. */
 static void pods_of_others_take_room(void **state)
 {
@@ -458,7 +491,6 @@ static void what_comes_together_is_told_together(void **state)
 {
     struct kube_pod_facts f = { .model = "m.a", .node = "n2", .ready = true };
     struct controller_event event = { .kind = CE_KUBE_POD, .kube_pod = &f, .more = true };
-    size_t nodes = 0, replicas = 0;
     struct desk d;
     char uid[16];
 
@@ -473,14 +505,8 @@ static void what_comes_together_is_told_together(void **state)
         assert_int_equal(d.fx.n_items, 0);
     }
     desk_pass(&d, 0);
-    for (size_t i = 0; i < d.fx.n_items; i++) {
-        if (d.fx.items[i].kind != FX_CHANGE)
-            continue;
-        nodes += strcmp(d.fx.items[i].change.kind, "nodes") == 0;
-        replicas += strcmp(d.fx.items[i].change.kind, "replicas") == 0;
-    }
-    assert_int_equal(nodes, 1);
-    assert_int_equal(replicas, 50);
+    assert_int_equal(n_changes(&d, "nodes"), 1);
+    assert_int_equal(n_changes(&d, "replicas"), 50);
     desk_done(&d);
 }
 
@@ -821,6 +847,7 @@ int main(void)
         cmocka_unit_test(devices_are_dealt_as_they_come_and_go),
         cmocka_unit_test(requests_of_all_sizes),
         cmocka_unit_test(agents_say_what_pods_drew),
+        cmocka_unit_test(figures_of_pods_are_not_told_each_time),
         cmocka_unit_test(pods_of_others_take_room),
         cmocka_unit_test(a_pod_does_not_go_where_its_spec_forbids),
         cmocka_unit_test(a_watch_in_trouble_stops_planning),
