@@ -93,6 +93,7 @@ void controller_free(struct controller *c)
         return;
     plan_free(c->plan);
     snapshot_unref(c->picture);
+    string_list_done(&c->kube.strangers);
     ring_done(&c->events);
     ring_done(&c->journal);
     ARRAY_FOREACH(b, c, backoffs) {
@@ -143,6 +144,8 @@ static void take_report(struct controller *c, const struct wire_report *w)
     struct report_outcome o;
     struct node *n;
 
+    if (kube_is_stranger(c, w))
+        return;
     n = node_report_take(c->cluster, w, c->now_ms, c->wall_ms, &o);
     if (w->inventory)
         node_kube_restore(c->cluster, n);

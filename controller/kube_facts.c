@@ -10,8 +10,75 @@
 #include "controller/reconcile/reconcile.h"
 #include "controller/state/kube_node.h"
 #include "controller/state/snapshot_build.h"
+#include "controller/substrate/standalone.h"
 #include "proto/base/array.h"
 #include "proto/base/random.h"
+
+/* --- agents of no node --------------------------------------------------------------------------
+ */
+
+#define STRANGERS_MOST 1000
+
+static size_t place_of(const struct string_list *l, const char *name)
+{
+    size_t i = 0;
+
+    while (i < l->n && strcmp(l->item[i], name) != 0)
+        i++;
+    return i;
+}
+
+static void no_stranger(struct string_list *l, const char *name)
+{
+    size_t i = place_of(l, name);
+
+    if (i == l->n)
+        return;
+    free(l->item[i]);
+    l->item[i] = l->item[--l->n];
+}
+
+static void tell_stranger(struct controller *c, const char *name)
+{
+    struct string_list *l = &c->kube.strangers;
+
+    if (place_of(l, name) < l->n || l->n == STRANGERS_MOST)
+        return;
+    l->item = xrealloc(l->item, (l->n + 1) * sizeof(*l->item));
+    l->item[l->n++] = xstrdup(name);
+    core_event(c, true, "node", name, "NotInKubernetes",
+               "its agent reports, and Kubernetes has no node of that name: not counted; stop the "
+               "agent, or set `node` in its agent.yaml to the name that kubectl get nodes shows");
+}
+
+/* Without an answer it would be asked to report twice a second. */
+static void answer_stranger(struct controller *c, const struct wire_report *w)
+{
+    const struct node nobody = { .n_strangers = 1 }; /* it goes on as it is */
+    const struct reply_head head = {
+        .cluster_id = c->cluster->id,
+        .term = c->cluster->term,
+        .instance = c->cluster->instance,
+        .next_interval_ms = (uint32_t)c->options.report_interval_ms,
+        .order = { .op = "", .boot_id = "" },
+    };
+    struct strbuf bytes = STRBUF_INIT;
+    struct err e = ERR_INIT;
+
+    if (standalone_reply(&nobody, &head, &bytes, &e) < 0)
+        strbuf_done(&bytes);
+    else
+        fx_reply(c->fx, w->node, &bytes);
+}
+
+bool kube_is_stranger(struct controller *c, const struct wire_report *w)
+{
+    if (!c->options.kubernetes || !c->kube.synced || named_find(&c->cluster->nodes, w->node))
+        return false;
+    tell_stranger(c, w->node);
+    answer_stranger(c, w);
+    return true;
+}
 
 /* --- nodes --------------------------------------------------------------------------------------
  */
@@ -52,6 +119,7 @@ void kube_node(struct controller *c, const struct kube_node_facts *f)
             core_forget_node(c, n, "Kubernetes has it no more");
         return;
     }
+    no_stranger(&c->kube.strangers, f->name);
     if (!n)
         n = add_node(c, f->name);
     if (!node_kube_take(c->cluster, n, f, c->now_ms))

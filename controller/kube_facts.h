@@ -12,6 +12,10 @@ void kube_watch(struct controller *c, const struct kube_watch_facts *f);
 void kube_lead(struct controller *c, bool leads, uint64_t epoch);
 void kube_refused(struct controller *c, const struct controller_event *e);
 
+/* Does an agent report for a node that Kubernetes has not? Then that is told once, the agent is
+ * answered that nothing is wanted of it, and its report is not to be taken. */
+bool kube_is_stranger(struct controller *c, const struct wire_report *w);
+
 /* Puts what one of its pods requests into the spec. `m` may be NULL: not known yet. */
 void kube_model_fill(const struct model *m, struct served_model *spec);
 

@@ -735,6 +735,36 @@ static void a_node_that_is_not_ready_is_lost_and_comes_again(void **state)
     desk_done(&d);
 }
 
+/* Its machine runs on, and so does its agent. */
+static void a_node_that_was_removed_does_not_come_back_with_its_agent(void **state)
+{
+    bool answered = false;
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    desk_report(&d, "n2", NULL, 0);
+    tell_node(&d, (struct kube_node_facts){ .name = "n2", .gone = true });
+    for (int i = 0; i < 3; i++) {
+        desk_pass(&d, 5000);
+        desk_report(&d, "n2", NULL, 0);
+        assert_null(controller_get(d.core, "nodes", "n2", d.now_ms, d.wall_ms));
+        assert_int_equal(heard(&d, "NotInKubernetes", "kubectl get nodes"), i == 0);
+        for (size_t k = 0; k < d.fx.n_items; k++) /* else it would be asked twice a second */
+            answered |= d.fx.items[k].kind == FX_REPLY;
+        assert_true(answered);
+    }
+    NODE(&d, "n2");
+    desk_report(&d, "n2", NULL, 0);
+    json_decref(get(&d, "nodes", "n2"));
+    tell_node(&d, (struct kube_node_facts){ .name = "n2", .gone = true });
+    desk_report(&d, "n2", NULL, 0);
+    assert_true(heard(&d, "NotInKubernetes", ""));
+    desk_done(&d);
+}
+
 /* --- whatever comes -----------------------------------------------------------------------------
  */
 
@@ -860,6 +890,7 @@ int main(void)
         cmocka_unit_test(an_object_told_again_changes_nothing),
         cmocka_unit_test(an_agent_joins_by_its_nodes_name),
         cmocka_unit_test(a_node_that_is_not_ready_is_lost_and_comes_again),
+        cmocka_unit_test(a_node_that_was_removed_does_not_come_back_with_its_agent),
         cmocka_unit_test(whatever_comes_it_acts_on_nothing),
     };
 
