@@ -175,6 +175,24 @@ static void take_phase(struct controller *c, struct replica *r, const struct kub
     set_text(&r->reason, f->reason);
 }
 
+/* While a pod is to take another's place it follows that one, as a moved replica does elsewhere. */
+static void take_succession(struct controller *c, struct replica *r, const struct kube_pod_facts *f)
+{
+    const struct replica *old =
+        *f->replaces ? named_find(&c->cluster->replicas, f->replaces) : NULL;
+
+    r->planned = f->planned;
+    if (!*f->replaces) {
+        free(r->replaces);
+        r->replaces = NULL;
+        return;
+    }
+    set_text(&r->replaces, f->replaces);
+    if (old && old->pod)
+        (void)snprintf(r->why, sizeof(r->why), "moves %.64s here from node %.50s", old->pod,
+                       old->node->name);
+}
+
 void kube_pod(struct controller *c, const struct kube_pod_facts *f)
 {
     struct replica *r = named_find(&c->cluster->replicas, f->uid);
@@ -193,6 +211,7 @@ void kube_pod(struct controller *c, const struct kube_pod_facts *f)
     if (!r)
         return;
     take_phase(c, r, f);
+    take_succession(c, r, f);
     replica_touch(c->cluster, r);
     node_touch(c->cluster, n);
     model_touch(c->cluster, m);
@@ -265,6 +284,8 @@ void kube_model(struct controller *c, const struct kube_model_facts *f)
     k->gpu_milli = f->gpu_milli;
     k->wanted = f->wanted;
     k->pending = f->pending;
+    free(k->held);
+    k->held = *f->held ? xstrdup(f->held) : NULL;
     if (*f->problem && (!k->problem || strcmp(k->problem, f->problem) != 0))
         core_event(c, true, "servedmodel", m->name, "TargetNotFound", "%s", f->problem);
     free(k->problem);

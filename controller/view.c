@@ -405,6 +405,7 @@ json_t *view_model(struct controller *c, const struct model *m)
     view_set(s, "energyDynamicJ", view_joules(m->energy_dynamic_uj));
     view_set(s, "deleting", json_boolean(m->deleting));
     view_set(s, "targetProblem", view_text(m->kube.problem));
+    view_set(s, "cannotMove", view_text(m->kube.held));
     view_set(s, "wanted", model_counted(m) ? json_integer(m->kube.wanted) : json_null());
     view_set(s, "pending", c->options.kubernetes ? json_integer(m->kube.pending) : json_null());
     view_set(s, "phases", view_phases(m));

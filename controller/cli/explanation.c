@@ -384,6 +384,8 @@ json_t *explanation_of_model(const json_t *model, const json_t *replicas, int64_
             target - look_number(model, "status.placed"), unplaced);
     if (look_text(model, "status.targetProblem"))
         say(sentences, "Its workload is not seen: %s.", look_text(model, "status.targetProblem"));
+    if (*text_or(model, "status.cannotMove", ""))
+        say(sentences, "Its pods are not moved: %s.", text_or(model, "status.cannotMove", ""));
     if (look_number(model, "status.pending") > 0)
         say(sentences, "%.0f of its pods have no node.", look_number(model, "status.pending"));
     say_rollout(sentences, model);

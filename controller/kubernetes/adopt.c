@@ -73,6 +73,7 @@ static json_t *body_of(const struct adopt_case *c, int64_t deadline_wall_ms)
                                              .node = c->m->node,
                                              .id = id,
                                              .withheld = withheld,
+                                             .by = c->m->by,
                                              .deadline_wall_ms = deadline_wall_ms });
 }
 

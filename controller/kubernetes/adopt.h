@@ -42,6 +42,7 @@ struct adopt_move {
     int64_t settle_ms;      /* from "in all endpoints" to the hand-over */
     int64_t deadline_ms;    /* from creation of the surge to giving up */
     bool acknowledge_drain; /* also when the pod is not DrainSafe */
+    const char *by;         /* of surge.h: whose move it is; NULL: a person's */
     /* Memory; may be lost (zero). */
     char victim_uid[64];
     bool seen;            /* a surge of this move within its deadline */

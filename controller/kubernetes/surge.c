@@ -130,6 +130,31 @@ static void pin(json_t *spec, const char *node)
     (void)json_object_set_new(object_in(affinity, key), "nodeSelectorTerms", terms);
 }
 
+bool surge_is_waiting(const struct view_pod *p)
+{
+    return p->meta.owner.kind && !*p->meta.owner.kind &&
+           string_map_get(&p->meta.annotations, SURGE_MOVE) &&
+           string_map_get(&p->meta.annotations, SURGE_REPLACES);
+}
+
+const char *surge_pin(const struct view_pod *p)
+{
+    const json_t *terms =
+        view_at(p->affinity,
+                "nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms");
+    const json_t *field;
+    size_t i;
+
+    json_array_foreach(view_at(json_array_get(terms, 0), "matchFields"), i, field) {
+        const json_t *values = json_object_get(field, "values");
+
+        if (!strcmp(view_word(field, "key"), "metadata.name") && json_array_size(values) == 1 &&
+            json_is_string(json_array_get(values, 0)))
+            return json_string_value(json_array_get(values, 0));
+    }
+    return "";
+}
+
 static json_t *metadata(const struct surge_order *o)
 {
     const struct view_workload *set = o->replica_set;
@@ -145,6 +170,8 @@ static json_t *metadata(const struct surge_order *o)
     (void)json_object_set_new(annotations, SURGE_REPLACES_POD, json_string(o->victim->meta.name));
     (void)json_object_set_new(annotations, SURGE_DEADLINE, json_string(deadline));
     (void)json_object_set_new(annotations, SURGE_WITHHELD, json_string(o->withheld));
+    if (o->by)
+        (void)json_object_set_new(annotations, SURGE_BY, json_string(o->by));
     return json_pack("{s:s,s:s,s:o,s:o,s:[{s:s,s:s,s:s,s:s,s:b,s:b}]}", "name", name, "namespace",
                      o->victim->meta.namespace, "labels", labels, "annotations", annotations,
                      "ownerReferences", "apiVersion", "apps/v1", "kind", "ReplicaSet", "name",

@@ -17,6 +17,8 @@
 #define SURGE_DEADLINE \
     "huddle.energy/deadline" /* RFC 3339; not adopted until then: to be removed */
 #define SURGE_WITHHELD "huddle.energy/withheld-label" /* key */
+#define SURGE_BY "huddle.energy/moved-for"            /* who began it; not there: a person */
+#define SURGE_BY_PLAN "plan"                          /* a controller, which carries it on */
 
 /* On the victim, from just before the hand-over. */
 #define VICTIM_MOVE "huddle.energy/moved-by"
@@ -24,6 +26,12 @@
 #define VICTIM_COST_BEFORE "huddle.energy/deletion-cost-before"
 
 #define SURGE_ID_SIZE 11
+
+/* Is the pod one that is to take another's place, and no controller's yet? */
+bool surge_is_waiting(const struct view_pod *p);
+
+/* The node to which the pod is pinned; "" where it is not. Borrowed. */
+const char *surge_pin(const struct view_pod *p);
 
 /* A move is one victim's to one node: asked for twice, it is the same. */
 void surge_id(const char *victim_uid, const char *node, char ret_id[SURGE_ID_SIZE]);
@@ -40,7 +48,7 @@ const char *surge_withheld_value(const struct view_workload *replica_set, const 
 struct surge_order {
     const struct view_workload *replica_set;
     const struct view_pod *victim;
-    const char *node, *id, *withheld;
+    const char *node, *id, *withheld, *by; /* by: NULL: a person */
     int64_t deadline_wall_ms;
 };
 

@@ -87,6 +87,7 @@ struct model {
         bool known;       /* it was told of, found or not */
         bool confirmed;   /* Kubernetes has told of the model since this controller started */
         char *problem;    /* why there is no workload to look at; NULL: there is */
+        char *held;       /* why none of its pods can be moved; NULL: they can */
         int64_t cpu_milli, memory_bytes, gpu_milli; /* that one of its pods requests */
         uint32_t wanted;                            /* replicas, as the workload says */
         uint32_t pending;                           /* pods without a node */
@@ -278,6 +279,7 @@ struct replica {
     uint64_t drop_generation;  /* LEAVING_STOP: first desired state without it */
     uint64_t start_generation; /* first desired state with it */
     char *replaces;            /* uid of the one it makes superfluous, or NULL */
+    bool planned;              /* a pod that replaces another: a controller's move, no person's */
     char why[REASON_MAX];      /* why here, or why it leaves */
     /* As reported. */
     bool reported;

@@ -25,12 +25,14 @@ struct kube_node_facts {
     const char *stays;         /* why it cannot be emptied */
 };
 
-struct kube_pod_facts { /* of a replica of a declared model, bound to a node */
+struct kube_pod_facts { /* of a replica of a declared model, on a node or pinned to it */
     const char *uid;
     bool gone;
     const char *name;         /* NAMESPACE/NAME */
     const char *model, *node; /* as the core names them */
     const char *address, *reason;
+    const char *replaces; /* uid of the pod whose place it is to take, while it has not; "" */
+    bool planned;         /* of such a one: a controller of huddle began it */
     bool ready, deleting;
     int64_t created_wall_ms; /* 0: not told */
 };
@@ -39,8 +41,9 @@ struct kube_model_facts { /* of a declared model's workload */
     const char *model;
     const char *problem;                        /* why there is none to look at */
     int64_t cpu_milli, memory_bytes, gpu_milli; /* that one of its pods requests */
-    uint32_t wanted;                            /* replicas, as the workload says */
-    uint32_t pending;                           /* pods without a node */
+    const char *held;         /* why none of its pods can be moved, with the way out */
+    uint32_t wanted;          /* replicas, as the workload says */
+    uint32_t pending;         /* pods without a node */
     const char *const *unfit; /* nodes on which its pods may not stand; ascending */
     size_t n_unfit;
 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/kubernetes/drain_safe.h"
 #include "controller/kubernetes/view_private.h"
 #include "controller/substrate/kube_cluster_private.h"
 #include "proto/base/random.h"
@@ -198,6 +199,9 @@ static void put_workload(struct kube_cluster *k, enum kube_kind kind, const json
     if (w->has_pod)
         view_pod_done(&w->pod);
     w->has_pod = view_template_read(&view, &w->pod) == 0;
+    w->loses = (struct err)ERR_INIT;
+    if (w->has_pod)
+        (void)drain_safety_of(&w->pod, view_at(view.template, "spec"), &w->loses);
     json_decref(view.template);
     view.template = NULL;
     w->view = view;

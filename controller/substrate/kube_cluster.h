@@ -3,9 +3,10 @@
  *
  * A pod is a replica when the workload that owns it in the end is the target of a declared model.
  * Requests of all other pods are taken off their node's room. A node cannot be emptied, and says so
- * with the first pod in the way, while it has a pod that nothing may move (hold.h), one that is no
- * replica (for which no plan keeps room), one that has to be spread in a way that is not planned,
- * or one that cannot be read. */
+ * with the first pod in the way, while it has a pod that nothing may move (hold.h), one of a model
+ * that has no recipe or would lose requests (drain_safe.h), one that is no replica (for which no
+ * plan keeps room), one that has to be spread in a way that is not planned, or one that cannot be
+ * read. */
 #ifndef HUDDLE_KUBE_CLUSTER_H
 #define HUDDLE_KUBE_CLUSTER_H
 

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "controller/kubernetes/sleepers_now.h"
+#include "controller/kubernetes/surge.h"
 #include "controller/substrate/kube_cluster_private.h"
 
 enum weight { /* of a reason to stay; one that lasts longer hides the others */
               WEIGHT_FOREIGN = 1,
               WEIGHT_SPREAD,
+              WEIGHT_UNSAFE,
               WEIGHT_HELD,
               WEIGHT_UNREADABLE,
               WEIGHT_POWER,
@@ -130,13 +132,32 @@ static void weigh_unreadable(struct kube_cluster *k, const struct kube_seen_pod 
                   p->view.meta.namespace, p->view.meta.name, n ? "" : ", and may be here");
 }
 
+/* A surge pod is one of the model whose pod it replaces, as long as that is there. */
+static struct kube_model_target *model_to_come(const struct kube_cluster *k,
+                                               const struct view_pod *p)
+{
+    const struct kube_seen_pod *old =
+        named_find(&k->pods, string_map_get(&p->meta.annotations, SURGE_REPLACES));
+
+    if (!old || old->unknown || surge_is_waiting(&old->view) ||
+        strcmp(old->view.meta.namespace, p->meta.namespace) != 0)
+        return NULL;
+    return kube_model_of(k, &old->view);
+}
+
+const char *kube_place_of(const struct kube_seen_pod *p)
+{
+    return *p->view.node || !p->coming || !p->model ? p->view.node : surge_pin(&p->view);
+}
+
 static void judge(const struct kube_cluster *k, struct kube_seen_pod *p)
 {
     if (p->judged == k->epoch)
         return;
-    p->judged = k->epoch;
-    p->model = kube_model_of(k, &p->view);
-    p->hold = hold_of(&k->look, &p->view);
+    p->coming = surge_is_waiting(&p->view);
+    p->judged = p->coming ? 0 : k->epoch; /* what it replaces may come and go */
+    p->model = p->coming ? model_to_come(k, &p->view) : kube_model_of(k, &p->view);
+    p->hold = p->coming && p->model ? HOLD_NONE : hold_of(&k->look, &p->view);
     p->spread = has_to_be_spread(&p->view);
     p->clean = false;
 }
@@ -152,6 +173,9 @@ static void weigh_guest(struct kube_seen_node *n, const struct kube_seen_pod *se
     else if (!seen->model)
         stays(n, WEIGHT_FOREIGN, "%.90s/%.90s is no replica of a ServedModel, and no plan moves it",
               p->meta.namespace, p->meta.name);
+    else if (seen->model->held[0])
+        stays(n, WEIGHT_UNSAFE, "%.60s/%.60s cannot be moved: %.170s", p->meta.namespace,
+              p->meta.name, seen->model->held);
     else if (seen->spread)
         stays(n, WEIGHT_SPREAD,
               "%.90s/%.90s has to be spread, or kept together, by rules that are not planned yet",
@@ -170,9 +194,9 @@ static void weigh_pod(struct kube_cluster *k, struct kube_seen_pod *seen)
     judge(k, seen);
     if (view_is_finished(p))
         return;
-    if (seen->model && !*p->node)
+    if (seen->model && !*p->node && !seen->coming)
         seen->model->pending++;
-    n = *p->node ? named_find(&k->nodes, p->node) : NULL;
+    n = *kube_place_of(seen) ? named_find(&k->nodes, kube_place_of(seen)) : NULL;
     if (!n)
         return;
     if (!seen->model)

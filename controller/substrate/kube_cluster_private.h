@@ -7,6 +7,7 @@
 #include "controller/state/named.h"
 #include "controller/substrate/kube_cluster.h"
 #include "proto/base/array.h"
+#include "proto/base/err.h"
 
 #define KUBE_WHY_MAX 300
 
@@ -34,6 +35,7 @@ struct kube_seen_pod {
     struct kube_model_target *model; /* NULL: no replica */
     enum hold hold;
     bool spread; /* by rules that no plan follows */
+    bool coming; /* it is to take the place of another one of `model` */
     bool clean;  /* its facts were looked at since it changed */
 };
 
@@ -42,6 +44,7 @@ struct kube_workload {
     struct view_workload view; /* without its template */
     struct view_pod pod;       /* of its template; zero: none */
     bool has_pod;
+    struct err loses; /* why requests would be lost when such a pod ends; "": none are */
 };
 
 struct kube_volume_claim {
@@ -61,6 +64,7 @@ struct kube_model_target {
     struct string_list unfit; /* nodes, ascending */
     bool fit_known;
     const struct kube_workload *workload; /* of this round; NULL: none */
+    char held[KUBE_WHY_MAX];              /* of this round: why its pods cannot be moved; "" */
     uint32_t pending;                     /* of this round */
 };
 
@@ -76,6 +80,9 @@ struct kube_cluster {
 
 /* The model of which the pod is a replica; NULL: none. */
 struct kube_model_target *kube_model_of(const struct kube_cluster *k, const struct view_pod *p);
+
+/* The node on which the pod is, or to which it is pinned while it is coming. "" : none. */
+const char *kube_place_of(const struct kube_seen_pod *p);
 
 /* Brings k->look up to date. */
 void kube_look(struct kube_cluster *k);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/kubernetes/surge.h"
 #include "controller/substrate/kube_cluster_private.h"
 #include "proto/base/random.h"
 
@@ -198,9 +199,23 @@ static int64_t gpus_of(const struct view_pod *p)
     return sum;
 }
 
+/* One recipe is there: adoption by a ReplicaSet, of a pod that ends without losing a request. */
+static void say_held(struct kube_model_target *m)
+{
+    const struct kube_workload *w = m->workload;
+
+    m->held[0] = '\0';
+    if (w && strcmp(m->kind, "StatefulSet") == 0)
+        (void)snprintf(m->held, sizeof(m->held),
+                       "a StatefulSet's pod has a name of its own, and huddle has no way yet to "
+                       "move it");
+    else if (w)
+        (void)snprintf(m->held, sizeof(m->held), "%.*s", (int)sizeof(m->held) - 1, w->loses.text);
+}
+
 static uint64_t model_digest(const struct kube_model_facts *f)
 {
-    uint64_t d = mix_number(mix_text(1, f->problem), f->cpu_milli);
+    uint64_t d = mix_number(mix_text(mix_text(1, f->problem), f->held), f->cpu_milli);
 
     d = mix_number(mix_number(mix_number(d, f->memory_bytes), f->gpu_milli), f->wanted);
     d = mix_number(d, f->pending);
@@ -215,7 +230,9 @@ static void tell_model(const struct kube_cluster *k, struct kube_model_target *m
     const struct kube_workload *w = m->workload;
     const struct view_pod *pod = w && w->has_pod ? &w->pod : NULL;
     char problem[PROBLEM_MAX];
-    struct kube_model_facts f = { .model = m->name, .problem = problem, .pending = m->pending };
+    struct kube_model_facts f = {
+        .model = m->name, .problem = problem, .held = m->held, .pending = m->pending
+    };
 
     say_problem(k, m, problem);
     find_unfit(k, m);
@@ -237,9 +254,14 @@ static void tell_model(const struct kube_cluster *k, struct kube_model_target *m
 
 static void tell_gone(const char *uid, const struct kube_sink *sink)
 {
-    const struct kube_pod_facts f = {
-        .uid = uid, .gone = true, .name = "", .model = "", .node = "", .address = "", .reason = ""
-    };
+    const struct kube_pod_facts f = { .uid = uid,
+                                      .gone = true,
+                                      .name = "",
+                                      .model = "",
+                                      .node = "",
+                                      .address = "",
+                                      .reason = "",
+                                      .replaces = "" };
 
     sink->pod(sink->data, &f);
 }
@@ -266,33 +288,42 @@ static void tell_pod(struct kube_cluster *k, struct kube_seen_pod *seen,
 {
     const struct view_pod *p = &seen->view;
     const struct kube_model_target *m = seen->model;
+    const char *replaces = "", *by = NULL, *node;
     char name[600];
     struct kube_pod_facts f;
     uint64_t d;
 
     if (seen->unknown || seen->clean) /* of unknown: the last that is known stays, its node awake */
         return;
-    if (!m || !*p->node || view_is_finished(p)) {
+    node = kube_place_of(seen);
+    if (!m || !*node || view_is_finished(p)) {
         untell(seen, sink);
         seen->clean = true;
         return;
     }
-    if (!named_find(&k->nodes, p->node)) {
+    if (!named_find(&k->nodes, node)) {
         untell(seen, sink);
         return;
     }
     seen->clean = true;
+    if (seen->coming) {
+        replaces = string_map_get(&p->meta.annotations, SURGE_REPLACES);
+        by = string_map_get(&p->meta.annotations, SURGE_BY);
+    }
     (void)snprintf(name, sizeof(name), "%.256s/%.256s", p->meta.namespace, p->meta.name);
     f = (struct kube_pod_facts){ .uid = seen->uid,
                                  .name = name,
                                  .model = m->name,
-                                 .node = p->node,
+                                 .node = node,
                                  .address = p->ip,
                                  .reason = p->reason,
+                                 .replaces = replaces,
+                                 .planned = strcmp(by ? by : "", SURGE_BY_PLAN) == 0,
                                  .ready = p->ready,
                                  .deleting = p->meta.deleting,
                                  .created_wall_ms = p->meta.created_wall_ms };
     d = mix_text(mix_text(mix_text(1, f.model), f.node), f.address);
+    d = mix_number(mix_text(d, f.replaces), f.planned);
     d = mix_number(mix_number(mix_text(d, f.reason), f.ready), f.deleting);
     if (!is_news(&seen->told, d))
         return;
@@ -326,6 +357,7 @@ void kube_cluster_tell(struct kube_cluster *k, const struct kube_sink *sink)
 
         m->fit_known &= !k->fit_dirty;
         find_workload(k, m);
+        say_held(m);
     }
     k->fit_dirty = false;
     kube_weigh_nodes(k);

@@ -14,6 +14,7 @@ import pytest
 from tests.kubernetes.api import Api, Object, ready
 from tests.kubernetes.cluster import ControlPlane, deployment
 from tests.kubernetes.hollow import HollowNodes
+from tests.kubernetes.moving import DRAIN
 from tests.kubernetes.test_doctor import quiet, run
 from tests.lab.controller import Controller
 from tests.lab.enter import REPOSITORY
@@ -130,7 +131,8 @@ def observing(
     may_look(cluster)
     api.create("namespaces", {"metadata": {"name": NAMESPACE}})
     api.wait_for("its account", lambda: api.find("serviceaccounts", "default", NAMESPACE))
-    request = {"resources": {"requests": {"cpu": "100m", "memory": "100Mi"}}}
+    request: Object = {"resources": {"requests": {"cpu": "100m", "memory": "100Mi"}}}
+    request["lifecycle"] = DRAIN  # else none of them could be moved, and no node slept
     for name, replicas in MODELS.items():
         api.create("deployments", deployment(name, replicas, container=request), NAMESPACE)
     api.wait_for("pods", lambda: sum(map(ready, api.list("pods", NAMESPACE))) == 20, 90)

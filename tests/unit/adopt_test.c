@@ -79,7 +79,7 @@ static void one_alone_is_moved_and_on_again(void **state)
     assert_int_equal(d.act.verb, ADOPT_FINISHED);
     name = xstrdup(d.act.name);
     d.move =
-        (struct adopt_move){ name, "n3", 500, 60000, false, "", false, false, 0, NULL, { "" } };
+        (struct adopt_move){ .pod = name, .node = "n3", .settle_ms = 500, .deadline_ms = 60000 };
     assert_true(desk_run(&d, 100));
     assert_int_equal(d.act.verb, ADOPT_FINISHED);
     assert_string_equal(view_word(json_array_get(d.pods, 0), "spec.nodeName"), "n3");

@@ -41,8 +41,9 @@ static void hear_pod(void *data, const struct kube_pod_facts *f)
     if (f->gone)
         strbuf_printf(&x->text, "pod %s gone\n", f->uid);
     else
-        strbuf_printf(&x->text, "pod %s %s of %s on %s%s%s\n", f->uid, f->name, f->model, f->node,
-                      f->ready ? " ready" : "", f->deleting ? " deleting" : "");
+        strbuf_printf(&x->text, "pod %s %s of %s on %s%s%s%s%s%s\n", f->uid, f->name, f->model,
+                      f->node, f->ready ? " ready" : "", f->deleting ? " deleting" : "",
+                      *f->replaces ? " for " : "", f->replaces, f->planned ? " planned" : "");
 }
 
 static void hear_model(void *data, const struct kube_model_facts *f)
@@ -54,7 +55,7 @@ static void hear_model(void *data, const struct kube_model_facts *f)
                   (long long)f->gpu_milli, f->wanted, f->pending);
     for (size_t i = 0; i < f->n_unfit; i++)
         strbuf_printf(&x->text, " %s", f->unfit[i]);
-    strbuf_printf(&x->text, " problem[%s]\n", f->problem);
+    strbuf_printf(&x->text, " problem[%s]%s%s\n", f->problem, *f->held ? " held: " : "", f->held);
 }
 
 static const char *tell(struct ear *x)
@@ -132,7 +133,8 @@ static void put_workload(struct ear *x, enum kube_kind kind, const char *name, c
     strbuf_printf(&b,
                   "{'metadata':{'name':'%s','namespace':'a','uid':'u-%s','generation':%d%s},'spec':"
                   "{'replicas':2%s,'template':{'metadata':{'labels':{'app':'m'}},'spec':{"
-                  "'containers':[{'resources':{'requests':{'cpu':'500m','memory':'1Gi'}}}]%s}}}}",
+                  "'containers':[{'lifecycle':{'preStop':{'sleep':{'seconds':5}}},"
+                  "'resources':{'requests':{'cpu':'500m','memory':'1Gi'}}}]%s}}}}",
                   name, name, ++generation, meta, spec, template);
     put(x, kind, strbuf_text(&b));
 }
@@ -192,6 +194,57 @@ static void a_replica_is_a_pod_of_the_target(void **state)
     end(&x);
 }
 
+#define MOVE(of)                                                                            \
+    ",'annotations':{'huddle.energy/move':'i','huddle.energy/replaces':'p-" of "','huddle." \
+    "energy/moved-for':'plan'}"
+#define PIN(node)                                                                                  \
+    ",'affinity':{'nodeAffinity':{'requiredDuringSchedulingIgnoredDuringExecution':{"              \
+    "'nodeSelectorTerms':[{'matchFields':[{'key':'metadata.name','operator':'In','values':['" node \
+    "']}]}]}}}"
+
+/* It takes room where it is to stand before the scheduler has seen it, and is nobody's surplus. */
+static void a_surge_is_a_replica_that_is_coming(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    (void)tell(&x);
+    put_pod(&x, "a-surge", "", MOVE("m1"), PIN("n2"), "Pending");
+    assert_string_equal(tell(&x), "pod p-a-surge a/a-surge of m.a on n2 for p-m1 planned\n");
+    assert_quiet(&x);
+    put_pod(&x, "a-surge", "n2", MOVE("m1"), PIN("n2"), "Running");
+    assert_string_equal(tell(&x), "pod p-a-surge a/a-surge of m.a on n2 ready for p-m1 planned\n");
+    put_pod(&x, "a-surge", "n2", OWNED("ReplicaSet", "r") MOVE("m1"), PIN("n2"), "Running");
+    assert_string_equal(tell(&x), "pod p-a-surge a/a-surge of m.a on n2 ready\n");
+    drop(&x, KUBE_KIND_PODS, "m1", "p-m1");
+    assert_string_equal(tell(&x), "pod p-m1 gone\n");
+    put_pod(&x, "orphan", "n1", MOVE("m1"), "", "Running"); /* of one that is gone: a stranger */
+    assert_told(&x, "stays[a/orphan cannot be moved: no controller would make it again elsewhere]");
+    put_pod(&x, "orphan", "n1", MOVE("a-surge"), "", "Running"); /* it is one of its own now */
+    assert_told(&x, "pod p-orphan a/orphan of m.a on n1 ready for p-a-surge planned\n");
+    end(&x);
+}
+
+static void what_holds_all_pods_of_a_model_is_told_of_it(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    (void)tell(&x);
+    put_workload(&x, KUBE_KIND_DEPLOYMENTS, "m", "", ",'terminationGracePeriodSeconds':6", "");
+    assert_told(&x, "problem[] held: of terminationGracePeriodSeconds 6 the preStop hook takes 5");
+    put_workload(&x, KUBE_KIND_DEPLOYMENTS, "m", "", "", "");
+    assert_told(&x, "closed[] stays[]\n");
+    put_workload(&x, KUBE_KIND_DEPLOYMENTS, "m", "", ",'containers':[{}]", "");
+    assert_told(&x, "stays[a/m1 cannot be moved: a container that serves has no preStop hook");
+    put_workload(&x, KUBE_KIND_STATEFUL_SETS, "s", "", "", "");
+    declare(&x, "m.a", "StatefulSet", "s");
+    assert_told(&x, "held: a StatefulSet's pod has a name of its own");
+    end(&x);
+}
+
 static void nodes_come_and_go(void **state)
 {
     struct ear x;
@@ -244,7 +297,7 @@ static void a_predictor_of_kserve_is_its_deployment(void **state)
         "{'containers':[{}]}}}}");
     put_pod(&x, "s1", "n1", strbuf_text(&meta), "", "Running");
     declare(&x, "s.a", "InferenceService", "s");
-    assert_told(&x, "model s.a cpu 0 mem 0 gpu 0 wanted 3 pending 0 unfit problem[]\n");
+    assert_told(&x, "model s.a cpu 0 mem 0 gpu 0 wanted 3 pending 0 unfit problem[] held: ");
     declare(&x, "t.a", "InferenceService", "t");
     assert_told(&x, "there is no InferenceService t");
     kube_cluster_forget_model(x.k, "s.a");
@@ -473,6 +526,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_replica_is_a_pod_of_the_target),
+        cmocka_unit_test(a_surge_is_a_replica_that_is_coming),
+        cmocka_unit_test(what_holds_all_pods_of_a_model_is_told_of_it),
         cmocka_unit_test(nodes_come_and_go),
         cmocka_unit_test(what_is_not_found_is_told_with_the_way_out),
         cmocka_unit_test(a_predictor_of_kserve_is_its_deployment),
