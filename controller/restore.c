@@ -69,10 +69,15 @@ static void rows_done(struct rows *rows)
 /* --- one function per table ---------------------------------------------------------------------
  */
 
-/* Older generations of models, needed by the replicas that were started from them. */
-struct old_revisions {
+struct earlier { /* life of this controller */
+    /* Older generations of models, needed by the replicas that were started from them. */
     struct revision **item;
     size_t n_item, cap_item;
+    struct refusal {
+        const struct row *row;
+        struct err why;
+    } * refused; /* objects that this version does not read */
+    size_t n_refused, cap_refused;
 };
 
 /* The fields that only the server sets: a reader of manifests takes them from nobody. */
@@ -87,19 +92,19 @@ static void server_fields(struct manifest *m, const json_t *row)
         (void)clock_parse(created, &m->meta.created_wall_ms);
 }
 
-static int restore_object(struct controller *c, struct old_revisions *old, const struct row *row,
-                          struct err *e)
+static void restore_object(struct controller *c, struct earlier *old, const struct row *row)
 {
     AUTO(manifest) struct manifest *m = NULL;
-    int r;
+    struct err why = ERR_INIT;
 
-    r = manifest_from_json(row->value, row->key, &m, e);
-    if (r < 0)
-        return err_prefix(e, r, "store: %s", row->key);
+    if (manifest_from_json(row->value, row->key, &m, &why) < 0) {
+        *ARRAY_ADD(old, refused) = (struct refusal){ row, why };
+        return;
+    }
     server_fields(m, row->value);
     if (strncmp(row->key, "revisions/", 10) == 0) {
         *ARRAY_ADD(old, item) = revision_new(m);
-        return 0;
+        return;
     }
     switch (m->kind) {
     case KIND_SERVED_MODEL:
@@ -114,7 +119,6 @@ static int restore_object(struct controller *c, struct old_revisions *old, const
     case KIND_COUNT:
         break;
     }
-    return 0;
 }
 
 static void restore_node(struct controller *c, const struct row *row)
@@ -127,8 +131,7 @@ static void restore_node(struct controller *c, const struct row *row)
     node_touch(c->cluster, n);
 }
 
-static struct revision *find_revision(struct old_revisions *old, const char *model,
-                                      uint64_t generation)
+static struct revision *find_revision(struct earlier *old, const char *model, uint64_t generation)
 {
     for (size_t i = 0; i < old->n_item; i++)
         if (strcmp(old->item[i]->object->meta.name, model) == 0 &&
@@ -145,7 +148,7 @@ static bool runs_older(const struct model *m, const struct revision *r)
                            !replica_template_same(&r->object->model, model_spec(m)));
 }
 
-static void restore_replica(struct controller *c, struct old_revisions *old, const struct row *row)
+static void restore_replica(struct controller *c, struct earlier *old, const struct row *row)
 {
     const char *model = json_string_value(json_object_get(row->value, "model"));
     const char *node = json_string_value(json_object_get(row->value, "node"));
@@ -162,6 +165,8 @@ static void restore_replica(struct controller *c, struct old_revisions *old, con
     if (!m || !n) {
         core_event(c, true, "replica", row->key, "ReplicaRowOrphaned",
                    "its model or node is not in the store: its agent will tell");
+        if (n)
+            n->n_strangers = 1; /* till then its agent goes on with it */
         return;
     }
     r = replica_add(c->cluster, row->key, m, n);
@@ -274,12 +279,12 @@ static void restore_rollout(struct controller *c, const struct row *row)
         rollout_from_row(m, row->value);
 }
 
-static int restore_row(struct controller *c, struct old_revisions *old, const struct row *row,
-                       struct err *e)
+static void restore_row(struct controller *c, struct earlier *old, const struct row *row)
 {
     switch (row->table) {
     case TABLE_OBJECT:
-        return restore_object(c, old, row, e);
+        restore_object(c, old, row);
+        break;
     case TABLE_NODE:
         restore_node(c, row);
         break;
@@ -300,7 +305,6 @@ static int restore_row(struct controller *c, struct old_revisions *old, const st
         ring_add(&c->events, json_incref(row->value));
         break;
     }
-    return 0;
 }
 
 /* The life-cycle record is durable, its marks are not: where they differ the record is right. */
@@ -342,7 +346,7 @@ static void finish(struct controller *c)
 }
 
 /* Texts that no replica runs any more. */
-static void trim_revisions(struct controller *c, const struct old_revisions *old)
+static void trim_revisions(struct controller *c, const struct earlier *old)
 {
     for (size_t i = 0; i < old->n_item; i++) {
         const struct model *m = named_find(&c->cluster->models, old->item[i]->object->meta.name);
@@ -352,23 +356,50 @@ static void trim_revisions(struct controller *c, const struct old_revisions *old
     }
 }
 
-static int restore_all(struct controller *c, const struct rows *rows, struct err *e)
+/* What an earlier version took, and this one refuses: a controller that does not start would serve
+ * nobody. The row stays for the version that wrote it; Kubernetes, which keeps its objects, tells
+ * them anew. */
+static void tell_refused(struct controller *c, const struct refusal *refused)
 {
-    struct old_revisions old = { 0 };
-    int r = 0;
+    const struct row *row = refused->row;
+    char kind[40], name[300];
+    const char *rest;
+
+    (void)snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(row->key, "/"), row->key);
+    rest = row->key + strlen(kind) + (row->key[strlen(kind)] == '/');
+    if (strcmp(kind, "revisions") == 0)
+        (void)snprintf(kind, sizeof(kind), "servedmodels");
+    if (kind[0])
+        kind[strlen(kind) - 1] = '\0'; /* one of them */
+    (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(rest, "/"), rest);
+    if (c->options.kubernetes)
+        fx_delete(c->fx, TABLE_OBJECT, row->key);
+    core_event(c, true, kind, name, "ObjectRefused", "as it was stored it is not in force: %s; %s",
+               refused->why.text,
+               c->options.kubernetes
+                   ? "Kubernetes tells what it is now"
+                   : "apply it corrected (huddlectl apply -f FILE), and delete it then if it is "
+                     "not wanted");
+}
+
+static void restore_all(struct controller *c, const struct rows *rows)
+{
+    struct earlier old = { 0 };
 
     for (size_t i = 0; i < rows->n_row; i++) /* numbers first: events are numbered */
         if (rows->row[i].table == TABLE_META && strcmp(rows->row[i].key, "cluster") == 0)
             restore_meta(c, rows->row[i].value);
-    for (size_t i = 0; i < rows->n_row && r == 0; i++)
-        r = restore_row(c, &old, &rows->row[i], e);
-    if (r == 0)
-        trim_revisions(c, &old);
+    for (size_t i = 0; i < rows->n_row; i++)
+        restore_row(c, &old, &rows->row[i]);
+    trim_revisions(c, &old);
+    ARRAY_FOREACH(r, &old, refused) {
+        tell_refused(c, r);
+    }
     for (size_t i = 0; i < old.n_item; i++)
         revision_unref(old.item[i]);
     free(old.item);
+    free(old.refused);
     finish(c);
-    return r;
 }
 
 int core_restore(struct controller *c, controller_rows_fn *next, void *data, struct err *e)
@@ -377,7 +408,7 @@ int core_restore(struct controller *c, controller_rows_fn *next, void *data, str
     int r = next ? read_rows(next, data, &rows, e) : 0;
 
     if (r == 0)
-        r = restore_all(c, &rows, e);
+        restore_all(c, &rows);
     c->restored = rows.n_row > 0;
     rows_done(&rows);
     return r;

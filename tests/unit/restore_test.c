@@ -76,14 +76,11 @@ static void history_is_no_reason_not_to_start(void **state)
 static void what_must_not_be_lost_is_named(void **state)
 {
     static const struct controller_row node = { TABLE_NODE, "a1", "{\"uid\":" };
-    static const struct controller_row object = { TABLE_OBJECT, "servedmodels/m", "{}" };
     struct err e = ERR_INIT;
 
     (void)state;
     assert_int_equal(live(&node, 1, &e), -EBADMSG);
     assert_non_null(strstr(e.text, "a1"));
-    assert_true(live(&object, 1, &e) < 0);
-    assert_non_null(strstr(e.text, "servedmodels/m"));
 }
 
 static void wild_numbers_are_left_out(void **state)
@@ -125,6 +122,105 @@ static void what_is_refused_today_was_taken_once(void **state)
         fail_msg("%s", e.text);
 }
 
+static bool told(const struct effects *fx, const char *name, const char *part)
+{
+    for (size_t i = 0; i < fx->n_items; i++)
+        if (fx->items[i].kind == FX_EVENT && strcmp(fx->items[i].event.name, name) == 0 &&
+            strcmp(fx->items[i].event.reason, "ObjectRefused") == 0 &&
+            strstr(fx->items[i].event.message, part))
+            return true;
+    return false;
+}
+
+static bool is_dropped(const struct effects *fx, const char *key)
+{
+    for (size_t i = 0; i < fx->n_items; i++)
+        if (fx->items[i].kind == FX_STORE && strcmp(fx->items[i].store.key, key) == 0)
+            return fx->items[i].store.value == NULL;
+    return false;
+}
+
+/* The reply that waits for the node's agent. */
+static struct wire_reply *reply_for(const struct effects *fx, const char *node)
+{
+    struct wire_reply *reply = NULL;
+
+    for (size_t i = 0; i < fx->n_items; i++) {
+        const struct effect *x = &fx->items[i];
+
+        if (x->kind != FX_REPLY || strcmp(x->reply.node, node) != 0)
+            continue;
+        wire_reply_free(reply);
+        assert_int_equal(wire_reply_decode(x->reply.bytes, x->reply.n, &reply, NULL), 0);
+    }
+    assert_non_null(reply);
+    return reply;
+}
+
+#define HELD_POOL                                                            \
+    "{\"apiVersion\":\"huddle.energy/v1alpha1\",\"kind\":\"PowerPool\","     \
+    "\"metadata\":{\"name\":\"q\"},\"spec\":{\"driver\":{\"type\":\"none\"," \
+    "\"secrets\":{\"password\":\"hunter2\"}}}}"
+
+/* A command of one word, longer than is taken today. */
+static char *long_model(void)
+{
+    char word[FIELD_TEXT_MAX + 2];
+    json_t *o = json_loads(MODEL, 0, NULL), *spec = json_object_get(o, "spec");
+    char *text;
+
+    memset(word, 'w', sizeof(word) - 1);
+    word[sizeof(word) - 1] = '\0';
+    json_object_del(spec, "runtime");
+    json_object_set_new(spec, "process", json_pack("{s:[s]}", "command", word));
+    text = json_dumps(o, 0);
+    json_decref(o);
+    return text;
+}
+
+/* An upgrade does not stop a controller: it says what is not in force, and what runs runs on. */
+static void an_object_that_is_refused_today_is_told(void **state)
+{
+    (void)state;
+    for (int kubernetes = 0; kubernetes < 2; kubernetes++) {
+        const struct controller_options options = {
+            .cluster_id = "c", .instance = 1, .seed = 1, .kubernetes = kubernetes
+        };
+        const char *way_out = kubernetes ? "Kubernetes tells" : "huddlectl apply -f FILE";
+        AUTO(mem) char *model = long_model();
+        const struct controller_row rows[] = {
+            { TABLE_OBJECT, "servedmodels/m", model },
+            { TABLE_OBJECT, "powerpools/p", POOL },
+            { TABLE_OBJECT, "powerpools/q", HELD_POOL },
+            { TABLE_NODE, "a1", "{}" },
+            { TABLE_REPLICA, "u1", "{\"model\":\"m\",\"node\":\"a1\",\"generation\":1}" },
+        };
+        struct cursor cursor = { rows, ARRAY_LEN(rows), 0 };
+        AUTO(controller) struct controller *c = NULL;
+        struct effects fx = { 0 };
+        struct err e = ERR_INIT;
+        json_t *pools;
+
+        if (controller_new(&options, 1000, WALL_MS, next_row, &cursor, &fx, &c, &e) < 0)
+            fail_msg("%s", e.text);
+        assert_true(told(&fx, "m", "longer than 4096"));
+        assert_true(told(&fx, "m", way_out));
+        assert_true(told(&fx, "q", "spec.driver.secrets"));
+        assert_false(told(&fx, "q", "hunter2"));
+        assert_int_equal(is_dropped(&fx, "servedmodels/m"), kubernetes);
+        pools = controller_get(c, "powerpools", NULL, 1000, WALL_MS);
+        assert_int_equal(json_array_size(pools), 1);
+        json_decref(pools);
+        if (!kubernetes) {
+            struct wire_reply *reply = reply_for(&fx, "a1");
+
+            assert_false(reply->desired_present); /* else its agent would stop it */
+            wire_reply_free(reply);
+        }
+        effects_done(&fx);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +228,7 @@ int main(void)
         cmocka_unit_test(what_must_not_be_lost_is_named),
         cmocka_unit_test(wild_numbers_are_left_out),
         cmocka_unit_test(what_is_refused_today_was_taken_once),
+        cmocka_unit_test(an_object_that_is_refused_today_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
