@@ -78,6 +78,7 @@ struct earlier { /* life of this controller */
         struct err why;
     } * refused; /* objects that this version does not read */
     size_t n_refused, cap_refused;
+    bool elsewhere; /* now a cluster of Kubernetes, and not so before */
 };
 
 /* The fields that only the server sets: a reader of manifests takes them from nobody. */
@@ -121,12 +122,29 @@ static void restore_object(struct controller *c, struct earlier *old, const stru
     }
 }
 
-static void restore_node(struct controller *c, const struct row *row)
+/* What people and plans asked of a machine of our own is not asked of a node of Kubernetes that has
+ * its name: it is held by nobody, and nothing is under way. Only what its power supply went through
+ * is as it was. */
+static struct node_record of_a_new_life(const struct controller *c, const struct node_record *old)
+{
+    struct node_record r = { .state = NODE_UNMANAGED,
+                             .entered_ms = c->now_ms,
+                             .entered_wall_ms = c->wall_ms,
+                             .sleeps = old->sleeps,
+                             .wakes = old->wakes,
+                             .n_slept = old->n_slept };
+
+    memcpy(r.slept_wall_ms, old->slept_wall_ms, sizeof(r.slept_wall_ms));
+    return r;
+}
+
+static void restore_node(struct controller *c, const struct earlier *old, const struct row *row)
 {
     struct node *n = node_add(c->cluster, row->key);
 
     node_from_row(n, row->value);
-    n->record = node_record_restart(&n->record, c->now_ms);
+    n->record =
+        old->elsewhere ? of_a_new_life(c, &n->record) : node_record_restart(&n->record, c->now_ms);
     node_bind_pool(c->cluster, n);
     node_touch(c->cluster, n);
 }
@@ -177,11 +195,12 @@ static void restore_replica(struct controller *c, struct earlier *old, const str
     replica_touch(c->cluster, r);
 }
 
-static void restore_meta(struct controller *c, const json_t *o)
+static void restore_meta(struct controller *c, struct earlier *old, const json_t *o)
 {
     struct cluster *k = c->cluster;
     const char *id = json_string_value(json_object_get(o, "id"));
 
+    old->elsewhere = c->options.kubernetes && !json_is_true(json_object_get(o, "kubernetes"));
     if (id)
         (void)snprintf(k->id, sizeof(k->id), "%s", id);
     k->term = (uint64_t)json_integer_value(json_object_get(o, "term"));
@@ -204,14 +223,14 @@ json_t *core_meta_row(const struct controller *c)
 {
     const struct cluster *k = c->cluster;
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:I}", "id",
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:I, s:b}", "id",
                      k->id, "term", (json_int_t)k->term, "version", (json_int_t)c->version_kept,
                      "uids", (json_int_t)k->uid_counter, "ops", (json_int_t)k->op_counter,
                      "journal", (json_int_t)k->journal_counter, "events",
                      (json_int_t)k->event_counter, "plans", (json_int_t)k->plan_counter, "moves",
                      (json_int_t)k->moves, "paused", k->paused, "pausedBy", k->paused_by,
                      "removedSleeps", (json_int_t)k->removed_sleeps, "removedWakes",
-                     (json_int_t)k->removed_wakes);
+                     (json_int_t)k->removed_wakes, "kubernetes", c->options.kubernetes);
 }
 
 static void get_marks(struct marks *m, size_t most, const json_t *row)
@@ -286,7 +305,7 @@ static void restore_row(struct controller *c, struct earlier *old, const struct 
         restore_object(c, old, row);
         break;
     case TABLE_NODE:
-        restore_node(c, row);
+        restore_node(c, old, row);
         break;
     case TABLE_REPLICA:
         if (!c->options.kubernetes) /* else a life of this store on machines is over */
@@ -388,7 +407,7 @@ static void restore_all(struct controller *c, const struct rows *rows)
 
     for (size_t i = 0; i < rows->n_row; i++) /* numbers first: events are numbered */
         if (rows->row[i].table == TABLE_META && strcmp(rows->row[i].key, "cluster") == 0)
-            restore_meta(c, rows->row[i].value);
+            restore_meta(c, &old, rows->row[i].value);
     for (size_t i = 0; i < rows->n_row; i++)
         restore_row(c, &old, &rows->row[i]);
     trim_revisions(c, &old);

@@ -589,6 +589,49 @@ static void assert_acts_on_nothing(const struct desk *d)
     }
 }
 
+/* The same volume, with `kubernetes:` from now on. */
+static void a_life_on_machines_of_our_own_is_over(void **state)
+{
+    static const char *const RECORDS[] = {
+        "{\"state\":5,\"op\":\"x\",\"bootId\":\"boot-1\",\"bye\":true,\"sleeps\":7}",
+        "{\"state\":8,\"held\":true,\"cordoned\":true,\"heldBy\":\"ann\",\"sleeps\":7}",
+        "{\"state\":7,\"op\":\"x\",\"drained\":true,\"sleeps\":7}",
+        "{\"state\":6,\"sleeps\":7}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(RECORDS); i++) {
+        struct desk d = { .now_ms = 1000, .wall_ms = INT64_C(1750000000000) };
+        struct node *n;
+        char row[300];
+
+        d.options =
+            (struct controller_options){ .cluster_id = "desk", .seed = 1, .kubernetes = true };
+        (void)snprintf(row, sizeof(row), "{\"record\":%s}", RECORDS[i]);
+        desk_row(&d, TABLE_META, "cluster", "{\"id\":\"desk\",\"term\":3}");
+        desk_row(&d, TABLE_NODE, "n2", row);
+        desk_start(&d);
+        tell_all(&d);
+        tell_watch(&d, "");
+        for (int k = 0; k < 20; k++) {
+            desk_pass(&d, 5000);
+            assert_acts_on_nothing(&d);
+            desk_report(&d, "n2", NULL, 0);
+            assert_acts_on_nothing(&d);
+        }
+        assert_text(&d, "nodes", "n2", "state", "awake");
+        n = named_find(&d.core->cluster->nodes, "n2");
+        assert_false(n->record.held || n->record.cordoned || n->record.drained);
+        assert_int_equal(n->record.sleeps, 7);
+        n->record.cordoned = true; /* what is asked from now on stays over a restart */
+        NOT_READY(&d, "n2");
+        desk_start(&d);
+        n = named_find(&d.core->cluster->nodes, "n2");
+        assert_true(n->record.cordoned);
+        desk_done(&d);
+    }
+}
+
 static void something(struct desk *d, struct random *r)
 {
     static const char *const NODES[] = { "n1", "n2", "n3", "n4", "n5" };
@@ -691,6 +734,7 @@ int main(void)
         cmocka_unit_test(an_agent_joins_by_its_nodes_name),
         cmocka_unit_test(a_node_that_is_not_ready_is_lost_and_comes_again),
         cmocka_unit_test(a_node_that_was_removed_does_not_come_back_with_its_agent),
+        cmocka_unit_test(a_life_on_machines_of_our_own_is_over),
         cmocka_unit_test(whatever_comes_it_acts_on_nothing),
     };
 
