@@ -144,6 +144,8 @@ void core_flush(struct controller *c);
 /* restore.c */
 int core_restore(struct controller *c, controller_rows_fn *next, void *data, struct err *e);
 json_t *core_meta_row(const struct controller *c);
+
+/* counters.c */
 void core_store_counters(struct controller *c);
 void core_store_power_marks(struct controller *c, const struct node *n);
 
