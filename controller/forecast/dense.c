@@ -36,6 +36,23 @@ static float log_at(const struct dense *d, const struct series *s, const float *
                                          : to_log(d, series_bridged(s, step));
 }
 
+/* The window that ends at `origin`, which is held. */
+static void read_window(const struct dense *d, const struct series *s, const float *logs,
+                        int64_t origin, float ret_x[DENSE_INPUTS])
+{
+    int64_t first = origin - DENSE_INPUTS + 1;
+    uint32_t at = (uint64_t)first % SERIES_STEPS;
+    uint32_t whole = SERIES_STEPS - at < DENSE_INPUTS ? SERIES_STEPS - at : DENSE_INPUTS;
+
+    if (!logs) {
+        for (uint32_t i = 0; i < DENSE_INPUTS; i++)
+            ret_x[i] = to_log(d, series_bridged(s, first + i));
+        return;
+    }
+    memcpy(ret_x, logs + at, whole * sizeof(*logs)); /* the ring's end may be within */
+    memcpy(ret_x + whole, logs, (DENSE_INPUTS - whole) * sizeof(*logs));
+}
+
 void dense_logs(const struct dense *d, const struct series *s, float ret_logs[SERIES_STEPS])
 {
     for (int64_t step = s->last - s->n + 1; step <= s->last; step++)
@@ -104,8 +121,7 @@ bool dense_window(const struct dense *d, const struct series *s, const float *lo
     if (!series_holds(s, origin - DENSE_INPUTS + 1) || !series_holds(s, origin) ||
         (truth && !series_known(s, origin + 1)))
         return false;
-    for (uint32_t i = 0; i < DENSE_INPUTS; i++)
-        x[i] = log_at(d, s, logs, origin - DENSE_INPUTS + 1 + i);
+    read_window(d, s, logs, origin, x);
     if (truth)
         b->truth[b->n] =
             0.5f + (log_at(d, s, logs, origin + 1) - x[DENSE_INPUTS - 1]) / (WIDE * d->step);
@@ -171,8 +187,7 @@ static void read_lines(const struct dense *d, const struct series *s, const floa
     for (uint32_t k = 0; k < n; k++) {
         if (!series_holds(s, origins[k] - DENSE_INPUTS + 1) || !series_holds(s, origins[k]))
             continue;
-        for (uint32_t i = 0; i < DENSE_INPUTS; i++)
-            a->line[a->n][i] = log_at(d, s, logs, origins[k] - DENSE_INPUTS + 1 + i);
+        read_window(d, s, logs, origins[k], a->line[a->n]);
         a->row[a->n++] = k;
     }
 }
@@ -217,6 +232,18 @@ bool dense_forecast(const struct dense *d, const struct series *s, int64_t origi
 /* --- backward -----------------------------------------------------------------------------------
  */
 
+/* What the units and their weights get of one window's slope. In two loops, both become vectors. */
+static void share_out(float slope, const float *restrict unit, const float *restrict weight,
+                      float *restrict gradient, float *restrict back)
+{
+    for (uint32_t u = 0; u < U; u++) {
+        gradient[u] += slope * unit[u];
+        back[u] = slope * weight[u];
+    }
+    for (uint32_t u = 0; u < U; u++)
+        back[u] = unit[u] > 0 ? back[u] : 0;
+}
+
 static void backward(const struct dense_weights *w, const struct dense_batch *b,
                      const struct activity *a, struct dense_weights *g)
 {
@@ -228,10 +255,7 @@ static void backward(const struct dense_weights *w, const struct dense_batch *b,
         float out = a->output[k], slope = (out - b->truth[k]) * out * (1 - out) / (float)b->n;
 
         g->bias += slope;
-        for (uint32_t u = 0; u < U; u++) {
-            g->second[u] += slope * a->unit[k][u];
-            back[k][u] = a->unit[k][u] > 0 ? slope * w->second[u] : 0;
-        }
+        share_out(slope, a->unit[k], w->second, g->second, back[k]);
     }
     product_multiply(&(struct product){ .out = g->first,
                                         .rows = DENSE_INPUTS + 1,

@@ -12,6 +12,9 @@
 #define DECAY_MOMENT 0.9f
 #define DECAY_SQUARE 0.999f
 #define TINY 1e-8f
+/* What is fainter is nothing to any weight. Of units that are never active it would fade on into
+ * numbers so small that each operation on them costs a processor a hundred. */
+#define FAINT 1e-30f
 #define WINDOWS 4u  /* in a batch; the first is the newest */
 #define REACH 1200u /* old windows are drawn from so many steps */
 #define WINDOWS_MIN 12u
@@ -133,8 +136,11 @@ static void adam(struct network *n, const float gradient[NETWORK_WEIGHTS], float
     for (uint32_t i = 0; i < NETWORK_WEIGHTS; i++) {
         float g = gradient[i] * share;
 
-        n->moment[i] += (1 - DECAY_MOMENT) * (g - n->moment[i]);
-        n->square[i] += (1 - DECAY_SQUARE) * (g * g - n->square[i]);
+        float moment = n->moment[i] + (1 - DECAY_MOMENT) * (g - n->moment[i]);
+        float square = n->square[i] + (1 - DECAY_SQUARE) * (g * g - n->square[i]);
+
+        n->moment[i] = fabsf(moment) < FAINT ? 0 : moment;
+        n->square[i] = square < FAINT ? 0 : square;
         n->weight[i] -= moment_scale * n->moment[i] / (sqrtf(n->square[i] * square_scale) + TINY);
     }
 }
