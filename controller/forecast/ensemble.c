@@ -43,6 +43,9 @@ struct ensemble {
     struct members members;
     struct experts experts;
     struct waiting waiting[HORIZON_ORIGINS];
+    /* Each expert's quantiles of the newest origin, by horizon, at the levels that are not judged.
+     */
+    float outer[HORIZONS][EXPERTS_LEVELS - EXPERTS_JUDGED][EXPERTS];
     float rough;              /* running mean of the absolute step */
     float bottom[LEFT_STEPS]; /* 0.05 quantiles of horizon LEFT_HORIZON, by origin; NAN: not said */
     float above, below;       /* faded shares of steps that left the quantiles */
@@ -196,40 +199,55 @@ static float shrunk(const struct ensemble *m, uint32_t k, float level, float poi
     return fmaxf(0, point + early_shrunk(q - point, n, level, early_scale(error, n)));
 }
 
-static float quantile_95(const struct ensemble *m, uint32_t k, const struct waiting *w)
+static float quantile_95(const struct ensemble *m, uint32_t k, const struct waiting *w,
+                         const struct experts_weights *weights)
 {
-    float q90 = experts_combine(&m->experts, 0, w->quantile[0]);
-    float q95 = fmaxf(q90, experts_combine(&m->experts, 1, w->quantile[1]));
+    float q90 = experts_combine(weights->judged[0], w->quantile[0]);
+    float q95 = fmaxf(q90, experts_combine(weights->judged[1], w->quantile[1]));
 
     return shrunk(m, k, experts_level[1], w->then.point, q95);
 }
 
-static float quantile_05(const struct ensemble *m, uint32_t k, const struct circumstances *now)
+static float quantile_05(const struct ensemble *m, uint32_t k, float point,
+                         const struct experts_weights *weights)
 {
-    const float level = 0.05f;
-    float q[1][EXPERTS];
+    return shrunk(m, k, experts_level[2], point,
+                  experts_combine(weights->judged[0], m->outer[k][0]));
+}
 
-    if (!experts_quantiles(&m->experts, &m->past, k, now, &level, 1, q))
-        return NAN;
-    return shrunk(m, k, level, now->point, experts_combine(&m->experts, 0, q[0]));
+/* Each expert's quantiles at the horizon; false: there are too few errors. */
+static bool ask_experts(struct ensemble *m, uint32_t k, const struct experts_common *c,
+                        struct waiting *w)
+{
+    float q[EXPERTS_LEVELS][EXPERTS];
+
+    if (!experts_quantiles(&m->experts, &m->past, k, c, &w->then, q))
+        return false;
+    memcpy(w->quantile, q, sizeof(w->quantile));
+    memcpy(m->outer[k], q + EXPERTS_JUDGED, sizeof(m->outer[k]));
+    return true;
 }
 
 static void look_ahead(struct ensemble *m)
 {
     float weight[MEMBERS];
+    struct experts_weights experts;
+    struct experts_common common;
 
     members_weigh(&m->members, weight);
+    experts_weigh(&m->experts, &experts);
+    experts_look(&m->past, &common);
     for (uint32_t k = 0; k < HORIZONS; k++) {
         struct waiting *w = &m->waiting[horizon_place(k, m->past.origin)];
         float point = members_forecast(&m->members, &m->past, weight, horizons[k], w->member);
         bool known;
 
         w->then = experts_circumstances(&m->experts, &m->past, k, point, m->rough);
-        known = experts_quantiles(&m->experts, &m->past, k, &w->then, experts_level, EXPERTS_JUDGED,
-                                  w->quantile);
-        w->top = known ? quantile_95(m, k, w) : NAN;
+        known = ask_experts(m, k, &common, w);
+        w->top = known ? quantile_95(m, k, w, &experts) : NAN;
         if (k == LEFT_HORIZON)
-            m->bottom[(uint64_t)m->past.origin % LEFT_STEPS] = quantile_05(m, k, &w->then);
+            m->bottom[(uint64_t)m->past.origin % LEFT_STEPS] =
+                known ? quantile_05(m, k, point, &experts) : NAN;
         w->said = true;
         w->silent = false;
     }
@@ -293,23 +311,21 @@ static const char *why_unknown(const struct ensemble *m, char *text, size_t size
 
 /* The quantiles at a judged horizon, as distances from the point in units of the scale. A horizon
  * without enough errors uses the longest one that has. */
-static void offsets_at(const struct ensemble *m, uint32_t k, float ret_offset[FORECAST_QUANTILES])
+static void offsets_at(const struct ensemble *m, uint32_t k, const struct experts_weights *weights,
+                       float ret_offset[FORECAST_QUANTILES])
 {
-    static const float outer[] = { 0.05f, 0.99f }; /* the others are known since the observation */
-    float q[2][EXPERTS];
     const struct waiting *w;
-    bool known;
 
     while (k > 0 && isnan(m->waiting[horizon_place(k, m->past.origin)].top))
         k--;
     w = &m->waiting[horizon_place(k, m->past.origin)];
-    known = experts_quantiles(&m->experts, &m->past, k, &w->then, outer, 2, q);
     for (uint32_t i = 0; i < FORECAST_QUANTILES; i++) {
         float level = (float)forecast_levels[i], value = w->then.point;
-        const float *its = i == 0 ? q[0] : i == 2 || i == 3 ? w->quantile[i - 2] : q[1];
+        const float *its = i == 2 || i == 3 ? w->quantile[i - 2] : m->outer[k][i > 0];
 
-        if (known && i != 1) /* the median is the point */
-            value = shrunk(m, k, level, value, experts_combine(&m->experts, level > 0.92f, its));
+        if (i != 1) /* the median is the point */
+            value =
+                shrunk(m, k, level, value, experts_combine(weights->judged[level > 0.92f], its));
         ret_offset[i] = (value - w->then.point) / w->then.scale;
     }
 }
@@ -369,6 +385,7 @@ static bool doubts(const struct ensemble *m, struct forecast *f)
 void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct forecast *ret_f)
 {
     float weight[MEMBERS], value[MEMBERS], offset[HORIZONS][FORECAST_QUANTILES];
+    struct experts_weights experts;
 
     memset(ret_f, 0, sizeof(*ret_f));
     ret_f->first_step = m->series.last + 1;
@@ -376,8 +393,9 @@ void ensemble_forecast(const struct ensemble *m, uint32_t n_steps, struct foreca
     if (why_unknown(m, ret_f->why, sizeof(ret_f->why)))
         return;
     members_weigh(&m->members, weight);
+    experts_weigh(&m->experts, &experts);
     for (uint32_t k = 0; k < HORIZONS; k++)
-        offsets_at(m, k, offset[k]);
+        offsets_at(m, k, &experts, offset[k]);
     ret_f->n_steps = n_steps < FORECAST_STEPS_MAX ? n_steps : FORECAST_STEPS_MAX;
     for (uint32_t h = 1; h <= ret_f->n_steps; h++) {
         float point = members_forecast(&m->members, &m->past, weight, h, value);

@@ -10,12 +10,11 @@
 #define SIZE_RATE 0.06f
 #define ROUGH 0.4f /* mean steps: errors below are all the same */
 #define PHASE 8.0f
-#define LAST 12u
 #define LOSS_FADE 0.99f
 #define SHARPNESS 15.0f
 #define SIXTEENTHS 16.0f
 
-const float experts_level[EXPERTS_JUDGED] = { 0.9f, 0.95f };
+const float experts_level[EXPERTS_LEVELS] = { 0.9f, 0.95f, 0.05f, 0.99f };
 
 static int8_t sixteenths(float x)
 {
@@ -28,7 +27,7 @@ struct circumstances experts_circumstances(const struct experts *x, const struct
                                            uint32_t k, float point, float rough)
 {
     float size = fmaxf(x->horizon[k].size, ROUGH * rough);
-    float level = series_mean(p->series, p->origin, LAST) + 0.1f * p->mean;
+    float level = series_mean(p->series, p->origin, EXPERTS_LAST) + 0.1f * p->mean;
 
     /* In logarithms relative to the mean, so that a byte reaches. */
     return (struct circumstances){
@@ -111,114 +110,109 @@ static float weighted_quantile(const uint8_t *order, const float *key, const flo
 }
 
 struct weights { /* by entry */
-    float slow[EXPERTS_ERRORS], alike[EXPERTS_ERRORS], fast[EXPERTS_ERRORS];
-    float apart[EXPERTS_ERRORS]; /* steps between its phase of the season and that of now */
+    float alike[EXPERTS_ERRORS], fast[EXPERTS_ERRORS];
     float slow_sum, alike_sum, fast_sum;
 };
 
-/* From the newest entry back. Most ages are the one before and a step: no division then. */
-static void set_apart(const struct experts *x, const struct past *p, uint32_t k, struct weights *w)
-{
-    uint32_t last = 0, phase = 0;
-
-    for (uint32_t back = 1; back <= x->horizon[k].n && p->season; back++) {
-        uint32_t entry = (x->horizon[k].next + EXPERTS_ERRORS - back) % EXPERTS_ERRORS;
-        uint32_t age = (uint16_t)((uint64_t)p->origin - x->horizon[k].origin[entry]);
-
-        if (back == 1 || age != last + 1)
-            phase = age % p->season;
-        else if (++phase == p->season)
-            phase = 0;
-        last = age;
-        w->apart[entry] = (float)(phase * 2 > p->season ? p->season - phase : phase);
-    }
-}
-
-/* How alike then and now are; an entry beside the other, so that the loop becomes vectors. */
+/* How alike then and now are; an entry beside the other, so that the loop becomes vectors. The
+ * phase of an age is exact: half a step is further from any whole season than the product is wrong.
+ */
 static void set_alike(const struct experts *x, const struct past *p, uint32_t k,
-                      const struct circumstances *now, struct weights *w)
+                      const struct circumstances *now, const float *slow, const float *fast,
+                      struct weights *w)
 {
-    float season = p->season ? (float)p->season : 1;
+    float season = p->season ? (float)p->season : 1, seasons = 1 / season;
+    uint16_t origin = (uint16_t)((uint64_t)p->origin & 0xffff);
 
     for (uint32_t i = 0; i < EXPERTS_ERRORS; i++) {
+        float age = (float)(uint16_t)(origin - x->horizon[k].origin[i]);
+        float phase = age - (float)(int32_t)((age + 0.5f) * seasons) * season;
         float a = (float)(x->horizon[k].level[i] - now->level) / SIXTEENTHS;
         float v = (float)(x->horizon[k].volatility[i] - now->volatility) / SIXTEENTHS;
-        float d = PHASE * w->apart[i] / season;
+        float rest = season - phase;
+        float d = PHASE * (rest < phase ? rest : phase) / season;
         float alike = 1 / (1 + a * a + v * v + d * d);
 
-        w->alike[i] = w->slow[i] * alike;
-        w->fast[i] *= alike;
+        w->alike[i] = slow[i] * alike;
+        w->fast[i] = fast[i] * alike;
     }
 }
 
 static void weigh(const struct experts *x, const struct past *p, uint32_t k,
-                  const struct circumstances *now, struct weights *w)
+                  const struct circumstances *now, const float *slow, const float *fast,
+                  struct weights *w)
 {
-    float slow = 1, fast = 1;
-    uint32_t n = x->horizon[k].n;
-
-    memset(w, 0, sizeof(*w));
-    for (uint32_t back = 1; back <= n; back++, slow *= FADE_SLOW, fast *= FADE_FAST) {
-        uint32_t entry = (x->horizon[k].next + EXPERTS_ERRORS - back) % EXPERTS_ERRORS;
-
-        w->slow[entry] = slow;
-        w->fast[entry] = fast;
-    }
-    set_apart(x, p, k, w);
-    set_alike(x, p, k, now, w);
-    for (uint32_t i = 0; i < n; i++) {
-        w->slow_sum += w->slow[i];
+    set_alike(x, p, k, now, slow, fast, w);
+    w->slow_sum = w->alike_sum = w->fast_sum = 0;
+    for (uint32_t i = 0; i < x->horizon[k].n; i++) {
+        w->slow_sum += slow[i];
         w->alike_sum += w->alike[i];
         w->fast_sum += w->fast[i];
     }
 }
 
-static float quantile_of_last(const struct past *p, float level)
+static void sort_last(const struct past *p, struct experts_common *c)
 {
-    float v[LAST] = { 0 }, rank, low;
-    uint32_t n = 0, i;
-
-    for (uint32_t back = 0; back < LAST; back++) {
+    c->n_last = 0;
+    for (uint32_t back = 0; back < EXPERTS_LAST; back++) {
         float value = series_bridged(p->series, p->origin - back);
-        uint32_t at = n;
+        uint32_t at = c->n_last;
 
         if (isnan(value))
-            break;
-        for (; at > 0 && v[at - 1] > value; at--)
-            v[at] = v[at - 1];
-        v[at] = value;
-        n++;
+            return;
+        for (; at > 0 && c->last[at - 1] > value; at--)
+            c->last[at] = c->last[at - 1];
+        c->last[at] = value;
+        c->n_last++;
     }
-    if (n == 0)
+}
+
+static float quantile_of_last(const struct experts_common *c, float level)
+{
+    float rank, low;
+    uint32_t i;
+
+    if (c->n_last == 0)
         return 0;
-    rank = level * (float)(n - 1);
+    rank = level * (float)(c->n_last - 1);
     i = (uint32_t)rank;
-    low = v[i];
-    return i + 1 < n ? low + (rank - (float)i) * (v[i + 1] - low) : low;
+    low = c->last[i];
+    return i + 1 < c->n_last ? low + (rank - (float)i) * (c->last[i + 1] - low) : low;
+}
+
+void experts_look(const struct past *p, struct experts_common *ret_c)
+{
+    float slow = 1, fast = 1;
+
+    for (uint32_t i = EXPERTS_ERRORS; i-- > 0; slow *= FADE_SLOW, fast *= FADE_FAST) {
+        ret_c->slow[i] = ret_c->slow[EXPERTS_ERRORS + i] = slow;
+        ret_c->fast[i] = ret_c->fast[EXPERTS_ERRORS + i] = fast;
+    }
+    sort_last(p, ret_c);
 }
 
 bool experts_quantiles(const struct experts *x, const struct past *p, uint32_t k,
-                       const struct circumstances *now, const float *levels, uint32_t n_levels,
-                       float ret_q[][EXPERTS])
+                       const struct experts_common *c, const struct circumstances *now,
+                       float ret_q[EXPERTS_LEVELS][EXPERTS])
 {
     const __typeof__(x->horizon[0]) *e = &x->horizon[k];
+    const float *slow = c->slow + EXPERTS_ERRORS - e->next; /* by entry */
     struct weights w;
 
     if (e->n < ERRORS_MIN)
         return false;
-    weigh(x, p, k, now, &w);
-    for (uint32_t j = 0; j < n_levels; j++) {
-        float level = levels[j], *q = ret_q[j];
+    weigh(x, p, k, now, slow, c->fast + EXPERTS_ERRORS - e->next, &w);
+    for (uint32_t j = 0; j < EXPERTS_LEVELS; j++) {
+        float level = experts_level[j], *q = ret_q[j];
 
-        q[0] = now->point + now->scale * weighted_quantile(e->by_scaled, e->scaled, w.slow,
+        q[0] = now->point + now->scale * weighted_quantile(e->by_scaled, e->scaled, slow,
                                                            w.slow_sum, e->n, level);
         q[1] = now->point + now->scale * weighted_quantile(e->by_scaled, e->scaled, w.alike,
                                                            w.alike_sum, e->n, level);
         q[2] = now->point + now->scale * weighted_quantile(e->by_scaled, e->scaled, w.fast,
                                                            w.fast_sum, e->n, level);
-        q[3] =
-            now->point + weighted_quantile(e->by_error, e->error, w.slow, w.slow_sum, e->n, level);
-        q[4] = quantile_of_last(p, level);
+        q[3] = now->point + weighted_quantile(e->by_error, e->error, slow, w.slow_sum, e->n, level);
+        q[4] = quantile_of_last(c, level);
         for (uint32_t i = 0; i < EXPERTS; i++)
             q[i] = q[i] < 0 ? 0 : q[i];
     }
@@ -246,19 +240,32 @@ void experts_judge(struct experts *x, uint32_t k, const float q[EXPERTS_JUDGED][
         }
 }
 
-float experts_combine(const struct experts *x, uint32_t judged, const float q[EXPERTS])
+static void weigh_by(const float loss[EXPERTS], float ret_weight[EXPERTS])
 {
-    const float *loss = x->loss[judged];
-    float best = INFINITY, sum = 0, mass = 0;
+    float best = INFINITY;
 
     for (uint32_t i = 0; i < EXPERTS; i++)
         best = fminf(best, loss[i]);
     for (uint32_t i = 0; i < EXPERTS; i++) {
         float ratio = best > 0 ? loss[i] / best : loss[i] > 0 ? 100 : 1;
-        float weight = elementary_exp(-SHARPNESS * (ratio - 1));
 
-        sum += weight * q[i];
-        mass += weight;
+        ret_weight[i] = elementary_exp(-SHARPNESS * (ratio - 1));
+    }
+}
+
+void experts_weigh(const struct experts *x, struct experts_weights *ret_w)
+{
+    for (uint32_t j = 0; j < EXPERTS_JUDGED; j++)
+        weigh_by(x->loss[j], ret_w->judged[j]);
+}
+
+float experts_combine(const float weight[EXPERTS], const float q[EXPERTS])
+{
+    float sum = 0, mass = 0;
+
+    for (uint32_t i = 0; i < EXPERTS; i++) {
+        sum += weight[i] * q[i];
+        mass += weight[i];
     }
     return sum / mass;
 }

@@ -19,9 +19,11 @@
 
 #define EXPERTS 5u
 #define EXPERTS_ERRORS 160u /* kept at each horizon; fits a byte */
-#define EXPERTS_JUDGED 2u   /* levels at which the experts are judged: 0.9, 0.95 */
+#define EXPERTS_LEVELS 4u
+#define EXPERTS_JUDGED 2u /* the first of them, at which the experts are judged */
+#define EXPERTS_LAST 12u
 
-extern const float experts_level[EXPERTS_JUDGED];
+extern const float experts_level[EXPERTS_LEVELS]; /* 0.9, 0.95, 0.05, 0.99 */
 
 /* The circumstances under which a forecast was made. */
 struct circumstances {
@@ -46,14 +48,31 @@ struct experts {
 struct circumstances experts_circumstances(const struct experts *x, const struct past *p,
                                            uint32_t k, float point, float rough);
 
-/* Each expert's quantiles of the demand at horizon k, at each of the levels; every one finite, or
- * false when there are too few errors. */
-bool experts_quantiles(const struct experts *x, const struct past *p, uint32_t k,
-                       const struct circumstances *now, const float *levels, uint32_t n_levels,
-                       float ret_q[][EXPERTS]);
+/* What all horizons of a step have in common. The weights of errors by their age stand twice, the
+ * oldest first: from EXPERTS_ERRORS - next on they are by entry of a ring. */
+struct experts_common {
+    float slow[2 * EXPERTS_ERRORS], fast[2 * EXPERTS_ERRORS];
+    float last[EXPERTS_LAST]; /* ascending */
+    uint32_t n_last;
+};
 
-/* The combination; `judged` says whose losses count. */
-float experts_combine(const struct experts *x, uint32_t judged, const float q[EXPERTS]);
+void experts_look(const struct past *p, struct experts_common *ret_c);
+
+/* Each expert's quantiles of the demand at horizon k, by level; every one finite, or false when
+ * there are too few errors. */
+bool experts_quantiles(const struct experts *x, const struct past *p, uint32_t k,
+                       const struct experts_common *c, const struct circumstances *now,
+                       float ret_q[EXPERTS_LEVELS][EXPERTS]);
+
+/* How much each one counts, by its losses at each judged level. */
+struct experts_weights {
+    float judged[EXPERTS_JUDGED][EXPERTS];
+};
+
+void experts_weigh(const struct experts *x, struct experts_weights *ret_w);
+
+/* The combination of their quantiles. */
+float experts_combine(const float weight[EXPERTS], const float q[EXPERTS]);
 
 /* Fades the losses: once a step. */
 void experts_step(struct experts *x);
