@@ -78,7 +78,7 @@ $(BUILD)/obj/%.o: %.c | $(GEN)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
 # The loops over units, weights and errors become vector instructions; errno after sqrtf() is of no use here.
-$(patsubst %,$(BUILD)/obj/controller/forecast/%.o,dense experts network product): BASE_CFLAGS += -ftree-vectorize -fno-math-errno
+$(patsubst %,$(BUILD)/obj/controller/forecast/%.o,dense experts network product profile): BASE_CFLAGS += -ftree-vectorize -fno-math-errno
 
 $(BUILD)/obj/gen/huddle.pb-c.o: $(BUILD)/gen/proto/huddle.pb-c.c
 	$(call say,CC,$<)

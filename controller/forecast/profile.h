@@ -5,8 +5,10 @@
 
 #include "controller/forecast/past.h"
 
+#define PROFILE_SEASONS 8u
+
 struct profile {
-    uint32_t seasons; /* how many are looked at */
+    uint32_t seasons; /* how many are looked at, up to PROFILE_SEASONS */
     float rate;       /* of the smoothing, within 0..1: each season is worth 1 - rate of the next */
     bool logarithms;  /* a mean of past_log(), not of req/s */
 };
