@@ -87,7 +87,8 @@ static bool count_node(struct cluster *c, struct node *n, struct report_base *b,
     if (!n->baseline && !wild) {
         n->energy_measured_uj += measured;
         n->energy_estimated_uj += estimated;
-        n->energy_unattributed_uj += grown(w->energy_unattributed_uj, b->unattributed_uj);
+        if (!c->kubernetes) /* there it is what no replica is given, pods of others too */
+            n->energy_unattributed_uj += grown(w->energy_unattributed_uj, b->unattributed_uj);
         n->energy_gaps += w->energy_gaps > b->gaps ? w->energy_gaps - b->gaps : 0;
         if (from_ms == 0 || from_ms > taken_ms)
             from_ms = taken_ms;
@@ -136,7 +137,8 @@ struct piece { /* how the increments of one report are to be taken */
     const struct wire_report *w;
     int64_t from_wall_ms, taken_wall_ms, now_ms;
     bool facts;
-    bool wild; /* its joules cannot be */
+    bool wild;        /* its joules cannot be */
+    uint64_t *ret_uj; /* grows by what replicas are given */
 };
 
 static int64_t piece_from_ms(const struct piece *p)
@@ -191,6 +193,7 @@ static void count_replica(const struct piece *p, struct replica *r, const struct
         r->energy_dynamic_uj += dynamic;
         m->energy_idle_uj += idle;
         m->energy_dynamic_uj += dynamic;
+        *p->ret_uj += idle + dynamic;
         series_add(&m->idle_j, piece_from_ms(p), p->taken_wall_ms, (double)idle / 1e6);
         series_add(&m->dynamic_j, piece_from_ms(p), p->taken_wall_ms, (double)dynamic / 1e6);
     }
@@ -421,9 +424,11 @@ struct node *node_report_take(struct cluster *c, const struct wire_report *w, in
     struct piece piece = {
         .c = c, .w = w, .taken_wall_ms = wall_ms - (int64_t)w->age_ms, .now_ms = now_ms
     };
+    uint64_t counted_uj = n->energy_measured_uj + n->energy_estimated_uj, given_uj = 0;
     struct report_base *b;
     bool facts;
 
+    piece.ret_uj = &given_uj;
     o.twin = node_life_twin(c, n, w, now_ms);
     b = node_life_base(n, w, &o.verdict);
     piece.facts = facts = o.verdict == REPORT_COUNTED;
@@ -434,6 +439,9 @@ struct node *node_report_take(struct cluster *c, const struct wire_report *w, in
             take_facts(c, n, w, now_ms, wall_ms, &o);
         take_replicas(&piece, n, &o);
         take_pods(&piece, n);
+        counted_uj = n->energy_measured_uj + n->energy_estimated_uj - counted_uj;
+        if (c->kubernetes)
+            n->energy_unattributed_uj += counted_uj > given_uj ? counted_uj - given_uj : 0;
     }
     *ret_outcome = o;
     return n;

@@ -136,6 +136,16 @@ static void requests_of_all_sizes(void **state)
     desk_done(&d);
 }
 
+static int64_t of_no_replica(struct desk *d, const char *node)
+{
+    json_t *o = get(d, "nodes", node);
+    const json_t *energy = json_object_get(json_object_get(o, "status"), "energy");
+    int64_t joules = (int64_t)json_number_value(json_object_get(energy, "unattributedJ"));
+
+    json_decref(o);
+    return joules;
+}
+
 /* An agent in a pod of its own measures; which pods are whose is Kubernetes' word. */
 static void agents_say_what_pods_drew(void **state)
 {
@@ -170,6 +180,7 @@ static void agents_say_what_pods_drew(void **state)
     status = json_object_get(o, "status");
     assert_int_equal(json_number_value(json_object_get(status, "energyDynamicJ")), 120);
     json_decref(o);
+    assert_int_equal(of_no_replica(&d, "n1"), 280); /* the stranger's */
     desk_done(&d);
 }
 
