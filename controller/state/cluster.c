@@ -196,6 +196,7 @@ static void node_free(struct node *n)
         free((char *)n->problems[i].fix);
     }
     free(n->problems);
+    free(n->told_pods);
     series_done(&n->joules);
     marks_done(&n->power_marks);
     free(n->power_message);

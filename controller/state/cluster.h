@@ -215,8 +215,10 @@ struct node {
     bool two_key;
     struct wire_problem *problems; /* owned, with their strings */
     size_t n_problems;
-    uint32_t n_reported;    /* replicas in the newest report */
-    uint32_t n_strangers;   /* of these, replicas of models nobody declared */
+    uint32_t n_reported;  /* replicas in the newest report */
+    uint32_t n_strangers; /* of these, replicas of models nobody declared */
+    uint64_t *told_pods;  /* of the newest report: digests of the pods that it told of */
+    size_t n_told_pods;
     uint32_t empty_reports; /* in a row, of one boot */
     int64_t empty_since_ms;
     double watts, utilization; /* over the last interval; NAN: unknown */

@@ -305,7 +305,28 @@ static void take_replicas(const struct piece *p, struct node *n, struct report_o
     }
 }
 
-/* What runs in them is Kubernetes' to tell; what they drew is the agent's. */
+/* Did a report that was counted before this one tell of the pod? */
+static bool was_told(const struct node *n, const char *pod)
+{
+    uint64_t digest = random_hash(pod);
+
+    for (size_t i = 0; i < n->n_told_pods; i++)
+        if (n->told_pods[i] == digest)
+            return true;
+    return false;
+}
+
+static void remember_pods(struct node *n, const struct wire_report *w)
+{
+    if (n->n_told_pods < w->n_pods)
+        n->told_pods = xrealloc(n->told_pods, w->n_pods * sizeof(*n->told_pods));
+    n->n_told_pods = w->n_pods;
+    for (size_t i = 0; i < w->n_pods; i++)
+        n->told_pods[i] = random_hash(w->pods[i].uid);
+}
+
+/* What runs in them is Kubernetes' to tell; what they drew is the agent's. All that a pod drew
+ * which the report before did not know, it drew since. */
 static void take_pods(const struct piece *p, struct node *n)
 {
     for (size_t i = 0; i < p->w->n_pods; i++) {
@@ -316,12 +337,16 @@ static void take_pods(const struct piece *p, struct node *n)
 
         if (!r || !r->pod)
             continue;
+        if (r->baseline && p->facts && n->accepted > 1)
+            r->baseline = was_told(n, pod->uid);
         count_replica(p, r, &told);
         if (!p->facts)
             continue;
         r->memory_bytes = pod->memory_bytes;
         cpu_use_take(&r->cpu_use, p->w->epoch, p->w->boot_ms, pod->cpu_ns);
     }
+    if (p->facts)
+        remember_pods(n, p->w);
 }
 
 /* --- facts --------------------------------------------------------------------------------------

@@ -146,6 +146,16 @@ static int64_t of_no_replica(struct desk *d, const char *node)
     return joules;
 }
 
+static int64_t energy_of(struct desk *d, const char *replica)
+{
+    json_t *o = get(d, "replicas", replica);
+    const json_t *status = json_object_get(o, "status");
+    int64_t joules = (int64_t)json_number_value(json_object_get(status, "energyDynamicJ"));
+
+    json_decref(o);
+    return joules;
+}
+
 /* An agent in a pod of its own measures; which pods are whose is Kubernetes' word. */
 static void agents_say_what_pods_drew(void **state)
 {
@@ -181,6 +191,45 @@ static void agents_say_what_pods_drew(void **state)
     assert_int_equal(json_number_value(json_object_get(status, "energyDynamicJ")), 120);
     json_decref(o);
     assert_int_equal(of_no_replica(&d, "n1"), 280); /* the stranger's */
+    desk_done(&d);
+}
+
+/* Its first joules too, unless what an earlier report told of it was counted as nobody's. */
+static void a_new_pods_first_joules_count(void **state)
+{
+    struct wire_pod pods[] = { { .uid = "m-1" }, { .uid = "n-1" }, { .uid = "o-9" } };
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    d.pods = pods;
+    d.n_pods = 1;
+    for (int i = 0; i < 4; i++) {
+        desk_pass(&d, 5000);
+        d.energy_uj += 100000000;
+        if (i == 2) {
+            POD(&d, "n-1", "m.a", "n1"); /* begins before the report that tells of it, */
+            d.n_pods = 3;                /* ... this one is declared after it */
+        }
+        if (i == 3)
+            POD(&d, "o-9", "o.a", "n1");
+        if (i >= 2) {
+            pods[1].energy_dynamic_uj += 30000000;
+            pods[2].energy_dynamic_uj += 20000000;
+        }
+        desk_report(&d, "n1", NULL, 0);
+    }
+    assert_int_equal(energy_of(&d, "n-1"), 60);
+    assert_int_equal(energy_of(&d, "o-9"), 0);
+    assert_int_equal(of_no_replica(&d, "n1"), 300 - 60);
+    desk_pass(&d, 5000);
+    d.energy_uj += 100000000;
+    pods[2].energy_dynamic_uj += 20000000;
+    desk_report(&d, "n1", NULL, 0);
+    assert_int_equal(energy_of(&d, "o-9"), 20);
+    assert_int_equal(of_no_replica(&d, "n1"), 300 - 60 + 80);
     desk_done(&d);
 }
 
@@ -731,6 +780,7 @@ int main(void)
         cmocka_unit_test(devices_are_dealt_as_they_come_and_go),
         cmocka_unit_test(requests_of_all_sizes),
         cmocka_unit_test(agents_say_what_pods_drew),
+        cmocka_unit_test(a_new_pods_first_joules_count),
         cmocka_unit_test(figures_of_pods_are_not_told_each_time),
         cmocka_unit_test(pods_of_others_take_room),
         cmocka_unit_test(a_pod_does_not_go_where_its_spec_forbids),
