@@ -1,5 +1,6 @@
 /* Pods of Kubernetes: nothing is decided of them here, their CPU time and joules are counted. A pod
- * that has ended stays until a report that told its last counters was acknowledged. */
+ * that has ended stays until a report that told its last counters was acknowledged, or until there
+ * is no room. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,23 +55,62 @@ static void take(struct pod *p, const struct sample_pod *s, bool is_new, bool lo
     p->gone_sequence = 0;
 }
 
+/* Was `a` told to have gone before `b` was? */
+static bool older(const struct pod *a, const struct pod *b)
+{
+    if (!b || a->gone_sequence == 0 || b->gone_sequence == 0)
+        return !b || a->gone_sequence > 0;
+    return a->gone_sequence < b->gone_sequence;
+}
+
+static void drop_oldest_gone(struct agent *a)
+{
+    const struct pod *oldest = NULL;
+    size_t at;
+
+    ARRAY_FOREACH(p, a, pods) {
+        if (!p->here && older(p, oldest))
+            oldest = p;
+    }
+    if (!oldest)
+        return;
+    at = (size_t)(oldest - a->pods);
+    memmove(a->pods + at, a->pods + at + 1, (a->n_pods - at - 1) * sizeof(a->pods[0]));
+    a->n_pods--;
+}
+
+static void make_room(struct agent *a, size_t n_new)
+{
+    size_t before;
+
+    do {
+        before = a->n_pods;
+        if (a->n_pods + n_new > WIRE_PODS_MAX)
+            drop_oldest_gone(a);
+    } while (a->n_pods < before);
+}
+
 void pods_take(struct agent *a, const struct sample *s)
 {
     bool looked = a->looked && a->look.pods_known;
-    size_t known = a->n_pods; /* in order; what is new comes behind them */
+    size_t known, n_new = 0; /* known: in order; what is new comes behind them */
 
     for (size_t i = 0; i < a->n_pods; i++) {
         a->pods[i].step_ns = 0;
         a->pods[i].here &= !s->pods_known;
     }
     for (size_t i = 0; i < s->n_pods; i++) {
-        struct pod *p = find(a->pods, known, s->pods[i].uid);
+        struct pod *p = find(a->pods, a->n_pods, s->pods[i].uid);
 
         if (p)
             take(p, &s->pods[i], false, looked);
-        else if (a->n_pods < WIRE_PODS_MAX)
-            take(pods_add(a, s->pods[i].uid), &s->pods[i], true, looked);
+        n_new += p == NULL;
     }
+    make_room(a, n_new);
+    known = a->n_pods;
+    for (size_t i = 0; n_new > 0 && i < s->n_pods && a->n_pods < WIRE_PODS_MAX; i++)
+        if (!find(a->pods, known, s->pods[i].uid))
+            take(pods_add(a, s->pods[i].uid), &s->pods[i], true, looked);
     if (a->n_pods > known)
         qsort(a->pods, a->n_pods, sizeof(a->pods[0]), by_uid);
 }

@@ -194,6 +194,38 @@ static void test_a_new_epoch_begins_at_zero(void **state)
     rig_end(&r);
 }
 
+/* While no report is acknowledged, all that have gone are kept; what runs comes first. */
+static void test_what_has_gone_makes_room(void **state)
+{
+    const size_t half = WIRE_PODS_MAX / 2;
+    char uid[16];
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    for (size_t round = 0; round < 3; round++) {
+        r.n_pods = half;
+        for (size_t i = 0; i < half; i++) {
+            (void)snprintf(uid, sizeof(uid), "%zu%05zu", round, i);
+            r.pods[i] = pod(uid, S, 0);
+        }
+        report_after(&r, 5000);
+        rig_send_failed(&r, "lost", 0);
+    }
+    rig_advance(&r, 60000);
+    rig_await_report(&r);
+    assert_int_equal(r.report->n_pods, WIRE_PODS_MAX);
+    for (size_t i = 0; i < half; i++) {
+        (void)snprintf(uid, sizeof(uid), "2%05zu", i);
+        assert_non_null(told(&r, uid));
+        (void)snprintf(uid, sizeof(uid), "1%05zu", i);
+        assert_non_null(told(&r, uid));
+    }
+    assert_null(told(&r, "a")); /* the oldest */
+    assert_null(told(&r, "000000"));
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_a_new_one_counts_from_its_beginning),
         cmocka_unit_test(test_counters_outlive_the_agent),
         cmocka_unit_test(test_a_new_epoch_begins_at_zero),
+        cmocka_unit_test(test_what_has_gone_makes_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

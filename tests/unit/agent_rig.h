@@ -33,7 +33,7 @@ struct rig {
     struct sample_group groups[8];
     size_t n_groups;
     bool pods_known;
-    struct sample_pod pods[4]; /* ascending by uid */
+    struct sample_pod pods[WIRE_PODS_MAX]; /* ascending by uid */
     size_t n_pods;
     /* What came out. */
     struct wire_report *report; /* the newest; a reply is due while `asked` */
