@@ -75,6 +75,20 @@ static const struct field FIELDS[] = {
     { "kubernetes.inCluster", FIELD_BOOL, C(kubernetes.in_cluster), "false", 0, 0, NULL,
       "observe the cluster in which the controller runs as a pod, with the token of the pod",
       NULL },
+    { "kubernetes.namespace", FIELD_TEXT, C(kubernetes.namespace), "", 0, 0, NULL,
+      "namespace of the Lease huddle-controller, by which one of several controllers leads; when "
+      "empty that of the pod, or huddle-system with a kubeconfig",
+      NULL },
+    { "kubernetes.lease.duration", FIELD_DURATION, C(kubernetes.lease.duration_ms), "60s", 1000,
+      3600000, NULL, "so long after the last renewal others may take the Lease; whole seconds",
+      NULL },
+    { "kubernetes.lease.renewDeadline", FIELD_DURATION, C(kubernetes.lease.deadline_ms), "40s", 100,
+      3600000, NULL,
+      "so long after the last renewal the leader stops acting; how much faster than this one "
+      "another machine's clock may run is duration / renewDeadline",
+      NULL },
+    { "kubernetes.lease.retryPeriod", FIELD_DURATION, C(kubernetes.lease.retry_ms), "5s", 50,
+      3600000, NULL, "between two renewals, or two looks of those that do not lead", NULL },
     { "powerDrivers.programs", FIELD_LIST, C(power_drivers.programs),
       "/usr/libexec/huddle /etc/huddle/drivers", 0, 0, NULL,
       "folders from which the programs of PowerPools with an exec driver may come; [] for none",
@@ -171,6 +185,7 @@ bool config_has_kubernetes(const struct config *c)
 static int check_kubernetes(const struct config *c, struct err *e)
 {
     const char *file = c->kubernetes.kubeconfig;
+    int r = kube_leader_terms_check(&c->kubernetes.lease, e);
 
     if (file[0] && c->kubernetes.in_cluster)
         return err_set(e, -EINVAL,
@@ -181,6 +196,8 @@ static int check_kubernetes(const struct config *c, struct err *e)
     if (c->kubernetes.context[0] && !file[0])
         return err_set(e, -EINVAL,
                        "kubernetes.context: is for a kubeconfig; set kubernetes.kubeconfig too");
+    if (r < 0)
+        return err_prefix(e, r, "kubernetes.lease");
     if (config_has_kubernetes(c) && config_has_front_door(c))
         return err_set(e, -EINVAL,
                        "frontDoor: not together with kubernetes: there Services lead to replicas; "

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "controller/substrate/front_door.h"
+#include "controller/substrate/kube_leader.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/err.h"
 #include "proto/field.h"
@@ -50,6 +51,8 @@ struct config {
         char *kubeconfig; /* file; "": not from one */
         char *context;    /* in it; "": the current one */
         bool in_cluster;  /* as a pod of it */
+        char *namespace;  /* of the Lease; "": the pod's own, or huddle-system */
+        struct kube_leader_terms lease;
     } kubernetes;
     struct string_list grid_files; /* folders: see grid_files.h */
     char *zoneinfo;                /* folder of TZif files */

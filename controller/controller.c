@@ -286,7 +286,7 @@ static void dispatch(struct controller *c, const struct controller_event *e)
         kube_refused(c, e);
         break;
     case CE_KUBE_LEAD:
-        kube_lead(c, e->kube_lead.leads, e->kube_lead.epoch);
+        kube_lead(c, e);
         break;
     }
 }

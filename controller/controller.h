@@ -95,7 +95,7 @@ enum controller_event_kind {
     CE_KUBE_MODEL,
     CE_KUBE_WATCH,
     CE_KUBE_REFUSED, /* an object that huddle cannot read */
-    CE_KUBE_LEAD,    /* this controller has its Lease from now on, or has it no more */
+    CE_KUBE_LEAD,    /* this controller has its Lease from now on, or has it no more; or who has */
 };
 
 struct controller_event {
@@ -160,7 +160,8 @@ struct controller_event {
         } kube_refused;
         struct {
             bool leads;
-            uint64_t epoch; /* leaseTransitions of the term that begins or ended */
+            uint64_t epoch;               /* leaseTransitions of the term that begins or ended */
+            const char *leader, *problem; /* as of cluster.lead; borrowed; NULL: as "" */
         } kube_lead;
     };
 };

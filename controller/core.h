@@ -66,11 +66,13 @@ struct controller {
         bool reachable;
         int64_t at_ms; /* of the newest facts; 0: none */
     } door;
-    struct {                          /* of a cluster of Kubernetes */
-        uint64_t epoch;               /* of the Lease while cluster->leads, or when it last did */
-        bool synced;                  /* all that is there was told once */
-        char trouble[256];            /* why what is known may be old; "": it is not */
-        char missing[256];            /* definitions that are not installed, as people were told */
+    struct {               /* of a cluster of Kubernetes */
+        uint64_t epoch;    /* of the Lease while cluster->leads, or when it last did */
+        char leader[256];  /* who has the Lease, as far as is known; "": nobody, or not asked */
+        char no_lead[400]; /* why this one cannot have it, with the way out; "": it may */
+        bool synced;       /* all that is there was told once */
+        char trouble[256]; /* why what is known may be old; "": it is not */
+        char missing[256]; /* definitions that are not installed, as people were told */
         struct string_list strangers; /* nodes whose agents report and which it has not; people
                                          know */
     } kube;

@@ -194,6 +194,15 @@ static void on_tick(void *data, int64_t now_ms)
     every_second(d, now_ms);
 }
 
+static void on_left(void *data)
+{
+    struct daemon *d = data;
+
+    loop_stop(d->loop, EXIT_STOPPED);
+}
+
+/* The Lease is given back first, so that another controller need not wait for its end; a second
+ * signal does not wait. */
 static void on_signal(void *data, int signal)
 {
     struct daemon *d = data;
@@ -203,7 +212,8 @@ static void on_signal(void *data, int signal)
         return;
     }
     (void)notify_systemd("STOPPING=1");
-    loop_stop(d->loop, EXIT_STOPPED);
+    if (!d->kubernetes || !kube_leader_leave(kubernetes_leader(d->kubernetes), on_left, d))
+        loop_stop(d->loop, EXIT_STOPPED);
 }
 
 static void on_store_warning(void *data, const char *text)
@@ -382,6 +392,8 @@ static int make_kubernetes(struct daemon *d, struct err *e)
     const struct config *c = d->config;
     const struct kubernetes_options options = { .kubeconfig = or_null(c->kubernetes.kubeconfig),
                                                 .context = or_null(c->kubernetes.context),
+                                                .namespace = or_null(c->kubernetes.namespace),
+                                                .lease = c->kubernetes.lease,
                                                 .data = d,
                                                 .step = step_in_turn,
                                                 .admit = admit_object,

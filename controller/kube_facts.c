@@ -382,7 +382,7 @@ void kube_watch(struct controller *c, const struct kube_watch_facts *f)
 }
 
 /* A term that ended with no word of it (a restart) began as none. */
-void kube_lead(struct controller *c, bool leads, uint64_t epoch)
+static void begin_or_end_term(struct controller *c, bool leads, uint64_t epoch)
 {
     if (c->cluster->leads == leads && c->kube.epoch == epoch)
         return;
@@ -395,6 +395,18 @@ void kube_lead(struct controller *c, bool leads, uint64_t epoch)
     for (size_t i = 0; i < c->cluster->nodes.n_items; i++)
         node_touch(c->cluster, cluster_node(c->cluster, i));
     c->plan_wanted = true;
+}
+
+void kube_lead(struct controller *c, const struct controller_event *e)
+{
+    const char *leader = e->kube_lead.leader ? e->kube_lead.leader : "";
+    const char *problem = e->kube_lead.problem ? e->kube_lead.problem : "";
+
+    (void)snprintf(c->kube.leader, sizeof(c->kube.leader), "%s", leader);
+    if (*problem && strcmp(c->kube.no_lead, problem) != 0)
+        core_event(c, true, "cluster", c->cluster->id, "LeaseProblem", "%s", problem);
+    (void)snprintf(c->kube.no_lead, sizeof(c->kube.no_lead), "%s", problem);
+    begin_or_end_term(c, e->kube_lead.leads, e->kube_lead.epoch);
 }
 
 void kube_refused(struct controller *c, const struct controller_event *e)

@@ -9,7 +9,7 @@ void kube_node(struct controller *c, const struct kube_node_facts *f);
 void kube_pod(struct controller *c, const struct kube_pod_facts *f);
 void kube_model(struct controller *c, const struct kube_model_facts *f);
 void kube_watch(struct controller *c, const struct kube_watch_facts *f);
-void kube_lead(struct controller *c, bool leads, uint64_t epoch);
+void kube_lead(struct controller *c, const struct controller_event *e);
 void kube_refused(struct controller *c, const struct controller_event *e);
 
 /* Does an agent report for a node that Kubernetes has not? Then that is told once, the agent is

@@ -484,6 +484,15 @@ static json_t *view_saved_share(const struct controller *c)
                      view_number(c->saved_share[SAVINGS_ASSUMED]));
 }
 
+static json_t *view_lead(const struct controller *c)
+{
+    if (!c->options.kubernetes)
+        return json_null();
+    return json_pack("{s:b, s:o, s:I, s:o}", "leads", c->cluster->leads, "leader",
+                     view_text(c->kube.leader), "epoch", (json_int_t)c->kube.epoch, "problem",
+                     view_text(c->kube.no_lead));
+}
+
 json_t *view_cluster(struct controller *c)
 {
     const struct cluster *k = c->cluster;
@@ -517,6 +526,7 @@ json_t *view_cluster(struct controller *c)
                   "nodes", nodes, "replicas", "ready", (json_int_t)ready, "total",
                   (json_int_t)k->replicas.n_items);
     view_set(s, "substrate", json_string(c->options.kubernetes ? "kubernetes" : "standalone"));
+    view_set(s, "lead", view_lead(c));
     view_set(s, "watts", view_number(c->watts));
     view_set(s, "counterfactualW", view_number(c->always_watts));
     view_set(s, "savedW", view_number(c->saved_watts));

@@ -75,6 +75,12 @@ static const struct figure CLUSTER_FIGURES[] = {
       "gauge",
       "1 in the time after a start in which nothing is slept.",
       { 0 } },
+    { "lead.leads",
+      1,
+      "huddle_leader",
+      "gauge",
+      "1 while this controller has the Lease: of several on Kubernetes only that one acts.",
+      { 0 } },
     { "planAgeMs", 1e-3, "huddle_plan_age_seconds", "gauge", "Age of the plan in force.", { 0 } },
 };
 

@@ -266,6 +266,9 @@ static const struct column CLUSTER[] = {
     { "Degraded", "status.degradedReason", show_text, false },
     { "Paused by", "status.pausedBy", show_text, false },
     { "Term", "status.term", show_count, false },
+    { "Leader", "status.lead.leader", show_text, false },
+    { "Epoch", "status.lead.epoch", show_count, false },
+    { "Cannot lead", "status.lead.problem", show_text, false },
     { "Nodes", "status.nodes", show_counts, false },
     { "Replicas ready", "status.replicas", show_cluster_replicas, false },
     { "Power", "status.watts", show_watts, false },
@@ -285,6 +288,7 @@ static const struct condition CLUSTER_CONDITIONS[] = {
     { "Paused", "status.paused", NULL, true },
     { "WarmingUp", "status.warmingUp", NULL, true },
     { "Degraded", "status.degraded", "status.degradedReason", true },
+    { "Leads", "status.lead.leads", "status.lead.problem", false },
     { "FrontDoorReachable", "status.frontDoor.reachable", NULL, false },
     { NULL, NULL, NULL, false },
 };

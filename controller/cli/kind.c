@@ -183,6 +183,7 @@ static const struct column CLUSTER[] = {
     { "WAKES", "status.wakes", show_count, true },
     { "MOVES", "status.moves", show_count, true },
     { "PLAN-AGE", "status.planAgeMs", show_ms, true },
+    { "LEADER", "status.lead.leader", show_text, true },
     LAST_COLUMN,
 };
 

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -26,7 +27,8 @@ struct kube_lease {
     void (*told)(void *data, enum kube_lease_news news);
     void (*report)(void *data, const struct kube_status *status);
     enum kube_reason reported;
-    bool leads, ended; /* as was told */
+    _Atomic int64_t *until_ms; /* the owner's, or NULL */
+    bool leads, ended;         /* as was told */
 };
 
 /* --- telling -------------------------------------------------------------------------------- */
@@ -53,6 +55,15 @@ static void report(struct kube_lease *l, const struct kube_status *status)
         l->report(l->data, status);
 }
 
+/* After what is told: who sees a term there knows its epoch. */
+static void publish(struct kube_lease *l)
+{
+    int64_t now_ms = clock_boot_ms(), left_ms = kube_lease_state_left_ms(&l->state, now_ms);
+
+    if (l->until_ms)
+        atomic_store(l->until_ms, left_ms > 0 ? now_ms + left_ms : 0);
+}
+
 /* --- one step ------------------------------------------------------------------------------- */
 
 static void step_soon(struct kube_lease *l)
@@ -64,12 +75,16 @@ static void step_soon(struct kube_lease *l)
 static void ended(struct kube_lease *l, const struct kube_answer *answer)
 {
     enum kube_reason reason = answer->status.reason;
+    bool made = l->state.flying == KUBE_LEASE_CREATE;
 
     l->call = NULL;
     kube_lease_state_ended(&l->state, clock_boot_ms(), reason, answer->object);
     tell_term(l);
-    /* These are what candidates look for, and how two of them meet. */
-    if (reason != KUBE_NOT_FOUND && reason != KUBE_CONFLICT && reason != KUBE_ALREADY_EXISTS)
+    publish(l);
+    /* These are what candidates look for, and how two of them meet; but where it cannot be made
+     * there is no namespace. */
+    if ((reason != KUBE_NOT_FOUND || made) && reason != KUBE_CONFLICT &&
+        reason != KUBE_ALREADY_EXISTS)
         report(l, &answer->status);
     step_soon(l);
 }
@@ -110,6 +125,7 @@ static void on_timer(void *data, int64_t now_ms)
     (void)now_ms;
     kube_lease_state_next(&l->state, clock_boot_ms(), clock_wall_ms(), &w);
     tell_term(l);
+    publish(l);
     if (w.verb == KUBE_LEASE_GIVE_UP) {
         give_up(l);
     } else if (w.verb == KUBE_LEASE_RELEASED) {
@@ -172,6 +188,7 @@ const char *kube_lease_holder(const struct kube_lease *l)
 void kube_lease_release(struct kube_lease *l)
 {
     kube_lease_state_release(&l->state);
+    publish(l);
     step_soon(l);
 }
 
@@ -224,6 +241,7 @@ int kube_lease_start(struct kube_client *c, const struct kube_lease_order *o,
     l->data = o->data;
     l->told = o->told;
     l->report = o->state;
+    l->until_ms = o->until_ms;
     l->timer = loop_timer_add(kube_client_loop(c), on_timer, l);
     r = begin(l, o, e);
     if (r < 0)
@@ -237,6 +255,8 @@ void kube_lease_free(struct kube_lease *l)
 {
     if (!l)
         return;
+    if (l->until_ms)
+        atomic_store(l->until_ms, 0);
     kube_cancel(l->call);
     loop_timer_remove(l->timer);
     kube_lease_state_done(&l->state);

@@ -17,6 +17,7 @@
 #ifndef HUDDLE_KUBE_LEASE_H
 #define HUDDLE_KUBE_LEASE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -52,6 +53,9 @@ struct kube_lease_order { /* borrowed for the call of kube_lease_start() */
     void (*told)(void *data, enum kube_lease_news news);
     /* How the API answers has changed: KUBE_OK, or what is wrong. May be NULL. */
     void (*state)(void *data, const struct kube_status *status);
+    /* The boot time at which the term ends as of now, 0 without one: for other threads, which may
+     * begin no write from then on. Outlives the candidate. May be NULL. */
+    _Atomic int64_t *until_ms;
 };
 
 /* A candidate named "HOSTNAME_RANDOM". Callbacks come from the loop, never from inside the

@@ -59,6 +59,7 @@ struct kubernetes {
     struct loop *loop;
     struct kubernetes_options options; /* its functions */
     struct kube_client *client;
+    struct kube_leader *leader;
     struct kube_cluster *cluster;
     struct loop_timer *tell, *look;
     bool tell_due;
@@ -98,6 +99,18 @@ static void on_model(void *data, const struct kube_model_facts *f)
 static void note(const struct kubernetes *k, bool warning, const char *text)
 {
     k->options.note(k->options.data, warning, text);
+}
+
+static void on_leader(void *data, const struct kube_leader_word *word)
+{
+    const struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_LEAD };
+
+    event.kube_lead.leads = word->leads;
+    event.kube_lead.epoch = word->epoch;
+    event.kube_lead.leader = word->leader;
+    event.kube_lead.problem = word->problem;
+    k->options.step(k->options.data, &event);
 }
 
 static bool is_through(const struct watch *w)
@@ -220,6 +233,9 @@ static void put_object(struct watch *w, const json_t *object)
     kube_objects_add(&w->objects, name);
     if (m->kind == KIND_SERVED_MODEL)
         kube_cluster_model(w->k->cluster, name, m->meta.namespace, &m->model);
+    if (m->kind == KIND_POWER_POOL &&
+        (m->pool.mode == POOL_MODE_RECOMMEND || m->pool.mode == POOL_MODE_ACT))
+        kube_leader_want(w->k->leader);
 }
 
 static void drop_object(struct watch *w, const char *name)
@@ -320,6 +336,7 @@ static void on_look(void *data, int64_t now_ms)
     struct kubernetes *k = data;
 
     loop_timer_arm(k->look, now_ms + LOOK_MS);
+    kube_leader_look(k->leader);
     for (size_t i = 0; i < N_KINDS; i++) {
         struct watch *w = &k->watches[i];
 
@@ -382,25 +399,50 @@ static int start_watch(struct kubernetes *k, size_t i, struct err *e)
     return kube_watch_start(k->client, &watcher, &w->watch, e);
 }
 
+static int load_config(const struct kubernetes *k, struct kube_config **ret_config, struct err *e)
+{
+    const struct kube_config_choice choice = {
+        .files = k->options.kubeconfig,
+        .context = k->options.context,
+        .in_cluster = k->options.kubeconfig ? NULL : KUBE_IN_CLUSTER_DIR,
+    };
+
+    return kube_config_load(&choice, ret_config, e);
+}
+
+static int make_leader(struct kubernetes *k, struct err *e)
+{
+    struct kube_config *config = NULL;
+    struct kube_leader_options options = { .terms = k->options.lease,
+                                           .data = k,
+                                           .told = on_leader };
+    int r = load_config(k, &config, e);
+
+    if (r < 0)
+        return r;
+    options.namespace = k->options.namespace    ? k->options.namespace
+                        : k->options.kubeconfig ? "huddle-system"
+                                                : config->namespace;
+    return kube_leader_new(k->loop, config, &options, &k->leader, e);
+}
+
 int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
                    struct kubernetes **ret_kubernetes, struct err *e)
 {
-    const struct kube_config_choice choice = {
-        .files = options->kubeconfig,
-        .context = options->context,
-        .in_cluster = options->kubeconfig ? NULL : KUBE_IN_CLUSTER_DIR,
-    };
     struct kubernetes *k = xcalloc(1, sizeof(*k));
     struct kube_config *config = NULL;
-    int r = kube_config_load(&choice, &config, e);
+    int r;
 
     k->loop = l;
     k->options = *options;
+    r = load_config(k, &config, e);
     k->cluster = kube_cluster_new();
     k->tell = loop_timer_add(l, on_tell, k);
     k->look = loop_timer_add(l, on_look, k);
     if (r == 0)
         r = kube_client_new(l, config, &k->client, e);
+    if (r == 0)
+        r = make_leader(k, e);
     for (size_t i = 0; r == 0 && i < N_KINDS; i++)
         r = start_watch(k, i, e);
     if (r < 0) {
@@ -420,11 +462,17 @@ void kubernetes_free(struct kubernetes *k)
         kube_watch_stop(k->watches[i].watch);
         kube_objects_done(&k->watches[i].objects);
     }
+    kube_leader_free(k->leader);
     kube_client_free(k->client);
     loop_timer_remove(k->tell);
     loop_timer_remove(k->look);
     kube_cluster_free(k->cluster);
     free(k);
+}
+
+struct kube_leader *kubernetes_leader(struct kubernetes *k)
+{
+    return k->leader;
 }
 
 const char *kubernetes_waits_for(const struct kubernetes *k)

@@ -1,5 +1,7 @@
 /* The substrate on Kubernetes, its edge: watches of a cluster's objects on the daemon's loop, made
- * events for the core by kube_cluster.h. It reads alone (get, list, watch); it writes nothing.
+ * events for the core by kube_cluster.h. The watches read alone (get, list, watch); what is written
+ * goes by kube_leader.h, the candidate that begins with the first PowerPool of mode recommend or
+ * act.
  *
  * Followed are nodes, pods, ReplicaSets, Deployments, StatefulSets, PersistentVolumeClaims,
  * PersistentVolumes, and huddle's own ServedModels, PowerPools and PowerPolicies, all of their
@@ -10,6 +12,7 @@
 #define HUDDLE_SUBSTRATE_KUBERNETES_H
 
 #include "controller/controller.h"
+#include "controller/substrate/kube_leader.h"
 #include "proto/base/loop.h"
 
 struct kubernetes;
@@ -17,6 +20,8 @@ struct kubernetes;
 struct kubernetes_options { /* borrowed for the call */
     const char *kubeconfig; /* a file; NULL: the directory that a pod has */
     const char *context;    /* NULL: the current one */
+    const char *namespace;  /* of the Lease; NULL: the pod's own, or huddle-system */
+    struct kube_leader_terms lease;
     void *data;
     /* One event through the core, at once. */
     void (*step)(void *data, struct controller_event *event);
@@ -31,6 +36,9 @@ struct kubernetes_options { /* borrowed for the call */
 int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
                    struct kubernetes **ret_kubernetes, struct err *e);
 void kubernetes_free(struct kubernetes *k); /* before the loop; accepts NULL */
+
+/* Who may write; lives as long as `k`. */
+struct kube_leader *kubernetes_leader(struct kubernetes *k);
 
 /* From any thread: the kind whose list has not been had yet, "pods", or other words; NULL: the core
  * was told all. */

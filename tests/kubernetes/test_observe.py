@@ -27,13 +27,20 @@ ROLE = REPOSITORY / "deploy/kubernetes/observe/role.yaml"
 
 
 class Observer:
-    """A controller on the cluster, and huddlectl for it."""
+    """A controller on the cluster as this user, and huddlectl for it. `keys` stand below `kubernetes` in
+    its configuration."""
 
-    def __init__(self, cluster: ControlPlane, folder: pathlib.Path) -> None:
+    def __init__(
+        self,
+        cluster: ControlPlane,
+        folder: pathlib.Path,
+        user: str = "observer",
+        **keys: object,
+    ) -> None:
         self.api: Api = cluster.api
         self.folder = folder
-        kubeconfig = str(cluster.kubeconfig("observer"))
-        self.controller = Controller(folder, kubernetes={"kubeconfig": kubeconfig})
+        keys["kubeconfig"] = str(cluster.kubeconfig(user))
+        self.controller = Controller(folder, kubernetes=keys)
 
     def start(self) -> Observer:
         self.controller.start()

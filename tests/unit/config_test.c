@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "controller/config.h"
+#include "controller/kube_client/kube_lease.h"
 
 /* Loads a configuration of this text. */
 static int load(const char *text, struct config **ret, struct err *e)
@@ -168,6 +169,31 @@ static void kubernetes_is_a_kubeconfig_or_a_pod(void **state)
             "frontDoor: not together with kubernetes");
 }
 
+static void terms_of_the_lease(void **state)
+{
+    AUTO(config) struct config *usual = loaded("kubernetes: {inCluster: true}\n");
+    AUTO(config)
+    struct config *fast =
+        loaded("kubernetes: {namespace: n, lease: {duration: 4s, renewDeadline: 2.6s, retryPeriod: "
+               "400ms}}\n");
+    struct kube_lease_terms want = KUBE_LEASE_TERMS;
+    struct kube_leader_terms terms = usual->kubernetes.lease;
+
+    (void)state;
+    assert_int_equal(terms.duration_ms, want.duration_s * 1000);
+    assert_int_equal(terms.deadline_ms, want.deadline_ms);
+    assert_int_equal(terms.retry_ms, want.retry_ms);
+    assert_string_equal(usual->kubernetes.namespace, "");
+    terms = fast->kubernetes.lease;
+    assert_int_equal(terms.duration_ms, 4000);
+    assert_int_equal(terms.deadline_ms, 2600);
+    assert_int_equal(terms.retry_ms, 400);
+    assert_string_equal(fast->kubernetes.namespace, "n");
+    refused("kubernetes: {lease: {duration: 1500ms}}\n", "whole seconds");
+    refused("kubernetes: {lease: {duration: 40s}}\n", "kubernetes.lease: a Lease of 40 s");
+    refused("kubernetes: {lease: {retryPeriod: 40s}}\n", "kubernetes.lease: a Lease is tried");
+}
+
 static void mistakes_are_told_with_their_place(void **state)
 {
     (void)state;
@@ -273,6 +299,7 @@ int main(void)
         cmocka_unit_test(the_example_shows_every_key_with_its_default),
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(kubernetes_is_a_kubeconfig_or_a_pod),
+        cmocka_unit_test(terms_of_the_lease),
         cmocka_unit_test(mistakes_are_told_with_their_place),
         cmocka_unit_test(what_can_change_while_it_runs),
         cmocka_unit_test(tls_comes_and_goes_with_a_restart_only),

@@ -490,6 +490,57 @@ static void who_may_act_is_told(void **state)
     desk_done(&d);
 }
 
+static void lead(struct desk *d, bool leads, const char *leader, const char *problem)
+{
+    struct controller_event event = { .kind = CE_KUBE_LEAD };
+
+    event.kube_lead.leads = leads;
+    event.kube_lead.epoch = 3;
+    event.kube_lead.leader = leader;
+    event.kube_lead.problem = problem;
+    desk_step(d, &event);
+}
+
+/* Of status.lead of the cluster. */
+static bool lead_is(struct desk *d, const char *leader, const char *problem)
+{
+    json_t *list = controller_get(d->core, "clusters", NULL, d->now_ms, d->wall_ms);
+    const json_t *status = json_object_get(json_array_get(list, 0), "status");
+    const json_t *is = json_object_get(status, "lead");
+    bool same = strcmp(json_string_value(json_object_get(is, "leader")), leader) == 0 &&
+                strcmp(json_string_value(json_object_get(is, "problem")), problem) == 0 &&
+                json_integer_value(json_object_get(is, "epoch")) == 3 &&
+                json_is_true(json_object_get(is, "leads")) == d->core->cluster->leads;
+
+    json_decref(list);
+    return same;
+}
+
+static void who_leads_is_told(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    lead(&d, true, "a", "");
+    assert_true(heard(&d, "Leading", "epoch 3"));
+    assert_true(lead_is(&d, "a", ""));
+    lead(&d, true, "a", "");
+    assert_false(heard(&d, "Leading", ""));
+    lead(&d, false, "b", "");
+    assert_true(heard(&d, "LeadLost", "epoch 3"));
+    assert_true(lead_is(&d, "b", ""));
+    lead(&d, false, "b", "no rights");
+    assert_true(heard(&d, "LeaseProblem", "no rights"));
+    assert_true(lead_is(&d, "b", "no rights"));
+    lead(&d, false, "c", "no rights");
+    assert_false(heard(&d, "LeaseProblem", ""));
+    lead(&d, false, "c", "");
+    assert_true(lead_is(&d, "c", ""));
+    desk_done(&d);
+}
+
 /* Kubernetes tells again what it has; what it has no more goes. */
 static void a_restart_asks_kubernetes_again(void **state)
 {
@@ -775,6 +826,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_may_act_is_told),
+        cmocka_unit_test(who_leads_is_told),
         cmocka_unit_test(it_plans_and_says_why_each_node_stays),
         cmocka_unit_test(a_model_put_in_anothers_place_has_none_of_its_pods),
         cmocka_unit_test(devices_are_dealt_as_they_come_and_go),
