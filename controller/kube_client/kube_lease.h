@@ -7,6 +7,8 @@
  * leaseDurationSeconds is honoured. The fields of coordinated election that newer servers know
  * (preferredHolder, strategy) are left as they are. Where there is no record, or none any more, all
  * wait for a whole duration before they make one: its holder may be at work (kubectl delete lease).
+ * So they do of a record that somebody has changed by hand: only one that its holder gave back (no
+ * holder, a duration of 1 s, as client-go leaves it) is taken at once.
  *
  * A Lease is no fence. Before each write that only the leader may do, ask kube_lease_held() (or
  * kube_lease_begin_write()) with the time of now; before power kube_lease_left_ms() for the time

@@ -8,7 +8,7 @@
 #include "proto/base/array.h"
 
 #define JITTER .2    /* of retry, at most */
-#define RELEASED_S 1 /* leaseDurationSeconds of a Lease without a holder: 0 is refused */
+#define RELEASED_S 1 /* leaseDurationSeconds of a Lease that was given back: 0 is refused */
 
 int kube_lease_terms_check(const struct kube_lease_terms *t, struct err *e)
 {
@@ -53,11 +53,25 @@ static bool is_old(const struct kube_lease_state *s, int64_t now_ms)
     return s->seen == KUBE_LEASE_ABSENT && now_ms - s->seen_ms > s->terms.deadline_ms;
 }
 
+/* Nobody but us has written it since: it is as our last write left it. */
+static bool is_as_written(const struct kube_lease_state *s)
+{
+    return is_ours(s) && s->written[0] && kube_lease_record_is_renewed_at(s->record, s->written);
+}
+
 /* What was written for the term is no proof of one any more. */
 static void lose(struct kube_lease_state *s)
 {
-    s->leading = false;
-    s->written[0] = '\0';
+    s->leading = s->proof = false;
+}
+
+/* So long may somebody be at work who does not know of the record yet. Of who has given it back it
+ * is known that he is not; a person who takes his name out says nothing of that. */
+static int64_t valid_ms(const struct kube_lease_state *s, const json_t *record)
+{
+    int64_t ms = kube_lease_record_duration_ms(record, duration_ms(s));
+
+    return kube_lease_record_is_free(record) && ms == INT64_C(1000) * RELEASED_S ? 0 : ms;
 }
 
 void kube_lease_state_raise_epoch(struct kube_lease_state *s, int64_t seen)
@@ -71,9 +85,7 @@ static void saw_record(struct kube_lease_state *s, int64_t now_ms, const json_t 
 {
     if (s->seen != KUBE_LEASE_THERE || !kube_lease_record_same(s->record, record)) {
         s->changed_ms = now_ms;
-        s->valid_ms = kube_lease_record_is_free(record)
-                          ? 0
-                          : kube_lease_record_duration_ms(record, duration_ms(s));
+        s->valid_ms = valid_ms(s, record);
     }
     json_decref(s->record);
     s->record = json_incref((json_t *)record);
@@ -83,8 +95,7 @@ static void saw_record(struct kube_lease_state *s, int64_t now_ms, const json_t 
     kube_lease_state_raise_epoch(s, kube_lease_record_epoch(record));
     if (!is_ours(s)) {
         lose(s);
-    } else if (s->written[0] && kube_lease_record_is_renewed_at(record, s->written) &&
-               now_ms < s->written_ms + s->terms.deadline_ms) {
+    } else if (s->proof && is_as_written(s) && now_ms < s->written_ms + s->terms.deadline_ms) {
         s->renewed_ms = s->written_ms;
         s->epoch = kube_lease_record_epoch(record);
         s->leading = true;
@@ -144,6 +155,7 @@ static json_t *body(struct kube_lease_state *s, int64_t now_ms, int64_t wall_ms)
         kube_time_format(wall_ms, s->n_written++, s->written);
     while (s->record && kube_lease_record_is_renewed_at(s->record, s->written));
     s->written_ms = now_ms;
+    s->proof = true;
     c.renewed = s->written;
     c.epoch = s->leading ? s->epoch : s->least_epoch;
     if (s->seen == KUBE_LEASE_ABSENT || !s->leading)
@@ -159,7 +171,7 @@ static int64_t due_ms(const struct kube_lease_state *s)
         return s->seen == KUBE_LEASE_ABSENT ? s->write_ms : max(s->look_ms, s->write_ms);
     if (s->releasing)
         return INT64_MAX;
-    return is_ours(s) ? s->write_ms : max(s->changed_ms + s->valid_ms, s->write_ms);
+    return is_as_written(s) ? s->write_ms : max(s->changed_ms + s->valid_ms, s->write_ms);
 }
 
 static void compete(struct kube_lease_state *s, int64_t now_ms, int64_t wall_ms,

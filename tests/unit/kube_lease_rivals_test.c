@@ -258,11 +258,22 @@ static void write_by_hand(struct world *w)
 
     if (!w->record)
         return;
-    if (chance(w, .5))
+    switch (random_below(&w->random, 4)) {
+    case 0:
         json_object_set_new(json_object_get(w->record, "metadata"), "labels",
                             json_pack("{s:i}", "n", w->version));
-    else
+        break;
+    case 1:
         json_object_set_new(spec, "renewTime", json_string(chance(w, .5) ? "9999" : "garbage"));
+        break;
+    case 2:
+        json_object_set_new(spec, "holderIdentity", json_string(""));
+        break;
+    default: /* given to somebody */
+        json_object_set_new(
+            spec, "holderIdentity",
+            json_string(w->rivals[random_below(&w->random, (uint64_t)w->n)].s.identity));
+    }
     put_version(w);
 }
 
