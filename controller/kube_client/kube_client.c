@@ -29,7 +29,7 @@ struct kube_call {
     kube_done_fn *fn;
     void *data;
     struct http_call *http; /* NULL: it stands in the line */
-    bool counted;           /* against the rate */
+    bool counted, prompt;   /* against the rate; not held back */
     bool again;             /* sent once more after a 401 */
     unsigned generation;    /* of the credentials that it showed */
     bool cancelled;         /* from a chunk; taken away by the next turn */
@@ -210,7 +210,9 @@ static bool try_send(struct kube_call *call, int64_t now_ms)
         return false; /* a turn comes when they are there */
     if (proof.changed)
         http_client_renew(c->http);
-    at_ms = r == 0 ? kube_rate_take(&c->rate, call->counted, now_ms) : 0;
+    at_ms = r < 0          ? 0
+            : call->prompt ? kube_rate_token(&c->rate, now_ms)
+                           : kube_rate_take(&c->rate, call->counted, now_ms);
     if (at_ms) {
         loop_timer_arm(c->turn, at_ms);
         return false;
@@ -268,6 +270,7 @@ int kube_send(struct kube_client *c, const struct kube_request *request, kube_do
         .accept = xstrdup(request->accept ? request->accept : "application/json"),
         .total_ms = request->total_ms,
         .counted = request->total_ms >= 0,
+        .prompt = request->prompt,
         .chunk = request->chunk,
         .fn = fn,
         .data = data,

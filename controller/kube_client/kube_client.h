@@ -5,14 +5,15 @@
  * exec plugin run again) and the request sent once more. When certificate files change, connections
  * are opened anew. Requests other than watches (total_ms -1) keep to 20 a second, 40 at once
  * (client-go's customary limits for controllers). When the server throttles (KUBE_THROTTLED), all
- * wait for as long as it says, at most 45 s; a refusal by a PodDisruptionBudget holds up nobody.
- * Nothing is repeated blindly: a caller that got no answer to a write looks first.
+ * wait for as long as it says, at most 45 s (but `prompt`); a refusal by a PodDisruptionBudget
+ * holds up nobody. Nothing is repeated blindly: a caller that got no answer to a write looks first.
  *
  * Credentials go to the server of the configuration alone, and only over https, as with kubectl. */
 #ifndef HUDDLE_KUBE_CLIENT_H
 #define HUDDLE_KUBE_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "controller/kube_client/kube_config.h"
@@ -34,6 +35,8 @@ struct kube_request {         /* borrowed for the call of kube_send(); zero is t
     const char *accept;       /* "application/json" */
     const json_t *body;       /* or NULL */
     int64_t total_ms;         /* 30 s; -1: no limit, a watch */
+    bool prompt;              /* too late is as good as never: it does not wait for as long as a
+                                 throttling server has said to others; the caller spaces its tries */
     http_chunk_fn *chunk;     /* gets the body of a 2xx answer as it comes, with fn's `data`; what
                                  it may do: kube_send() and kube_cancel(), also of its own call */
 };

@@ -110,7 +110,8 @@ static void send(struct kube_lease *l, const struct kube_lease_wish *w)
     };
     struct kube_request rq = { .method = methods[w->verb],
                                .path = w->verb == KUBE_LEASE_CREATE ? l->list : l->path,
-                               .body = w->body };
+                               .body = w->body,
+                               .prompt = true };
     struct kube_answer failed = { .status = { .reason = KUBE_INVALID } };
 
     if (kube_send(l->client, &rq, on_done, l, &l->call, &failed.status.message) < 0)

@@ -1,6 +1,7 @@
 /* Who leads: a Lease of coordination.k8s.io/v1 that one candidate at a time holds, renews, and
- * gives back. Over kube_client.h, on its loop. Give it a client of its own: requests of others, and
- * what the server asks of them (429), would hold renewals up.
+ * gives back. Over kube_client.h, on its loop. Give it a client of its own: requests of others
+ * would hold renewals up. A server that throttles is tried again as any other failure, each
+ * `retry`: what it says in Retry-After may be longer than the term.
  *
  * Only local time since the record last changed counts (CLOCK_BOOTTIME: it goes on in suspend, and
  * huddle suspends machines); times in the record are never compared. A holder's own

@@ -17,8 +17,11 @@ int64_t kube_rate_take(struct kube_rate *r, bool counted, int64_t now_ms)
 {
     if (now_ms < r->held_ms)
         return r->held_ms;
-    if (!counted)
-        return 0;
+    return counted ? kube_rate_token(r, now_ms) : 0;
+}
+
+int64_t kube_rate_token(struct kube_rate *r, int64_t now_ms)
+{
     r->tokens = tokens_at(r, now_ms);
     r->since_ms = now_ms;
     if (r->tokens < 1)

@@ -18,6 +18,9 @@ struct kube_rate {
 /* 0: go, and it is counted; else when to ask again. `counted` false: only a hold keeps it back. */
 int64_t kube_rate_take(struct kube_rate *r, bool counted, int64_t now_ms);
 
+/* The same of what no hold may keep back. */
+int64_t kube_rate_token(struct kube_rate *r, int64_t now_ms);
+
 /* Is half of the bucket there for those that can do without? */
 bool kube_rate_spare(const struct kube_rate *r, int64_t now_ms);
 

@@ -21,6 +21,7 @@ FAULTS = {
     "500": "not done",
     "500 done": "done all the same",
     "429": "not done",
+    "429 for 30 s": "not done, and not to be asked for again sooner",
     "403": "not done",
     "html": "done, and a proxy answers",
 }
@@ -60,6 +61,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         code, answer = 500, {"kind": "Status", "code": 500, "message": "out of order"}
         if fault in ("refused", "429", "403", "500"):
             code = int(fault) if fault.isdigit() else code
+        elif fault == "429 for 30 s":
+            code, answer = 429, {
+                "kind": "Status",
+                "code": 429,
+                "details": {"retryAfterSeconds": 30},
+            }
         else:
             code, answer = self.server.store.handle(self.command, self.path, body)
         if fault == "silent":

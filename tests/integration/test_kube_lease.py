@@ -106,7 +106,7 @@ def test_writes_that_fail(store: KubeStore, start: Start, work: pathlib.Path, fa
     epoch = first.epoch()  # what went wrong with it, it came through
     second = start()
     before = store.count("PUT")
-    store.faults["PUT"] = [fault] * (1 if fault == "429" else 2)  # each has it wait for 1 to 1.5 s
+    store.faults["PUT"] = [fault] * 2
     wait_until("renewals", lambda: store.count("PUT") > before + 4)
     assert not first.told("lost")
     assert first.told("leading") == [["leading", epoch]]
