@@ -71,10 +71,23 @@ static void step_soon(struct kube_lease *l)
     loop_timer_arm(l->timer, loop_now_ms(kube_client_loop(l->client)));
 }
 
+static const struct kube_status *seen_as(const struct kube_lease *l,
+                                         const struct kube_answer *answer, struct kube_status *none)
+{
+    if (answer->status.reason != KUBE_OK || kube_lease_record_check(answer->object))
+        return &answer->status;
+    *none = (struct kube_status){ .reason = KUBE_UNREACHABLE, .http = answer->status.http };
+    err_text(&none->message,
+             "%s: what came is no Lease; see what answers in the API server's place", l->path);
+    return none;
+}
+
 /* The clock is read anew: the loop's turn may have begun long ago. */
 static void ended(struct kube_lease *l, const struct kube_answer *answer)
 {
-    enum kube_reason reason = answer->status.reason;
+    struct kube_status none;
+    const struct kube_status *status = seen_as(l, answer, &none);
+    enum kube_reason reason = status->reason;
     bool made = l->state.flying == KUBE_LEASE_CREATE;
 
     l->call = NULL;
@@ -85,7 +98,7 @@ static void ended(struct kube_lease *l, const struct kube_answer *answer)
      * there is no namespace. */
     if ((reason != KUBE_NOT_FOUND || made) && reason != KUBE_CONFLICT &&
         reason != KUBE_ALREADY_EXISTS)
-        report(l, &answer->status);
+        report(l, status);
     step_soon(l);
 }
 

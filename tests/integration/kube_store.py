@@ -24,6 +24,7 @@ FAULTS = {
     "429 for 30 s": "not done, and not to be asked for again sooner",
     "403": "not done",
     "html": "done, and a proxy answers",
+    "empty": "done, and nothing of it is told",
 }
 
 
@@ -76,6 +77,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.close_connection = True
             return
+        if fault == "empty":
+            code, answer = 200, {}
         if fault == "500 done":
             code, answer = 500, {"kind": "Status", "code": 500, "message": "etcd: timed out"}
         text = b"<html>sign in</html>" if fault == "html" else json.dumps(answer).encode()
