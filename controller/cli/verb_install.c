@@ -111,23 +111,34 @@ static int refused(const struct kube_status *status, enum crd which, struct err 
 }
 
 /* Its answer is a new reference; NULL: there is none of that name. */
+static int fetch(struct install *i, enum crd which, const struct kube_request *request,
+                 json_t **ret, struct err *e)
+{
+    struct kube_status status;
+    int r = kube_fetch(i->look.client, request, &status, ret, e);
+
+    if (r == 0 && status.reason == KUBE_OK && !json_is_object(json_object_get(*ret, "spec")))
+        r = err_set(e, -EBADMSG,
+                    "%s: what came is no definition: does `server` name an API server?",
+                    crd_name(which));
+    else if (r == 0 && status.reason != KUBE_OK && status.reason != KUBE_NOT_FOUND)
+        r = refused(&status, which, e);
+    if (r == 0 && status.reason == KUBE_OK)
+        return 0;
+    json_decref(*ret);
+    *ret = NULL;
+    return r;
+}
+
 static int get(struct install *i, enum crd which, json_t **ret, struct err *e)
 {
     AUTO(strbuf) struct strbuf path = STRBUF_INIT;
     struct kube_request request = { 0 };
-    struct kube_status status;
-    int r;
 
     *ret = NULL;
     strbuf_printf(&path, DEFINITIONS "/%s", crd_name(which));
     request.path = strbuf_text(&path);
-    r = kube_fetch(i->look.client, &request, &status, ret, e);
-    if (r == 0 && status.reason != KUBE_OK) {
-        json_decref(*ret);
-        *ret = NULL;
-        return status.reason == KUBE_NOT_FOUND ? 0 : refused(&status, which, e);
-    }
-    return r;
+    return fetch(i, which, &request, ret, e);
 }
 
 static int patch(struct install *i, enum crd which, const json_t *definition, json_t **ret,
@@ -137,7 +148,6 @@ static int patch(struct install *i, enum crd which, const json_t *definition, js
     struct kube_request request = { .method = "PATCH",
                                     .content_type = KUBE_APPLY_PATCH,
                                     .body = definition };
-    struct kube_status status;
     int r;
 
     *ret = NULL;
@@ -146,12 +156,12 @@ static int patch(struct install *i, enum crd which, const json_t *definition, js
                   i->dry_run == DRY_SERVER ? "&dryRun=All" : "",
                   options_on(&i->cli->options, OPT_FORCE_CONFLICTS) ? "&force=true" : "");
     request.path = strbuf_text(&path);
-    r = kube_fetch(i->look.client, &request, &status, ret, e);
-    if (r == 0 && status.reason != KUBE_OK) {
-        json_decref(*ret);
-        *ret = NULL;
-        return refused(&status, which, e);
-    }
+    r = fetch(i, which, &request, ret, e);
+    if (r == 0 && !*ret)
+        return err_set(e, -ENOENT,
+                       "%s: the server has no CustomResourceDefinitions of version v1: "
+                       "Kubernetes 1.20 and newer have",
+                       crd_name(which));
     return r;
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import html.parser
+import http.server
 import json
 import os
 import pathlib
@@ -1271,3 +1272,53 @@ def test_the_annotated_configurations_are_good(program: str) -> None:
         [daemon, "--check-config", "--config", example], text=True, capture_output=True, check=False
     )
     assert good.returncode == 0, good.stderr
+
+
+# --- on a cluster: all else is in tests/kubernetes ---
+
+
+@pytest.mark.parametrize("answer", ["[]", "{}"])
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_what_is_no_definition_is_told(
+    ctl: Ctl, tmp_path: pathlib.Path, method: str, answer: str
+) -> None:
+    """Whatever answers in the API server's place."""
+    discovery = '{"major": "1", "minor": "30", "groups": [], "versions": []}'
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = "customresourcedefinitions/" in self.path
+            self.say(404 if found and method != "GET" else 200, answer if found else discovery)
+
+        def do_PATCH(self) -> None:
+            self.say(200, answer)
+
+        def say(self, code: int, text: str) -> None:
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *unused: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        file = tmp_path / "kubeconfig"
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        cluster = {"name": "c", "cluster": {"server": url}}
+        context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+        known = {"clusters": [cluster], "users": [{"name": "u"}], "contexts": [context]}
+        file.write_text(json.dumps({"kind": "Config", "current-context": "c", **known}))
+        for shape in ("yaml", "json", "table"):
+            words = ["install", "crds", "--kubeconfig", str(file)]
+            done = ctl(*words, *([] if shape == "table" else ["-o", shape]))
+            assert done.returncode == 1, done
+            assert "what came is no definition" in done.stderr and "`server`" in done.stderr
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
