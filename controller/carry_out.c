@@ -113,6 +113,10 @@ void daemon_carry_out(void *data, struct effect *e)
     case FX_EVENT:
         log_event(e);
         break;
+    case FX_KUBE_MOVE:
+        if (d->kubernetes)
+            kubernetes_move(d->kubernetes, e);
+        break;
     case FX_ANSWER:
         calls_answer(d->calls, e->answer.ticket, e->answer.status, e->answer.object,
                      e->answer.message);

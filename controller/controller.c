@@ -101,6 +101,7 @@ void controller_free(struct controller *c)
         free(b->node);
     }
     free(c->backoffs);
+    kube_moves_done(c);
     free(c->starts);
     cluster_free(c->cluster);
     free(c);
@@ -284,6 +285,9 @@ static void dispatch(struct controller *c, const struct controller_event *e)
         break;
     case CE_KUBE_REFUSED:
         kube_refused(c, e);
+        break;
+    case CE_KUBE_MOVED:
+        kube_moved(c, e->kube_moved);
         break;
     case CE_KUBE_LEAD:
         kube_lead(c, e);

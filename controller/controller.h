@@ -95,6 +95,7 @@ enum controller_event_kind {
     CE_KUBE_MODEL,
     CE_KUBE_WATCH,
     CE_KUBE_REFUSED, /* an object that huddle cannot read */
+    CE_KUBE_MOVED,   /* what came of an FX_KUBE_MOVE; also of one of an earlier life */
     CE_KUBE_LEAD,    /* this controller has its Lease from now on, or has it no more; or who has */
 };
 
@@ -150,10 +151,11 @@ struct controller_event {
             size_t n;
             const char *problem; /* why it could not be read, with the way out; NULL: it was */
         } file;
-        const struct kube_node_facts *kube_node; /* borrowed, as are the next three */
+        const struct kube_node_facts *kube_node; /* borrowed, as are the next four */
         const struct kube_pod_facts *kube_pod;
         const struct kube_model_facts *kube_model;
         const struct kube_watch_facts *kube_watch;
+        const struct kube_moved *kube_moved;
         struct {
             enum manifest_kind kind;
             const char *name, *why; /* borrowed */
@@ -167,15 +169,17 @@ struct controller_event {
 };
 
 enum effect_kind {
-    FX_STORE,  /* write `value` at (table, key), or delete it (value NULL) */
-    FX_REPLY,  /* the desired state of `node` changed: publish these bytes to its agent */
-    FX_POWER,  /* call the driver of the node's pool */
-    FX_DOOR,   /* the front door's wanted servers of one model changed */
-    FX_PLAN,   /* plan from this snapshot */
-    FX_CHANGE, /* an object changed: tell watchers */
-    FX_EVENT,  /* something people should know (also stored by the core through FX_STORE) */
-    FX_FORGET, /* the node was removed: nothing is kept for its agent any more */
-    FX_ANSWER, /* the API call `ticket` is decided */
+    FX_STORE,     /* write `value` at (table, key), or delete it (value NULL) */
+    FX_REPLY,     /* the desired state of `node` changed: publish these bytes to its agent */
+    FX_POWER,     /* call the driver of the node's pool */
+    FX_DOOR,      /* the front door's wanted servers of one model changed */
+    FX_PLAN,      /* plan from this snapshot */
+    FX_CHANGE,    /* an object changed: tell watchers */
+    FX_EVENT,     /* something people should know (also stored by the core through FX_STORE) */
+    FX_FORGET,    /* the node was removed: nothing is kept for its agent any more */
+    FX_ANSWER,    /* the API call `ticket` is decided */
+    FX_KUBE_MOVE, /* move a pod, go on with that, or take it back; given again until it is answered
+                     by CE_KUBE_MOVED */
 };
 
 enum change_type { CHANGE_ADDED, CHANGE_MODIFIED, CHANGE_DELETED };
@@ -237,6 +241,10 @@ struct effect {
             bool warning;
         } event;
         struct {
+            char *model, *pod, *uid, *node; /* pod: NAMESPACE/NAME of the one that is to go */
+            bool abort;
+        } kube_move;
+        struct {
             uint64_t ticket;
             int status;     /* HTTP: 200, 201, 404, 409, 422 */
             json_t *object; /* the object, or NULL */
@@ -262,8 +270,8 @@ struct controller_options {
     int64_t queue_ms;            /* longest wait of a request there; 0: not known */
     int64_t port_low, port_high; /* for replicas that name no port; default 20000-29999 */
     /* Nodes, replicas and objects are those of a cluster of Kubernetes: told, never asked for. It
-     * is observed: forecasts, plans and explanations as ever, but no FX_POWER, no FX_DOOR, and no
-     * replica in an FX_REPLY. */
+     * is observed: forecasts, plans and explanations as ever, but no FX_DOOR and no replica in an
+     * FX_REPLY. In pools that act (spec.mode) pods are moved with FX_KUBE_MOVE. */
     bool kubernetes;
     bool adopt; /* until the warm-up ends, a higher term that an agent has seen is passed, not
                    obeyed: a person says that no other controller runs */

@@ -38,6 +38,14 @@ struct backoff {
     int64_t until_ms;
 };
 
+/* A move of a pod on Kubernetes that was ordered and not answered yet. */
+struct kube_move {
+    char *model, *uid, *pod, *node; /* uid: the replica's that is to go */
+    bool abort;
+    int64_t since_ms;
+    int64_t asked_ms; /* when it was ordered last; NEVER_MS: it is to be */
+};
+
 struct json_ring {
     json_t *item[RING_KEPT];
     size_t first, n;
@@ -66,7 +74,9 @@ struct controller {
         bool reachable;
         int64_t at_ms; /* of the newest facts; 0: none */
     } door;
-    struct {               /* of a cluster of Kubernetes */
+    struct { /* of a cluster of Kubernetes */
+        struct kube_move *moves;
+        size_t n_moves, cap_moves;
         uint64_t epoch;    /* of the Lease while cluster->leads, or when it last did */
         char leader[256];  /* who has the Lease, as far as is known; "": nobody, or not asked */
         char no_lead[400]; /* why this one cannot have it, with the way out; "": it may */

@@ -144,6 +144,12 @@ static void effect_done(struct effect *e)
         free(e->event.reason);
         free(e->event.message);
         break;
+    case FX_KUBE_MOVE:
+        free(e->kube_move.model);
+        free(e->kube_move.pod);
+        free(e->kube_move.uid);
+        free(e->kube_move.node);
+        break;
     case FX_ANSWER:
         json_decref(e->answer.object);
         free(e->answer.message);

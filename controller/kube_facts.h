@@ -25,6 +25,10 @@ void kube_count(struct controller *c, struct model *m);
 /* Kubernetes has the object. */
 void kube_confirm(struct controller *c, enum manifest_kind kind, const char *name);
 
+/* reconcile/kube_moves.c */
+void kube_moved(struct controller *c, const struct kube_moved *e);
+void kube_moves_done(struct controller *c);
+
 /* Why nothing may be planned on what is known of the cluster; NULL: it may. Borrowed. */
 const char *kube_unseen(const struct controller *c);
 

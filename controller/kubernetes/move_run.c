@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -37,6 +38,11 @@ static void tell(struct run *r, const char *format, ...)
     strbuf_vprintf(&line, format, ap);
     va_end(ap);
     r->tell(r->data, strbuf_text(&line));
+}
+
+static int64_t poll_ms(const struct run *r)
+{
+    return r->order->poll_ms ? r->order->poll_ms : POLL_MS;
 }
 
 static void pause_ms(int64_t ms)
@@ -92,13 +98,20 @@ static int refused(struct run *r, const struct adopt_act *a, const struct kube_s
  * too old, a pod that is there already. */
 static int do_act(struct run *r, const struct adopt_act *a, struct err *e)
 {
+    const struct move_guard *guard = r->order->guard;
     struct kube_status status = { 0 };
     struct err lost = ERR_INIT;
+    int x = guard ? guard->begin_write(guard->data, e) : 0;
 
+    if (x < 0)
+        return x;
     r->n_acts++;
-    if (send(r, a, false, &status, &lost) < 0) {
+    x = send(r, a, false, &status, &lost);
+    if (guard)
+        guard->end_write(guard->data);
+    if (x < 0) {
         tell(r, "no answer (%s): looking again", lost.text);
-        pause_ms(POLL_MS);
+        pause_ms(poll_ms(r));
         return 0;
     }
     switch (status.reason) {
@@ -115,7 +128,7 @@ static int do_act(struct run *r, const struct adopt_act *a, struct err *e)
         if (++r->n_taken > TAKEN_MAX)
             return err_set(e, -EEXIST, "there is a pod/%s already that has nothing to do with it",
                            a->name);
-        pause_ms(POLL_MS);
+        pause_ms(poll_ms(r));
         return 0;
     case KUBE_CONFLICT:
     case KUBE_NOT_FOUND:
@@ -150,6 +163,8 @@ static int over(struct run *r, const struct adopt_act *a, struct err *e)
              r->order->pod);
         return MOVE_DONE;
     }
+    if (r->order->guard)
+        r->order->guard->ended(r->order->guard->data, a->reason, a->why.text);
     return err_set(e, a->verb == ADOPT_REFUSED || !r->n_acts ? MOVE_REFUSED : MOVE_ABORTED,
                    "pod/%s is not moved: %s: %s", r->order->pod, a->reason, a->why.text);
 }
@@ -247,12 +262,27 @@ static int look(struct run *r, struct err *e)
     return -EAGAIN;
 }
 
+/* Is it still to be done, and by this program? */
+static int ask_guard(struct run *r, struct err *e)
+{
+    const struct move_guard *guard = r->order->guard;
+    bool wanted = true;
+    int x = guard ? guard->look(guard->data, &wanted, e) : 0;
+
+    if (x == 0 && !wanted)
+        adopt_abort(&r->move);
+    return x;
+}
+
 /* 0: go on; else its end. Positive ends are told as end + 1, for MOVE_DONE is 0. */
 static int step(struct run *r, struct err *e)
 {
     struct adopt_act a = { 0 };
-    int x = look(r, e);
+    int x = ask_guard(r, e);
 
+    if (x < 0)
+        return x;
+    x = look(r, e);
     if (x < 0)
         return x == -EAGAIN ? 0 : x;
     adopt_next(&r->facts.facts, &r->move, clock_boot_ms(), clock_wall_ms(), &a);
@@ -265,7 +295,7 @@ static int step(struct run *r, struct err *e)
         tell_wait(r, &a);
         x = check_time(r, &a, e);
         if (x == 0)
-            pause_ms(POLL_MS);
+            pause_ms(poll_ms(r));
     } else {
         x = do_act(r, &a, e);
     }
@@ -287,6 +317,8 @@ int move_run(struct kube_client *c, const struct kube_capabilities *can, const s
     r.move.settle_ms = o->settle_ms;
     r.move.deadline_ms = o->deadline_ms;
     r.move.acknowledge_drain = o->acknowledge_drain;
+    r.move.by = o->by;
+    (void)snprintf(r.move.victim_uid, sizeof(r.move.victim_uid), "%s", o->uid ? o->uid : "");
     if (o->abort)
         adopt_abort(&r.move);
     while (x == 0)

@@ -1,5 +1,6 @@
-/* Carries out a move (adopt.h) on a cluster, from a command line: looks at what is there, does what
- * is next, until it is done. It may be ended at any moment: asked for again, the move goes on. */
+/* Carries out a move (adopt.h) on a cluster, on a thread that may wait: looks at what is there,
+ * does what is next, until it is done. It may be ended at any moment: asked for again, the move
+ * goes on. */
 #ifndef HUDDLE_KUBERNETES_MOVE_RUN_H
 #define HUDDLE_KUBERNETES_MOVE_RUN_H
 
@@ -13,13 +14,31 @@
 #define MOVE_SETTLE_MS INT64_C(5000)
 #define MOVE_DEADLINE_MS INT64_C(600000)
 
+/* What a controller that moves pods by itself adds; called on the thread of move_run(). */
+struct move_guard {
+    void *data;
+    /* Before each look: 0, and whether the move is still wanted: else it is taken back, unless it
+     * is handed over. Or -errno with the reason: the run ends there, and what was begun stands. */
+    int (*look)(void *data, bool *ret_wanted, struct err *e);
+    /* Around each write to the cluster: 0, or -errno as above, and then end_write() is not called.
+     */
+    int (*begin_write)(void *data, struct err *e);
+    void (*end_write)(void *data);
+    /* Why it was refused or taken back: a word, and a sentence with the way out. */
+    void (*ended)(void *data, const char *reason, const char *why);
+};
+
 struct move_order {
     const char *namespace, *pod;
+    const char *uid;  /* of that pod and no other of its name; NULL: whatever there is */
     const char *node; /* "" with `abort` */
     int64_t settle_ms, deadline_ms;
     bool acknowledge_drain;
-    bool dry_run; /* tell what would be done, and everything that stands against it */
-    bool abort;   /* take a move of this pod back */
+    bool dry_run;    /* tell what would be done, and everything that stands against it */
+    bool abort;      /* take a move of this pod back */
+    const char *by;  /* as of adopt_move */
+    int64_t poll_ms; /* between two looks; 0: the default */
+    const struct move_guard *guard; /* NULL: a person waits for it */
 };
 
 enum move_end {

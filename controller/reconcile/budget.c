@@ -105,6 +105,7 @@ void budget_count(struct controller *c)
             named_find(&c->cluster->replicas, r->replaces))
             policy->moves++;
     }
+    kube_moves_count(c);
 }
 
 const char *reconcile_frozen(const struct controller *c)

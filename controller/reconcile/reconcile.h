@@ -39,11 +39,12 @@ const char *budget_no_commit(struct controller *c, const struct node *n);
 /* Why nothing may be consolidated now, anywhere; NULL: it may. Static text. */
 const char *reconcile_frozen(const struct controller *c);
 
-/* starts.c: one placement of the plan that is not there yet; the start that made a replica, or
- * NULL; no more tries of the model on that node for a while; its port was taken there: may another
- * one be tried now?; all tries again at once; forgets failures
- * whose pause has been over for an hour, and those of models and nodes that are gone. */
+/* starts.c: one placement of the plan that is not there yet; why it may not be started now, or
+ * NULL; the start that made a replica, or NULL; no more tries of the model on that node for a
+ * while; its port was taken there: may another one be tried now?; all tries again at once; forgets
+ * failures whose pause has been over for an hour, and those of models and nodes that are gone. */
 void start_step(struct controller *c, struct start *s);
+const char *start_why_not(struct controller *c, const struct start *s);
 struct start *start_of(struct controller *c, const char *uid);
 void start_back_off(struct controller *c, const char *model, const char *node);
 bool start_other_port(struct controller *c, const char *model, const char *node);
@@ -73,6 +74,11 @@ void test_wish(struct controller *c, struct node *n, struct node_facts *f);
 void test_told(struct controller *c, struct node *n, const struct node_record *before);
 const char *test_refusal(struct controller *c, struct node *n, uint32_t cycles, char *text,
                          size_t size);
+
+/* kube_moves.c: moves of the plan where replicas are pods; `acting`: the plan may be acted on.
+ * Those in hand, for budgets. */
+void reconcile_kube_moves(struct controller *c, bool acting);
+void kube_moves_count(struct controller *c);
 
 void reconcile_replicas(struct controller *c);
 void reconcile_nodes(struct controller *c);

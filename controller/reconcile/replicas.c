@@ -342,21 +342,13 @@ static void forget_deleted(struct controller *c)
             step_deleted(c, cluster_model(c->cluster, i));
 }
 
-/* Pods are Kubernetes' own. What the plan would start waits for ever, with the reason. */
-static void observe(struct controller *c)
-{
-    forget_deleted(c);
-    ARRAY_FOREACH(s, c, starts)
-        s->waits =
-            reconcile_frozen(c) ? reconcile_frozen(c) : pool_passive(c->cluster, s->node->pool);
-}
-
 void reconcile_replicas(struct controller *c)
 {
     bool acting = core_plan_fresh(c) && !c->cluster->paused && !c->store_failed;
 
     if (c->options.kubernetes) {
-        observe(c);
+        forget_deleted(c);
+        reconcile_kube_moves(c, acting);
         return;
     }
     for (size_t i = c->cluster->replicas.n_items; i-- > 0;)

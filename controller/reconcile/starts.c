@@ -187,7 +187,7 @@ static bool exclusive_waits(const struct model *m)
     return model_spec(m)->exclusive && may_run >= m->plan_target;
 }
 
-static const char *why_not_start(struct controller *c, const struct start *s)
+const char *start_why_not(struct controller *c, const struct start *s)
 {
     struct policy *policy = pool_policy(c->cluster, s->node->pool);
     bool move = s->replaces[0] != '\0';
@@ -231,7 +231,7 @@ void start_step(struct controller *c, struct start *s)
     }
     if (!s->replaces[0])
         s->renews = false;
-    s->waits = why_not_start(c, s);
+    s->waits = start_why_not(c, s);
     if (s->waits)
         return;
     revision = rollout_revision(c, s, &s->waits);

@@ -37,6 +37,19 @@ struct kube_pod_facts { /* of a replica of a declared model, on a node or pinned
     int64_t created_wall_ms; /* 0: not told */
 };
 
+enum kube_move_end {
+    KUBE_MOVE_DONE,
+    KUBE_MOVE_REFUSED, /* nothing was done */
+    KUBE_MOVE_ABORTED, /* all was taken back */
+    KUBE_MOVE_LEFT,    /* it could not be carried on: what was begun stands there */
+};
+
+struct kube_moved { /* what came of an order to move a pod (FX_KUBE_MOVE) */
+    const char *uid, *pod, *node;
+    enum kube_move_end end;
+    const char *reason, *why; /* one CamelCase word; a sentence, with the way out */
+};
+
 struct kube_model_facts { /* of a declared model's workload */
     const char *model;
     const char *problem;                        /* why there is none to look at */

@@ -54,6 +54,12 @@ void kube_cluster_model(struct kube_cluster *k, const char *name, const char *na
                         const struct served_model *spec);
 void kube_cluster_forget_model(struct kube_cluster *k, const char *name);
 
+/* Pods that a controller of huddle made to take the place of one that is gone, or is no replica;
+ * `pod` (NAMESPACE/NAME) and `uid` are that one's, `node` where it was to be. As of the last
+ * telling. */
+typedef void kube_orphan_fn(void *data, const char *pod, const char *uid, const char *node);
+void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void *data);
+
 /* Tells what changed since the last call: what is gone, then nodes, models, pods. */
 void kube_cluster_tell(struct kube_cluster *k, const struct kube_sink *sink);
 

@@ -332,6 +332,30 @@ static void tell_pod(struct kube_cluster *k, struct kube_seen_pod *seen,
     sink->pod(sink->data, &f);
 }
 
+static bool is_orphan(const struct kube_seen_pod *p)
+{
+    const char *by = p->unknown ? NULL : string_map_get(&p->view.meta.annotations, SURGE_BY);
+
+    return by && strcmp(by, SURGE_BY_PLAN) == 0 && surge_is_waiting(&p->view) && !p->model &&
+           !p->view.meta.deleting;
+}
+
+void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void *data)
+{
+    for (size_t i = 0; i < k->pods.n_items; i++) {
+        const struct kube_seen_pod *p = (const struct kube_seen_pod *)(void *)k->pods.items[i];
+        const struct view_meta *meta = &p->view.meta;
+        const char *name;
+        char pod[600];
+
+        if (!is_orphan(p))
+            continue;
+        name = string_map_get(&meta->annotations, SURGE_REPLACES_POD);
+        (void)snprintf(pod, sizeof(pod), "%.256s/%.256s", meta->namespace, name ? name : "");
+        fn(data, pod, string_map_get(&meta->annotations, SURGE_REPLACES), surge_pin(&p->view));
+    }
+}
+
 /* --- all ----------------------------------------------------------------------------------------
  */
 

@@ -8,6 +8,8 @@
 
 #include "controller/kube_client/kube_watch.h"
 #include "controller/substrate/kube_cluster.h"
+#include "controller/substrate/kube_leftovers.h"
+#include "controller/substrate/kube_mover.h"
 #include "controller/substrate/kube_object.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
@@ -61,6 +63,8 @@ struct kubernetes {
     struct kube_client *client;
     struct kube_leader *leader;
     struct kube_cluster *cluster;
+    struct kube_mover *mover;
+    struct kube_leftovers leftovers;
     struct loop_timer *tell, *look;
     bool tell_due;
     int64_t tell_took_ms; /* the last one */
@@ -112,6 +116,69 @@ static void on_leader(void *data, const struct kube_leader_word *word)
     event.kube_lead.problem = word->problem;
     k->options.step(k->options.data, &event);
 }
+
+/* --- moves of pods ------------------------------------------------------------------------------
+ */
+
+static bool begin_write(void *data)
+{
+    struct kubernetes *k = data;
+
+    return kube_leader_begin_write(k->leader, clock_boot_ms());
+}
+
+static void end_write(void *data)
+{
+    struct kubernetes *k = data;
+
+    kube_leader_end_write(k->leader);
+}
+
+static uint64_t epoch(void *data)
+{
+    const struct kubernetes *k = data;
+
+    return kube_leader_epoch(k->leader);
+}
+
+static void on_moved(void *data, const struct kube_moved *moved)
+{
+    const struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_MOVED, .kube_moved = moved };
+
+    k->options.step(k->options.data, &event);
+}
+
+static void note_move(void *data, bool warning, const char *text)
+{
+    note(data, warning, text);
+}
+
+static void make_mover(struct kubernetes *k)
+{
+    const struct kube_mover_options options = { .kubeconfig = k->options.kubeconfig,
+                                                .context = k->options.context,
+                                                .data = k,
+                                                .moved = on_moved,
+                                                .begin_write = begin_write,
+                                                .end_write = end_write,
+                                                .epoch = epoch,
+                                                .note = note_move };
+
+    k->mover = kube_mover_new(k->loop, &options);
+}
+
+void kubernetes_move(struct kubernetes *k, const struct effect *e)
+{
+    kube_mover_give(k->mover, &(struct kube_mover_order){ .model = e->kube_move.model,
+                                                          .pod = e->kube_move.pod,
+                                                          .uid = e->kube_move.uid,
+                                                          .node = e->kube_move.node,
+                                                          .abort = e->kube_move.abort });
+}
+
+/* --- the watches --------------------------------------------------------------------------------
+ */
 
 static bool is_through(const struct watch *w)
 {
@@ -231,8 +298,10 @@ static void put_object(struct watch *w, const json_t *object)
     event.put.who = "kubernetes";
     w->k->options.step(w->k->options.data, &event);
     kube_objects_add(&w->objects, name);
-    if (m->kind == KIND_SERVED_MODEL)
+    if (m->kind == KIND_SERVED_MODEL) {
         kube_cluster_model(w->k->cluster, name, m->meta.namespace, &m->model);
+        kube_leftovers_model(&w->k->leftovers, name, object, loop_now_ms(w->k->loop));
+    }
     if (m->kind == KIND_POWER_POOL &&
         (m->pool.mode == POOL_MODE_RECOMMEND || m->pool.mode == POOL_MODE_ACT))
         kube_leader_want(w->k->leader);
@@ -248,8 +317,10 @@ static void drop_object(struct watch *w, const char *name)
     event.del.name = name;
     event.del.observed = true;
     event.del.who = "kubernetes";
-    if (w->kind->declared == KIND_SERVED_MODEL)
+    if (w->kind->declared == KIND_SERVED_MODEL) {
         kube_cluster_forget_model(w->k->cluster, name);
+        kube_leftovers_model(&w->k->leftovers, name, NULL, loop_now_ms(w->k->loop));
+    }
     w->k->options.step(w->k->options.data, &event);
     kube_objects_remove(&w->objects, name);
 }
@@ -344,8 +415,11 @@ static void on_look(void *data, int64_t now_ms)
             now_ms - w->absent_ms >= (atomic_load(&w->had) ? LOST_MS : MISSING_MS))
             lose_definition(w);
     }
-    if (atomic_load(&k->told_all)) /* facts come first */
-        tell_watches(k, now_ms);
+    if (!atomic_load(&k->told_all)) /* facts come first */
+        return;
+    tell_watches(k, now_ms);
+    if (kube_leader_held(k->leader, clock_boot_ms()))
+        kube_leftovers_look(&k->leftovers, k->cluster, k->mover, now_ms);
 }
 
 static void on_state(void *data, int code, const struct kube_status *status)
@@ -443,6 +517,7 @@ int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
         r = kube_client_new(l, config, &k->client, e);
     if (r == 0)
         r = make_leader(k, e);
+    make_mover(k);
     for (size_t i = 0; r == 0 && i < N_KINDS; i++)
         r = start_watch(k, i, e);
     if (r < 0) {
@@ -462,6 +537,8 @@ void kubernetes_free(struct kubernetes *k)
         kube_watch_stop(k->watches[i].watch);
         kube_objects_done(&k->watches[i].objects);
     }
+    kube_mover_free(k->mover); /* its threads ask the leader */
+    kube_leftovers_done(&k->leftovers);
     kube_leader_free(k->leader);
     kube_client_free(k->client);
     loop_timer_remove(k->tell);

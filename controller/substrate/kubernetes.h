@@ -39,6 +39,8 @@ void kubernetes_free(struct kubernetes *k); /* before the loop; accepts NULL */
 
 /* Who may write; lives as long as `k`. */
 struct kube_leader *kubernetes_leader(struct kubernetes *k);
+/* Carries an FX_KUBE_MOVE out; CE_KUBE_MOVED answers it. */
+void kubernetes_move(struct kubernetes *k, const struct effect *e);
 
 /* From any thread: the kind whose list has not been had yet, "pods", or other words; NULL: the core
  * was told all. */

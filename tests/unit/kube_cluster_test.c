@@ -223,6 +223,8 @@ static void a_surge_is_a_replica_that_is_coming(void **state)
     assert_told(&x, "stays[a/orphan cannot be moved: no controller would make it again elsewhere]");
     put_pod(&x, "orphan", "n1", MOVE("a-surge"), "", "Running"); /* it is one of its own now */
     assert_told(&x, "pod p-orphan a/orphan of m.a on n1 ready for p-a-surge planned\n");
+    drop(&x, KUBE_KIND_PODS, "a-surge", "p-a-surge");
+    assert_told(&x, "pod p-orphan gone\n");
     end(&x);
 }
 

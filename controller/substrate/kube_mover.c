@@ -1,0 +1,376 @@
+#include "controller/substrate/kube_mover.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/kube_client/kube_client.h"
+#include "controller/kube_client/kube_discovery.h"
+#include "controller/kubernetes/move_run.h"
+#include "controller/kubernetes/surge.h"
+#include "proto/base/array.h"
+#include "proto/base/clock.h"
+#include "proto/base/strbuf.h"
+
+#define JOBS_MOST 16 /* the core gives 8 at once; what stands there from before besides */
+#define POLL_MS 700
+
+struct job {
+    struct kube_mover *mover; /* NULL: it is gone */
+    pthread_t thread;
+    char *model, *namespace, *pod, *uid, *node;
+    atomic_bool unwanted, leave;
+    /* The thread's own, until it has ended. */
+    struct loop *loop;
+    struct kube_client *client;
+    struct kube_capabilities can;
+    bool noted; /* it stands in its model's status */
+    enum kube_move_end end;
+    char reason[64];
+    struct err why;
+};
+
+struct kube_mover {
+    struct loop *loop;
+    char *kubeconfig, *context;
+    struct kube_mover_options options;
+    struct job **jobs;
+    size_t n_jobs, cap_jobs;
+};
+
+/* --- on the job's thread: the status of its model -----------------------------------------------
+ */
+
+static json_t *entry_of(const struct job *j)
+{
+    char id[SURGE_ID_SIZE], deadline[CLOCK_TEXT_MAX];
+    const struct kube_mover_options *o = &j->mover->options;
+
+    surge_id(j->uid, j->node, id);
+    clock_format(clock_wall_ms() + MOVE_DEADLINE_MS, deadline);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", id, "recipe", "adopt", "victim",
+                     j->pod, "victimUID", j->uid, "node", j->node, "deadline", deadline,
+                     "leaderEpoch", (json_int_t)o->epoch(o->data));
+}
+
+/* `moves` is taken over. */
+static int write_moves(struct job *j, json_t *moves, struct err *e)
+{
+    size_t suffix = strlen(j->namespace) + 1, length = strlen(j->model);
+    json_t *body = json_pack("{s:{s:o}}", "status", "moves", moves);
+    AUTO(mem) char *name = xstrdup(j->model);
+    AUTO(mem) char *path = NULL;
+    AUTO(strbuf) struct strbuf full = STRBUF_INIT;
+    struct kube_status status = { 0 };
+    int r;
+
+    if (length > suffix)
+        name[length - suffix] = '\0';
+    path = kube_path(&j->can, KUBE_SERVED_MODELS, j->namespace, name);
+    strbuf_printf(&full, "%s/status", path ? path : "");
+    r = path ? kube_fetch(j->client,
+                          &(struct kube_request){ .method = "PATCH",
+                                                  .path = strbuf_text(&full),
+                                                  .content_type = KUBE_MERGE_PATCH,
+                                                  .body = body },
+                          &status, NULL, e)
+             : -ENOENT;
+    json_decref(body);
+    if (r < 0 || status.reason == KUBE_OK)
+        return r;
+    return err_set(e, status.reason == KUBE_NOT_FOUND ? -ENOENT : -EACCES,
+                   "servedmodel/%s cannot be told of the move: %s", name, status.message.text);
+}
+
+/* Nobody else has written that it is under way. A model that is gone has no status to keep. */
+static int note_move(struct job *j, struct err *e)
+{
+    int r;
+
+    if (j->noted || !*j->model)
+        return 0;
+    r = write_moves(j, json_pack("[o]", entry_of(j)), e);
+    if (r == -ENOENT && atomic_load(&j->unwanted))
+        return 0;
+    j->noted = r == 0;
+    return r;
+}
+
+static void unnote_move(struct job *j)
+{
+    const struct kube_mover_options *o = &j->mover->options;
+    struct err e = ERR_INIT;
+
+    if (!j->noted || !j->client || !o->begin_write(o->data))
+        return;
+    if (write_moves(j, json_null(), &e) < 0) /* it is found again, and taken out then */
+        o->note(o->data, true, e.text);
+    o->end_write(o->data);
+}
+
+/* --- on the job's thread: the move --------------------------------------------------------------
+ */
+
+static void end_write(void *data)
+{
+    const struct job *j = data;
+
+    j->mover->options.end_write(j->mover->options.data);
+}
+
+static int begin(const struct job *j, struct err *e)
+{
+    const struct kube_mover_options *o = &j->mover->options;
+
+    if (atomic_load(&j->leave))
+        return err_set(e, -ECANCELED,
+                       "this controller ends: the move of pod %s/%s is left as it is", j->namespace,
+                       j->pod);
+    if (!o->begin_write(o->data))
+        return err_set(e, -ECANCELED,
+                       "this controller does not lead: the move of pod %s/%s is left as it is",
+                       j->namespace, j->pod);
+    return 0;
+}
+
+static int begin_write(void *data, struct err *e)
+{
+    struct job *j = data;
+    int r = begin(j, e);
+
+    if (r < 0)
+        return r;
+    r = note_move(j, e);
+    if (r < 0)
+        end_write(j);
+    return r;
+}
+
+static int look(void *data, bool *ret_wanted, struct err *e)
+{
+    struct job *j = data;
+    int r = begin(j, e);
+
+    if (r == 0)
+        end_write(j);
+    *ret_wanted = !atomic_load(&j->unwanted);
+    return r;
+}
+
+static void hear_end(void *data, const char *reason, const char *why)
+{
+    struct job *j = data;
+
+    (void)snprintf(j->reason, sizeof(j->reason), "%s", reason);
+    err_text(&j->why, "%s", why);
+}
+
+static void hear_line(void *data, const char *line)
+{
+    const struct job *j = data;
+    const struct kube_mover_options *o = &j->mover->options;
+    AUTO(strbuf) struct strbuf text = STRBUF_INIT;
+
+    strbuf_printf(&text, "move of pod %s/%s to node %s: %s", j->namespace, j->pod, j->node, line);
+    o->note(o->data, false, strbuf_text(&text));
+}
+
+static int connect_to(struct job *j, struct err *e)
+{
+    const struct kube_mover_options *o = &j->mover->options;
+    const struct kube_config_choice choice = {
+        .files = o->kubeconfig,
+        .context = o->context,
+        .in_cluster = o->kubeconfig ? NULL : KUBE_IN_CLUSTER_DIR,
+    };
+    struct kube_config *config = NULL;
+    int r = kube_config_load(&choice, &config, e);
+
+    if (r == 0)
+        r = loop_new(&j->loop, e);
+    if (r < 0) {
+        kube_config_free(config);
+        return r;
+    }
+    r = kube_client_new(j->loop, config, &j->client, e);
+    return r < 0 ? r : kube_discover(j->client, &j->can, e);
+}
+
+static int carry_out(struct job *j, struct err *e)
+{
+    const struct move_guard guard = { .data = j,
+                                      .look = look,
+                                      .begin_write = begin_write,
+                                      .end_write = end_write,
+                                      .ended = hear_end };
+    const struct move_order order = { .namespace = j->namespace,
+                                      .pod = j->pod,
+                                      .uid = j->uid,
+                                      .node = j->node,
+                                      .settle_ms = MOVE_SETTLE_MS,
+                                      .deadline_ms = MOVE_DEADLINE_MS,
+                                      .poll_ms = POLL_MS,
+                                      .by = SURGE_BY_PLAN,
+                                      .guard = &guard };
+    int r = connect_to(j, e);
+
+    return r < 0 ? r : move_run(j->client, &j->can, &order, hear_line, j, e);
+}
+
+static enum kube_move_end end_of(int r)
+{
+    switch (r) {
+    case MOVE_DONE:
+        return KUBE_MOVE_DONE;
+    case MOVE_REFUSED:
+    case -ENOENT: /* it is gone, and nothing is to take its place */
+        return KUBE_MOVE_REFUSED;
+    case MOVE_ABORTED:
+        return KUBE_MOVE_ABORTED;
+    default:
+        return KUBE_MOVE_LEFT;
+    }
+}
+
+static void on_over(void *data);
+
+static void *run(void *data)
+{
+    struct job *j = data;
+    struct err e = ERR_INIT;
+
+    j->end = end_of(carry_out(j, &e));
+    if (!j->why.text[0])
+        j->why = e;
+    if (j->end != KUBE_MOVE_LEFT)
+        unnote_move(j);
+    kube_client_free(j->client);
+    loop_free(j->loop);
+    loop_post(j->mover->loop, on_over, j);
+    return NULL;
+}
+
+/* --- on the loop --------------------------------------------------------------------------------
+ */
+
+static void job_free(struct job *j)
+{
+    free(j->model);
+    free(j->namespace);
+    free(j->pod);
+    free(j->uid);
+    free(j->node);
+    free(j);
+}
+
+static void forget(struct kube_mover *m, const struct job *j)
+{
+    for (size_t i = 0; i < m->n_jobs; i++)
+        if (m->jobs[i] == j) {
+            ARRAY_REMOVE_SWAP(m, jobs, i);
+            return;
+        }
+}
+
+static void on_over(void *data)
+{
+    struct job *j = data;
+    struct kube_mover *m = j->mover;
+    char pod[600];
+    const struct kube_moved moved = { .uid = j->uid,
+                                      .pod = pod,
+                                      .node = j->node,
+                                      .end = j->end,
+                                      .reason = j->reason,
+                                      .why = j->why.text };
+
+    if (m) { /* else it was waited for */
+        (void)pthread_join(j->thread, NULL);
+        forget(m, j);
+        (void)snprintf(pod, sizeof(pod), "%.253s/%.253s", j->namespace, j->pod);
+        if (j->end == KUBE_MOVE_LEFT)
+            m->options.note(m->options.data, true, j->why.text);
+        m->options.moved(m->options.data, &moved);
+    }
+    job_free(j);
+}
+
+static struct job *find(const struct kube_mover *m, const char *uid)
+{
+    for (size_t i = 0; i < m->n_jobs; i++)
+        if (strcmp(m->jobs[i]->uid, uid) == 0)
+            return m->jobs[i];
+    return NULL;
+}
+
+bool kube_mover_has(const struct kube_mover *m, const char *uid)
+{
+    return find(m, uid) != NULL;
+}
+
+static void start(struct kube_mover *m, const struct kube_mover_order *o)
+{
+    const char *slash = strchr(o->pod, '/');
+    struct job *j;
+
+    if (!slash || m->n_jobs >= JOBS_MOST) /* the order comes again */
+        return;
+    j = xcalloc(1, sizeof(*j));
+    *j = (struct job){ .mover = m,
+                       .model = xstrdup(o->model),
+                       .namespace = xstrdup(o->pod),
+                       .pod = xstrdup(slash + 1),
+                       .uid = xstrdup(o->uid),
+                       .node = xstrdup(o->node),
+                       .noted = o->listed };
+    j->namespace[slash - o->pod] = '\0';
+    atomic_init(&j->unwanted, o->abort);
+    atomic_init(&j->leave, false);
+    if (pthread_create(&j->thread, NULL, run, j) != 0) {
+        m->options.note(m->options.data, true,
+                        "no thread for a move: raise the limit of processes (TasksMax, pids)");
+        job_free(j);
+        return;
+    }
+    *ARRAY_ADD(m, jobs) = j;
+}
+
+void kube_mover_give(struct kube_mover *m, const struct kube_mover_order *order)
+{
+    struct job *j = find(m, order->uid);
+
+    if (j && order->abort)
+        atomic_store(&j->unwanted, true);
+    else if (!j)
+        start(m, order);
+}
+
+struct kube_mover *kube_mover_new(struct loop *l, const struct kube_mover_options *options)
+{
+    struct kube_mover *m = xcalloc(1, sizeof(*m));
+
+    m->loop = l;
+    m->options = *options;
+    m->options.kubeconfig = m->kubeconfig = xstrdup(options->kubeconfig);
+    m->options.context = m->context = xstrdup(options->context);
+    return m;
+}
+
+void kube_mover_free(struct kube_mover *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->n_jobs; i++)
+        atomic_store(&m->jobs[i]->leave, true);
+    for (size_t i = 0; i < m->n_jobs; i++) {
+        (void)pthread_join(m->jobs[i]->thread, NULL);
+        m->jobs[i]->mover = NULL; /* on_over() is queued, and frees the rest */
+    }
+    free(m->jobs);
+    free(m->kubeconfig);
+    free(m->context);
+    free(m);
+}
