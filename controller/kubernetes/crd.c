@@ -117,7 +117,8 @@ static void keep_target(json_t *spec)
         json_object_get(spec, "x-kubernetes-validations"),
         json_pack(
             "{s:s, s:s, s:s}", "rule",
-            "!has(oldSelf.targetRef) || (has(self.targetRef) && self.targetRef == "
+            "!has(oldSelf.targetRef) || !has(oldSelf.targetRef.name) || "
+            "oldSelf.targetRef.name == '' || (has(self.targetRef) && self.targetRef == "
             "oldSelf.targetRef)",
             "message",
             "cannot be changed; delete this ServedModel and declare one for the other workload",

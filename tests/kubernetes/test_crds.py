@@ -636,6 +636,9 @@ def test_another_workload_is_refused(plane: ControlPlane) -> None:
     api = plane.api
     api.create("servedmodels", {"metadata": {"name": "fixed"}, "spec": {"runtime": "r"}}, "models")
     named = {"spec": {"runtime": None, "targetRef": TARGET}}
+    open_spec = {"runtime": "r", "targetRef": {}}  # as tools write what is not given
+    api.create("servedmodels", {"metadata": {"name": "open"}, "spec": open_spec}, "models")
+    api.patch("servedmodels", "open", named, "models")
     api.patch("servedmodels", "fixed", named, "models")  # none before
     for change in ({"name": "other"}, None):
         with pytest.raises(ApiError) as refused:
