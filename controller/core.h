@@ -147,7 +147,10 @@ uint32_t model_floor(const struct controller *c, const struct model *m, bool *re
 /* plan_in_force.c */
 void core_plan(struct controller *c, struct plan *plan);
 void core_plan_drop(struct controller *c); /* a model or node of it is gone */
-void core_plan_ask(struct controller *c);  /* FX_PLAN when it is due */
+/* The model is another one than it was planned for: what the plan would begin of it is given up,
+ * all else stays in force until the next plan, which is asked for. */
+void core_plan_outdate(struct controller *c, const struct model *m);
+void core_plan_ask(struct controller *c); /* FX_PLAN when it is due */
 bool core_plan_fresh(const struct controller *c);
 
 /* flush.c */

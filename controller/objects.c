@@ -225,7 +225,10 @@ static void put_object(struct controller *c, const struct controller_event *e,
     if (!e->put.observed)
         fx_answer(c->fx, e->put.ticket, is_new ? 201 : 200, view_object(c, m->kind, m->meta.name),
                   NULL);
-    core_plan_drop(c);
+    if (e->put.observed && m->kind == KIND_SERVED_MODEL) /* a tenant may change his each second */
+        core_plan_outdate(c, named_find(&c->cluster->models, m->meta.name));
+    else
+        core_plan_drop(c);
 }
 
 /* Kubernetes tells an object at every change of its status, too. */

@@ -45,6 +45,16 @@ void core_plan_drop(struct controller *c)
     forget_verdicts(c);
 }
 
+void core_plan_outdate(struct controller *c, const struct model *m)
+{
+    ARRAY_FOREACH(s, c, starts)
+        if (s->model == m && s->state == START_PENDING) {
+            s->state = START_GIVEN_UP;
+            s->waits = "its object was changed since: the next plan knows";
+        }
+    c->plan_wanted = true;
+}
+
 static void take_models(struct controller *c, const struct plan *p)
 {
     for (uint32_t i = 0; i < p->snapshot->n_models; i++) {

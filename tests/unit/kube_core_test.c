@@ -587,6 +587,34 @@ static void an_object_told_again_changes_nothing(void **state)
     desk_done(&d);
 }
 
+/* The plan is everybody's. */
+static void a_tenant_who_changes_his_model_stops_no_plan(void **state)
+{
+    unsigned asked = 0;
+    struct desk d;
+    char text[400];
+
+    (void)state;
+    begin(&d);
+    tell_all(&d);
+    tell_watch(&d, "");
+    plan_soon(&d);
+    d.core->planning = false; /* as if each question were answered late */
+    for (int i = 0; i < 600; i++) {
+        (void)snprintf(text, sizeof(text), MODEL_OF("m.a", "\"priority\":%d,"), 1 + i % 100);
+        put(&d, text);
+        assert_non_null(controller_plan(d.core));
+        assert_verdict(&d, "n2", "sleep", "");
+        ARRAY_FOREACH(s, d.core, starts)
+            assert_true(strcmp(s->model->name, "m.a") != 0 || s->state != START_PENDING);
+        desk_pass(&d, 1000);
+        asked += asks_for_a_plan(&d);
+        d.core->planning = false;
+    }
+    assert_true(asked > 5);
+    desk_done(&d);
+}
+
 /* An agent's joules join the node of its name; what may be used there stays what Kubernetes says.
  */
 static void an_agent_joins_by_its_nodes_name(void **state)
@@ -844,6 +872,7 @@ int main(void)
         cmocka_unit_test(people_are_sent_to_kubernetes),
         cmocka_unit_test(a_restart_asks_kubernetes_again),
         cmocka_unit_test(an_object_told_again_changes_nothing),
+        cmocka_unit_test(a_tenant_who_changes_his_model_stops_no_plan),
         cmocka_unit_test(an_agent_joins_by_its_nodes_name),
         cmocka_unit_test(a_node_that_is_not_ready_is_lost_and_comes_again),
         cmocka_unit_test(a_node_that_was_removed_does_not_come_back_with_its_agent),

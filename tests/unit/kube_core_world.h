@@ -12,10 +12,11 @@
     "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"minAwake\":1," \
     "\"mode\":\"" mode "\",\"spare\":0,\"boot\":{\"time\":\"10s\",\"energy\":\"1J\"},"       \
     "\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"},\"wakeProven\":true}}"
-#define MODEL(name)                                                                              \
+#define MODEL_OF(name, more)                                                                     \
     "{" API "\"kind\":\"ServedModel\",\"metadata\":{\"name\":\"" name "\",\"namespace\":\"a\"}," \
-    "\"spec\":{\"targetRef\":{\"apiVersion\":\"apps/"                                            \
+    "\"spec\":{" more "\"targetRef\":{\"apiVersion\":\"apps/"                                    \
     "v1\",\"kind\":\"Deployment\",\"name\":\"w\"}}}"
+#define MODEL(name) MODEL_OF(name, "")
 
 static inline void begin(struct desk *d)
 {
