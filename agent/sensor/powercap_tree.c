@@ -149,16 +149,21 @@ void powercap_tree_done(struct powercap_tree *t)
 
 int powercap_tree_link(const char *root, const char *tree, struct err *e)
 {
-    char now[PATH_MAX];
+    char now[PATH_MAX], next[PATH_MAX];
     ssize_t n = readlink(root, now, sizeof(now) - 1);
 
     if (n > 0) {
         now[n] = '\0';
         if (strcmp(now, tree) == 0)
             return 0;
-    }
-    if (symlink(tree, root) == 0)
+        if (!fits(snprintf(next, sizeof(next), "%s.next", root), sizeof(next)))
+            return err_errno(e, -ENAMETOOLONG, "powercapTree: a link at %s", root);
+        (void)unlink(next); /* of one that was killed here */
+        if (symlink(tree, next) == 0 && rename(next, root) == 0)
+            return 0;
+    } else if (symlink(tree, root) == 0) {
         return 0;
+    }
     return err_errno(e, -errno, "powercapTree: a link at %s (is its folder an empty volume?)",
                      root);
 }

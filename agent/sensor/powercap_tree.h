@@ -35,8 +35,9 @@ int powercap_tree_walk(const char *root, struct powercap_tree *ret_tree, struct 
 void powercap_tree_done(struct powercap_tree *t);
 
 /* In a container, where runtimes hide the tree: links `root` (POWERCAP_ROOT), whose folder is an
- * empty volume, to where a volume shows the node's tree. Done already is done; a tree that is not
- * there (no RAPL) is no error. -errno when the link cannot be made. */
+ * empty volume, to where a volume shows the node's tree. A link to another place, of a life with
+ * another configuration, is replaced; a tree that is not there (no RAPL) is no error. -errno when
+ * the link cannot be made. */
 int powercap_tree_link(const char *root, const char *tree, struct err *e);
 
 #endif

@@ -584,6 +584,13 @@ static void the_tree_is_linked_once_and_need_not_be_there(void **state)
     put("sys-class/taken/x", "");
     AUTO(mem) char *taken = path_of("sys-class/taken");
     assert_int_equal(powercap_tree_link(taken, tree, &e), -EEXIST);
+    AUTO(mem) char *other = path_of("node/other");
+    put("node/other/intel-rapl/intel-rapl:0/name", "package-0\n");
+    put("node/other/intel-rapl/intel-rapl:1/name", "package-1\n");
+    assert_int_equal(powercap_tree_link(root, other, &e), 0); /* another configuration */
+    assert_int_equal(powercap_tree_walk(root, &found, &e), 0);
+    assert_int_equal(found.n_nodes, 2);
+    powercap_tree_done(&found);
 }
 
 int main(void)
