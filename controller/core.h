@@ -41,7 +41,7 @@ struct backoff {
 /* A move of a pod on Kubernetes that was ordered and not answered yet. */
 struct kube_move {
     char *model, *uid, *pod, *node; /* uid: the replica's that is to go */
-    bool abort;
+    const char *back;               /* why it is taken back, static text; NULL: it goes on */
     int64_t since_ms;
     int64_t asked_ms; /* when it was ordered last; NEVER_MS: it is to be */
 };

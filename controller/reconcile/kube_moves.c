@@ -77,7 +77,7 @@ static void order(struct controller *c, struct kube_move *m)
     e->kube_move.uid = xstrdup(m->uid);
     e->kube_move.pod = xstrdup(m->pod);
     e->kube_move.node = xstrdup(m->node);
-    e->kube_move.abort = m->abort;
+    e->kube_move.abort = m->back != NULL;
 }
 
 static struct kube_move *take_in_hand(struct controller *c, const struct replica *old,
@@ -157,8 +157,8 @@ static void look_after(struct controller *c, struct kube_move *m, const struct r
 {
     const char *back = why_back(c, m, old);
 
-    if (back && !m->abort) {
-        m->abort = true;
+    if (back && !m->back) {
+        m->back = back;
         m->asked_ms = NEVER_MS;
         act_on_replica(c, old, "abort", back, "recovery");
     }
@@ -272,7 +272,7 @@ static void step(struct controller *c, struct start *s, bool acting)
     if (s->state != START_PENDING)
         return;
     if (m) {
-        s->waits = m->abort ? "its move is taken back" : "its move is under way";
+        s->waits = m->back ? "its move is taken back" : "its move is under way";
         return;
     }
     s->waits = why_not(c, s, old);
@@ -315,7 +315,7 @@ void kube_moved(struct controller *c, const struct kube_moved *e)
 {
     struct kube_move *m = find_move(c, e->uid);
     struct replica *old = named_find(&c->cluster->replicas, e->uid);
-    bool asked = m && m->abort;
+    const char *back = m ? m->back : NULL;
 
     c->plan_wanted = true;
     switch (e->end) {
@@ -326,12 +326,12 @@ void kube_moved(struct controller *c, const struct kube_moved *e)
         break;
     case KUBE_MOVE_REFUSED:
     case KUBE_MOVE_ABORTED:
-        core_event(c, !asked, "replica", e->uid,
+        core_event(c, !back, "replica", e->uid,
                    e->end == KUBE_MOVE_REFUSED ? "MoveRefused" : "MoveAborted",
                    "pod %s stays, and was to move to node %s: %s: %s", e->pod, e->node, e->reason,
-                   e->why);
-        say_kept(c, old, e->node, e->why);
-        if (m && !asked)
+                   back ? back : e->why);
+        say_kept(c, old, e->node, back ? back : e->why);
+        if (m && !back)
             start_back_off(c, m->model, m->node);
         break;
     case KUBE_MOVE_LEFT:

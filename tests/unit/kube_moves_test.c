@@ -258,6 +258,7 @@ static void a_pause_takes_back_what_was_begun(void **state)
     assert_false(pass(&w, 20));
     drop_pod(&w, "s");
     answer(&w, KUBE_MOVE_ABORTED);
+    assert_text(&w.desk, "replicas", "m-2", "why", "stays: its move to n1: its policy is paused");
     put(&w.desk, POLICY("\"budget\":{\"moves\":1}"));
     assert_ordered(&w, 50, false); /* no failure: it does not wait */
     end_world(&w);
