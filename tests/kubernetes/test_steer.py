@@ -4,20 +4,23 @@ plan keeps, without a change of any Deployment, and whoever leads next ends what
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import pathlib
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 
 from tests.kubernetes.api import Api, Object, ready
-from tests.kubernetes.cluster import deployment
+from tests.kubernetes.cluster import ControlPlane, deployment
 from tests.kubernetes.hollow import HollowNodes
-from tests.kubernetes.moving import COST, DRAIN, MOVE, Watched, of_app, owner
+from tests.kubernetes.moving import COST, DRAIN, Watched, of_app, owner
 from tests.kubernetes.test_doctor import quiet, run
 from tests.kubernetes.test_observe import served_model
 from tests.lab.controller import Controller
+from tests.lab.lab import BUILD
 
 MODELS = ["chat", "embed", "rank"]
 N = 2
@@ -51,14 +54,22 @@ def make(api: Api, namespace: str, name: str, lifecycle: Object = DRAIN) -> None
 class Steerer:
     """A controller that may act, and what it does to the pods of a namespace."""
 
-    def __init__(self, hollow: HollowNodes, namespace: str, folder: pathlib.Path) -> None:
-        self.api, self.namespace, self.folder = hollow.cluster.api, namespace, folder
-        kubernetes: Object = {"kubeconfig": str(hollow.cluster.kubeconfig("admin"))}
+    def __init__(
+        self,
+        cluster: ControlPlane,
+        namespace: str,
+        folder: pathlib.Path,
+        models: list[str],
+        replicas: int,
+    ) -> None:
+        self.api, self.namespace, self.folder = cluster.api, namespace, folder
+        self.models, self.replicas = models, replicas
+        kubernetes: Object = {"kubeconfig": str(cluster.kubeconfig("admin"))}
         kubernetes |= {"namespace": namespace, "lease": LEASE}
         self.controller = Controller(folder, kubernetes=kubernetes)
 
     def pods(self) -> list[Object]:
-        return [p for name in MODELS for p in of_app(self.api, self.namespace, name)]
+        return [p for name in self.models for p in of_app(self.api, self.namespace, name)]
 
     def used(self) -> set[str]:
         return {p["spec"].get("nodeName", "") for p in self.pods()}
@@ -83,9 +94,38 @@ class Steerer:
 
     def assert_clean(self) -> None:
         pods = self.pods()
-        assert len(pods) == N * len(MODELS) and all(ready(p) and owner(p) for p in pods)
+        assert len(pods) == self.replicas * len(self.models)
+        assert all(ready(p) and owner(p) for p in pods)
         for pod in pods:
             assert not {COST, MARK} & pod["metadata"].get("annotations", {}).keys()
+
+    def wait_leading(self) -> None:
+        def leads() -> bool:
+            status = self.controller.get("clusters")["items"][0]["status"]
+            return bool(status["lead"]["leads"])
+
+        self.api.wait_for("the Lease", leads, 60)
+
+    def plan(self) -> int:
+        """The number of the plan in force; 0: none."""
+        plans = self.controller.get("plans")["items"]
+        return int(plans[0]["metadata"]["uid"]) if plans else 0
+
+    def ctl(self, *words: str) -> str:
+        done = subprocess.run(
+            [BUILD / "huddlectl", *words],
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=60,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "HOME": str(self.folder),
+                "HUDDLE_SERVER": f"http://127.0.0.1:{self.controller.port}",
+            },
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def events(self, reason: str) -> list[str]:
         listed = self.controller.get("events")["items"]
@@ -109,27 +149,35 @@ def spread_out(api: Api, namespace: str, nodes: list[str]) -> None:
         api.patch("nodes", node, {"spec": {"unschedulable": None}})
 
 
-@pytest.fixture(name="steerer")
+@contextlib.contextmanager
 def steering(
-    hollow: HollowNodes, namespace: str, tmp_path: pathlib.Path
+    cluster: ControlPlane, namespace: str, folder: pathlib.Path, models: list[str], replicas: int
 ) -> collections.abc.Iterator[Steerer]:
-    cluster, api = hollow.cluster, hollow.cluster.api
-    quiet(api)
+    """Definitions, a policy and a pool that observes, and a controller that is not started yet."""
+    api = cluster.api
     done = run(cluster.admin_kubeconfig, "install", "crds")
     assert done.returncode == 0, done.stderr
     api.wait_for("powerpools", lambda: api.list("powerpools") == [])
-    steerer = Steerer(hollow, namespace, tmp_path)
+    steerer = Steerer(cluster, namespace, folder, models, replicas)
     try:
-        spread_out(api, namespace, hollow.names)
         api.create("powerpolicies", policy())
         api.create("powerpools", pool("observe"))
         yield steerer
     finally:
-        print(steerer.controller.log.read_text()[-20000:])
         if steerer.controller.process:
             steerer.controller.stop()
         for crd in api.list("customresourcedefinitions"):
             api.delete("customresourcedefinitions", crd["metadata"]["name"])
+
+
+@pytest.fixture(name="steerer")
+def on_hollow_nodes(
+    hollow: HollowNodes, namespace: str, tmp_path: pathlib.Path
+) -> collections.abc.Iterator[Steerer]:
+    quiet(hollow.cluster.api)
+    with steering(hollow.cluster, namespace, tmp_path, MODELS, N) as steerer:
+        spread_out(hollow.cluster.api, namespace, hollow.names)
+        yield steerer
 
 
 def test_pods_come_together_on_fewer_nodes(steerer: Steerer) -> None:
@@ -164,4 +212,44 @@ def test_another_controller_ends_what_was_begun(steerer: Steerer) -> None:
         steerer.controller.start()
         steerer.wait_consolidated(2)
     watched.check()
+    steerer.assert_clean()
+
+
+def test_a_pause_takes_back_what_was_begun(steerer: Steerer) -> None:
+    api, before = steerer.api, {p["metadata"]["uid"] for p in steerer.pods()}
+    steerer.set("powerpools", "all", mode="act")
+    steerer.controller.start()
+    with Watched(api, steerer.namespace, MODELS, N) as watched:
+        api.wait_for("a surge", steerer.surges, 60)
+        steerer.set("powerpolicies", "soon", paused=True)
+        api.wait_for("the old pods", lambda: not steerer.surges() and not steerer.moves(), 60)
+    watched.check()
+    steerer.assert_clean()
+    assert {p["metadata"]["uid"] for p in steerer.pods()} == before
+    assert steerer.events("MoveAborted") and not steerer.events("Moved")
+
+
+def test_what_nobody_knows_of_is_taken_back(steerer: Steerer) -> None:
+    """A pod that was to take the place of one that is gone, and a move that was written down and not
+    begun: as a controller leaves them that ends at the worst moments."""
+    api, namespace = steerer.api, steerer.namespace
+    steerer.set("powerpolicies", "soon", paused=True)
+    move: Object = {"id": "0123456789", "recipe": "adopt", "node": "hollow-12", "leaderEpoch": 1}
+    victim = steerer.pods()[0]["metadata"]
+    move |= {"victim": victim["name"], "victimUID": victim["uid"]}
+    api.patch("servedmodels", MODELS[0], {"status": {"moves": [move]}}, namespace, "status")
+    annotations = {"huddle.energy/move": "i", "huddle.energy/moved-for": "plan"}
+    annotations |= {"huddle.energy/replaces": "gone", "huddle.energy/replaces-pod": "chat-gone"}
+    sets = api.list("replicasets", namespace)
+    chat = next(s for s in sets if s["metadata"]["name"].startswith("chat-"))["metadata"]
+    owner_of = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": False}
+    owner_of |= {"name": chat["name"], "uid": chat["uid"]}
+    meta: Object = {"name": "orphan", "labels": {"app": "chat"}, "annotations": annotations}
+    meta["ownerReferences"] = [owner_of]
+    spec = {"nodeName": "hollow-12", "containers": [{"name": "main", "image": "none"}]}
+    api.create("pods", {"metadata": meta, "spec": spec}, namespace)
+    steerer.set("powerpools", "all", mode="act")
+    steerer.controller.start()
+    api.wait_for("no orphan", lambda: not api.find("pods", "orphan", namespace), 60)
+    api.wait_for("no move", lambda: not steerer.moves(), 60)
     steerer.assert_clean()
