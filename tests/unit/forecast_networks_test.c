@@ -288,6 +288,35 @@ static void what_stays_the_same_is_contested_ever_later(void **state)
     assert_int_equal(contests, 3);
 }
 
+/* ... and begins anew with an outcome that is another one. */
+static void what_changes_is_contested_soon_again(void **state)
+{
+    AUTO(ensemble) struct ensemble *m = ensemble_new_without(0, ~(1u << MEMBER_NETWORK));
+    uint32_t last = 0, pauses = 0, changed = 0;
+
+    (void)state;
+    for (uint32_t t = 1; t < 4 * SERIES_STEPS && !(changed && pauses > changed); t++) {
+        AUTO(contest) struct contest *c = NULL;
+
+        ensemble_add(m, t, (double)(t < SERIES_STEPS ? noise(t) : tune(t)));
+        c = t < SERIES_STEPS ? NULL : ensemble_contest(m);
+        if (!c)
+            continue;
+        pauses++;
+        if (changed)
+            assert_int_equal(t - last, SERIES_STEPS / 4);
+        else if (pauses > 1)
+            assert_true(t - last >= SERIES_STEPS / 2);
+        last = t;
+        while (!contest_run(c, 10000))
+            ;
+        if (contest_result(c).large_wins && !changed)
+            changed = pauses;
+        ensemble_settle(m, c);
+    }
+    assert_true(changed > 1 && pauses > changed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_short_history_holds_no_contest),
         cmocka_unit_test(the_winner_speaks),
         cmocka_unit_test(what_stays_the_same_is_contested_ever_later),
+        cmocka_unit_test(what_changes_is_contested_soon_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
