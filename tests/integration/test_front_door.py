@@ -504,6 +504,7 @@ def test_a_configuration_that_does_not_start_changes_nothing(door: Door, make: M
 
 def start_theirs(door: Door, admin: pathlib.Path) -> list[str]:
     """Somebody's HAProxy with our configuration text, at that admin socket: the command that did it."""
+    eventually("the files that it names", lambda: list(door.folder.glob("*.lua")))
     done = subprocess.run(
         [DRIVER, json.dumps({"config": True, **door.options})],
         capture_output=True,
