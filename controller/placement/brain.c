@@ -154,6 +154,18 @@ static void size_models(struct brain *b, struct plan *plan, const struct foresee
     easing_done(&easing);
 }
 
+static void begin_nodes(struct plan *plan)
+{
+    uint32_t n_nodes = plan->snapshot->n_nodes;
+
+    plan->nodes = xcalloc(n_nodes + 1, sizeof(*plan->nodes));
+    if (plan->unread)
+        return;
+    plan->node_texts = xcalloc(n_nodes + 1, sizeof(*plan->node_texts));
+    for (uint32_t n = 0; n < n_nodes; n++)
+        plan->nodes[n].why = plan->node_texts[n];
+}
+
 static void prove(struct plan *plan)
 {
     struct err e = ERR_INIT;
@@ -205,7 +217,6 @@ static bool is_crowded(struct packing *p)
 static void fill(struct brain *b, struct plan *plan, struct packing *p, uint64_t max_steps)
 {
     packing_init(p, plan->snapshot, plan->models, max_steps);
-    p->unread = plan->unread;
     filling(p);
     if (!is_crowded(p))
         return;
@@ -214,7 +225,6 @@ static void fill(struct brain *b, struct plan *plan, struct packing *p, uint64_t
         sizing_ease_none(&plan->models[m]);
     packing_done(p);
     packing_init(p, plan->snapshot, plan->models, max_steps);
-    p->unread = plan->unread;
     filling(p);
 }
 
@@ -252,7 +262,7 @@ int brain_plan_foreseen(struct brain *b, struct snapshot *s, const struct forese
     plan->snapshot = snapshot_ref(s);
     plan->unread = b->unread;
     plan->models = xcalloc(s->n_models + 1, sizeof(*plan->models));
-    plan->nodes = xcalloc(s->n_nodes + 1, sizeof(*plan->nodes));
+    begin_nodes(plan);
     make(b, plan, seen, max_steps);
     prove(plan);
     note_moves(b, plan);

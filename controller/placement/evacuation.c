@@ -32,10 +32,10 @@ __attribute__((format(printf, 3, 4))) static void note(const struct job *j, uint
 {
     va_list args;
 
-    if (j->p->unread)
+    if (!j->nodes[node].why)
         return;
     va_start(args, format);
-    (void)vsnprintf(j->nodes[node].why, sizeof(j->nodes[node].why), format, args);
+    (void)vsnprintf(j->nodes[node].why, PLAN_TEXT, format, args);
     va_end(args);
 }
 
@@ -299,7 +299,7 @@ static void keep_survivable(struct job *j)
 
             given++;
             reserve_count(j->reserve, j->p, node, 1);
-            j->nodes[node] = (struct plan_node){ .verdict = PLAN_STAY };
+            j->nodes[node] = (struct plan_node){ .verdict = PLAN_STAY, .why = j->nodes[node].why };
             note(j, node, "awake: without it the loss of one more node could not be made good");
         }
     }

@@ -54,7 +54,6 @@ struct packing {
     int64_t *wakes_left, *moves_left; /* per pool; of its policy's budget */
     int64_t *awake_left;              /* per pool: how many more may be on (maxAwake) */
     uint64_t survives;         /* 1 + order.changes of when any loss was survived; 0: never */
-    bool unread;               /* nobody reads why: plan.h */
     bool frozen;               /* paused or warming up: no move */
     bool crowd;                /* minNodes cannot be had: look past it */
     uint64_t steps, max_steps; /* nodes looked at */

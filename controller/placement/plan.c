@@ -10,6 +10,7 @@ void plan_free(struct plan *p)
     snapshot_unref(p->snapshot);
     free(p->models);
     free(p->nodes);
+    free(p->node_texts);
     free(p->placements);
     free(p);
 }

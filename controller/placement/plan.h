@@ -63,7 +63,8 @@ struct plan_node { /* parallel to snapshot->nodes */
     double watts_after;
     double joules_at_stake; /* of the verdict, over the expected off-time or the horizon */
     double off_s;           /* expected off-time behind PLAN_SLEEP */
-    char why[PLAN_TEXT];    /* why here, why awake, why not asleep */
+    char *why; /* why here, why awake, why not asleep; PLAN_TEXT bytes of the plan's, or
+                  NULL: it is unread */
 };
 
 struct plan {
@@ -71,6 +72,7 @@ struct plan {
     struct snapshot *snapshot;
     struct plan_model *models;
     struct plan_node *nodes;
+    char (*node_texts)[PLAN_TEXT]; /* of the nodes' reasons */
     struct plan_placement *placements;
     size_t n_placements, cap_placements;
     uint32_t awake_now, awake_target;

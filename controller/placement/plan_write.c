@@ -136,15 +136,15 @@ static void write_verdicts(struct plan *plan, const struct packing *p)
         if (p->host[n] == HOST_COMING && node->state != NODE_WAKING) {
             out->verdict = PLAN_WAKE;
             out->joules_at_stake = node->curve.cycle_j;
-            if (!plan->unread)
+            if (out->why)
                 (void)snprintf(
-                    out->why, sizeof(out->why),
+                    out->why, PLAN_TEXT,
                     node->state == NODE_ASLEEP
                         ? "woken: %u replicas need it, or spare room is missing; boots in %.0f s"
                         : "turned back: %u replicas are needed on it, boot of another %.0f s",
                     p->held[n], node->curve.boot_s);
-        } else if (!plan->unread && !out->why[0]) {
-            (void)snprintf(out->why, sizeof(out->why), "%s", present_reason(p, node));
+        } else if (out->why && !out->why[0]) {
+            (void)snprintf(out->why, PLAN_TEXT, "%s", present_reason(p, node));
         }
     }
 }
@@ -316,8 +316,9 @@ void plan_tame(struct plan *plan)
         if (plan->nodes[n].verdict == PLAN_SLEEP) {
             plan->nodes[n].verdict = PLAN_STAY;
             plan->nodes[n].off_s = plan->nodes[n].joules_at_stake = 0;
-            (void)snprintf(plan->nodes[n].why, sizeof(plan->nodes[n].why),
-                           "awake: the plan that put it to sleep could not be proven");
+            if (plan->nodes[n].why)
+                (void)snprintf(plan->nodes[n].why, PLAN_TEXT,
+                               "awake: the plan that put it to sleep could not be proven");
         }
     plan_count(plan);
 }

@@ -426,7 +426,7 @@ static void what_nobody_reads_is_left_out_and_changes_nothing(void **state)
                                 p[0]->n_placements * sizeof(*p[0]->placements));
         for (uint32_t n = 0; n < w->n_nodes; n++) {
             assert_int_equal(p[0]->nodes[n].verdict, p[1]->nodes[n].verdict);
-            assert_true(p[0]->nodes[n].why[0] && !p[1]->nodes[n].why[0]);
+            assert_true(p[0]->nodes[n].why[0] && !p[1]->nodes[n].why);
         }
         assert_int_equal(p[0]->awake_target, p[1]->awake_target);
         assert_true(p[0]->summary[0] && !p[1]->summary[0]);
