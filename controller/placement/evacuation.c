@@ -22,7 +22,11 @@ struct job {
     int64_t *awake_left, *sleeps_left; /* per pool */
     struct sleepers sleepers;
     double stay_s; /* no node that stays is expected to be let go before */
-    bool *stuck;   /* per model: no host has room for one more; emptying others makes none */
+    /* What the outlook said of the room that was asked for last; NAN: nothing yet. Most nodes are
+     * alike, and so is what is left without one of them. */
+    struct outlook_need asked;
+    double off_s, needed_s;
+    bool *stuck; /* per model: no host has room for one more; emptying others makes none */
     struct leaver *leavers; /* of the candidate in hand */
     size_t n_leavers, cap_leavers;
 };
@@ -156,11 +160,31 @@ static bool pays_by_weight(const struct job *j, uint32_t node)
     return false;
 }
 
+static void ask(struct job *j, const struct outlook_need *rest)
+{
+    if (j->asked.cpu_milli == rest->cpu_milli && j->asked.memory_bytes == rest->memory_bytes &&
+        j->asked.gpu_milli == rest->gpu_milli)
+        return;
+    j->asked = *rest;
+    j->off_s = j->needed_s = NAN;
+}
+
+static double off_s(struct job *j, const struct outlook_need *rest)
+{
+    ask(j, rest);
+    if (isnan(j->off_s))
+        j->off_s = outlook_off_s(j->o, rest);
+    return j->off_s;
+}
+
 /* How long a node that is needed by what is to come stays awake. Not needed, yet not let go: it may
  * be any moment. */
 static void stays_until_unneeded(struct job *j, const struct outlook_need *rest)
 {
-    j->stay_s = fmin(j->stay_s, outlook_needed_s(j->o, rest));
+    ask(j, rest);
+    if (isnan(j->needed_s))
+        j->needed_s = outlook_needed_s(j->o, rest);
+    j->stay_s = fmin(j->stay_s, j->needed_s);
 }
 
 static void try_node(struct job *j, uint32_t node)
@@ -184,7 +208,7 @@ static void try_node(struct job *j, uint32_t node)
         stays_until_unneeded(j, &rest);
         return;
     }
-    out->off_s = outlook_off_s(j->o, &rest);
+    out->off_s = off_s(j, &rest);
     out->joules_at_stake = gain_j(j, node, out->off_s);
     if (out->off_s <= break_even_s * HYSTERESIS || out->joules_at_stake <= 0) {
         note(j, node,
@@ -313,6 +337,8 @@ double evacuation(struct packing *p, struct outlook *o, struct reserve *reserve,
                      .reserve = reserve,
                      .nodes = nodes,
                      .stay_s = INFINITY,
+                     .off_s = NAN,
+                     .needed_s = NAN,
                      .sleepers = { .p = p } };
     AUTO(mem) struct candidate *list = xcalloc(p->s->n_nodes + 1, sizeof(*list));
     uint32_t n;
