@@ -67,6 +67,7 @@ void planned_free(struct planned *p)
     free(p->number);
     free(p->index);
     free(p->mask);
+    free(p->busy);
     free(p->uids);
     free(p->slept);
     free(p->slow);

@@ -33,6 +33,7 @@ struct planned {
     uint32_t *number, *index; /* replica of the rack by index of the snapshot, and back */
     size_t cap_number;
     uint64_t *mask; /* devices, by number */
+    uint64_t *busy; /* and all of them by node, as far as this step has come */
     char (*uids)[NAME];
     struct planned_use *use;  /* by model */
     int64_t *slow;            /* by model: step since which waits are too long; -1: they are not */

@@ -1,6 +1,7 @@
 /* What a controller knows of the virtual cluster, as its snapshot: see planned.h. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "controller/simulate/clairvoyant.h"
 #include "controller/simulate/planned_private.h"
@@ -35,6 +36,7 @@ static void describe_nodes(struct planned *p, const struct rack_hardware *hw)
     p->nodes = xcalloc(hw->nodes, sizeof(*p->nodes));
     p->devices = xcalloc(hw->slots, sizeof(*p->devices));
     p->slept = xcalloc(hw->nodes, sizeof(*p->slept));
+    p->busy = xcalloc(hw->nodes, sizeof(*p->busy));
     for (uint32_t g = 0; g < hw->slots; g++)
         p->devices[g] = (struct snap_gpu){ "slot", 1 };
     for (uint32_t n = 0; n < hw->nodes; n++) {
@@ -208,27 +210,28 @@ int64_t planned_wall_ms(const struct planned *p, const struct rack *r)
     return (int64_t)(1000 * (p->start_s + r->load->step_s * (double)r->step));
 }
 
-/* The devices that the replicas of a node hold. */
-static uint64_t taken(const struct planned *p, const struct rack *r, uint32_t node, uint32_t but)
-{
-    uint64_t mask = 0;
-
-    for (uint32_t i = 0; i < r->n_replica; i++)
-        if (i != but && r->replica[i].phase != RACK_NONE && r->replica[i].node == node)
-            mask |= p->mask[i];
-    return mask;
-}
-
 void planned_seat(struct planned *p, const struct rack *r, uint32_t i)
 {
-    uint64_t busy = p->plain ? 0 : taken(p, r, r->replica[i].node, i);
+    uint64_t *busy = &p->busy[r->replica[i].node];
     uint32_t left = p->plain ? 0 : r->load->model[r->replica[i].model].slots;
 
     for (uint32_t g = 0; g < r->hw->slots && left > 0; g++)
-        if (!(busy >> g & 1)) {
+        if (!(*busy >> g & 1)) {
             p->mask[i] |= (uint64_t)1 << g;
             left--;
         }
+    *busy |= p->mask[i];
+}
+
+/* Of those that are gone nothing is left. */
+static void see_devices(struct planned *p, const struct rack *r)
+{
+    memset(p->busy, 0, r->hw->nodes * sizeof(*p->busy));
+    for (uint32_t i = 0; i < r->n_replica; i++)
+        if (r->replica[i].phase == RACK_NONE)
+            p->mask[i] = 0;
+        else
+            p->busy[r->replica[i].node] |= p->mask[i];
 }
 
 /* CPU time of the last step, in nanoseconds: all replicas of a model are equally busy. What devices
@@ -246,6 +249,7 @@ void planned_measure(struct planned *p, const struct rack *r)
 static void see_replicas(struct planned *p, const struct rack *r)
 {
     planned_make_room(p, r->n_replica);
+    see_devices(p, r);
     p->n_replicas = 0;
     for (uint32_t m = 0; m < r->load->n_models; m++)
         p->models[m].ready = p->models[m].total = p->models[m].doubled = 0;
@@ -255,10 +259,8 @@ static void see_replicas(struct planned *p, const struct rack *r)
         struct snap_replica *s;
 
         p->index[i] = NO_INDEX;
-        if (x->phase == RACK_NONE) {
-            p->mask[i] = 0;
+        if (x->phase == RACK_NONE)
             continue;
-        }
         if (p->mask[i] == 0)
             planned_seat(p, r, i);
         p->index[i] = (uint32_t)p->n_replicas;
