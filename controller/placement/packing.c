@@ -1,6 +1,8 @@
 /* The packing's state and its elementary changes. */
 #include "controller/placement/packing_private.h"
 
+#include <string.h>
+
 #include "controller/placement/policy.h"
 #include "controller/state/replica_template.h"
 #include "proto/base/array.h"
@@ -56,7 +58,7 @@ static void init_rooms(struct packing *p)
         const struct snap_node *n = &p->s->nodes[i];
 
         room_init(&p->peak[i], n, p->gpus + at);
-        room_init(&p->after[i], n, p->gpus + devices + at);
+        p->after[i].gpus = p->gpus + devices + at;
         at += n->n_gpus;
         p->host[i] = host_of(p->s, n);
         p->plain_hosts = p->plain_hosts || (p->host[i] != HOST_NONE && n->n_gpus == 0);
@@ -163,6 +165,22 @@ void packing_learn(struct packing *p)
     packing_order_all_changed(p);
 }
 
+/* What is left is what there is at the peak, but for what goes. */
+static void settle_after(struct packing *p)
+{
+    const struct snapshot *s = p->s;
+
+    for (uint32_t n = 0; n < s->n_nodes; n++) {
+        p->after[n].cpu_milli = p->peak[n].cpu_milli;
+        p->after[n].memory_bytes = p->peak[n].memory_bytes;
+        memcpy(p->after[n].gpus, p->peak[n].gpus, s->nodes[n].n_gpus * sizeof(*p->after[n].gpus));
+    }
+    for (uint32_t i = 0; i < s->n_replicas; i++)
+        if (p->seats[i].node == NO_INDEX)
+            room_give(&p->after[s->replicas[i].node], &s->nodes[s->replicas[i].node],
+                      p->seats[i].spec, s->replicas[i].gpu_mask);
+}
+
 void packing_init(struct packing *p, const struct snapshot *s, const struct plan_model *models,
                   uint64_t max_steps)
 {
@@ -189,6 +207,7 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
     group_replicas(s, model_of, s->n_models, &p->first_of_model, &p->by_model);
     init_budgets(p);
     packing_order_init(p);
+    tally_expect(&p->on_node, s->n_replicas);
     for (uint32_t i = 0; i < s->n_replicas; i++) {
         const struct snap_replica *r = &s->replicas[i];
         const struct served_model *spec = snapshot_replica_spec(s, i);
@@ -198,9 +217,9 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
         if (!packing_counts(r))
             continue;
         p->seats[i].node = r->node;
-        room_take(&p->after[r->node], &s->nodes[r->node], spec, r->gpu_mask);
         count_seat(p, r->model, spec, r->node, 1);
     }
+    settle_after(p);
     load_init(&p->load, s);
     for (uint32_t i = 0; i < s->n_replicas; i++)
         if (p->seats[i].node != NO_INDEX)

@@ -6,6 +6,8 @@
 #include "proto/base/array.h"
 #include "proto/base/random.h"
 
+#define CAP_MIN 64u /* a power of two, as all */
+
 void tally_done(struct tally *t)
 {
     free(t->slots);
@@ -31,9 +33,9 @@ int64_t tally_get(const struct tally *t, uint32_t a, uint32_t b)
     return t->cap ? find(t, key_of(a, b))->count : 0;
 }
 
-static void grow(struct tally *t)
+static void grow(struct tally *t, size_t cap)
 {
-    struct tally bigger = { .cap = t->cap ? 2 * t->cap : 64, .n = t->n };
+    struct tally bigger = { .cap = cap, .n = t->n };
 
     bigger.slots = xcalloc(bigger.cap, sizeof(*bigger.slots));
     for (size_t i = 0; i < t->cap; i++)
@@ -43,12 +45,22 @@ static void grow(struct tally *t)
     *t = bigger;
 }
 
+void tally_expect(struct tally *t, size_t pairs)
+{
+    size_t cap = CAP_MIN;
+
+    while (cap < 2 * pairs)
+        cap *= 2;
+    if (cap > t->cap)
+        grow(t, cap);
+}
+
 int64_t tally_add(struct tally *t, uint32_t a, uint32_t b, int64_t by)
 {
     struct tally_slot *s;
 
     if (2 * (t->n + 1) > t->cap)
-        grow(t);
+        grow(t, t->cap ? 2 * t->cap : CAP_MIN);
     s = find(t, key_of(a, b));
     if (s->key == 0) {
         s->key = key_of(a, b);

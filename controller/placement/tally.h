@@ -19,4 +19,7 @@ void tally_done(struct tally *t);
 int64_t tally_get(const struct tally *t, uint32_t a, uint32_t b);
 int64_t tally_add(struct tally *t, uint32_t a, uint32_t b, int64_t by); /* the new count */
 
+/* Makes room for so many pairs at once, instead of again and again as they come. */
+void tally_expect(struct tally *t, size_t pairs);
+
 #endif
