@@ -78,11 +78,21 @@ static int check_per_node(const struct plan_ledger *l, struct err *e)
     return 0;
 }
 
+static bool starts_one(const struct plan *p)
+{
+    for (size_t i = 0; i < p->n_placements; i++)
+        if (p->placements[i].replica == NO_INDEX)
+            return true;
+    return false;
+}
+
 int plan_check_room(const struct plan *p, struct err *e)
 {
     struct plan_ledger now;
     int r = 0;
 
+    if (!starts_one(p)) /* what stays where it is has its room */
+        return 0;
     plan_ledger_init(&now, p);
     for (uint32_t i = 0; i < p->snapshot->n_replicas; i++) {
         const struct snap_replica *x = &p->snapshot->replicas[i];
