@@ -1,5 +1,5 @@
-/* Learning costs one small relaxation; a price costs a look-up per device and two normal integrals
- * a node. */
+/* Learning costs a sort of the models and one small relaxation; a price costs a look-up per device
+ * and two normal integrals a node. */
 #include "controller/placement/mix.h"
 
 #include <math.h>
@@ -20,41 +20,89 @@
 #define W_FREE 0.005   /* for each free device of the node: the fuller one first */
 #define W_SCARCE 0.2   /* for a device of a model that others are bound to */
 #define SPREAD 0.5     /* of CPU between users of devices, before any is known */
+#define LOOKS 12       /* the devices among which one is found for who wants more CPU */
 #define LEARN_WORK 20000000u
 
 /* --- learning -----------------------------------------------------------------------------------
  */
 
-static void learn_cpu(struct mix *m, const struct snapshot *s, const uint32_t *replicas)
+struct user {
+    double devices, cpu_milli, n; /* of one; and how many */
+};
+
+static int least_cpu_first(const void *a, const void *b, void *unused)
 {
-    double cpu = 0, devices = 0, node_cpu = 0, node_devices = 0, squares = 0;
+    const struct user *x = a, *y = b;
+    double of_x = x->cpu_milli * y->devices, of_y = y->cpu_milli * x->devices;
+
+    (void)unused;
+    return (of_x > of_y) - (of_x < of_y);
+}
+
+static size_t list_users(const struct snapshot *s, const uint32_t *replicas, struct user *users)
+{
+    size_t n = 0;
 
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct served_model *spec = s->models[i].spec;
 
-        if (spec->resources.gpu_milli <= 0)
-            continue;
-        cpu += (double)replicas[i] * (double)spec->resources.cpu_milli;
-        devices += (double)replicas[i] * (double)spec->resources.gpu_milli / MIX_WHOLE;
+        if (spec->resources.gpu_milli > 0 && replicas[i] > 0)
+            users[n++] = (struct user){ (double)spec->resources.gpu_milli / MIX_WHOLE,
+                                        (double)spec->resources.cpu_milli, replicas[i] };
     }
-    for (uint32_t i = 0; i < s->n_models && devices > 0; i++) {
-        const struct served_model *spec = s->models[i].spec;
-        double more = (double)spec->resources.cpu_milli -
-                      cpu / devices * (double)spec->resources.gpu_milli / MIX_WHOLE;
+    array_sort(users, n, sizeof(*users), least_cpu_first, NULL);
+    return n;
+}
 
-        if (spec->resources.gpu_milli > 0)
-            squares += replicas[i] * more * more;
+/* Beside a device, of the users that want least and take `devices` together. */
+static double mean_cpu(const struct user *users, size_t n, double devices)
+{
+    double cpu = 0, left = devices;
+
+    for (size_t i = 0; i < n && left > 0; i++) {
+        double taken = fmin(left, users[i].n * users[i].devices);
+
+        cpu += taken / users[i].devices * users[i].cpu_milli;
+        left -= taken;
     }
-    m->cpu_spread = cpu > 0 ? sqrt(squares / devices) / (cpu / devices) : SPREAD;
+    return cpu / devices;
+}
+
+/* The chance that one of LOOKS devices at least is wanted. */
+static double chosen_from(double wanted, double devices)
+{
+    double none = 1, spare = devices > 0 ? fmax(0, 1 - wanted / devices) : 0;
+
+    for (int i = 0; i < LOOKS; i++)
+        none *= spare;
+    return 1 - none;
+}
+
+static void learn_cpu(struct mix *m, const struct snapshot *s, const uint32_t *replicas)
+{
+    AUTO(mem) struct user *users = xcalloc(s->n_models + 1, sizeof(*users));
+    size_t n_users = list_users(s, replicas, users);
+    double node_cpu = 0, node_devices = 0, wanted = 0, mean, squares = 0;
+
     for (uint32_t n = 0; n < s->n_nodes; n++)
         if (s->nodes[n].n_gpus > 0) {
             node_cpu += (double)s->nodes[n].cpu_milli;
             node_devices += s->nodes[n].n_gpus;
         }
-    if (devices > 0)
-        m->cpu_milli = cpu / devices;
-    else
-        m->cpu_milli = node_devices > 0 ? node_cpu / node_devices : 0;
+    for (size_t i = 0; i < n_users; i++)
+        wanted += users[i].n * users[i].devices;
+    m->cpu_milli = node_devices > 0 ? node_cpu / node_devices : 0;
+    m->cpu_sd_milli = SPREAD * m->cpu_milli;
+    if (wanted <= 0)
+        return;
+    mean = mean_cpu(users, n_users, wanted);
+    for (size_t i = 0; i < n_users; i++) {
+        double more = users[i].cpu_milli - mean * users[i].devices;
+
+        squares += users[i].n * more * more;
+    }
+    m->cpu_sd_milli = sqrt(squares / wanted);
+    m->cpu_milli = mean_cpu(users, n_users, wanted * chosen_from(wanted, node_devices));
 }
 
 /* Dual prices of the fewest devices that hold all shares, and the knapsack at these prices. What is
@@ -184,7 +232,7 @@ void mix_done(struct mix *m)
 static double stranded(const struct mix *m, double devices, double cpu_milli)
 {
     double mean = m->cpu_milli * devices - cpu_milli;
-    double sd = m->cpu_spread * m->cpu_milli * sqrt(devices), z;
+    double sd = m->cpu_sd_milli * sqrt(devices), z;
 
     if (m->cpu_milli <= 0)
         return 0;

@@ -5,9 +5,11 @@
  * its dual prices say what a share of each size is worth, and a knapsack at those prices what a
  * device's rest is worth. CPU: a device without CPU beside it is stranded; how many will be is the
  * expectation of max(0, CPU that its users will want - CPU that is left), normal in the sum over
- * devices. Models of devices: one that others cannot do without is left to them. An empty node
- * costs the more, the more is still of use on the nodes in use: so much longer would it stand
- * unused. Some choice among nodes in use is worth having, however many they are. Pure. */
+ * devices. While most devices are wanted by nobody, who wants much CPU finds it elsewhere: nodes in
+ * use are counted on to be filled by those that want the least, and the more devices are wanted, by
+ * all. Models of devices: one that others cannot do without is left to them. An empty node costs
+ * the more, the more is still of use on the nodes in use: so much longer would it stand unused.
+ * Some choice among nodes in use is worth having, however many they are. Pure. */
 #ifndef HUDDLE_MIX_H
 #define HUDDLE_MIX_H
 
@@ -24,7 +26,7 @@ struct mix {
     double worth[MIX_WHOLE + 1]; /* of a device with so much free; 0..1 */
     double price[MIX_WHOLE + 1]; /* of a share */
     double cpu_milli;            /* wanted beside one device */
-    double cpu_spread;           /* of that between users: standard deviation over mean, a device */
+    double cpu_sd_milli;         /* of that between users: standard deviation, a device */
     double left;                 /* devices still of use on nodes in use; the caller's to keep */
     double least_lost[MIX_WHOLE + 1]; /* of worth, by a share on any device; NAN: not asked yet */
     struct mix_scarcity *scarcities;

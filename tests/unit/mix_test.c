@@ -176,9 +176,42 @@ static void how_much_users_differ_is_learned(void **state)
     w->specs[1].resources.cpu_milli = 3000;
     s = world_snapshot(w);
     mix_learn(&m, s, replicas);
-    assert_true(fabs(m.cpu_spread - 0.5) < 1e-9);
+    assert_true(fabs(m.cpu_sd_milli - 1000) < 1e-9);
     mix_learn(&m, s, alike);
-    assert_true(m.cpu_spread == 0);
+    assert_true(m.cpu_sd_milli == 0);
+    mix_done(&m);
+    snapshot_unref(s);
+    free(w);
+}
+
+/* One core or three beside a device, as often, on 200 devices. Two replicas: a place in use can be
+ * kept for those that want one core. 400: all of them have to stand somewhere. */
+static void while_few_devices_are_wanted_those_fill_that_want_little_cpu(void **state)
+{
+    static struct snap_gpu many[50];
+    struct world *w = xmalloc(sizeof(*w));
+    const uint32_t few[] = { 1, 1, 0 }, half[] = { 50, 50, 0 }, all[] = { 200, 200, 0 };
+    struct snapshot *s;
+    struct mix m = { 0 };
+
+    (void)state;
+    world_with_devices(w);
+    for (uint32_t g = 0; g < 50; g++)
+        many[g].model = "a";
+    for (uint32_t n = 0; n < 4; n++) {
+        w->nodes[n].gpus = many;
+        w->nodes[n].n_gpus = 50;
+    }
+    w->specs[0].resources.gpu_milli = w->specs[1].resources.gpu_milli = 1000;
+    w->specs[0].resources.cpu_milli = 3000;
+    s = world_snapshot(w);
+    mix_learn(&m, s, few);
+    assert_true(fabs(m.cpu_milli - 1000) < 1e-9);
+    assert_true(fabs(m.cpu_sd_milli - 1000) < 1e-9); /* they differ as much */
+    mix_learn(&m, s, half);
+    assert_true(m.cpu_milli > 1999 && m.cpu_milli < 2000);
+    mix_learn(&m, s, all);
+    assert_true(fabs(m.cpu_milli - 2000) < 1e-9);
     mix_done(&m);
     snapshot_unref(s);
     free(w);
@@ -221,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_share_goes_where_nothing_is_lost),
         cmocka_unit_test(cpu_is_left_to_free_devices),
         cmocka_unit_test(how_much_users_differ_is_learned),
+        cmocka_unit_test(while_few_devices_are_wanted_those_fill_that_want_little_cpu),
         cmocka_unit_test(what_is_left_in_use_makes_an_empty_node_dear),
     };
 
