@@ -24,7 +24,8 @@ struct run {
     void *data;
     const char *reason_told;    /* of the last wait */
     int64_t began_ms, limit_ms; /* boot time */
-    int n_acts, n_taken, stage;
+    int n_acts;                 /* that may have been done */
+    int n_taken, stage;
     bool answers; /* the cluster has answered once */
 };
 
@@ -105,8 +106,8 @@ static int do_act(struct run *r, const struct adopt_act *a, struct err *e)
 
     if (x < 0)
         return x;
-    r->n_acts++;
     x = send(r, a, false, &status, &lost);
+    r->n_acts += x < 0 || status.reason == KUBE_OK; /* an answer that is lost may have been yes */
     if (guard)
         guard->end_write(guard->data);
     if (x < 0) {
