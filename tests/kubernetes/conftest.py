@@ -25,6 +25,7 @@ N_HOLLOW = 12
 PEOPLE = {  # users without any right at first
     "huddle": ["huddle"],
     "observer": ["observers"],
+    "steerer": ["steerers"],
     "tenant": ["tenants"],
 }
 numbers = itertools.count(1)

@@ -20,10 +20,12 @@ from tests.kubernetes.moving import COST, DRAIN, Watched, of_app, owner
 from tests.kubernetes.test_doctor import quiet, run
 from tests.kubernetes.test_observe import served_model
 from tests.lab.controller import Controller
-from tests.lab.lab import BUILD
+from tests.lab.lab import BUILD, REPOSITORY
 
 MODELS = ["chat", "embed", "rank"]
 N = 2
+OBSERVE = REPOSITORY / "deploy/kubernetes/observe/role.yaml"
+MOVE_ROLE = "huddle-move"
 MARK = "huddle.energy/moved-by"
 LEASE = {"duration": "6s", "renewDeadline": "4s", "retryPeriod": "1s"}
 SOON_S = 240.0  # for a consolidation: some ten moves, each with 5 s to settle
@@ -51,6 +53,45 @@ def make(api: Api, namespace: str, name: str, lifecycle: Object = DRAIN) -> None
     api.create("servedmodels", served_model(name), namespace)
 
 
+def may_move(cluster: ControlPlane, namespace: str) -> None:
+    """Gives the user `steerer` what deploy/kubernetes says that moves take, and nothing more."""
+    api, group = cluster.api, "rbac.authorization.k8s.io"
+    done = cluster.kubectl("apply", "-f", str(OBSERVE))
+    assert done.returncode == 0, done.stderr
+    look = api.get("clusterroles", "huddle-observe")["rules"]
+    look += [
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list"]},
+        {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["get", "list"]},
+        {
+            "apiGroups": ["discovery.k8s.io"],
+            "resources": ["endpointslices"],
+            "verbs": ["get", "list"],
+        },
+        {"apiGroups": ["huddle.energy"], "resources": ["servedmodels/status"], "verbs": ["patch"]},
+    ]
+    api.allow("steerer", look, f"steerer-{namespace}")
+    lease = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    rules = {
+        "lease": {**lease, "verbs": ["create", "get", "update"]},
+        MOVE_ROLE: {
+            "apiGroups": [""],
+            "resources": ["pods"],
+            "verbs": ["create", "patch", "delete"],
+        },
+    }
+    for name, rule in rules.items():
+        meta = {"metadata": {"name": name}}
+        api.create("roles", {**meta, "rules": [rule]}, namespace)
+        subject = {"kind": "User", "apiGroup": group, "name": "steerer"}
+        role = {"apiGroup": group, "kind": "Role", "name": name}
+        api.create("rolebindings", {**meta, "roleRef": role, "subjects": [subject]}, namespace)
+
+
+def may_no_more(api: Api, namespace: str) -> None:
+    for plural in ("clusterrolebindings", "clusterroles"):
+        api.delete(plural, f"steerer-{namespace}")
+
+
 class Steerer:
     """A controller that may act, and what it does to the pods of a namespace."""
 
@@ -64,7 +105,7 @@ class Steerer:
     ) -> None:
         self.api, self.namespace, self.folder = cluster.api, namespace, folder
         self.models, self.replicas = models, replicas
-        kubernetes: Object = {"kubeconfig": str(cluster.kubeconfig("admin"))}
+        kubernetes: Object = {"kubeconfig": str(cluster.kubeconfig("steerer"))}
         kubernetes |= {"namespace": namespace, "lease": LEASE}
         self.controller = Controller(folder, kubernetes=kubernetes)
 
@@ -142,7 +183,9 @@ def spread_out(api: Api, namespace: str, nodes: list[str]) -> None:
 
     def are_ready() -> bool:
         pods = [p for name in MODELS for p in of_app(api, namespace, name)]
-        return len(pods) == count and all(map(ready, pods))
+        slices = api.list("endpointslices", namespace)
+        ends = [e for s in slices for e in s.get("endpoints") or [] if e["conditions"]["ready"]]
+        return len(pods) == len(ends) == count and all(map(ready, pods))
 
     api.wait_for("pods", are_ready, 90)
     for node in nodes[6:]:
@@ -158,6 +201,7 @@ def steering(
     done = run(cluster.admin_kubeconfig, "install", "crds")
     assert done.returncode == 0, done.stderr
     api.wait_for("powerpools", lambda: api.list("powerpools") == [])
+    may_move(cluster, namespace)
     steerer = Steerer(cluster, namespace, folder, models, replicas)
     try:
         api.create("powerpolicies", policy())
@@ -168,6 +212,7 @@ def steering(
             steerer.controller.stop()
         for crd in api.list("customresourcedefinitions"):
             api.delete("customresourcedefinitions", crd["metadata"]["name"])
+        may_no_more(api, namespace)
 
 
 @pytest.fixture(name="steerer")
@@ -252,4 +297,16 @@ def test_what_nobody_knows_of_is_taken_back(steerer: Steerer) -> None:
     steerer.controller.start()
     api.wait_for("no orphan", lambda: not api.find("pods", "orphan", namespace), 60)
     api.wait_for("no move", lambda: not steerer.moves(), 60)
+    steerer.assert_clean()
+
+
+def test_without_its_role_nothing_moves_and_the_right_is_named(steerer: Steerer) -> None:
+    api, before = steerer.api, {p["metadata"]["uid"] for p in steerer.pods()}
+    api.delete("rolebindings", MOVE_ROLE, steerer.namespace)
+    steerer.set("powerpools", "all", mode="act")
+    steerer.controller.start()
+    api.wait_for("a refusal", lambda: steerer.events("MoveRefused"), 60)
+    assert 'cannot create resource "pods"' in steerer.events("MoveRefused")[0]
+    api.wait_for("no move", lambda: not steerer.moves(), 60)
+    assert {p["metadata"]["uid"] for p in steerer.pods()} == before
     steerer.assert_clean()
