@@ -1,4 +1,4 @@
-"""The GPU arena runs to its end on a small cluster, planner's moves included: its figures lie where they can."""
+"""The GPU arena runs to its end on a small cluster, with moves too: its figures can be."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ def test_a_small_cluster(tmp_path: pathlib.Path) -> None:
         "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec\n"
         + "".join(f"p{i},{1000 + 500 * (i % 7)},4096,1,{SHARES[i % 9]},\n" for i in range(90))
     )
-    words = [program, "-o", "json", "-n", "2", nodes, pods]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    words = ["-o", "json", "-n", "2", str(nodes), str(pods)]
+    done = subprocess.run(
+        [program, *words], capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     (result,) = json.loads(done.stdout)
     for policy in ("huddle", "huddleWithMoves"):
