@@ -1,17 +1,17 @@
 /* See executor.h. */
 #include "controller/simulate/executor.h"
 
+#include <string.h>
+
 #define EVACUATING_MOST 4u
 
-/* A copy and what it replaces are one replica. */
-static uint32_t present(const struct rack *r, uint32_t m)
+/* By model. A copy and what it replaces are one replica. */
+static void count_present(const struct rack *r, uint32_t ret_n[RACK_MODELS_MAX])
 {
-    uint32_t n = r->committed[m];
-
+    memcpy(ret_n, r->committed, r->load->n_models * sizeof(*ret_n));
     for (uint32_t i = 0; i < r->n_replica; i++)
-        n -= r->replica[i].phase == RACK_LOADING && r->replica[i].model == m &&
-             r->replica[i].replaces != RACK_NO;
-    return n;
+        ret_n[r->replica[i].model] -=
+            r->replica[i].phase == RACK_LOADING && r->replica[i].replaces != RACK_NO;
 }
 
 static bool better_victim(const struct rack *r, const struct rack_replica *x,
@@ -52,10 +52,11 @@ static void remove_one(struct rack *r, uint32_t m)
 
 static uint32_t size(struct rack *r, const struct targets *wanted)
 {
-    uint32_t pending = 0;
+    uint32_t pending = 0, present[RACK_MODELS_MAX];
 
+    count_present(r, present);
     for (uint32_t m = 0; m < r->load->n_models; m++) {
-        uint32_t n = present(r, m), node = 0;
+        uint32_t n = present[m], node = 0;
 
         for (; n > wanted->replicas[m]; n--)
             remove_one(r, m);

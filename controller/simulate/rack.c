@@ -78,14 +78,14 @@ uint32_t rack_pack(const struct rack *r, uint32_t model, uint32_t but)
 {
     uint32_t slots = r->load->model[model].slots, best = RACK_NO;
 
-    for (uint32_t n = 0; n < r->hw->nodes; n++) {
+    for (uint32_t n = 0; n < r->hw->nodes && (best == RACK_NO || r->node[best].free > slots); n++) {
         const struct rack_node *node = &r->node[n];
 
         if (node->power == RACK_READY && !node->evacuating && n != but && node->free >= slots &&
             (best == RACK_NO || node->free < r->node[best].free))
             best = n;
     }
-    return best;
+    return best; /* none fits better than one that is filled */
 }
 
 uint32_t rack_spread(const struct rack *r, uint32_t model, uint32_t but)
