@@ -249,6 +249,10 @@ void planned_measure(struct planned *p, const struct rack *r)
 static void see_replicas(struct planned *p, const struct rack *r)
 {
     planned_make_room(p, r->n_replica);
+    if (p->cap_replicas < p->cap_number) {
+        p->cap_replicas = p->cap_number;
+        p->replicas = xrealloc(p->replicas, p->cap_replicas * sizeof(*p->replicas));
+    }
     see_devices(p, r);
     p->n_replicas = 0;
     for (uint32_t m = 0; m < r->load->n_models; m++)
@@ -256,7 +260,6 @@ static void see_replicas(struct planned *p, const struct rack *r)
     for (uint32_t i = 0; i < r->n_replica; i++) {
         const struct rack_replica *x = &r->replica[i];
         const struct cpu_use *use = &p->use[x->model].lately;
-        struct snap_replica *s;
 
         p->index[i] = NO_INDEX;
         if (x->phase == RACK_NONE)
@@ -265,22 +268,24 @@ static void see_replicas(struct planned *p, const struct rack *r)
             planned_seat(p, r, i);
         p->index[i] = (uint32_t)p->n_replicas;
         p->number[p->n_replicas] = i;
-        s = ARRAY_ADD(p, replicas);
-        *s = (struct snap_replica){ .uid = p->uids[i],
-                                    .model = x->model,
-                                    .node = x->node,
-                                    .phase = x->phase == RACK_LOADING   ? REPLICA_STARTING
-                                             : x->phase == RACK_SERVING ? REPLICA_READY
-                                                                        : REPLICA_DRAINING,
-                                    .leaving = x->phase == RACK_DRAINING,
-                                    .gpu_mask = p->mask[i],
-                                    .since_ms = rack_ms(r->load, x->since),
-                                    .cpu_use_known = cpu_use_known(use),
-                                    .cpu_use_milli = use->mean_milli,
-                                    .cpu_use_variance = use->variance,
-                                    .load = NAN,
-                                    .in_flight = NAN,
-                                    .reason = "" };
+        p->replicas[p->n_replicas++] =
+            (struct snap_replica){ .uid = p->uids[i],
+                                   .model = x->model,
+                                   .node = x->node,
+                                   .phase = x->phase == RACK_LOADING   ? REPLICA_STARTING
+                                            : x->phase == RACK_SERVING ? REPLICA_READY
+                                                                       : REPLICA_DRAINING,
+                                   .leaving = x->phase == RACK_DRAINING,
+                                   .spec = NULL,
+                                   .follows = 0,
+                                   .gpu_mask = p->mask[i],
+                                   .since_ms = rack_ms(r->load, x->since),
+                                   .cpu_use_known = cpu_use_known(use),
+                                   .cpu_use_milli = use->mean_milli,
+                                   .cpu_use_variance = use->variance,
+                                   .load = NAN,
+                                   .in_flight = NAN,
+                                   .reason = "" };
         p->models[x->model].total++;
         p->models[x->model].ready += x->phase == RACK_SERVING;
     }
