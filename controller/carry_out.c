@@ -112,6 +112,8 @@ void daemon_carry_out(void *data, struct effect *e)
         break;
     case FX_EVENT:
         log_event(e);
+        if (d->kubernetes && e->event.published)
+            kubernetes_tell(d->kubernetes, e);
         break;
     case FX_KUBE_MOVE:
         if (d->kubernetes)

@@ -239,6 +239,8 @@ struct effect {
             char *reason;      /* one CamelCase word: "NodeAsleep" */
             char *message;
             bool warning;
+            bool published; /* also as an Event of Kubernetes */
+            char *pod;      /* of a replica on Kubernetes: NAMESPACE/NAME; else NULL */
         } event;
         struct {
             char *model, *pod, *uid, *node; /* pod: NAMESPACE/NAME of the one that is to go */

@@ -153,6 +153,11 @@ void core_plan_outdate(struct controller *c, const struct model *m);
 void core_plan_ask(struct controller *c); /* FX_PLAN when it is due */
 bool core_plan_fresh(const struct controller *c);
 
+/* recommend.c: tells what the plan in force would do in pools that recommend, where it is new;
+ * anew: all of it, when the next plan comes */
+void core_recommend(struct controller *c);
+void core_recommend_anew(struct controller *c);
+
 /* flush.c */
 void core_flush(struct controller *c);
 

@@ -376,6 +376,13 @@ static int make_door(struct daemon *d, struct err *e)
     return 0;
 }
 
+static json_t *view_in_turn(void *data, const char *kind, const char *name)
+{
+    struct daemon *d = data;
+
+    return controller_get(d->core, kind, name, loop_now_ms(d->loop), clock_wall_ms());
+}
+
 static void note_kubernetes(void *data, bool warning, const char *text)
 {
     (void)data;
@@ -397,6 +404,7 @@ static int make_kubernetes(struct daemon *d, struct err *e)
                                                 .data = d,
                                                 .step = step_in_turn,
                                                 .admit = admit_object,
+                                                .view = view_in_turn,
                                                 .note = note_kubernetes };
 
     if (!config_has_kubernetes(c))

@@ -143,6 +143,7 @@ static void effect_done(struct effect *e)
         free(e->event.name);
         free(e->event.reason);
         free(e->event.message);
+        free(e->event.pod);
         break;
     case FX_KUBE_MOVE:
         free(e->kube_move.model);

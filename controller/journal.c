@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/kube_facts.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 
@@ -124,6 +125,10 @@ void core_event(struct controller *c, bool warning, const char *kind, const char
     e->event.reason = xstrdup(reason);
     e->event.message = xstrdup(message);
     e->event.warning = warning;
+    e->event.published = kube_publishes(c, kind, name);
+    if (e->event.published && strcmp(kind, "replica") == 0)
+        e->event.pod =
+            xstrdup(((const struct replica *)named_find(&c->cluster->replicas, name))->pod);
 }
 
 uint64_t core_next_version(struct controller *c)

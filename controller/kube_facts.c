@@ -387,6 +387,8 @@ static void begin_or_end_term(struct controller *c, bool leads, uint64_t epoch)
     if (c->cluster->leads == leads && c->kube.epoch == epoch)
         return;
     c->cluster->leads = leads;
+    if (leads)
+        core_recommend_anew(c);
     c->kube.epoch = epoch;
     core_event(c, !leads, "cluster", c->cluster->id, leads ? "Leading" : "LeadLost",
                leads ? "this controller acts from now on (epoch %llu)"

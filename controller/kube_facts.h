@@ -10,6 +10,9 @@ void kube_pod(struct controller *c, const struct kube_pod_facts *f);
 void kube_model(struct controller *c, const struct kube_model_facts *f);
 void kube_watch(struct controller *c, const struct kube_watch_facts *f);
 void kube_lead(struct controller *c, const struct controller_event *e);
+/* Is an event of this object to be an Event of Kubernetes? Those of the leader, where the mode of
+ * the pool is not observe (of a model or policy: of any pool). In recommend.c. */
+bool kube_publishes(const struct controller *c, const char *kind, const char *name);
 void kube_refused(struct controller *c, const struct controller_event *e);
 
 /* Does an agent report for a node that Kubernetes has not? Then that is told once, the agent is

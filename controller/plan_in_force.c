@@ -190,6 +190,7 @@ void core_plan(struct controller *c, struct plan *plan)
     for (size_t i = 0; i < plan->n_placements; i++)
         take_placement(c, plan, i);
     hold_moved(c);
+    core_recommend(c);
     c->plan_due = true;
 }
 

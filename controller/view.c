@@ -382,6 +382,17 @@ static json_t *view_phases(const struct model *m)
     return phases;
 }
 
+static uint32_t nodes_of(const struct model *m)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < m->n_replicas; i++)
+        m->replicas[i]->node->used.guests = 0;
+    for (size_t i = 0; i < m->n_replicas; i++)
+        n += m->replicas[i]->node->used.guests++ == 0;
+    return n;
+}
+
 json_t *view_model(struct controller *c, const struct model *m)
 {
     json_t *o = manifest_to_json(m->revision->object), *s;
@@ -399,6 +410,7 @@ json_t *view_model(struct controller *c, const struct model *m)
                   view_number(m->latency_ms), "errorShare", view_number(m->error_share),
                   "sloBroken", m->slo_bad_since_ms != NEVER_MS, "loadMs",
                   (json_int_t)model_load_ms(m), "watts", view_number(model_watts(c, m)));
+    view_set(s, "nodes", json_integer(nodes_of(m)));
     view_set(s, "requests", json_integer((json_int_t)m->requests));
     view_set(s, "errors", json_integer((json_int_t)m->errors));
     view_set(s, "energyIdleJ", view_joules(m->energy_idle_uj));
@@ -436,11 +448,12 @@ json_t *view_pool(struct controller *c, const struct pool *p)
         watts += !stale(c, n) && isfinite(n->watts) ? n->watts : 0;
     }
     view_set(o, "status",
-             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o}", "nodes", (json_int_t)nodes,
+             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:b}", "nodes", (json_int_t)nodes,
                        "awake", (json_int_t)awake, "asleep", (json_int_t)asleep, "transitioning",
                        (json_int_t)moving, "quarantined", (json_int_t)quarantined, "unreachable",
                        (json_int_t)lost, "watts", watts, "policy",
-                       policy ? view_text(policy->name) : json_null()));
+                       policy ? view_text(policy->name) : json_null(), "paused",
+                       c->cluster->paused || (policy && policy_spec(policy)->paused)));
     return o;
 }
 

@@ -160,3 +160,25 @@ bool label_selector_matches(const struct label_selector *s, const struct string_
             return false;
     return true;
 }
+
+static void values_text(const struct label_requirement *r, struct strbuf *out)
+{
+    strbuf_printf(out, "%s %s (", r->key, r->operator== LABEL_IN ? "in" : "notin");
+    for (size_t i = 0; i < r->values.n; i++)
+        strbuf_printf(out, "%s%s", i > 0 ? "," : "", r->values.item[i]);
+    strbuf_puts(out, ")");
+}
+
+void label_selector_text(const struct label_selector *s, struct strbuf *ret_text)
+{
+    ARRAY_FOREACH(r, s, item) {
+        if (r != s->item)
+            strbuf_puts(ret_text, ",");
+        if (r->operator== LABEL_IN && r->values.n == 1)
+            strbuf_printf(ret_text, "%s=%s", r->key, r->values.item[0]);
+        else if (r->operator== LABEL_IN || r->operator== LABEL_NOT_IN)
+            values_text(r, ret_text);
+        else if (r->operator== LABEL_EXISTS || r->operator== LABEL_DOES_NOT_EXIST)
+            strbuf_printf(ret_text, "%s%s", r->operator== LABEL_EXISTS ? "" : "!", r->key);
+    }
+}

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "proto/base/strbuf.h"
 #include "proto/field.h"
 
 enum label_operator {
@@ -38,6 +39,10 @@ void label_selector_done(struct label_selector *s);
 
 /* Adds "key is value" to what must hold. */
 void label_selector_narrow(struct label_selector *s, const char *key, const char *value);
+
+/* As kubectl's --selector takes it: "app=web,tier in (a,b),!old". Nothing is added for Gt and Lt,
+ * which only nodes are selected by. */
+void label_selector_text(const struct label_selector *s, struct strbuf *ret_text);
 
 /* Of two whole numbers, as Gt and Lt ask: value > bound, or value < bound. What is no number, or
  * does not fit 64 bits, never holds. */

@@ -122,6 +122,7 @@ static void replica_free(struct replica *r)
     free(r->pod);
     free(r->pod_address);
     free(r->replaces);
+    free(r->advised);
     free(r->reason);
     free(r->name);
     free(r);
@@ -419,12 +420,19 @@ struct policy *pool_policy(const struct cluster *c, const struct pool *p)
     return p ? named_find(&c->policies, pool_spec(p)->policy) : NULL;
 }
 
-const char *pool_passive(const struct cluster *c, const struct pool *p)
+enum pool_mode pool_mode_now(const struct cluster *c, const struct pool *p)
 {
     enum pool_mode mode = p ? pool_spec(p)->mode : POOL_MODE_AUTO;
 
     if (mode == POOL_MODE_AUTO)
         mode = c->kubernetes ? POOL_MODE_OBSERVE : POOL_MODE_ACT;
+    return mode;
+}
+
+const char *pool_passive(const struct cluster *c, const struct pool *p)
+{
+    enum pool_mode mode = pool_mode_now(c, p);
+
     if (mode == POOL_MODE_OBSERVE)
         return "observe: huddle acts on nothing here; a PowerPool with mode: act lets it";
     if (mode == POOL_MODE_RECOMMEND)

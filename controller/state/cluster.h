@@ -242,6 +242,7 @@ struct node {
     bool placed_on;
     double plan_joules;
     char plan_why[REASON_MAX];
+    int advised; /* verdict that people were told of, in a pool that recommends */
     /* Desired state as published. */
     bool reply_due, conflict, told; /* told: watchers know that it exists */
     uint64_t generation, desired_digest, reply_digest;
@@ -308,6 +309,7 @@ struct replica {
     bool surplus;              /* the plan in force names it nowhere */
     struct replica *successor; /* the one that replaces it, once started; NULL */
     bool keep;                 /* its move was given up */
+    char *advised;             /* node to which it would move, as people were told; NULL: none */
     bool told;
     uint32_t counter; /* scratch of one pass */
     bool dirty;       /* in dirty_replicas */
@@ -402,6 +404,9 @@ void node_bind_pool(struct cluster *c, struct node *n);
 
 /* The policy of a pool; NULL: the defaults apply (cluster_default_policy). */
 struct policy *pool_policy(const struct cluster *c, const struct pool *p);
+
+/* What huddle does in the pool (NULL: none), auto resolved: on Kubernetes it is observe. */
+enum pool_mode pool_mode_now(const struct cluster *c, const struct pool *p);
 
 /* Why nothing is done to nodes of the pool, or replicas there (NULL: of no pool), whatever the plan
  * says; NULL: huddle acts. Static text. */

@@ -60,6 +60,9 @@ void kube_cluster_forget_model(struct kube_cluster *k, const char *name);
 typedef void kube_orphan_fn(void *data, const char *pod, const char *uid, const char *node);
 void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void *data);
 
+/* The labels by which the pods of a model's workload are found, as text; "": not known. */
+void kube_cluster_selector(struct kube_cluster *k, const char *name, struct strbuf *ret_text);
+
 /* Tells what changed since the last call: what is gone, then nodes, models, pods. */
 void kube_cluster_tell(struct kube_cluster *k, const struct kube_sink *sink);
 

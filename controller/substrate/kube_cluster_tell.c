@@ -393,3 +393,14 @@ void kube_cluster_tell(struct kube_cluster *k, const struct kube_sink *sink)
     for (size_t i = 0; i < k->pods.n_items; i++)
         tell_pod(k, (struct kube_seen_pod *)(void *)k->pods.items[i], sink);
 }
+
+void kube_cluster_selector(struct kube_cluster *k, const char *name, struct strbuf *ret_text)
+{
+    struct kube_model_target *m = named_find(&k->models, name);
+
+    if (!m)
+        return;
+    find_workload(k, m);
+    if (m->workload)
+        label_selector_text(&m->workload->view.selector, ret_text);
+}

@@ -8,9 +8,11 @@
 
 #include "controller/kube_client/kube_watch.h"
 #include "controller/substrate/kube_cluster.h"
+#include "controller/substrate/kube_herald.h"
 #include "controller/substrate/kube_leftovers.h"
 #include "controller/substrate/kube_mover.h"
 #include "controller/substrate/kube_object.h"
+#include "controller/substrate/kube_reporter.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 
@@ -62,6 +64,9 @@ struct kubernetes {
     struct kubernetes_options options; /* its functions */
     struct kube_client *client;
     struct kube_leader *leader;
+    struct kube_herald *herald;
+    struct kube_reporter *reporter;
+    struct kube_objects writers; /* PowerPools whose mode is recommend or act */
     struct kube_cluster *cluster;
     struct kube_mover *mover;
     struct kube_leftovers leftovers;
@@ -280,6 +285,16 @@ static void refused(struct watch *w, const char *name, const char *why)
     kube_objects_add(&w->objects, name); /* what the core kept of it goes with it */
 }
 
+static void take_mode(struct kubernetes *k, const char *pool, enum pool_mode mode)
+{
+    if (mode != POOL_MODE_RECOMMEND && mode != POOL_MODE_ACT) {
+        kube_objects_remove(&k->writers, pool);
+        return;
+    }
+    kube_objects_add(&k->writers, pool);
+    kube_leader_want(k->leader);
+}
+
 static void put_object(struct watch *w, const json_t *object)
 {
     struct controller_event event = { .kind = CE_PUT };
@@ -290,6 +305,7 @@ static void put_object(struct watch *w, const json_t *object)
     kube_object_name(object, w->kind->declared, name);
     if (kube_object_read(object, w->kind->declared, &m, &e) < 0 ||
         w->k->options.admit(w->k->options.data, m, &e) < 0) {
+        kube_reporter_put(w->k->reporter, w->kind->declared, name, object, e.text);
         refused(w, name, e.text);
         return;
     }
@@ -302,9 +318,9 @@ static void put_object(struct watch *w, const json_t *object)
         kube_cluster_model(w->k->cluster, name, m->meta.namespace, &m->model);
         kube_leftovers_model(&w->k->leftovers, name, object, loop_now_ms(w->k->loop));
     }
-    if (m->kind == KIND_POWER_POOL &&
-        (m->pool.mode == POOL_MODE_RECOMMEND || m->pool.mode == POOL_MODE_ACT))
-        kube_leader_want(w->k->leader);
+    if (m->kind == KIND_POWER_POOL)
+        take_mode(w->k, name, m->pool.mode);
+    kube_reporter_put(w->k->reporter, m->kind, name, object, NULL);
 }
 
 static void drop_object(struct watch *w, const char *name)
@@ -321,6 +337,9 @@ static void drop_object(struct watch *w, const char *name)
         kube_cluster_forget_model(w->k->cluster, name);
         kube_leftovers_model(&w->k->leftovers, name, NULL, loop_now_ms(w->k->loop));
     }
+    if (w->kind->declared == KIND_POWER_POOL)
+        kube_objects_remove(&w->k->writers, name);
+    kube_reporter_drop(w->k->reporter, w->kind->declared, name);
     w->k->options.step(w->k->options.data, &event);
     kube_objects_remove(&w->objects, name);
 }
@@ -405,9 +424,13 @@ static void lose_definition(struct watch *w)
 static void on_look(void *data, int64_t now_ms)
 {
     struct kubernetes *k = data;
+    const char *problem = kube_herald_problem(k->herald);
 
     loop_timer_arm(k->look, now_ms + LOOK_MS);
     kube_leader_look(k->leader);
+    if (problem)
+        note(k, true, problem);
+    kube_reporter_look(k->reporter, atomic_load(&k->told_all) && k->writers.n > 0, now_ms);
     for (size_t i = 0; i < N_KINDS; i++) {
         struct watch *w = &k->watches[i];
 
@@ -500,6 +523,39 @@ static int make_leader(struct kubernetes *k, struct err *e)
     return kube_leader_new(k->loop, config, &options, &k->leader, e);
 }
 
+static char *selector_of(void *data, const char *name)
+{
+    struct kubernetes *k = data;
+    struct strbuf text = STRBUF_INIT;
+
+    kube_cluster_selector(k->cluster, name, &text);
+    return strbuf_take(&text);
+}
+
+static json_t *view_of(void *data, const char *kind, const char *name)
+{
+    const struct kubernetes *k = data;
+
+    return k->options.view(k->options.data, kind, name);
+}
+
+static void warn(void *data, const char *text)
+{
+    note(data, true, text);
+}
+
+static void make_reporter(struct kubernetes *k)
+{
+    const struct kube_reporter_options options = { .client = k->client,
+                                                   .leader = k->leader,
+                                                   .data = k,
+                                                   .view = view_of,
+                                                   .selector = selector_of,
+                                                   .note = warn };
+
+    k->reporter = kube_reporter_new(k->loop, &options);
+}
+
 int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
                    struct kubernetes **ret_kubernetes, struct err *e)
 {
@@ -517,6 +573,10 @@ int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
         r = kube_client_new(l, config, &k->client, e);
     if (r == 0)
         r = make_leader(k, e);
+    if (r == 0)
+        r = kube_herald_new(k->client, &k->herald, e);
+    if (r == 0)
+        make_reporter(k);
     make_mover(k);
     for (size_t i = 0; r == 0 && i < N_KINDS; i++)
         r = start_watch(k, i, e);
@@ -539,12 +599,25 @@ void kubernetes_free(struct kubernetes *k)
     }
     kube_mover_free(k->mover); /* its threads ask the leader */
     kube_leftovers_done(&k->leftovers);
+    kube_reporter_free(k->reporter);
+    kube_objects_done(&k->writers);
+    kube_herald_free(k->herald);
     kube_leader_free(k->leader);
     kube_client_free(k->client);
     loop_timer_remove(k->tell);
     loop_timer_remove(k->look);
     kube_cluster_free(k->cluster);
     free(k);
+}
+
+void kubernetes_tell(struct kubernetes *k, const struct effect *e)
+{
+    enum manifest_kind kind;
+    const char *uid = "";
+
+    if (manifest_kind_parse(e->event.kind, &kind) == 0)
+        uid = kube_reporter_uid(k->reporter, kind, e->event.name);
+    kube_herald_tell(k->herald, e, uid);
 }
 
 struct kube_leader *kubernetes_leader(struct kubernetes *k)

@@ -27,6 +27,8 @@ struct kubernetes_options { /* borrowed for the call */
     void (*step)(void *data, struct controller_event *event);
     /* May this object be put? -errno with the reason. */
     int (*admit)(void *data, const struct manifest *object, struct err *e);
+    /* An object as the API shows it, a new reference; NULL: there is none. */
+    json_t *(*view)(void *data, const char *kind, const char *name);
     /* For the log. */
     void (*note)(void *data, bool warning, const char *text);
 };
@@ -36,6 +38,9 @@ struct kubernetes_options { /* borrowed for the call */
 int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
                    struct kubernetes **ret_kubernetes, struct err *e);
 void kubernetes_free(struct kubernetes *k); /* before the loop; accepts NULL */
+
+/* An FX_EVENT that is published, as an Event. */
+void kubernetes_tell(struct kubernetes *k, const struct effect *e);
 
 /* Who may write; lives as long as `k`. */
 struct kube_leader *kubernetes_leader(struct kubernetes *k);

@@ -134,6 +134,25 @@ static void a_service_selects_by_a_bare_map(void **state)
     json_decref(map);
 }
 
+static void it_has_a_text(void **state)
+{
+    json_t *o = json_loads("{\"matchLabels\": {\"app\": \"web\"}, \"matchExpressions\": ["
+                           "{\"key\": \"t\", \"operator\": \"In\", \"values\": [\"a\", \"b\"]},"
+                           "{\"key\": \"u\", \"operator\": \"NotIn\", \"values\": [\"c\"]},"
+                           "{\"key\": \"v\", \"operator\": \"Exists\"},"
+                           "{\"key\": \"w\", \"operator\": \"DoesNotExist\"}]}",
+                           0, NULL);
+    AUTO(strbuf) struct strbuf text = STRBUF_INIT;
+    struct label_selector s;
+
+    (void)state;
+    assert_int_equal(label_selector_read(o, &s), 0);
+    label_selector_text(&s, &text);
+    assert_string_equal(strbuf_text(&text), "app=web,t in (a,b),u notin (c),v,!w");
+    label_selector_done(&s);
+    json_decref(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +162,7 @@ int main(void)
         cmocka_unit_test(empty_is_everything_and_null_is_nothing),
         cmocka_unit_test(what_is_no_selector_selects_nothing),
         cmocka_unit_test(a_service_selects_by_a_bare_map),
+        cmocka_unit_test(it_has_a_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
