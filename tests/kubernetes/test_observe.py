@@ -118,13 +118,15 @@ def may_look(cluster: ControlPlane) -> None:
 
 
 def dump(api: Api) -> list[tuple[str, str, object, object]]:
-    """What a writer would change of nodes, pods and Deployments; heartbeats apart."""
+    """What a writer would change of nodes, pods, Deployments and huddle's objects; heartbeats apart."""
     found = []
-    for plural in ("nodes", "pods", "deployments"):
+    for plural in ("nodes", "pods", "deployments", "servedmodels", "powerpools", "nodepowers"):
         for o in api.list(plural):
             meta = o["metadata"]
             own = {k: meta.get(k) for k in ("labels", "annotations", "generation", "finalizers")}
             found.append((plural, meta["name"], own, o["spec"]))
+    leases = [lease["metadata"]["name"] for lease in api.list("leases") if "huddle" in str(lease)]
+    found.append(("leases", "", sorted(leases), None))
     return sorted(found, key=lambda item: item[:2])
 
 
@@ -152,7 +154,8 @@ def observing(
         assert len(observer.list("nodes")) == 12 and not observer.list("replicas")
         done = run(cluster.admin_kubeconfig, "install", "crds")
         assert done.returncode == 0, done.stderr
-        api.wait_for("powerpools", lambda: api.list("powerpools") == [])
+        for plural in ("powerpools", "nodepowers"):
+            api.wait_for(plural, lambda plural=plural: api.list(plural) == [])
         declare(api)
         observer.wait("20 replicas", lambda: len(observer.list("replicas")) == 20, 60)
         yield observer
@@ -166,12 +169,11 @@ def observing(
 
 
 def test_plan_names_fewer_nodes(observer: Observer) -> None:
-    before = dump(observer.api)
     assert observer.places() == places_of(observer.api)
 
     def sleeps() -> bool:
-        plan = observer.list("plans")
-        return bool(plan) and plan[0]["status"]["awakeTarget"] <= 5
+        plans = [plan["status"] for plan in observer.list("plans")]
+        return any(p["awakeNow"] == 12 and p["awakeTarget"] <= 5 for p in plans)
 
     observer.wait("a plan with fewer nodes", sleeps, 60)
     plan = observer.list("plans")[0]
@@ -185,8 +187,37 @@ def test_plan_names_fewer_nodes(observer: Observer) -> None:
     assert first in observer.ok("get", "replicas")
     assert first in observer.ok("explain", "replica", first)
     assert f"chat.{NAMESPACE}" in observer.ok("get", "models")
-    time.sleep(5)
-    assert dump(observer.api) == before
+
+
+def test_it_changes_nothing_though_it_may(
+    observer: Observer, hollow: HollowNodes, tmp_path: pathlib.Path
+) -> None:
+    """As an administrator: that nothing changes is huddle's own doing, not its account's."""
+    api = observer.api
+    before = dump(api)
+    mighty = Observer(hollow.cluster, tmp_path, "admin").start()
+    try:
+        plans: set[str] = set()
+
+        def has_planned() -> bool:
+            for plan in mighty.list("plans"):
+                if plan["status"]["awakeTarget"] <= 5 and plan["status"]["moves"] > 0:
+                    plans.add(str(plan["metadata"]["uid"]))
+            return len(plans) >= 3
+
+        mighty.wait("plans with sleeps and moves", has_planned, 120)
+        assert dump(api) == before
+    finally:
+        mighty.controller.stop()
+    assert dump(api) == before
+    label = {"metadata": {"labels": {"huddle.energy/touched": "yes"}}}
+    for plural, name, namespace in (("nodes", "hollow-1", ""), ("deployments", "chat", NAMESPACE)):
+        api.patch(plural, name, label, namespace)
+        assert dump(api) != before  # a writer would be seen
+        api.patch(
+            plural, name, {"metadata": {"labels": {"huddle.energy/touched": None}}}, namespace
+        )
+    assert dump(api) == before
 
 
 def test_changes_reach_it_in_seconds(observer: Observer) -> None:
