@@ -28,6 +28,7 @@ static void set_options(struct agent *a, const struct agent_options *o)
     a->default_interval_ms = o->interval_ms > 0 ? o->interval_ms : INTERVAL_MS;
     set_text(&a->sleep_not, o->sleep_not);
     a->sleeps_per_day = o->sleeps_per_day;
+    a->foreign_percent = o->foreign_percent;
 }
 
 void agent_begin_epoch(struct agent *a)

@@ -38,7 +38,7 @@ struct agent_options {
     uint64_t seed;         /* random per start: epochs and jitter are drawn from it */
     int64_t interval_ms;   /* between reports until the controller says otherwise; 0: 5 s */
     const char *sleep_not; /* why the configuration forbids sleeping; "": it allows it */
-    uint32_t sleeps_per_day;
+    uint32_t sleeps_per_day, foreign_percent; /* see config.c */
 };
 
 /* --- durable state ---------------------------------------------------------------------------- */
@@ -86,7 +86,8 @@ struct agent_event { /* everything is borrowed for the call */
     const char *uid; /* STARTED, START_FAILED, EXIT, PROBE, METRICS, CONNECTIONS: of the replica */
     union {
         const struct wire_inventory *inventory;
-        const struct agent_options *options; /* interval, sleep_not and sleeps_per_day are taken */
+        const struct agent_options
+            *options; /* interval, sleep_not, sleeps_per_day and foreign_percent are taken */
         struct {
             const struct wire_desired *desired; /* as it was started */
             int64_t pid, started_ms;

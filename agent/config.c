@@ -30,6 +30,11 @@ static const struct field FIELDS[] = {
       "may this node be put to sleep", NULL },
     { "sleepsPerDay", FIELD_INT, C(sleeps_per_day), "24", 0, 30, NULL,
       "most sleeps within 24 hours", NULL },
+    { "foreignPercent", FIELD_INT, C(foreign_percent), "2", 0, 100, NULL,
+      "the node refuses to sleep while what is neither a replica, nor a pod, nor the agent uses "
+      "more "
+      "of its CPU time, in %, over a minute; on Kubernetes that is kubelet and container runtime",
+      NULL },
     { "noSleepFile", FIELD_TEXT, C(no_sleep_file), "/etc/huddle/no-sleep", 0, 0, NULL,
       "while this file exists the node refuses to sleep", NULL },
     { "allowCommands", FIELD_BOOL, C(allow_commands), "false", 0, 0, NULL,

@@ -18,7 +18,7 @@ struct agent_config {
     char *node, *address, *host_node; /* node: never "" once loaded */
     char *state_dir, *runtimes_dir;
     bool allow_sleep, allow_commands;
-    int64_t sleeps_per_day;
+    int64_t sleeps_per_day, foreign_percent;
     char *no_sleep_file;
     struct string_map labels;
     int64_t interval_ms;

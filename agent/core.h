@@ -141,7 +141,7 @@ struct foreign_point {
 struct agent {
     char *node, *boot_id, *sleep_not;
     int64_t default_interval_ms;
-    uint32_t sleeps_per_day;
+    uint32_t sleeps_per_day, foreign_percent;
     struct random random;
 
     bool begun; /* the first tick came: whatever runs already has been adopted */

@@ -154,6 +154,8 @@ void metering_take(struct agent *a, const struct sample *s)
     energy_counter_add(&a->energy, s);
     known = known_ns(a, s);
     pods_take(a, s);
+    for (size_t i = 0; i < a->n_pods; i++) /* Kubernetes says which of them hold a node */
+        known += a->pods[i].step_ns;
     if (cpu) {
         busy_ns = grown(s->cpu.times.busy_ns, a->cpu.times.busy_ns);
         whole_ns = grown(all_ns(&s->cpu), all_ns(&a->cpu));

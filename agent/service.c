@@ -40,7 +40,8 @@ static struct agent_options options_of(const struct agent_config *c)
     return (struct agent_options){ .node = c->node,
                                    .interval_ms = c->interval_ms,
                                    .sleep_not = agent_config_sleep_not(c),
-                                   .sleeps_per_day = (uint32_t)c->sleeps_per_day };
+                                   .sleeps_per_day = (uint32_t)c->sleeps_per_day,
+                                   .foreign_percent = (uint32_t)c->foreign_percent };
 }
 
 static void found(void *data, const struct process_found *f)

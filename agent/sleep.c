@@ -20,7 +20,6 @@
 #define BYE_MS 10000    /* the goodbye must be acknowledged by then */
 #define OFF_MS 120000   /* a node that still runs then was not switched off */
 #define DAY_MS 86400000
-#define FOREIGN_MAX_PERMILLE 20u
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
@@ -122,7 +121,7 @@ static bool own_refusal(const struct agent *a, char *why, size_t size)
         return snprintf(why, size, "replica %s is here", r->spec->uid) > 0;
     if (!metering_foreign_permille(a, &foreign))
         return snprintf(why, size, "it has not watched its own load for long enough") > 0;
-    if (foreign > FOREIGN_MAX_PERMILLE)
+    if (foreign > 10 * a->foreign_percent)
         return snprintf(why, size, "something that is no replica uses %u.%u %% of the CPU",
                         foreign / 10, foreign % 10) > 0;
     if (sleeps_today(a) >= a->sleeps_per_day)

@@ -6,7 +6,7 @@
 #define NOW_MS 2000000
 
 static const struct agent_options OPTIONS = {
-    .node = "n1", .boot_id = "boot-1", .sleep_not = "", .sleeps_per_day = 4
+    .node = "n1", .boot_id = "boot-1", .sleep_not = "", .sleeps_per_day = 4, .foreign_percent = 2
 };
 
 static struct agent *make(const struct agent_files *files, int64_t now_ms)

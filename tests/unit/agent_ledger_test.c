@@ -202,9 +202,11 @@ static void test_ledgers_that_lie(void **state)
     for (size_t i = 0; i < r.n_ledger; i++) {
         for (int how = 0; how < 4; how++) {
             static const char HOW[] = { '\x00', '\x01', '\x7f', '\xff' };
-            struct agent_options options = {
-                .node = "n1", .boot_id = "boot-1", .sleep_not = "", .sleeps_per_day = 4
-            };
+            struct agent_options options = { .node = "n1",
+                                             .boot_id = "boot-1",
+                                             .sleep_not = "",
+                                             .sleeps_per_day = 4,
+                                             .foreign_percent = 2 };
             struct agent_files files = { .ledger = { r.ledger, how == 3 ? i : r.n_ledger } };
             struct agent_event tick = { .kind = AE_TICK }, look = { .kind = AE_SAMPLE };
             struct agent_effects fx = { 0 };

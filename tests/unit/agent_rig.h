@@ -234,7 +234,8 @@ static inline void rig_new(struct rig *r, const char *boot_id)
                                      .seed = (uint64_t)r->now_ms + 7,
                                      .interval_ms = 5000,
                                      .sleep_not = "",
-                                     .sleeps_per_day = 4 };
+                                     .sleeps_per_day = 4,
+                                     .foreign_percent = 2 };
     struct agent_files files = { { r->state, r->n_state },
                                  { r->desired, r->n_desired },
                                  { r->ledger, r->n_ledger } };

@@ -29,7 +29,9 @@ static void test_sleeps(void **state)
 
 static void test_configuration_forbids(void **state)
 {
-    struct agent_options options = { .sleep_not = "allowSleep is false", .sleeps_per_day = 4 };
+    struct agent_options options = { .sleep_not = "allowSleep is false",
+                                     .sleeps_per_day = 4,
+                                     .foreign_percent = 2 };
     struct agent_event event = { .kind = AE_OPTIONS, .options = &options };
     struct rig r;
 
