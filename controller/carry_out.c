@@ -119,6 +119,10 @@ void daemon_carry_out(void *data, struct effect *e)
         if (d->kubernetes)
             kubernetes_move(d->kubernetes, e);
         break;
+    case FX_KUBE_NODE:
+        if (d->kubernetes)
+            kubernetes_want_node(d->kubernetes, e);
+        break;
     case FX_ANSWER:
         calls_answer(d->calls, e->answer.ticket, e->answer.status, e->answer.object,
                      e->answer.message);

@@ -11,6 +11,7 @@
 
 #include "controller/core.h"
 #include "controller/kube_facts.h"
+#include "controller/kube_power.h"
 #include "controller/reconcile/reconcile.h"
 #include "controller/state/kube_node.h"
 #include "controller/state/node_report.h"
@@ -282,6 +283,12 @@ static void dispatch(struct controller *c, const struct controller_event *e)
         break;
     case CE_KUBE_WATCH:
         kube_watch(c, e->kube_watch);
+        break;
+    case CE_KUBE_POWER:
+        kube_power(c, e->kube_power);
+        break;
+    case CE_KUBE_CHECK:
+        kube_check(c, e->kube_check);
         break;
     case CE_KUBE_REFUSED:
         kube_refused(c, e);

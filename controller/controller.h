@@ -94,6 +94,8 @@ enum controller_event_kind {
     CE_KUBE_POD,
     CE_KUBE_MODEL,
     CE_KUBE_WATCH,
+    CE_KUBE_POWER,   /* a NodePower */
+    CE_KUBE_CHECK,   /* of FX_KUBE_NODE's `check` */
     CE_KUBE_REFUSED, /* an object that huddle cannot read */
     CE_KUBE_MOVED,   /* what came of an FX_KUBE_MOVE; also of one of an earlier life */
     CE_KUBE_LEAD,    /* this controller has its Lease from now on, or has it no more; or who has */
@@ -156,6 +158,8 @@ struct controller_event {
         const struct kube_model_facts *kube_model;
         const struct kube_watch_facts *kube_watch;
         const struct kube_moved *kube_moved;
+        const struct kube_power_facts *kube_power;
+        const struct kube_check_facts *kube_check;
         struct {
             enum manifest_kind kind;
             const char *name, *why; /* borrowed */
@@ -180,6 +184,7 @@ enum effect_kind {
     FX_ANSWER,    /* the API call `ticket` is decided */
     FX_KUBE_MOVE, /* move a pod, go on with that, or take it back; given again until it is answered
                      by CE_KUBE_MOVED */
+    FX_KUBE_NODE, /* how a node of Kubernetes, and its NodePower, should be, until told anew */
 };
 
 enum change_type { CHANGE_ADDED, CHANGE_MODIFIED, CHANGE_DELETED };
@@ -247,6 +252,15 @@ struct effect {
             bool abort;
         } kube_move;
         struct {
+            char *node;
+            enum kube_stage stage;
+            bool asleep;    /* NodePower.spec.desired: written before the stage */
+            bool check;     /* look again and again whether it may be switched off: CE_KUBE_CHECK */
+            char *op;       /* of the check */
+            uint64_t epoch; /* of the term in which this was decided: void in any other */
+            json_t *status; /* of the NodePower, but for what the edge knows; NULL: write none */
+        } kube_node;
+        struct {
             uint64_t ticket;
             int status;     /* HTTP: 200, 201, 404, 409, 422 */
             json_t *object; /* the object, or NULL */
@@ -271,9 +285,10 @@ struct controller_options {
     bool front_door;             /* a front door is configured: moves wait for its word */
     int64_t queue_ms;            /* longest wait of a request there; 0: not known */
     int64_t port_low, port_high; /* for replicas that name no port; default 20000-29999 */
-    /* Nodes, replicas and objects are those of a cluster of Kubernetes: told, never asked for. It
-     * is observed: forecasts, plans and explanations as ever, but no FX_DOOR and no replica in an
-     * FX_REPLY. In pools that act (spec.mode) pods are moved with FX_KUBE_MOVE. */
+    /* Nodes, replicas and objects are those of a cluster of Kubernetes: told, never asked for.
+     * Forecasts, plans and explanations as ever, but no FX_DOOR, and no replica in an FX_REPLY. In
+     * pools that act (spec.mode), while this controller leads, pods are moved with FX_KUBE_MOVE,
+     * and nodes sleep and wake by FX_POWER and FX_KUBE_NODE. */
     bool kubernetes;
     bool adopt; /* until the warm-up ends, a higher term that an agent has seen is passed, not
                    obeyed: a person says that no other controller runs */

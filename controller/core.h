@@ -81,6 +81,7 @@ struct controller {
         char leader[256];  /* who has the Lease, as far as is known; "": nobody, or not asked */
         char no_lead[400]; /* why this one cannot have it, with the way out; "": it may */
         bool synced;       /* all that is there was told once */
+        int64_t opened_ms; /* when a node was last given back to the scheduler; 0: never */
         char trouble[256]; /* why what is known may be old; "": it is not */
         char missing[256]; /* definitions that are not installed, as people were told */
         struct string_list strangers; /* nodes whose agents report and which it has not; people

@@ -151,6 +151,11 @@ static void effect_done(struct effect *e)
         free(e->kube_move.uid);
         free(e->kube_move.node);
         break;
+    case FX_KUBE_NODE:
+        free(e->kube_node.node);
+        free(e->kube_node.op);
+        json_decref(e->kube_node.status);
+        break;
     case FX_ANSWER:
         json_decref(e->answer.object);
         free(e->answer.message);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/kube_power.h"
 #include "controller/reconcile/node_lifecycle.h"
 #include "controller/state/rows.h"
 #include "controller/substrate/standalone.h"
@@ -36,6 +37,9 @@ static struct reply_order order_of(struct controller *c, const struct node *n,
     const struct power_policy *policy = node_policy(c->cluster, n);
     struct reply_order order = { .kind = w.order, .op = "", .boot_id = "" };
 
+    if (c->options.kubernetes && !c->cluster->leads)
+        w = (struct node_wants){ .order = POWER_ORDER_NONE };
+    order.kind = w.order;
     *ret_report_every_ms = w.report_every_ms;
     if (w.order == POWER_ORDER_NONE)
         return order;
@@ -266,6 +270,7 @@ void core_flush(struct controller *c)
 {
     publish_replies(c);
     publish_doors(c);
+    kube_power_flush(c);
     store_nodes(c);
     store_replicas(c);
     tell_models(c);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/kube_power.h"
 #include "controller/reconcile/reconcile.h"
 #include "controller/state/kube_node.h"
 #include "controller/state/snapshot_build.h"
@@ -390,6 +391,8 @@ static void begin_or_end_term(struct controller *c, bool leads, uint64_t epoch)
     if (leads)
         core_recommend_anew(c);
     c->kube.epoch = epoch;
+    if (leads)
+        kube_power_begin(c);
     core_event(c, !leads, "cluster", c->cluster->id, leads ? "Leading" : "LeadLost",
                leads ? "this controller acts from now on (epoch %llu)"
                      : "another controller may act from now on: this one only watches (epoch %llu)",

@@ -67,6 +67,11 @@ void core_see_term(struct controller *c, struct node *n, const struct wire_repor
     n->wild_term = wild;
     if (!higher || wild || c->deposed)
         return;
+    if (c->options.kubernetes) { /* who acts there is who has the Lease */
+        if (c->cluster->leads && !c->store_failed)
+            adopt_term(c, n, w->max_term);
+        return;
+    }
     if (c->options.adopt && c->now_ms < c->warm_until_ms) {
         if (!c->store_failed) /* else it could not be kept */
             adopt_term(c, n, w->max_term);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/reconcile/kube_life.h"
 #include "controller/reconcile/node_pause.h"
 #include "controller/reconcile/reconcile.h"
 #include "controller/reconcile/wake_test.h"
@@ -45,7 +46,9 @@ static const char *why_not_asleep(struct controller *c, struct node *n)
     const char *why;
 
     reconcile_facts(c, n, &f);
-    why = node_no_sleep(&n->record, &f, c->now_ms);
+    why = c->options.kubernetes ? kube_life_no_sleep(c, n) : NULL;
+    if (!why)
+        why = node_no_sleep(&n->record, &f, c->now_ms);
     return why ? why : reconcile_disputed(n);
 }
 
@@ -172,6 +175,16 @@ static const char *apply(struct controller *c, struct node *n, const struct cont
     "observe: huddle acts on nothing here, and nodes are Kubernetes' own; use kubectl (cordon, " \
     "drain), after which huddle plans without the node"
 
+/* A controller that does not lead could only note what the other one never hears of. */
+static const char *pool_is_observed(const struct controller *c, const struct node *n)
+{
+    if (!c->options.kubernetes || kube_life_acts(c, n))
+        return NULL;
+    return !c->cluster->leads && n->pool && pool_spec(n->pool)->mode == POOL_MODE_ACT
+               ? pool_passive(c->cluster, n->pool)
+               : OBSERVES;
+}
+
 void core_verb(struct controller *c, const struct controller_event *e)
 {
     struct node *n;
@@ -188,7 +201,8 @@ void core_verb(struct controller *c, const struct controller_event *e)
         fx_answer(c->fx, e->verb.ticket, 404, NULL, text);
         return;
     }
-    why = c->options.kubernetes ? OBSERVES : apply(c, n, e, refusal, sizeof(refusal));
+    why =
+        pool_is_observed(c, n) ? pool_is_observed(c, n) : apply(c, n, e, refusal, sizeof(refusal));
     if (why && *why) {
         (void)snprintf(text, sizeof(text), "cannot %s node %.200s: %s", verb_name(e->verb.verb),
                        n->name, why);

@@ -190,6 +190,17 @@ static char *internal_ip(const json_t *addresses)
     return xstrdup("");
 }
 
+static char *beat_of(const json_t *conditions)
+{
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach(conditions, i, c)
+        if (!strcmp(view_word(c, "type"), "Ready"))
+            return view_copy(c, "lastHeartbeatTime");
+    return xstrdup("");
+}
+
 int view_node_read(const json_t *object, struct view_node *ret_node)
 {
     *ret_node = (struct view_node){ 0 };
@@ -202,6 +213,7 @@ int view_node_read(const json_t *object, struct view_node *ret_node)
     ret_node->address = internal_ip(view_at(object, "status.addresses"));
     ret_node->cordoned = view_true(object, "spec.unschedulable");
     ret_node->ready = view_condition(object, "Ready");
+    ret_node->beat = beat_of(view_at(object, "status.conditions"));
     return 0;
 }
 
@@ -215,6 +227,7 @@ void view_node_done(struct view_node *n)
     free(n->taint);
     amounts_done(&n->allocatable);
     free(n->boot_id);
+    free(n->beat);
     free(n->provider_id);
     free(n->address);
     *n = (struct view_node){ 0 };

@@ -33,6 +33,7 @@ struct view_node {
     size_t n_taint, cap_taint;
     struct amounts allocatable;
     char *boot_id, *provider_id, *address; /* address: its InternalIP */
+    char *beat;                            /* lastHeartbeatTime of Ready */
     bool cordoned, ready;
 };
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "controller/kube_facts.h"
+#include "controller/reconcile/kube_life.h"
 #include "controller/reconcile/node_lifecycle.h"
 #include "controller/reconcile/reconcile.h"
 #include "controller/reconcile/wake_test.h"
@@ -164,6 +164,8 @@ void reconcile_facts(struct controller *c, struct node *n, struct node_facts *f)
         .held = n->record.held,
     };
     settings_of(c, n, f);
+    if (kube_life_acts(c, n))
+        kube_life_facts(c, n, f);
 }
 
 static void wishes_of(struct controller *c, struct node *n, struct node_facts *f, char op[OP_MAX])
@@ -291,6 +293,7 @@ static void follow(struct controller *c, struct node *n, const struct node_recor
     bool warning;
     const char *reason = event_of(r, &warning);
 
+    kube_life_followed(c, n, before);
     if (t == 2)
         c->cluster->op_counter++;
     if (t == 2)
@@ -396,22 +399,6 @@ const char *reconcile_disputed(const struct node *n)
 /* --- on Kubernetes ------------------------------------------------------------------------------
  */
 
-/* Whether it could, if huddle acted: of power, and of waking, nothing is asked here. */
-static const char *kube_no_sleep(const struct controller *c, const struct node *n)
-{
-    if (!n->pool)
-        return "in no pool";
-    if (!n->kube.known)
-        return "Kubernetes has no such node";
-    if (!n->kube.ready)
-        return "Kubernetes says that it is not ready";
-    if (n->kube.closed)
-        return n->kube.closed;
-    if (n->kube.stays)
-        return n->kube.stays;
-    return n->twin.told ? reconcile_disputed(n) : kube_unseen(c);
-}
-
 static void say_edge(struct node_record *r)
 {
     const char *words = r->state == NODE_UNREACHABLE ? "Kubernetes says that it is not ready"
@@ -438,7 +425,12 @@ static void observe_node(struct controller *c, struct node *n)
     f.new_op = "";
     f.heard = n->kube.known;
     f.heard_ms = n->kube.ready ? c->now_ms : n->kube.unready_ms;
-    n->why_not_asleep = kube_no_sleep(c, n);
+    n->why_not_asleep = kube_life_no_sleep(c, n);
+    if (!c->cluster->leads && kube_life_is_led(n)) { /* as its NodePower says */
+        if (why != n->why_not_asleep)
+            node_touch(c->cluster, n);
+        return;
+    }
     t = node_lifecycle(&before, &f, c->now_ms, &after);
     if (t > 0)
         say_edge(&after);
@@ -449,6 +441,16 @@ static void observe_node(struct controller *c, struct node *n)
         node_touch(c->cluster, n);
 }
 
+static const char *why_not_asleep(const struct controller *c, const struct node *n,
+                                  const struct node_facts *f)
+{
+    const char *why = c->options.kubernetes ? kube_life_no_sleep(c, n) : NULL;
+
+    if (!why && (!c->options.kubernetes || kube_life_switches(c, n)))
+        why = node_no_sleep(&n->record, f, c->now_ms);
+    return why ? why : reconcile_disputed(n);
+}
+
 void reconcile_node(struct controller *c, struct node *n)
 {
     struct node_record before = n->record, after;
@@ -456,15 +458,13 @@ void reconcile_node(struct controller *c, struct node *n)
     char op[OP_MAX];
     int t;
 
-    if (c->options.kubernetes) {
+    if (c->options.kubernetes && !kube_life_acts(c, n)) {
         observe_node(c, n);
         return;
     }
     forget_twin(c, n);
     reconcile_facts(c, n, &f);
-    n->why_not_asleep = node_no_sleep(&n->record, &f, c->now_ms);
-    if (!n->why_not_asleep)
-        n->why_not_asleep = reconcile_disputed(n);
+    n->why_not_asleep = why_not_asleep(c, n, &f);
     wishes_of(c, n, &f, op);
     if (wake_test_runs(&n->record))
         test_wish(c, n, &f);
@@ -472,6 +472,8 @@ void reconcile_node(struct controller *c, struct node *n)
         f.sleep = NULL;
     if (n->twin.told)
         f.withdraw = n->why_not_asleep = reconcile_disputed(n);
+    if (c->options.kubernetes)
+        kube_life_wishes(c, n, &f);
     t = node_lifecycle(&before, &f, c->now_ms, &after);
     n->record = after;
     if (t > 0)

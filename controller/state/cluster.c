@@ -192,6 +192,9 @@ static void node_free(struct node *n)
     inventory_done(&n->kube.is);
     free(n->kube.closed);
     free(n->kube.stays);
+    free(n->kube.first_left);
+    free(n->kube.lacks);
+    free(n->kube.pending);
     for (size_t i = 0; i < n->n_problems; i++) {
         free((char *)n->problems[i].what);
         free((char *)n->problems[i].fix);

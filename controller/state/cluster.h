@@ -180,7 +180,18 @@ struct node_kube {
     char *closed;                              /* why nothing may be placed on it; NULL: it may */
     char *stays;                               /* why it cannot be emptied; NULL: it can */
     int64_t held_cpu_milli, held_memory_bytes; /* requested by pods that are no replicas */
-    struct inventory is;                       /* of which: CPU, memory, devices, labels, address */
+    int stage;                                 /* enum kube_stage, as the cluster has it */
+    char boot_id[BOOT_ID_MAX];                 /* of its kubelet; "": not told */
+    char beat[40], slept_beat[40]; /* its newest heartbeat; the newest one when it was committed */
+    uint32_t left;                 /* pods that do not go with it */
+    char *first_left, *lacks, *pending; /* NULL: none; see kube_facts.h */
+    int64_t empty_ms;                   /* since when none is left and none comes; 0: not so */
+    char checked_op[OP_MAX];            /* of the newest look whether it may be switched off */
+    int64_t checked_ms;                 /* when that found nothing against it; 0: never */
+    char check_why[REASON_MAX];         /* else why not */
+    int told_stage;
+    uint64_t told;       /* digest of what should be, as the edge knows; 0: not told */
+    struct inventory is; /* of which: CPU, memory, devices, labels, address */
 };
 
 struct node {

@@ -10,6 +10,14 @@
 
 #include "proto/field.h"
 
+enum kube_stage { /* how far huddle has closed a node for pods: substrate/kube_stage.h */
+                  KUBE_STAGE_NONE,
+                  KUBE_STAGE_CANDIDATE, /* the scheduler would rather use another one */
+                  KUBE_STAGE_DRAINING,  /* nothing more is scheduled there */
+                  KUBE_STAGE_CLOSED,    /* nor stays there, but daemons */
+                  KUBE_STAGE_KEPT,      /* wanted: what it is */
+};
+
 struct kube_node_facts {
     const char *name;
     bool gone; /* the cluster has it no more: the rest means nothing */
@@ -23,6 +31,26 @@ struct kube_node_facts {
     uint64_t gpu_memory_bytes; /* of each; 0: not told */
     const char *closed;        /* why nothing may be placed on it */
     const char *stays;         /* why it cannot be emptied */
+    enum kube_stage stage;     /* as the cluster has it */
+    const char *boot_id;       /* of the kubelet; "": not told (hollow nodes) */
+    const char *beat;          /* when its readiness was written last, as text */
+    uint32_t
+        left; /* of one that drains: pods there, or about to be, that do not go with the node */
+    const char *first_left; /* of these: NAMESPACE/NAME */
+    const char *lacks;      /* what is not there (again) that a node at work has */
+    const char *pending;    /* a pod that waits for a node and fits this one, which is closed */
+};
+
+struct kube_power_facts { /* a NodePower: the record of a node that a controller wrote */
+    const char *node;
+    bool gone;
+    uint64_t epoch;     /* leaderEpoch of who wrote it */
+    const char *record; /* status.record: JSON of state/rows.h; "": none */
+};
+
+struct kube_check_facts { /* may a closed node be switched off? Asked of the API server just now */
+    const char *node, *op;
+    const char *why; /* not; "": it may */
 };
 
 struct kube_pod_facts { /* of a replica of a declared model, on a node or pinned to it */

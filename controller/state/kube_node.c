@@ -96,6 +96,33 @@ void node_kube_restore(struct cluster *c, struct node *n)
     node_bind_pool(c, n);
 }
 
+static bool set_short(char *at, size_t size, const char *text)
+{
+    if (strncmp(at, text, size - 1) == 0)
+        return false;
+    (void)snprintf(at, size, "%s", text);
+    return true;
+}
+
+/* How far it is closed, and who is left there. */
+static bool take_closing(struct node_kube *k, const struct kube_node_facts *f, int64_t now_ms)
+{
+    bool changed = k->stage != (int)f->stage || k->left != f->left;
+
+    changed |= set_text(&k->first_left, f->first_left ? f->first_left : "");
+    changed |= set_text(&k->lacks, f->lacks ? f->lacks : "");
+    changed |= set_text(&k->pending, f->pending ? f->pending : "");
+    changed |= set_short(k->boot_id, sizeof(k->boot_id), f->boot_id ? f->boot_id : "");
+    changed |= set_short(k->beat, sizeof(k->beat), f->beat ? f->beat : "");
+    k->stage = (int)f->stage;
+    k->left = f->left;
+    if (k->left > 0 || k->stage < KUBE_STAGE_DRAINING)
+        k->empty_ms = 0;
+    else if (k->empty_ms == 0)
+        k->empty_ms = now_ms;
+    return changed;
+}
+
 bool node_kube_take(struct cluster *c, struct node *n, const struct kube_node_facts *f,
                     int64_t now_ms)
 {
@@ -103,7 +130,7 @@ bool node_kube_take(struct cluster *c, struct node *n, const struct kube_node_fa
     bool was_known = k->known, changed = take_inventory(&k->is, f);
     bool closed = set_text(&k->closed, f->closed), stays = set_text(&k->stays, f->stays);
 
-    if (closed || stays) {
+    if (take_closing(k, f, now_ms) || closed || stays) {
         n->why_not_asleep =
             NULL; /* it may have been one of these texts: reconcile_node() says anew */
         changed = true;

@@ -98,7 +98,7 @@ static json_t *hex_of(uint64_t v)
 /* --- nodes --------------------------------------------------------------------------------------
  */
 
-static json_t *record_to_row(const struct node_record *r)
+json_t *node_record_to_row(const struct node_record *r)
 {
     json_t *o = json_pack(
         "{s:i, s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:f, s:b, s:b, s:b}", "state",
@@ -128,7 +128,7 @@ static json_t *record_to_row(const struct node_record *r)
     return o;
 }
 
-static void record_from_row(struct node_record *r, const json_t *o)
+void node_record_from_row(struct node_record *r, const json_t *o)
 {
     uint32_t state = r->state, quarantine = 0, transition = 0;
     const json_t *slept = json_object_get(o, "slept");
@@ -312,7 +312,7 @@ json_t *node_to_row(const struct node *n)
         json_pack("{s:s, s:I, s:I, s:o, s:I, s:o, s:o}", "uid", n->uid, "version",
                   (json_int_t)n->version, "createdWallMs", (json_int_t)n->created_wall_ms,
                   "bootIdSeen", text_of(n->boot_id), "generation", (json_int_t)n->generation,
-                  "record", record_to_row(&n->record), "curve", curve_to_row(&n->curve));
+                  "record", node_record_to_row(&n->record), "curve", curve_to_row(&n->curve));
 
     if (n->inventory.known)
         json_object_set_new(o, "inventory", inventory_to_row(&n->inventory));
@@ -326,7 +326,7 @@ void node_from_row(struct node *n, const json_t *row)
     get_i64(row, "createdWallMs", &n->created_wall_ms);
     get_text(row, "bootIdSeen", n->boot_id, sizeof(n->boot_id));
     get_u64(row, "generation", &n->generation);
-    record_from_row(&n->record, json_object_get(row, "record"));
+    node_record_from_row(&n->record, json_object_get(row, "record"));
     curve_from_row(&n->curve, json_object_get(row, "curve"));
     if (json_object_get(row, "inventory"))
         inventory_from_row(&n->inventory, json_object_get(row, "inventory"));

@@ -7,6 +7,10 @@
 
 #include "controller/state/cluster.h"
 
+/* The life-cycle record alone, as it also stands in a NodePower on Kubernetes. */
+json_t *node_record_to_row(const struct node_record *r);
+void node_record_from_row(struct node_record *r, const json_t *row);
+
 json_t *node_to_row(const struct node *n);
 void node_from_row(struct node *n, const json_t *row);
 

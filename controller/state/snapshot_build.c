@@ -257,6 +257,11 @@ static void hold_back(struct builder *b, const struct node *n, struct snap_node 
         out->memory_bytes = 0;
 }
 
+static bool is_switched(const struct cluster *c, const struct node *n)
+{
+    return !pool_passive(c, n->pool) && strcmp(pool_spec(n->pool)->driver.type, "none") != 0;
+}
+
 static void build_node(struct builder *b, struct node *n, struct snap_node *out)
 {
     *out = (struct snap_node){
@@ -271,9 +276,9 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .sleepable = n->why_not_asleep == NULL,
         .why_not_asleep = snapshot_text(b->memory, n->why_not_asleep),
         .wakeable = is_wakeable(n),
-        /* A cluster that is only observed is planned as if waking worked: nothing is put to sleep.
-         */
-        .wake_proven = b->c->kubernetes || node_wake_proven(n, b->at->wall_ms),
+        /* Where nothing is put to sleep it is planned as if waking worked. */
+        .wake_proven =
+            (b->c->kubernetes && !is_switched(b->c, n)) || node_wake_proven(n, b->at->wall_ms),
         .cpu_milli = n->inventory.cpu_milli,
         .memory_bytes = n->inventory.memory_bytes,
         .gpus = copy_gpus(b, &n->inventory),

@@ -23,6 +23,8 @@ static void node_free(struct kube_seen_node *n)
 {
     view_node_done(&n->view);
     amounts_done(&n->held);
+    amounts_done(&n->daemons);
+    amounts_done(&n->free);
     free(n->name);
     free(n);
 }
@@ -108,6 +110,8 @@ void kube_cluster_free(struct kube_cluster *k)
     FREE_ALL(k->claims, kube_volume_claim, claim_free);
     FREE_ALL(k->volumes, kube_volume, volume_free);
     FREE_ALL(k->models, kube_model_target, model_free);
+    FREE_ALL(k->powers, kube_seen_power, kube_power_free);
+    string_list_done(&k->gone_powers);
     string_list_done(&k->gone_nodes);
     string_list_done(&k->gone_pods);
     free(k);
@@ -273,6 +277,9 @@ void kube_cluster_put(struct kube_cluster *k, enum kube_kind kind, const json_t 
     case KUBE_KIND_VOLUMES:
         put_volume(k, object);
         break;
+    case KUBE_KIND_NODE_POWERS:
+        kube_power_put(k, object);
+        break;
     case KUBE_KIND_COUNT:
         break;
     }
@@ -307,6 +314,7 @@ static void drop_node(struct kube_cluster *k, const char *name)
     }
     named_remove(&k->nodes, name);
     node_free(n);
+    kube_power_untell(k, name);
     k->fit_dirty = true;
 }
 
@@ -358,6 +366,9 @@ void kube_cluster_drop(struct kube_cluster *k, enum kube_kind kind, const struct
         if (item)
             volume_free(item);
         break;
+    case KUBE_KIND_NODE_POWERS:
+        kube_power_drop(k, key->name);
+        return;
     case KUBE_KIND_COUNT:
         break;
     }

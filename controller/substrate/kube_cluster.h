@@ -6,7 +6,8 @@
  * with the first pod in the way, while it has a pod that nothing may move (hold.h), one of a model
  * that has no recipe or would lose requests (drain_safe.h), one that is no replica (for which no
  * plan keeps room), one that has to be spread in a way that is not planned, or one that cannot be
- * read. */
+ * read. A pod that waits for a node and would fit one that huddle has closed is told with that
+ * node: the fewest, by first fit, those that are coming anyway before the others. */
 #ifndef HUDDLE_KUBE_CLUSTER_H
 #define HUDDLE_KUBE_CLUSTER_H
 
@@ -24,6 +25,7 @@ enum kube_kind {
     KUBE_KIND_STATEFUL_SETS,
     KUBE_KIND_CLAIMS,  /* PersistentVolumeClaims */
     KUBE_KIND_VOLUMES, /* PersistentVolumes */
+    KUBE_KIND_NODE_POWERS,
     KUBE_KIND_COUNT
 };
 
@@ -32,6 +34,7 @@ struct kube_sink { /* facts are borrowed for the call */
     void (*node)(void *data, const struct kube_node_facts *f);
     void (*pod)(void *data, const struct kube_pod_facts *f);
     void (*model)(void *data, const struct kube_model_facts *f);
+    void (*power)(void *data, const struct kube_power_facts *f);
 };
 
 struct kube_cluster;

@@ -8,6 +8,7 @@
 #include "controller/kubernetes/sleepers_now.h"
 #include "controller/kubernetes/surge.h"
 #include "controller/substrate/kube_cluster_private.h"
+#include "controller/substrate/kube_stage.h"
 
 enum weight { /* of a reason to stay; one that lasts longer hides the others */
               WEIGHT_FOREIGN = 1,
@@ -44,16 +45,20 @@ static void stays(struct kube_seen_node *n, int weight, const char *format, ...)
 /* --- the node by itself -------------------------------------------------------------------------
  */
 
-bool kube_taint_counts(const struct view_taint *t)
+bool kube_taint_counts(const struct view_node *n, const struct view_taint *t)
 {
+    bool is_away = strcmp(t->key, "node.kubernetes.io/unreachable") == 0 ||
+                   strcmp(t->key, "node.kubernetes.io/not-ready") == 0;
+
     return t->effect != TAINT_PREFER_NO_SCHEDULE &&
-           strncmp(t->key, "huddle.energy/", strlen("huddle.energy/")) != 0;
+           strncmp(t->key, "huddle.energy/", strlen("huddle.energy/")) != 0 &&
+           !(is_away && kube_stage_of(n) == KUBE_STAGE_CLOSED);
 }
 
 bool kube_fits(const struct view_pod *p, const struct view_node *n)
 {
     ARRAY_FOREACH(t, n, taint)
-        if (kube_taint_counts(t) && !view_tolerates(p, t))
+        if (kube_taint_counts(n, t) && !view_tolerates(p, t))
             return false;
     return view_selects_node(p, n);
 }
@@ -84,7 +89,7 @@ static void close_node(const struct kube_cluster *k, struct kube_seen_node *n)
     ARRAY_FOREACH(t, &n->view, taint) {
         bool own = strncmp(t->key, "node.kubernetes.io/", strlen("node.kubernetes.io/")) == 0;
 
-        if (!kube_taint_counts(t) || (!own && is_lived_with(k, t)))
+        if (!kube_taint_counts(&n->view, t) || (!own && is_lived_with(k, t)))
             continue;
         (void)snprintf(n->closed, sizeof(n->closed), "it is tainted %.200s, %s", t->key,
                        own ? "by a condition of its own" : "which no model's pods tolerate");
@@ -127,9 +132,11 @@ static void weigh_unreadable(struct kube_cluster *k, const struct kube_seen_pod 
     struct kube_seen_node *n = p->view.node ? named_find(&k->nodes, p->view.node) : NULL;
 
     for (size_t i = 0; i < k->nodes.n_items; i++)
-        if (!n || node_at(k, i) == n)
+        if (!n || node_at(k, i) == n) {
             stays(node_at(k, i), WEIGHT_UNREADABLE, "pod %.120s/%.120s cannot be read%s",
                   p->view.meta.namespace, p->view.meta.name, n ? "" : ", and may be here");
+            node_at(k, i)->left++;
+        }
 }
 
 /* A surge pod is one of the model whose pod it replaces, as long as that is there. */
@@ -182,6 +189,21 @@ static void weigh_guest(struct kube_seen_node *n, const struct kube_seen_pod *se
               p->meta.namespace, p->meta.name);
 }
 
+/* Also one for which others are being put off the node just now. */
+static void count_left(struct kube_cluster *k, const struct kube_seen_pod *seen)
+{
+    const struct view_pod *p = &seen->view;
+    const char *node = *kube_place_of(seen) ? kube_place_of(seen) : p->nominated_node;
+    struct kube_seen_node *n = *node ? named_find(&k->nodes, node) : NULL;
+    char name[KUBE_WHY_MAX];
+
+    if (!n)
+        return;
+    (void)snprintf(name, sizeof(name), "%.120s/%.120s", p->meta.namespace, p->meta.name);
+    if (n->left++ == 0 || strcmp(name, n->first_left) < 0)
+        memcpy(n->first_left, name, sizeof(name));
+}
+
 static void weigh_pod(struct kube_cluster *k, struct kube_seen_pod *seen)
 {
     const struct view_pod *p = &seen->view;
@@ -196,6 +218,8 @@ static void weigh_pod(struct kube_cluster *k, struct kube_seen_pod *seen)
         return;
     if (seen->model && !*p->node && !seen->coming)
         seen->model->pending++;
+    if (!view_is_daemon(p))
+        count_left(k, seen);
     n = *kube_place_of(seen) ? named_find(&k->nodes, kube_place_of(seen)) : NULL;
     if (!n)
         return;
@@ -203,6 +227,8 @@ static void weigh_pod(struct kube_cluster *k, struct kube_seen_pod *seen)
         amounts_add(&n->held, &p->requests);
     if (!view_is_daemon(p))
         weigh_guest(n, seen);
+    else
+        amounts_add(&n->daemons, &p->requests);
 }
 
 void kube_weigh_nodes(struct kube_cluster *k)
@@ -211,8 +237,10 @@ void kube_weigh_nodes(struct kube_cluster *k)
         struct kube_seen_node *n = node_at(k, i);
 
         amounts_done(&n->held);
-        n->stays[0] = '\0';
+        amounts_done(&n->daemons);
+        n->stays[0] = n->first_left[0] = '\0';
         n->weight = 0;
+        n->left = 0;
         close_node(k, n);
         look_at_owner(n);
         if (k->nameless[KUBE_KIND_PODS])

@@ -21,7 +21,19 @@ struct kube_seen_node {
     /* Of one round of telling. */
     struct amounts held;
     char closed[KUBE_WHY_MAX], stays[KUBE_WHY_MAX];
-    int weight; /* of `stays`: a reason that weighs more takes the place of another */
+    int weight;             /* of `stays`: a reason that weighs more takes the place of another */
+    struct amounts daemons; /* requested by pods that go with it */
+    uint32_t left;
+    char first_left[KUBE_WHY_MAX], lacks[KUBE_WHY_MAX], pending[KUBE_WHY_MAX];
+    struct amounts free; /* of a closed node, for pods that wait */
+    int rank;            /* in which order they are put on closed nodes */
+};
+
+struct kube_seen_power { /* a NodePower */
+    char *name;
+    uint64_t epoch, told;
+    char *phase, *record;
+    struct amounts allocatable; /* before it slept */
 };
 
 struct kube_seen_pod {
@@ -69,11 +81,11 @@ struct kube_model_target {
 };
 
 struct kube_cluster {
-    struct named_set nodes, pods, workloads[3], claims, volumes, models;
-    struct string_list gone_nodes, gone_pods; /* told, and not there any more */
-    bool look_dirty;                          /* workloads, claims or volumes changed */
-    uint64_t epoch; /* grows when pods may be something else than they were */
-    bool fit_dirty; /* what pods ask of nodes changed */
+    struct named_set nodes, pods, workloads[3], claims, volumes, models, powers;
+    struct string_list gone_nodes, gone_pods, gone_powers; /* told, and not there any more */
+    bool look_dirty; /* workloads, claims or volumes changed */
+    uint64_t epoch;  /* grows when pods may be something else than they were */
+    bool fit_dirty;  /* what pods ask of nodes changed */
     bool nameless[KUBE_KIND_COUNT];
     struct survey look; /* borrows views, for hold.h and survey_owner_of() */
 };
@@ -90,8 +102,19 @@ void kube_look(struct kube_cluster *k);
 /* kube_cluster_nodes.c: reasons and held requests of all nodes, anew. */
 void kube_weigh_nodes(struct kube_cluster *k);
 bool kube_fits(const struct view_pod *p, const struct view_node *n);
-/* A taint of a node's own condition, or of others, that keeps pods away. */
-bool kube_taint_counts(const struct view_taint *t);
+/* A taint of a node's own condition, or of others, that keeps pods away. Of a node that huddle has
+ * closed, that it is not ready is no reason. */
+bool kube_taint_counts(const struct view_node *n, const struct view_taint *t);
+
+/* kube_cluster_wanted.c: what the node lacks of what it had; pods that wait for a node, dealt to
+ * closed ones. After kube_weigh_nodes(). */
+void kube_find_lacks(struct kube_cluster *k);
+void kube_deal_pending(struct kube_cluster *k);
+void kube_power_put(struct kube_cluster *k, const json_t *object);
+void kube_power_drop(struct kube_cluster *k, const char *name);
+void kube_power_free(struct kube_seen_power *p);
+void kube_power_untell(struct kube_cluster *k, const char *name); /* its Node has gone */
+void kube_power_tell(struct kube_cluster *k, const struct kube_sink *sink);
 
 void kube_list_add(struct string_list *l, const char *text);
 

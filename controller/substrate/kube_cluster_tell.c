@@ -5,6 +5,7 @@
 
 #include "controller/kubernetes/surge.h"
 #include "controller/substrate/kube_cluster_private.h"
+#include "controller/substrate/kube_stage.h"
 #include "proto/base/random.h"
 
 #define PREDICTOR_LABEL "serving.kserve.io/inferenceservice"
@@ -67,6 +68,10 @@ static uint64_t node_digest(const struct kube_node_facts *f)
     d = mix_number(mix_number(d, f->cpu_milli), f->memory_bytes);
     d = mix_number(mix_number(d, f->held_cpu_milli), f->held_memory_bytes);
     d = mix_number(mix_text(mix_number(d, f->gpus), f->gpu_model), (int64_t)f->gpu_memory_bytes);
+    d = mix_text(mix_text(mix_number(d, (int64_t)f->stage), f->boot_id), f->lacks);
+    if (f->stage == KUBE_STAGE_CLOSED) /* else it is written again and again to say nothing new */
+        d = mix_text(d, f->beat);
+    d = mix_text(mix_text(mix_number(d, f->left), f->first_left), f->pending);
     return mix_text(mix_text(d, f->closed), f->stays);
 }
 
@@ -84,8 +89,18 @@ static void tell_node(struct kube_seen_node *n, const struct kube_sink *sink)
         .held_memory_bytes = amounts_get(&n->held, "memory") / 1000,
         .closed = n->closed,
         .stays = n->stays,
+        .stage = kube_stage_of(&n->view),
+        .boot_id = n->view.boot_id,
+        .beat = n->view.beat,
+        .first_left = "",
+        .lacks = n->lacks,
+        .pending = n->pending,
     };
 
+    if (f.stage >= KUBE_STAGE_DRAINING) { /* of the others nobody asks */
+        f.left = n->left;
+        f.first_left = n->first_left;
+    }
     fill_gpus(n, &f);
     if (is_news(&n->told, node_digest(&f)))
         sink->node(sink->data, &f);
@@ -385,9 +400,12 @@ void kube_cluster_tell(struct kube_cluster *k, const struct kube_sink *sink)
     }
     k->fit_dirty = false;
     kube_weigh_nodes(k);
+    kube_find_lacks(k);
+    kube_deal_pending(k);
     tell_what_is_gone(k, sink);
     for (size_t i = 0; i < k->nodes.n_items; i++)
         tell_node((struct kube_seen_node *)(void *)k->nodes.items[i], sink);
+    kube_power_tell(k, sink);
     for (size_t i = 0; i < k->models.n_items; i++)
         tell_model(k, (struct kube_model_target *)(void *)k->models.items[i], sink);
     for (size_t i = 0; i < k->pods.n_items; i++)

@@ -11,6 +11,7 @@
 #include "controller/substrate/kube_herald.h"
 #include "controller/substrate/kube_leftovers.h"
 #include "controller/substrate/kube_mover.h"
+#include "controller/substrate/kube_nodes.h"
 #include "controller/substrate/kube_object.h"
 #include "controller/substrate/kube_reporter.h"
 #include "proto/base/array.h"
@@ -40,6 +41,7 @@ static const struct kind {
     { "statefulsets", "/apis/apps/v1/statefulsets", false, KUBE_KIND_STATEFUL_SETS, 0 },
     { "persistentvolumeclaims", "/api/v1/persistentvolumeclaims", false, KUBE_KIND_CLAIMS, 0 },
     { "persistentvolumes", "/api/v1/persistentvolumes", false, KUBE_KIND_VOLUMES, 0 },
+    { "nodepowers", OWN "nodepowers", false, KUBE_KIND_NODE_POWERS, 0 },
     { "servedmodels", OWN "servedmodels", true, 0, KIND_SERVED_MODEL },
     { "powerpools", OWN "powerpools", true, 0, KIND_POWER_POOL },
     { "powerpolicies", OWN "powerpolicies", true, 0, KIND_POWER_POLICY },
@@ -70,6 +72,7 @@ struct kubernetes {
     struct kube_cluster *cluster;
     struct kube_mover *mover;
     struct kube_leftovers leftovers;
+    struct kube_nodes *nodes;
     struct loop_timer *tell, *look;
     bool tell_due;
     int64_t tell_took_ms; /* the last one */
@@ -101,6 +104,14 @@ static void on_model(void *data, const struct kube_model_facts *f)
 {
     const struct kubernetes *k = data;
     struct controller_event event = { .kind = CE_KUBE_MODEL, .kube_model = f, .more = true };
+
+    k->options.step(k->options.data, &event);
+}
+
+static void on_power(void *data, const struct kube_power_facts *f)
+{
+    const struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_POWER, .kube_power = f, .more = true };
 
     k->options.step(k->options.data, &event);
 }
@@ -248,7 +259,7 @@ static void tell_watches(struct kubernetes *k, int64_t now_ms)
 static void on_tell(void *data, int64_t now_ms)
 {
     struct kubernetes *k = data;
-    const struct kube_sink sink = { k, on_node, on_pod, on_model };
+    const struct kube_sink sink = { k, on_node, on_pod, on_model, on_power };
     struct controller_event last = { .kind = CE_TICK };
     int64_t begun_ms = clock_boot_ms();
 
@@ -347,6 +358,11 @@ static void drop_object(struct watch *w, const char *name)
 /* --- from the watches ---------------------------------------------------------------------------
  */
 
+static bool is_kind(const struct watch *w, enum kube_kind kind)
+{
+    return !w->kind->own && w->kind->kind == kind;
+}
+
 static void on_changed(void *data, const json_t *object)
 {
     struct watch *w = data;
@@ -355,6 +371,10 @@ static void on_changed(void *data, const json_t *object)
         put_object(w, object);
     else
         kube_cluster_put(w->k->cluster, w->kind->kind, object);
+    if (is_kind(w, KUBE_KIND_NODES))
+        kube_nodes_node(w->k->nodes, object);
+    else if (is_kind(w, KUBE_KIND_NODE_POWERS))
+        kube_nodes_power(w->k->nodes, object);
     tell_soon(w->k);
 }
 
@@ -368,6 +388,10 @@ static void on_gone(void *data, const struct kube_key *key)
         drop_object(w, name);
     else
         kube_cluster_drop(w->k->cluster, w->kind->kind, key);
+    if (is_kind(w, KUBE_KIND_NODES))
+        kube_nodes_node_gone(w->k->nodes, key->name);
+    else if (is_kind(w, KUBE_KIND_NODE_POWERS))
+        kube_nodes_power_gone(w->k->nodes, key->name);
     tell_soon(w->k);
 }
 
@@ -460,7 +484,7 @@ static void on_state(void *data, int code, const struct kube_status *status)
         w->bad_ms = 0;
         return;
     }
-    if (w->kind->own && status->reason == KUBE_NOT_FOUND) {
+    if ((w->kind->own || is_kind(w, KUBE_KIND_NODE_POWERS)) && status->reason == KUBE_NOT_FOUND) {
         w->bad_ms = 0;
         w->absent_ms = loop_now_ms(w->k->loop);
         return;
@@ -474,6 +498,55 @@ static void on_state(void *data, int code, const struct kube_status *status)
                        ? "; give huddle's account the ClusterRole of deploy/kubernetes"
                        : "");
     note(w->k, true, text);
+}
+
+/* --- writing ------------------------------------------------------------------------------------
+ */
+
+static int64_t left_ms(void *data)
+{
+    const struct kubernetes *k = data;
+
+    return kube_leader_left_ms(k->leader, clock_boot_ms());
+}
+
+static void raise_epoch(void *data, uint64_t seen)
+{
+    const struct kubernetes *k = data;
+
+    kube_leader_raise_epoch(k->leader, seen);
+}
+
+static void on_checked(void *data, const struct kube_check_facts *f)
+{
+    const struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_CHECK, .kube_check = f };
+
+    k->options.step(k->options.data, &event);
+}
+
+static void on_note(void *data, bool warning, const char *text)
+{
+    note(data, warning, text);
+}
+
+void kubernetes_want_node(struct kubernetes *k, const struct effect *e)
+{
+    kube_nodes_want(k->nodes, e);
+}
+
+static void make_nodes(struct kubernetes *k)
+{
+    const struct kube_nodes_options options = { .data = k,
+                                                .begin_write = begin_write,
+                                                .end_write = end_write,
+                                                .left_ms = left_ms,
+                                                .epoch = epoch,
+                                                .raise_epoch = raise_epoch,
+                                                .checked = on_checked,
+                                                .note = on_note };
+
+    k->nodes = kube_nodes_new(k->loop, k->client, &options);
 }
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -578,6 +651,8 @@ int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
     if (r == 0)
         make_reporter(k);
     make_mover(k);
+    if (r == 0)
+        make_nodes(k);
     for (size_t i = 0; r == 0 && i < N_KINDS; i++)
         r = start_watch(k, i, e);
     if (r < 0) {
@@ -602,6 +677,7 @@ void kubernetes_free(struct kubernetes *k)
     kube_reporter_free(k->reporter);
     kube_objects_done(&k->writers);
     kube_herald_free(k->herald);
+    kube_nodes_free(k->nodes);
     kube_leader_free(k->leader);
     kube_client_free(k->client);
     loop_timer_remove(k->tell);

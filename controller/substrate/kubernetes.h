@@ -42,6 +42,9 @@ void kubernetes_free(struct kubernetes *k); /* before the loop; accepts NULL */
 /* An FX_EVENT that is published, as an Event. */
 void kubernetes_tell(struct kubernetes *k, const struct effect *e);
 
+/* An FX_KUBE_NODE: see kube_nodes.h. */
+void kubernetes_want_node(struct kubernetes *k, const struct effect *e);
+
 /* Who may write; lives as long as `k`. */
 struct kube_leader *kubernetes_leader(struct kubernetes *k);
 /* Carries an FX_KUBE_MOVE out; CE_KUBE_MOVED answers it. */

@@ -58,9 +58,17 @@ static void hear_model(void *data, const struct kube_model_facts *f)
     strbuf_printf(&x->text, " problem[%s]%s%s\n", f->problem, *f->held ? " held: " : "", f->held);
 }
 
+static void hear_power(void *data, const struct kube_power_facts *f)
+{
+    struct ear *x = data;
+
+    strbuf_printf(&x->text, "power %s %s epoch %llu %s\n", f->node, f->gone ? "gone" : "is",
+                  (unsigned long long)f->epoch, f->record);
+}
+
 static const char *tell(struct ear *x)
 {
-    const struct kube_sink sink = { x, hear_node, hear_pod, hear_model };
+    const struct kube_sink sink = { x, hear_node, hear_pod, hear_model, hear_power };
 
     strbuf_clear(&x->text);
     kube_cluster_tell(x->k, &sink);

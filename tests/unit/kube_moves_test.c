@@ -9,7 +9,7 @@
 #define POOL_WITH_POLICY                                                                           \
     "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"minAwake\":1,"       \
     "\"mode\":\"act\",\"policy\":\"q\",\"spare\":0,\"boot\":{\"time\":\"10s\",\"energy\":\"1J\"}," \
-    "\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"},\"wakeProven\":true}}"
+    "\"driver\":{\"type\":\"none\"}}}" /* no agents report here: nodes are emptied, and stay on */
 
 struct world {
     struct desk desk;

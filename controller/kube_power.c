@@ -1,0 +1,150 @@
+#include "controller/kube_power.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/reconcile/kube_life.h"
+#include "controller/reconcile/node_lifecycle.h"
+#include "controller/state/rows.h"
+#include "controller/view.h"
+#include "proto/base/array.h"
+#include "proto/base/random.h"
+
+#define TERMS_AN_EPOCH 64 /* so many terms may follow each other under one leader */
+
+/* --- from NodePowers ----------------------------------------------------------------------------
+ */
+
+void kube_power(struct controller *c, const struct kube_power_facts *f)
+{
+    struct node *n = named_find(&c->cluster->nodes, f->node);
+    json_t *row;
+
+    if (!n || (c->cluster->leads && c->kube.synced && f->epoch <= c->kube.epoch))
+        return; /* our own */
+    if (f->gone)
+        return;
+    row = json_loads(f->record, 0, NULL);
+    if (!row) {
+        if (*f->record)
+            core_event(c, true, "node", n->name, "NodePowerUnreadable",
+                       "the record in its NodePower is not JSON: it is taken to be awake");
+        return;
+    }
+    n->record = (struct node_record){ 0 };
+    node_record_from_row(&n->record, row);
+    n->record = node_record_restart(&n->record, c->now_ms);
+    json_decref(row);
+    node_touch(c->cluster, n);
+    c->plan_wanted = true;
+}
+
+void kube_check(struct controller *c, const struct kube_check_facts *f)
+{
+    struct node *n = named_find(&c->cluster->nodes, f->node);
+    struct node_kube *k = n ? &n->kube : NULL;
+
+    if (!n)
+        return;
+    (void)snprintf(k->checked_op, sizeof(k->checked_op), "%s", f->op);
+    /* Who was listed before the node was seen closed may have come since. */
+    k->checked_ms = *f->why || k->stage != KUBE_STAGE_CLOSED ? 0 : c->now_ms;
+    (void)snprintf(k->check_why, sizeof(k->check_why), "%s", f->why);
+    reconcile_node(c, n);
+}
+
+void kube_power_begin(struct controller *c)
+{
+    uint64_t least = (c->kube.epoch + 1) * TERMS_AN_EPOCH;
+
+    c->cluster->term = c->cluster->term + 1 > least ? c->cluster->term + 1 : least;
+    c->meta_due = true;
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
+        struct node *n = cluster_node(c->cluster, i);
+
+        n->record = node_record_restart(&n->record, c->now_ms);
+        n->kube.told = 0;
+        n->kube.checked_ms = 0;
+        node_reply_due(c->cluster, n);
+    }
+}
+
+/* --- to the edge --------------------------------------------------------------------------------
+ */
+
+static json_t *status_of(struct controller *c, const struct node *n)
+{
+    static const char *const WORDS[] = { "unknown", "on", "off" };
+    const struct node_record *r = &n->record;
+    json_t *row = node_record_to_row(r);
+    char *record = json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS);
+    json_t *s =
+        json_pack("{s:s, s:o, s:o, s:I, s:s, s:I, s:o}", "phase", node_state_name(r->state),
+                  "since", view_time(r->entered_wall_ms), "reason", view_text(r->reason), "attempt",
+                  (json_int_t)r->attempt, "powerReadback", WORDS[n->power], "cyclesToday",
+                  (json_int_t)node_record_cycles(r, c->wall_ms), "op", view_text(r->op));
+
+    json_object_set_new(s, "record", view_text(record));
+    if (r->entered_wall_ms <= 0)
+        json_object_del(s, "since");
+    free(record);
+    json_decref(row);
+    return s;
+}
+
+static bool goes_to_sleep(enum node_state s)
+{
+    return s == NODE_EMPTY || s == NODE_PREPARING || s == NODE_SLEEPING || s == NODE_ASLEEP;
+}
+
+/* Of what changes seldom: no write because time passes. */
+static uint64_t digest_of(const struct node *n, enum kube_stage stage, bool kept,
+                          const char *record)
+{
+    uint64_t d = random_mix(((uint64_t)stage << 1 | kept) + 1) ^ random_hash(record);
+
+    return random_mix(d + (uint64_t)n->power) | 1;
+}
+
+static void tell(struct controller *c, struct node *n)
+{
+    bool kept = kube_life_acts(c, n);
+    enum kube_stage stage = kube_life_stage(c, n);
+    enum node_state state = n->record.state;
+    json_t *status = kept ? status_of(c, n) : NULL;
+    uint64_t digest =
+        digest_of(n, stage, kept, kept ? json_string_value(json_object_get(status, "record")) : "");
+    struct effect *e;
+
+    if (digest == n->kube.told ||
+        (!kept && n->kube.told == 0 && n->kube.stage == KUBE_STAGE_NONE)) {
+        json_decref(status);
+        return;
+    }
+    n->kube.told = digest;
+    n->kube.told_stage = (int)stage;
+    e = fx_add(c->fx, FX_KUBE_NODE);
+    e->wake_safe = !goes_to_sleep(state);
+    e->kube_node.node = xstrdup(n->name);
+    e->kube_node.epoch = c->kube.epoch;
+    e->kube_node.stage = stage;
+    e->kube_node.asleep = goes_to_sleep(state);
+    e->kube_node.check = state == NODE_EMPTY || state == NODE_PREPARING;
+    e->kube_node.op = xstrdup(n->record.op);
+    e->kube_node.status = status;
+}
+
+void kube_power_flush(struct controller *c)
+{
+    if (!c->options.kubernetes || !c->cluster->leads || !c->kube.synced)
+        return;
+    for (size_t i = 0; i < c->cluster->n_dirty_nodes; i++)
+        tell(c, c->cluster->dirty_nodes[i]);
+    for (size_t i = 0; i < c->cluster->nodes.n_items && c->reconciled_ms == c->now_ms; i++) {
+        struct node *n = cluster_node(c->cluster, i); /* by a plan, or as time passes */
+
+        if ((int)kube_life_stage(c, n) != n->kube.told_stage)
+            tell(c, n);
+    }
+}

@@ -1,0 +1,234 @@
+#include "controller/reconcile/kube_life.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/kube_facts.h"
+#include "controller/state/snapshot_build.h"
+
+#define CHECK_KEEPS_MS 10000
+#define SCHEDULER_MS 30000 /* so long it may take to find that there is room again */
+
+bool kube_life_is_led(const struct node *n)
+{
+    switch (n->record.state) {
+    case NODE_UNMANAGED:
+    case NODE_AWAKE:
+    case NODE_UNREACHABLE:
+        return false;
+    default:
+        return true;
+    }
+}
+
+bool kube_life_acts(const struct controller *c, const struct node *n)
+{
+    if (!c->options.kubernetes || !c->cluster->leads || !c->kube.synced || !n->kube.known)
+        return false;
+    return !pool_passive(c->cluster, n->pool) || kube_life_is_led(n);
+}
+
+bool kube_life_switches(const struct controller *c, const struct node *n)
+{
+    return kube_life_acts(c, n) && n->pool && strcmp(pool_spec(n->pool)->driver.type, "none") != 0;
+}
+
+static bool is_led(enum node_state s)
+{
+    return s == NODE_DRAINING || s == NODE_EMPTY || s == NODE_PREPARING;
+}
+
+static bool agent_fresh(const struct node *n, int64_t now_ms)
+{
+    return node_agent_age_ms(n, now_ms) <= 4 * node_interval_ms(n);
+}
+
+/* Ready, said by a kubelet of the boot of which the agent speaks. Where kubelets tell of no boot, a
+ * heartbeat that is newer than the sleep has to do. */
+static bool is_up(const struct node *n)
+{
+    const struct node_kube *k = &n->kube;
+
+    if (!n->seen || !k->ready || k->lacks)
+        return false;
+    return k->boot_id[0] ? strcmp(k->boot_id, n->boot_id) == 0
+                         : strcmp(k->beat, k->slept_beat) != 0;
+}
+
+static void set_presence(const struct controller *c, const struct node *n, struct node_facts *f)
+{
+    int64_t agent_ms = node_agent_age_ms(n, c->now_ms);
+    int64_t kubelet_ms = node_age_ms(c->cluster, n, c->now_ms);
+
+    f->heard = n->seen;
+    f->heard_ms = n->heard_ms;
+    f->age_ms = agent_ms;
+    switch (n->record.state) {
+    case NODE_UNMANAGED:
+    case NODE_AWAKE:
+    case NODE_UNREACHABLE:
+    case NODE_HELD:
+        f->heard = n->kube.known;
+        f->heard_ms = n->kube.ready ? c->now_ms : n->kube.unready_ms;
+        f->age_ms = kubelet_ms;
+        break;
+    case NODE_DRAINING:
+    case NODE_EMPTY:
+    case NODE_PREPARING:
+        if (kubelet_ms > agent_ms)
+            f->age_ms = kubelet_ms;
+        break;
+    case NODE_SLEEPING: /* its agent's alone, which says goodbye */
+        break;
+    case NODE_ASLEEP:
+    case NODE_WAKING:
+    case NODE_QUARANTINED:
+        if (is_up(n))
+            break;
+        f->heard = false;
+        f->age_ms = INT64_MAX;
+        break;
+    }
+}
+
+void kube_life_facts(const struct controller *c, const struct node *n, struct node_facts *f)
+{
+    const struct node_kube *k = &n->kube;
+
+    set_presence(c, n, f);
+    if (k->left > f->replicas)
+        f->replicas = k->left;
+    if (k->empty_ms == 0)
+        f->empty_since_ms = 0;
+    else if (k->empty_ms > f->empty_since_ms && f->empty_since_ms > 0)
+        f->empty_since_ms = k->empty_ms;
+    f->foreign_busy_permille = 0; /* pods are; at the end its agent judges by its own setting */
+    f->door_quiet = k->empty_ms > 0;
+}
+
+static const char *not_checked(const struct controller *c, const struct node *n)
+{
+    const struct node_kube *k = &n->kube;
+    const struct node_record *r = &n->record;
+
+    if (k->stage != KUBE_STAGE_CLOSED)
+        return "its taint and label have not been seen yet";
+    if (strcmp(k->checked_op, r->op) != 0)
+        return "the API server has not been asked yet";
+    if (k->checked_ms == 0)
+        return k->check_why;
+    if (c->now_ms - k->checked_ms > CHECK_KEEPS_MS ||
+        (r->state == NODE_PREPARING && k->checked_ms <= r->entered_ms))
+        return "the API server has to be asked again";
+    return NULL;
+}
+
+/* What stands against it turns a sleep back; a pod that waits does, unless a person wants the node
+ * asleep. */
+static void wish_back(const struct controller *c, const struct node *n, struct node_facts *f)
+{
+    bool person = n->record.by[0] && strcmp(n->record.by, "planner") != 0;
+
+    if (f->withdraw)
+        return;
+    f->withdraw = pool_passive(c->cluster, n->pool);
+    if (!f->withdraw)
+        f->withdraw = n->kube.closed ? n->kube.closed : n->kube.stays;
+    if (!f->withdraw && n->kube.pending && !person)
+        f->withdraw = n->kube.pending;
+    if (!f->withdraw)
+        f->withdraw = kube_unseen(c);
+}
+
+static void wish_for_pending(const struct controller *c, const struct node *n, struct node_facts *f)
+{
+    bool lately = c->kube.opened_ms > 0 && c->now_ms - c->kube.opened_ms < SCHEDULER_MS;
+
+    if (f->wake || !n->kube.pending || !n->pool || lately || !budget_wake(c, n))
+        return;
+    f->wake = n->kube.pending;
+    f->wake_by = "pending";
+}
+
+void kube_life_wishes(const struct controller *c, const struct node *n, struct node_facts *f)
+{
+    enum node_state s = n->record.state;
+
+    if (s == NODE_AWAKE && n->why_not_asleep)
+        f->sleep = NULL;
+    if (is_led(s))
+        wish_back(c, n, f);
+    if ((s == NODE_EMPTY || s == NODE_PREPARING) && !f->commit_not)
+        f->commit_not = not_checked(c, n);
+    if (s == NODE_SLEEPING || s == NODE_ASLEEP || s == NODE_QUARANTINED)
+        wish_for_pending(c, n, f);
+}
+
+const char *kube_life_no_sleep(const struct controller *c, const struct node *n)
+{
+    if (!n->pool)
+        return "in no pool";
+    if (!n->kube.known)
+        return "Kubernetes has no such node";
+    if (!n->kube.ready)
+        return "Kubernetes says that it is not ready";
+    if (n->kube.closed)
+        return n->kube.closed;
+    if (n->kube.stays)
+        return n->kube.stays;
+    if (kube_life_switches(c, n) && n->kube.lacks)
+        return n->kube.lacks;
+    if (kube_life_switches(c, n) && !agent_fresh(n, c->now_ms))
+        return "no agent reports from it, and only its own agent may put it to sleep";
+    return n->twin.told ? reconcile_disputed(n) : kube_unseen(c);
+}
+
+void kube_life_followed(struct controller *c, struct node *n, const struct node_record *before)
+{
+    enum node_state s = n->record.state;
+
+    if (s == NODE_SLEEPING)
+        memcpy(n->kube.slept_beat, n->kube.beat, sizeof(n->kube.slept_beat));
+    if (s == NODE_AWAKE && before->state != NODE_UNMANAGED && before->state != NODE_UNREACHABLE)
+        c->kube.opened_ms = c->now_ms;
+}
+
+static bool is_candidate(const struct controller *c, const struct node *n)
+{
+    const struct power_policy *policy = node_policy(c->cluster, n);
+
+    return n->verdict == PLAN_SLEEP && core_plan_fresh(c) && !n->why_not_asleep &&
+           !c->cluster->paused && !policy->paused && !policy->dry_run;
+}
+
+enum kube_stage kube_life_stage(const struct controller *c, const struct node *n)
+{
+    const struct node_record *r = &n->record;
+
+    switch (r->state) {
+    case NODE_UNMANAGED:
+        return KUBE_STAGE_NONE;
+    case NODE_AWAKE:
+        if (!kube_life_acts(c, n))
+            return KUBE_STAGE_NONE;
+        if (r->cordoned || r->drained)
+            return KUBE_STAGE_DRAINING;
+        return is_candidate(c, n) ? KUBE_STAGE_CANDIDATE : KUBE_STAGE_NONE;
+    case NODE_DRAINING:
+        return KUBE_STAGE_DRAINING;
+    case NODE_EMPTY:
+    case NODE_PREPARING:
+    case NODE_SLEEPING:
+    case NODE_ASLEEP:
+    case NODE_WAKING:
+        return KUBE_STAGE_CLOSED;
+    case NODE_QUARANTINED:
+        return r->quarantine == QUARANTINE_FOUND_OFF ? KUBE_STAGE_NONE : KUBE_STAGE_CLOSED;
+    case NODE_HELD:
+    case NODE_UNREACHABLE:
+        /* One that is off stays as it is. */
+        return n->kube.ready && (!n->seen || agent_fresh(n, c->now_ms)) ? KUBE_STAGE_NONE
+                                                                        : KUBE_STAGE_KEPT;
+    }
+    return KUBE_STAGE_KEPT;
+}

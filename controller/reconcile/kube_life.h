@@ -1,0 +1,41 @@
+/* The life cycle of a node of Kubernetes on which huddle acts: what the cluster demands beside what
+ * node_lifecycle.h asks of every node (KUBERNETES.md 1, "Sleep order", "Wake done").
+ *
+ * It is as present as both its kubelet and its agent are: it drains while both are, it is awake
+ * again when both have come back, of one boot, and all is there that was there before. It is empty
+ * when no pod is left but such as go with it, and none may come. It is switched off only when the
+ * API server was asked in this very state (CE_KUBE_CHECK). */
+#ifndef HUDDLE_KUBE_LIFE_H
+#define HUDDLE_KUBE_LIFE_H
+
+#include "controller/reconcile/node_lifecycle.h"
+#include "controller/reconcile/reconcile.h"
+
+/* Does this controller lead its life cycle? Also to its end where its pool has become passive: what
+ * was begun is taken back, and who sleeps may be woken. */
+bool kube_life_acts(const struct controller *c, const struct node *n);
+
+/* And may it be switched off? Where its pool has no driver its pods are only brought together: what
+ * falls empty is for others (a cluster autoscaler) to take away. */
+bool kube_life_switches(const struct controller *c, const struct node *n);
+
+/* Is it in a state into which only a leader brings it? */
+bool kube_life_is_led(const struct node *n);
+
+/* Changes what reconcile_facts() found. */
+void kube_life_facts(const struct controller *c, const struct node *n, struct node_facts *f);
+
+/* Changes wishes and permissions, after all others. */
+void kube_life_wishes(const struct controller *c, const struct node *n, struct node_facts *f);
+
+/* Why it could not be emptied, or not come back, whatever its agent and driver say; NULL: it could.
+ * Text of the node, or static. */
+const char *kube_life_no_sleep(const struct controller *c, const struct node *n);
+
+/* After edge `t`: what has to be remembered. */
+void kube_life_followed(struct controller *c, struct node *n, const struct node_record *before);
+
+/* How far the cluster should have closed it now. */
+enum kube_stage kube_life_stage(const struct controller *c, const struct node *n);
+
+#endif

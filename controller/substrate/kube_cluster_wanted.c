@@ -1,0 +1,215 @@
+/* Nodes that huddle has closed: what one lacks that it had before it slept, and which pods wait for
+ * one. And the NodePowers, which say so. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/kubernetes/view_private.h"
+#include "controller/substrate/kube_cluster_private.h"
+#include "controller/substrate/kube_stage.h"
+#include "proto/base/random.h"
+
+static struct kube_seen_node *node_at(const struct kube_cluster *k, size_t i)
+{
+    return (struct kube_seen_node *)(void *)k->nodes.items[i];
+}
+
+static const struct kube_seen_pod *pod_at(const struct kube_cluster *k, size_t i)
+{
+    return (const struct kube_seen_pod *)(const void *)k->pods.items[i];
+}
+
+/* --- NodePowers ---------------------------------------------------------------------------------
+ */
+
+void kube_power_free(struct kube_seen_power *p)
+{
+    amounts_done(&p->allocatable);
+    free(p->phase);
+    free(p->record);
+    free(p->name);
+    free(p);
+}
+
+void kube_power_put(struct kube_cluster *k, const json_t *object)
+{
+    const char *name = view_word(object, "metadata.name");
+    struct kube_seen_power *p = named_find(&k->powers, name);
+
+    if (!*name)
+        return;
+    if (!p) {
+        p = xcalloc(1, sizeof(*p));
+        p->name = xstrdup(name);
+        named_add(&k->powers, p);
+    }
+    free(p->phase);
+    free(p->record);
+    amounts_done(&p->allocatable);
+    p->epoch = (uint64_t)view_integer(object, "status.leaderEpoch", 0);
+    p->phase = view_copy(object, "status.phase");
+    p->record = view_copy(object, "status.record");
+    amounts_read(&p->allocatable, view_at(object, "status.preSleep.allocatable"));
+}
+
+void kube_power_drop(struct kube_cluster *k, const char *name)
+{
+    struct kube_seen_power *p = named_find(&k->powers, name);
+
+    if (!p)
+        return;
+    if (p->told)
+        kube_list_add(&k->gone_powers, name);
+    named_remove(&k->powers, name);
+    kube_power_free(p);
+}
+
+void kube_power_untell(struct kube_cluster *k, const char *name)
+{
+    struct kube_seen_power *p = named_find(&k->powers, name);
+
+    if (p)
+        p->told = 0;
+}
+
+void kube_power_tell(struct kube_cluster *k, const struct kube_sink *sink)
+{
+    for (size_t i = 0; i < k->gone_powers.n; i++)
+        sink->power(sink->data, &(struct kube_power_facts){
+                                    .node = k->gone_powers.item[i], .gone = true, .record = "" });
+    string_list_done(&k->gone_powers);
+    k->gone_powers = (struct string_list){ 0 };
+    for (size_t i = 0; i < k->powers.n_items; i++) {
+        struct kube_seen_power *p = (struct kube_seen_power *)(void *)k->powers.items[i];
+        const struct kube_power_facts f = { .node = p->name,
+                                            .epoch = p->epoch,
+                                            .record = p->record };
+        uint64_t digest = random_mix(p->epoch ^ random_hash(p->record)) | 1;
+
+        if (digest == p->told || !named_find(&k->nodes, p->name)) /* its Node may come back */
+            continue;
+        p->told = digest;
+        sink->power(sink->data, &f);
+    }
+}
+
+/* --- what a node lacks --------------------------------------------------------------------------
+ */
+
+/* A kubelet has no devices until their plugin has registered, some time after the boot. */
+static void look_for_resources(const struct kube_cluster *k, struct kube_seen_node *n)
+{
+    const struct kube_seen_power *p = named_find(&k->powers, n->name);
+
+    n->lacks[0] = '\0';
+    if (!p || kube_stage_of(&n->view) != KUBE_STAGE_CLOSED)
+        return;
+    ARRAY_FOREACH(a, &p->allocatable, item) {
+        int64_t is = amounts_get(&n->view.allocatable, a->name);
+
+        if (is >= a->milli)
+            continue;
+        (void)snprintf(n->lacks, sizeof(n->lacks),
+                       "of %.100s it has less than before it slept (%lld of %lld)", a->name,
+                       (long long)(is / 1000), (long long)(a->milli / 1000));
+        return;
+    }
+}
+
+void kube_find_lacks(struct kube_cluster *k)
+{
+    for (size_t i = 0; i < k->nodes.n_items; i++)
+        look_for_resources(k, node_at(k, i));
+    for (size_t i = 0; i < k->pods.n_items; i++) {
+        const struct view_pod *p = &pod_at(k, i)->view;
+        struct kube_seen_node *n;
+
+        if (pod_at(k, i)->unknown || !view_is_daemon(p) || p->ready || p->meta.deleting ||
+            view_is_finished(p) || !*p->node)
+            continue;
+        n = named_find(&k->nodes, p->node);
+        if (n && !n->lacks[0])
+            (void)snprintf(n->lacks, sizeof(n->lacks), "its daemon %.120s/%.120s is not ready",
+                           p->meta.namespace, p->meta.name);
+    }
+}
+
+/* --- pods that wait -----------------------------------------------------------------------------
+ */
+
+enum rank { RANK_COMING, RANK_LEAVING, RANK_EMPTY, RANK_ASLEEP, RANK_COUNT, RANK_NONE };
+
+/* How soon, and how cheaply, pods could be on it. One that cannot be woken is not waited for. */
+static enum rank rank_of(const struct kube_cluster *k, const struct kube_seen_node *n)
+{
+    const struct kube_seen_power *p = named_find(&k->powers, n->name);
+    enum kube_stage stage = kube_stage_of(&n->view);
+    const char *phase = p ? p->phase : "";
+
+    if ((stage != KUBE_STAGE_DRAINING && stage != KUBE_STAGE_CLOSED) || n->view.cordoned)
+        return RANK_NONE;
+    if (strcmp(phase, "quarantined") == 0 || strcmp(phase, "held") == 0 ||
+        strcmp(phase, "unreachable") == 0)
+        return RANK_NONE;
+    if (strcmp(phase, "asleep") == 0 || strcmp(phase, "sleeping") == 0)
+        return RANK_ASLEEP;
+    if (strcmp(phase, "empty") == 0 || strcmp(phase, "preparing") == 0)
+        return RANK_EMPTY;
+    if (strcmp(phase, "draining") == 0)
+        return RANK_LEAVING;
+    return stage == KUBE_STAGE_CLOSED ? RANK_COMING : RANK_NONE; /* a person wants it drained */
+}
+
+static void set_free(const struct kube_cluster *k, struct kube_seen_node *n)
+{
+    const struct kube_seen_power *p = named_find(&k->powers, n->name);
+
+    amounts_done(&n->free);
+    n->pending[0] = '\0';
+    n->rank = (int)rank_of(k, n);
+    if (n->rank == RANK_NONE)
+        return;
+    amounts_add(&n->free, &n->view.allocatable);
+    if (p && kube_stage_of(&n->view) == KUBE_STAGE_CLOSED)
+        amounts_raise(&n->free, &p->allocatable);
+    ARRAY_FOREACH(a, &n->daemons, item)
+        amounts_set(&n->free, a->name, amounts_get(&n->free, a->name) - a->milli);
+}
+
+static bool has_room(const struct kube_seen_node *n, const struct view_pod *p)
+{
+    ARRAY_FOREACH(a, &p->requests, item)
+        if (amounts_get(&n->free, a->name) < a->milli)
+            return false;
+    return true;
+}
+
+static bool deal(struct kube_seen_node *n, const struct view_pod *p)
+{
+    if (!kube_fits(p, &n->view) || !has_room(n, p))
+        return false;
+    ARRAY_FOREACH(a, &p->requests, item)
+        amounts_set(&n->free, a->name, amounts_get(&n->free, a->name) - a->milli);
+    if (!n->pending[0])
+        (void)snprintf(n->pending, sizeof(n->pending),
+                       "%.60s/%.60s cannot be scheduled elsewhere, and fits here",
+                       p->meta.namespace, p->meta.name);
+    return true;
+}
+
+void kube_deal_pending(struct kube_cluster *k)
+{
+    for (size_t i = 0; i < k->nodes.n_items; i++)
+        set_free(k, node_at(k, i));
+    for (size_t i = 0; i < k->pods.n_items; i++) {
+        const struct view_pod *p = &pod_at(k, i)->view;
+        bool dealt = false;
+
+        if (pod_at(k, i)->unknown || *p->node || *p->nominated_node || !p->unschedulable ||
+            p->gated || p->meta.deleting)
+            continue;
+        for (int rank = 0; rank < RANK_COUNT && !dealt; rank++)
+            for (size_t j = 0; j < k->nodes.n_items && !dealt; j++)
+                dealt = node_at(k, j)->rank == rank && deal(node_at(k, j), p);
+    }
+}

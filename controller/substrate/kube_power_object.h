@@ -1,0 +1,34 @@
+/* NodePower as huddle writes it, the durable record of a node's power on Kubernetes, and what is
+ * asked of the API server before a node is switched off. Pure: objects in, bodies of requests and
+ * reasons out.
+ *
+ * A NodePower of a higher leaderEpoch is another leader's, who came later: it is never written
+ * over. spec.desired is written before what follows from it is done, and read again at the check.
+ * What the Node was before it slept (preSleep) is noted when an act to sleep begins. */
+#ifndef HUDDLE_KUBE_POWER_OBJECT_H
+#define HUDDLE_KUBE_POWER_OBJECT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KUBE_POWER_PATH "/apis/huddle.energy/v1alpha1/nodepowers"
+
+/* Its leaderEpoch; 0: none. `seen` may be NULL. */
+uint64_t kube_power_epoch(const json_t *seen);
+
+/* The body that makes it, or sets spec.desired; NULL: it is so. */
+json_t *kube_power_spec_write(const json_t *seen, const char *name, bool asleep);
+
+/* The body for its status: `status` of FX_KUBE_NODE, leaderEpoch and preSleep; NULL: it is so.
+ * `seen` is there; `node` is the Node. */
+json_t *kube_power_status_write(const json_t *seen, const json_t *node, const json_t *status,
+                                bool asleep, uint64_t epoch);
+
+/* Why the node may not be switched off; true: nothing against it. */
+bool kube_check_power(const json_t *power, const char *op, uint64_t epoch, char *why, size_t size);
+bool kube_check_pods(const json_t *list, char *why, size_t size);
+bool kube_check_node(const json_t *node, char *why, size_t size);
+
+#endif

@@ -1,0 +1,689 @@
+/* The controller's core puts nodes of Kubernetes to sleep and wakes them: in which order it asks
+ * for taints, NodePower and power, and what each step waits for. */
+#include "controller/placement/brain.h"
+#include "tests/unit/core_world.h"
+
+#define GB (INT64_C(1) << 30)
+#define POOL_OF(mode, least)                                                                     \
+    "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"minAwake\":" least \
+    ",\"mode\":\"" mode                                                                          \
+    "\",\"spare\":0,\"policy\":\"q\",\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"},"  \
+    "\"wakeProven\":true}}"
+#define POLICY                                                                             \
+    "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"q\"},\"spec\":{\"timing\":" \
+    "{\"settle\":\"2s\",\"cooldown\":\"1s\",\"drain\":\"60s\"}}}"
+
+struct rig {
+    struct desk d;
+    struct kube_node_facts n1; /* as told last */
+    const char *agent_boot;    /* NULL: its agent is silent */
+    enum kube_stage wanted;    /* by the newest FX_KUBE_NODE */
+    bool asleep, check, any;
+    char op[OP_MAX], record[9000];
+    int wakes; /* FX_POWER */
+    int commits;
+};
+
+static const struct string_map NO_LABELS;
+
+static void take_effects(struct rig *r)
+{
+    for (size_t i = 0; i < r->d.fx.n_items; i++) {
+        const struct effect *e = &r->d.fx.items[i];
+
+        r->wakes += e->kind == FX_POWER && e->power.action == POWER_WAKE;
+        if (e->kind != FX_KUBE_NODE || strcmp(e->kube_node.node, "n1") != 0)
+            continue;
+        r->any = true;
+        r->wanted = e->kube_node.stage;
+        r->asleep = e->kube_node.asleep;
+        r->check = e->kube_node.check;
+        (void)snprintf(r->op, sizeof(r->op), "%s", e->kube_node.op);
+        (void)snprintf(r->record, sizeof(r->record), "%s",
+                       e->kube_node.status
+                           ? json_string_value(json_object_get(e->kube_node.status, "record"))
+                           : "");
+    }
+}
+
+static void step(struct rig *r, struct controller_event *e)
+{
+    desk_step(&r->d, e);
+    take_effects(r);
+}
+
+static void tell(struct rig *r)
+{
+    struct controller_event e = { .kind = CE_KUBE_NODE, .kube_node = &r->n1 };
+
+    step(r, &e);
+}
+
+static void put(struct rig *r, const char *text)
+{
+    struct controller_event event = { .kind = CE_PUT };
+    struct err e = ERR_INIT;
+    struct manifest *m = NULL;
+    json_t *doc = json_loads(text, 0, NULL);
+
+    if (!doc || manifest_from_json(doc, "test", &m, &e) < 0)
+        fail_msg("%s: %s", text, e.text);
+    event.put.object = m;
+    event.put.observed = true;
+    event.put.who = "kubernetes";
+    step(r, &event);
+    manifest_free(m);
+    json_decref(doc);
+}
+
+static void lead(struct rig *r, bool leads, uint64_t epoch)
+{
+    struct controller_event e = { .kind = CE_KUBE_LEAD };
+
+    e.kube_lead.leads = leads;
+    e.kube_lead.epoch = epoch;
+    step(r, &e);
+}
+
+static void tell_watch(struct rig *r)
+{
+    const struct kube_watch_facts f = { true, "", "" };
+    struct controller_event e = { .kind = CE_KUBE_WATCH, .kube_watch = &f };
+
+    step(r, &e);
+}
+
+static void tell_power(struct rig *r, const char *record, uint64_t epoch)
+{
+    const struct kube_power_facts f = { .node = "n1", .epoch = epoch, .record = record };
+    struct controller_event e = { .kind = CE_KUBE_POWER, .kube_power = &f };
+
+    step(r, &e);
+}
+
+static void check(struct rig *r, const char *why)
+{
+    const struct kube_check_facts f = { .node = "n1", .op = r->op, .why = why };
+    struct controller_event e = { .kind = CE_KUBE_CHECK, .kube_check = &f };
+
+    step(r, &e);
+}
+
+static void probe(struct rig *r, enum power_reading reading)
+{
+    struct controller_event e = { .kind = CE_POWER };
+
+    e.power.node = "n1";
+    e.power.op = r->op;
+    e.power.action = POWER_PROBE;
+    e.power.outcome = POWER_DONE;
+    e.power.reading = reading;
+    e.power.message = "";
+    step(r, &e);
+}
+
+/* Time passes; the agent reports once a second while it runs. */
+static void pass(struct rig *r, int seconds)
+{
+    for (int i = 0; i < seconds; i++) {
+        desk_pass(&r->d, 1000);
+        take_effects(r);
+        if (!r->agent_boot)
+            continue;
+        r->d.boot_id = r->agent_boot;
+        desk_report(&r->d, "n1", NULL, 0);
+        take_effects(r);
+    }
+}
+
+static const char *state_of(struct rig *r)
+{
+    static char text[32];
+    json_t *o = controller_get(r->d.core, "nodes", "n1", r->d.now_ms, r->d.wall_ms);
+
+    (void)snprintf(text, sizeof(text), "%s",
+                   json_string_value(json_object_get(json_object_get(o, "status"), "state")));
+    json_decref(o);
+    return text;
+}
+
+static const char *why_not(struct rig *r)
+{
+    static char text[300];
+    json_t *o = controller_get(r->d.core, "nodes", "n1", r->d.now_ms, r->d.wall_ms);
+    const char *why =
+        json_string_value(json_object_get(json_object_get(o, "status"), "whyNotAsleep"));
+
+    (void)snprintf(text, sizeof(text), "%s", why ? why : "");
+    json_decref(o);
+    return text;
+}
+
+static void other_node(struct rig *r)
+{
+    struct kube_node_facts f = r->n1;
+    struct controller_event e = { .kind = CE_KUBE_NODE, .kube_node = &f };
+
+    f.name = "n2";
+    f.uid = "u2";
+    step(r, &e);
+}
+
+static void start(struct rig *r)
+{
+    r->n1 = (struct kube_node_facts){ .name = "n1",
+                                      .uid = "u1",
+                                      .address = "10.0.0.1",
+                                      .labels = &NO_LABELS,
+                                      .ready = true,
+                                      .cpu_milli = 4000,
+                                      .memory_bytes = 8 * GB,
+                                      .gpu_model = "",
+                                      .closed = "",
+                                      .stays = "",
+                                      .boot_id = "boot-1",
+                                      .beat = "t1",
+                                      .first_left = "",
+                                      .lacks = "",
+                                      .pending = "" };
+    put(r, POLICY);
+    put(r, POOL_OF("act", "1"));
+    tell(r);
+    other_node(r);
+    tell_watch(r);
+}
+
+static void begin(struct rig *r)
+{
+    *r = (struct rig){ .d = { .now_ms = 1000, .wall_ms = INT64_C(1750000000000) },
+                       .agent_boot = "boot-1" };
+    r->d.options =
+        (struct controller_options){ .cluster_id = "desk", .seed = 1, .kubernetes = true };
+    desk_start(&r->d);
+    start(r);
+    lead(r, true, 3);
+    pass(r, 20);
+    assert_string_equal(state_of(r), "awake");
+}
+
+#define STATE(r, expect) assert_string_equal(state_of(r), expect)
+
+static void drain(struct rig *r)
+{
+    if (desk_verb(&r->d, VERB_SLEEP, "n1") != 200)
+        fail_msg("sleep refused: %s", why_not(r));
+    take_effects(r);
+    pass(r, 1);
+    STATE(r, "draining");
+    assert_int_equal(r->wanted, KUBE_STAGE_DRAINING);
+    assert_false(r->asleep);
+}
+
+static void empty(struct rig *r)
+{
+    drain(r);
+    r->n1.stage = KUBE_STAGE_DRAINING;
+    tell(r);
+    pass(r, 8);
+    STATE(r, "empty");
+    assert_int_equal(r->wanted, KUBE_STAGE_CLOSED);
+    assert_true(r->asleep && r->check && r->op[0]);
+}
+
+static void prepare(struct rig *r)
+{
+    empty(r);
+    r->n1.stage = KUBE_STAGE_CLOSED;
+    tell(r);
+    probe(r, POWER_ON);
+    check(r, "");
+    pass(r, 1);
+    STATE(r, "preparing");
+}
+
+static void fall_asleep(struct rig *r)
+{
+    prepare(r);
+    r->d.stage_op = r->op;
+    r->d.stage = POWER_STAGE_READY;
+    pass(r, 1);
+    check(r, "");
+    pass(r, 1);
+    STATE(r, "sleeping");
+    r->d.stage = POWER_STAGE_BYE;
+    pass(r, 1);
+    r->agent_boot = NULL;
+    r->d.stage = POWER_STAGE_NONE;
+    r->d.stage_op = NULL;
+    for (int i = 0; i < 5; i++) {
+        pass(r, 1);
+        probe(r, POWER_OFF);
+    }
+    STATE(r, "asleep");
+    assert_int_equal(r->wanted, KUBE_STAGE_CLOSED);
+    assert_true(r->asleep && !r->check);
+    r->n1.ready = false;
+    tell(r);
+}
+
+static void end(struct rig *r)
+{
+    desk_done(&r->d);
+}
+
+static void a_cycle(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    pass(&r, 30);
+    STATE(&r, "asleep");
+    assert_int_equal(desk_verb(&r.d, VERB_WAKE, "n1"), 200);
+    take_effects(&r);
+    pass(&r, 1);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    assert_false(r.asleep);
+    assert_int_equal(r.wanted, KUBE_STAGE_CLOSED);
+    r.agent_boot = "boot-2"; /* its agent, before its kubelet */
+    probe(&r, POWER_ON);
+    pass(&r, 5);
+    STATE(&r, "waking");
+    r.n1.ready = true; /* as the API server still has it of the boot before */
+    tell(&r);
+    pass(&r, 5);
+    STATE(&r, "waking");
+    r.n1.boot_id = "boot-2";
+    r.n1.lacks = "of nvidia.com/gpu it has less than before it slept (0 of 4)";
+    tell(&r);
+    pass(&r, 5);
+    STATE(&r, "waking");
+    assert_int_equal(r.wanted, KUBE_STAGE_CLOSED);
+    r.n1.lacks = "";
+    tell(&r);
+    pass(&r, 1);
+    STATE(&r, "awake");
+    assert_int_equal(r.wanted, KUBE_STAGE_NONE);
+    end(&r);
+}
+
+/* Without a heartbeat of its own, a kubelet that tells no boot is none that came back. */
+static void a_kubelet_without_a_boot(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    r.n1.boot_id = "";
+    tell(&r);
+    fall_asleep(&r);
+    assert_int_equal(desk_verb(&r.d, VERB_WAKE, "n1"), 200);
+    pass(&r, 1);
+    r.agent_boot = "boot-2";
+    r.n1.ready = true;
+    tell(&r);
+    pass(&r, 5);
+    STATE(&r, "waking");
+    r.n1.beat = "t2";
+    tell(&r);
+    pass(&r, 1);
+    STATE(&r, "awake");
+    end(&r);
+}
+
+/* --- what each step waits for -------------------------------------------------------------------
+ */
+
+static void pods_hold_a_drain(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    drain(&r);
+    r.n1.left = 1;
+    r.n1.first_left = "a/x";
+    r.n1.stage = KUBE_STAGE_DRAINING;
+    tell(&r);
+    pass(&r, 20);
+    STATE(&r, "draining");
+    r.n1.left = 0;
+    tell(&r);
+    pass(&r, 1);
+    STATE(&r, "draining"); /* it has to settle */
+    pass(&r, 3);
+    STATE(&r, "empty");
+    end(&r);
+}
+
+static void no_taint_is_not_empty(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    drain(&r);
+    pass(&r, 30);
+    STATE(&r, "draining");
+    end(&r);
+}
+
+static void an_unasked_server_prepares_nothing(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    empty(&r);
+    probe(&r, POWER_ON);
+    check(&r, ""); /* but its taint was not seen */
+    pass(&r, 2);
+    STATE(&r, "empty");
+    r.n1.stage = KUBE_STAGE_CLOSED;
+    tell(&r);
+    check(&r, "a/late is there");
+    pass(&r, 2);
+    STATE(&r, "empty");
+    check(&r, "");
+    r.agent_boot = "boot-1";
+    probe(&r, POWER_ON);
+    pass(&r, 1);
+    STATE(&r, "preparing");
+    end(&r);
+}
+
+/* A pod that tolerates everything, bound between the two looks. */
+static void a_late_pod_stops_the_commit(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    prepare(&r);
+    r.d.stage_op = r.op;
+    r.d.stage = POWER_STAGE_READY;
+    pass(&r, 3);
+    STATE(&r, "preparing"); /* the look of before counts no more */
+    check(&r, "a/late is there");
+    pass(&r, 3);
+    STATE(&r, "preparing");
+    r.n1.left = 1; /* and by the watch */
+    r.n1.first_left = "a/late";
+    tell(&r);
+    pass(&r, 1);
+    STATE(&r, "awake");
+    assert_int_equal(r.wanted, KUBE_STAGE_NONE);
+    assert_false(r.asleep);
+    end(&r);
+}
+
+static void an_old_look_counts_no_more(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    prepare(&r);
+    pass(&r, 1);
+    check(&r, "");
+    pass(&r, 12);
+    r.d.stage_op = r.op;
+    r.d.stage = POWER_STAGE_READY;
+    pass(&r, 2);
+    STATE(&r, "preparing");
+    check(&r, "");
+    pass(&r, 1);
+    STATE(&r, "sleeping");
+    end(&r);
+}
+
+static void without_an_agent_it_stays(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    r.agent_boot = NULL;
+    pass(&r, 60);
+    STATE(&r, "awake");
+    assert_non_null(strstr(why_not(&r), "no agent reports from it"));
+    assert_int_equal(desk_verb(&r.d, VERB_SLEEP, "n1"), 422);
+    end(&r);
+}
+
+/* --- what turns back ----------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *closed, *stays, *pending, *mode;
+} BACK[] = {
+    { .closed = "it is cordoned (kubectl uncordon ends that)" },
+    { .closed = "it is tainted mine, which no model's pods tolerate" },
+    { .stays = "a/db cannot be moved" },
+    { .mode = POOL_OF("observe", "1") },
+    { .mode = POOL_OF("act", "2") }, /* not this: nothing may leave, and it goes on to `empty` */
+};
+
+static void it_turns_back(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i + 1 < ARRAY_LEN(BACK); i++) {
+        struct rig r;
+
+        begin(&r);
+        empty(&r);
+        r.n1.stage = KUBE_STAGE_CLOSED;
+        r.n1.closed = BACK[i].closed ? BACK[i].closed : "";
+        r.n1.stays = BACK[i].stays ? BACK[i].stays : "";
+        tell(&r);
+        if (BACK[i].mode)
+            put(&r, BACK[i].mode);
+        pass(&r, 2);
+        STATE(&r, "awake");
+        assert_int_equal(r.wanted, KUBE_STAGE_NONE);
+        assert_false(r.asleep);
+        end(&r);
+    }
+}
+
+/* Any pod that waits wakes a sleeper that it fits; not twice while the scheduler looks again. */
+static void a_waiting_pod_wakes(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    r.n1.pending = "b/job cannot be scheduled elsewhere, and fits here";
+    tell(&r);
+    pass(&r, 3);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    end(&r);
+}
+
+/* A person's drain closes it to the scheduler, and ends with an uncordon. */
+static void a_person_drains(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    assert_int_equal(desk_verb(&r.d, VERB_DRAIN, "n1"), 200);
+    take_effects(&r);
+    pass(&r, 1);
+    STATE(&r, "awake");
+    assert_int_equal(r.wanted, KUBE_STAGE_DRAINING);
+    assert_int_equal(desk_verb(&r.d, VERB_UNCORDON, "n1"), 200);
+    take_effects(&r);
+    pass(&r, 1);
+    assert_int_equal(r.wanted, KUBE_STAGE_NONE);
+    end(&r);
+}
+
+/* Held in its sleep it stays closed; given back it is what it is found to be. */
+static void a_sleeper_that_is_held(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    assert_int_equal(desk_verb(&r.d, VERB_HOLD, "n1"), 200);
+    take_effects(&r);
+    pass(&r, 5);
+    STATE(&r, "held");
+    assert_int_equal(r.wanted, KUBE_STAGE_KEPT);
+    r.n1.pending = "b/job cannot be scheduled elsewhere, and fits here";
+    tell(&r);
+    pass(&r, 5);
+    assert_int_equal(r.wakes, 0);
+    end(&r);
+}
+
+static void in_an_observed_pool_nothing_is_written(void **state)
+{
+    struct rig r = { .d = { .now_ms = 1000, .wall_ms = INT64_C(1750000000000) },
+                     .agent_boot = "boot-1" };
+
+    (void)state;
+    r.d.options =
+        (struct controller_options){ .cluster_id = "desk", .seed = 1, .kubernetes = true };
+    desk_start(&r.d);
+    start(&r);
+    put(&r, POOL_OF("observe", "1"));
+    lead(&r, true, 3);
+    pass(&r, 30);
+    assert_false(r.any);
+    assert_int_equal(desk_verb(&r.d, VERB_SLEEP, "n1"), 422);
+    /* What is left of another life is taken away. */
+    r.n1.stage = KUBE_STAGE_DRAINING;
+    tell(&r);
+    assert_true(r.any && r.wanted == KUBE_STAGE_NONE && !r.record[0]);
+    end(&r);
+}
+
+/* --- leaders ------------------------------------------------------------------------------------
+ */
+
+static void who_does_not_lead_does_nothing(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    lead(&r, false, 3);
+    r.any = false;
+    r.wakes = 0;
+    r.n1.pending = "b/job cannot be scheduled elsewhere, and fits here";
+    tell(&r);
+    pass(&r, 60);
+    STATE(&r, "asleep");
+    assert_int_equal(desk_verb(&r.d, VERB_WAKE, "n1"), 422);
+    pass(&r, 3);
+    assert_true(!r.any && r.wakes == 0);
+    end(&r);
+}
+
+/* A controller with an empty store: its record is in the NodePower. */
+static void take_over(struct rig *r, struct rig *next)
+{
+    *next = (struct rig){ .d = { .now_ms = 500, .wall_ms = r->d.wall_ms },
+                          .agent_boot = r->agent_boot };
+    next->d.options =
+        (struct controller_options){ .cluster_id = "desk", .seed = 9, .kubernetes = true };
+    desk_start(&next->d);
+    next->d.sequence = r->d.sequence;
+    start(next);
+    next->n1 = r->n1;
+    tell(next);
+    tell_power(next, r->record, 3);
+    lead(next, true, 4);
+    pass(next, 2);
+}
+
+static void an_empty_store_goes_on(void **state)
+{
+    struct rig r, next;
+
+    (void)state;
+    begin(&r);
+    drain(&r);
+    take_over(&r, &next);
+    STATE(&next, "awake"); /* T3: the plan behind it is gone */
+    assert_int_equal(next.wanted, KUBE_STAGE_NONE);
+    end(&r);
+    end(&next);
+
+    begin(&r);
+    prepare(&r);
+    take_over(&r, &next);
+    next.d.stage_op = r.op; /* its agent is ready, and nobody turns the second key */
+    next.d.stage = POWER_STAGE_READY;
+    check(&next, "");
+    pass(&next, 60);
+    STATE(&next, "awake");
+    assert_int_equal(next.wanted, KUBE_STAGE_NONE);
+    end(&r);
+    end(&next);
+
+    begin(&r);
+    fall_asleep(&r);
+    take_over(&r, &next);
+    STATE(&next, "asleep");
+    assert_int_equal(next.wanted, KUBE_STAGE_CLOSED);
+    assert_true(next.asleep);
+    probe(&next, POWER_OFF); /* it asked at once */
+    assert_int_equal(desk_verb(&next.d, VERB_WAKE, "n1"), 200);
+    take_effects(&next);
+    pass(&next, 5);
+    STATE(&next, "waking");
+    assert_int_equal(next.wakes, 1);
+    end(&r);
+    end(&next);
+}
+
+/* Its own word, read late, and that of a leader before it, change nothing. */
+static void an_older_record_is_not_taken(void **state)
+{
+    struct rig r;
+    char awake[9000];
+
+    (void)state;
+    begin(&r);
+    (void)snprintf(awake, sizeof(awake), "%s", r.record);
+    assert_non_null(strstr(awake, "\"state\":"));
+    fall_asleep(&r);
+    tell_power(&r, awake, 3);
+    tell_power(&r, awake, 2);
+    pass(&r, 1);
+    STATE(&r, "asleep");
+    end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cycle),
+        cmocka_unit_test(a_kubelet_without_a_boot),
+        cmocka_unit_test(pods_hold_a_drain),
+        cmocka_unit_test(no_taint_is_not_empty),
+        cmocka_unit_test(an_unasked_server_prepares_nothing),
+        cmocka_unit_test(a_late_pod_stops_the_commit),
+        cmocka_unit_test(an_old_look_counts_no_more),
+        cmocka_unit_test(without_an_agent_it_stays),
+        cmocka_unit_test(it_turns_back),
+        cmocka_unit_test(a_waiting_pod_wakes),
+        cmocka_unit_test(a_person_drains),
+        cmocka_unit_test(a_sleeper_that_is_held),
+        cmocka_unit_test(in_an_observed_pool_nothing_is_written),
+        cmocka_unit_test(who_does_not_lead_does_nothing),
+        cmocka_unit_test(an_empty_store_goes_on),
+        cmocka_unit_test(an_older_record_is_not_taken),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
