@@ -1,0 +1,60 @@
+"""A controller that acts is killed in each phase of a node's sleep, and all that it kept goes: another one
+leads, goes on from the NodePower, and nothing is left behind."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+
+from tests.kubernetes.test_sleep import ASLEEP, FOREIGN, LONG_S, Stage, _stage
+
+__all__ = ["_stage"]  # the fixture `stage`
+
+NAME = "hollow-3"
+ORDER = ["draining", "empty", "preparing", "sleeping", "asleep", "waking"]
+
+
+def reach(stage: Stage, *states: str) -> str:
+    """Puts it to sleep, again when that was taken back, until it is in one of these states."""
+    end = time.monotonic() + LONG_S
+    while time.monotonic() < end:
+        stage.sleep(NAME)
+        if (state := stage.ctl.wait_state(NAME, "awake", *states)) != "awake":
+            return state
+    raise AssertionError(f"{NAME} was never {states}")
+
+
+def replace_controller(stage: Stage) -> None:
+    """kill -9 and an empty store; returns when the next one leads."""
+    ctl = stage.ctl
+    epoch = ctl.list("clusters")[0]["status"]["lead"]["epoch"]
+    ctl.controller.stop(signal.SIGKILL)
+    shutil.rmtree(ctl.folder / "state")
+    ctl.start()
+    ctl.wait("that it leads", ctl.leads, LONG_S)
+    assert ctl.list("clusters")[0]["status"]["lead"]["epoch"] > epoch
+
+
+def test_a_controller_that_is_killed_in_any_phase(stage: Stage) -> None:
+    api, ctl = stage.api, stage.ctl
+    api.patch("nodes", NAME, {"spec": {"taints": [FOREIGN]}})
+    for at, state in enumerate(ORDER):
+        if state == "waking":
+            reach(stage, "asleep")
+            ctl.ok("wake", NAME)
+            ctl.wait_state(NAME, "waking", "awake")
+        else:
+            reach(stage, *ORDER[at:])
+        replace_controller(stage)
+        if ctl.wait_state(NAME, "awake", "asleep") == "asleep":
+            assert stage.machines.power(NAME) == "off"
+            assert stage.taints(NAME) == [FOREIGN, ASLEEP]
+            ctl.ok("wake", NAME)
+        stage.wait_awake(NAME)
+        assert stage.machines.power(NAME) == "on"
+        assert stage.taints(NAME) == [FOREIGN]
+        api.wait_for(
+            "its NodePower", lambda: stage.power(NAME)["status"]["phase"] == "awake", LONG_S
+        )
+        assert stage.power(NAME)["spec"]["desired"] == "awake"
