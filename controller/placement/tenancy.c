@@ -16,12 +16,12 @@
 #define FIRST_SHARE 0.1   /* of its size that one may use of which little is known */
 
 const struct tenancy_prices tenancy_prices_default = {
-    .move_j = 10000,
+    .move_j = 15000,
     .violated_j_s = 6300,
     .lost_j = 3800,
-    .overload_j = 34000,
+    .overload_j = 30000,
     .relief_steps = 36,
-    .ahead_steps = 23,
+    .ahead_steps = 21,
     .idle_steps = 40,
 };
 

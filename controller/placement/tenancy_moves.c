@@ -5,7 +5,7 @@
 #include "controller/placement/tenancy_private.h"
 #include "proto/base/array.h"
 
-#define ROOM_NOW 0.982 /* a target's use now, with what comes */
+#define LOGISTIC 1.8138 /* pi / sqrt(3): of the logistic with a variance of 1 */
 
 /* --- changes ------------------------------------------------------------------------------------
  */
@@ -63,16 +63,36 @@ void tenancy_group_add(const struct tenancy *t, struct tenancy_group *g, uint32_
     g->move_s = fmax(g->move_s, t->tenants[i].move_s);
 }
 
+double tenancy_rest_j(const struct tenancy *t, uint32_t host, double use, double mean,
+                      double variance, double move_s)
+{
+    double share = move_s / t->step_s, rest_s = t->step_s - move_s;
+    double spread = fmax(share * sqrt(fmax(0, variance)), 1e-9);
+    double z = (t->hosts[host].capacity - (use + share * (mean - use))) / spread;
+
+    if (rest_s <= 0)
+        return 0;
+    return t->prices.violated_j_s * rest_s / (1 + exp(fmin(LOGISTIC * z, 700)));
+}
+
+bool tenancy_has_room(const struct tenancy *t, const struct tenancy_group *g, uint32_t to)
+{
+    return t->hosts[to].usable && t->host[to].use + g->use <= t->hosts[to].capacity;
+}
+
 double tenancy_target_j(const struct tenancy *t, const struct tenancy_group *g, uint32_t to,
                         double steps)
 {
     const struct host_view *h = &t->host[to];
     double capacity = t->hosts[to].capacity, sum;
 
-    if (!t->hosts[to].usable || h->use + g->use > ROOM_NOW * capacity)
+    if (!tenancy_has_room(t, g, to))
         return INFINITY;
     sum = g->n * t->prices.move_j + t->prices.lost_j * g->use / capacity * g->move_s +
           t->prices.violated_j_s * fmax(0, g->move_s - h->violated_s);
+    sum += tenancy_rest_j(t, to, h->use + g->use, h->mean + g->mean, h->variance + g->variance,
+                          g->move_s) -
+           tenancy_rest_j(t, to, h->use, h->mean, h->variance, g->move_s);
     sum += steps * (tenancy_risk_j(t, to, h->mean + g->mean, h->variance + g->variance) -
                     tenancy_risk_j(t, to, h->mean, h->variance));
     return sum + (h->n == 0 ? tenancy_idle_j(t, to) : 0);

@@ -1,6 +1,6 @@
-/* Planning: overloads are relieved, then risk is bought down, then hosts are emptied; each move by
- * its price over the steps that it is expected to last. Cost: hosts * tenants of the hosts
- * concerned. */
+/* Planning: overloads are relieved (tenancy_relief.c), then risk is bought down, then hosts are
+ * emptied; each move by its price over the steps that it is expected to last. Cost: hosts * tenants
+ * of the hosts concerned. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -8,106 +8,7 @@
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
-/* A relieved host's use now: a little below, so that it is not overloaded again at once. */
-#define RELIEVED 0.99
 #define AHEAD_MOST 18u /* moves a step that nothing forces */
-
-/* --- relief -------------------------------------------------------------------------------------
- */
-
-struct relief {
-    uint32_t from, to;
-    double excess, price;
-    struct tenancy_group best;
-};
-
-static void consider(struct tenancy *t, struct relief *r, const struct tenancy_group *g)
-{
-    double source = tenancy_source_j(t, g, r->from, t->prices.relief_steps) +
-                    t->prices.violated_j_s * fmax(0, g->move_s - t->host[r->from].violated_s);
-    uint32_t to = 0;
-    double here;
-
-    if (g->use < r->excess)
-        return;
-    here = source + tenancy_best_target(t, g, r->from, t->prices.relief_steps, true, &to);
-    if (here < r->price) {
-        r->price = here;
-        r->best = *g;
-        r->to = to;
-    }
-}
-
-/* One, or up to three of the quickest. */
-static void consider_groups(struct tenancy *t, struct relief *r, uint32_t n)
-{
-    double quickest = INFINITY;
-
-    for (uint32_t a = 0; a < n; a++)
-        quickest = fmin(quickest, t->tenants[t->list[a]].move_s);
-    for (uint32_t a = 0; a < n; a++) {
-        struct tenancy_group one = { 0 };
-
-        tenancy_group_add(t, &one, t->list[a]);
-        consider(t, r, &one);
-        if (t->tenants[t->list[a]].move_s > 1.5 * quickest)
-            continue;
-        for (uint32_t b = a + 1; b < n; b++) {
-            struct tenancy_group two = one;
-
-            if (t->tenants[t->list[b]].move_s > 1.5 * quickest)
-                continue;
-            tenancy_group_add(t, &two, t->list[b]);
-            consider(t, r, &two);
-            for (uint32_t c = b + 1; c < n && two.use < r->excess; c++) {
-                struct tenancy_group three = two;
-
-                if (t->tenants[t->list[c]].move_s > 1.5 * quickest)
-                    continue;
-                tenancy_group_add(t, &three, t->list[c]);
-                consider(t, r, &three);
-            }
-        }
-    }
-}
-
-/* No few tenants are enough: the largest go one by one, as far as there is room. */
-static bool relieve_in_part(struct tenancy *t, uint32_t host)
-{
-    uint32_t n = tenancy_tenants_of(t, host);
-    bool any = false;
-
-    qsort_r(t->list, n, sizeof(*t->list), tenancy_larger_first, t);
-    for (uint32_t k = 0; k < n && t->host[host].use > RELIEVED * t->hosts[host].capacity; k++) {
-        struct tenancy_group g = { 0 };
-        uint32_t to = 0;
-
-        tenancy_group_add(t, &g, t->list[k]);
-        if (isinf(tenancy_best_target(t, &g, host, t->prices.relief_steps, true, &to)))
-            continue;
-        t->host[host].violated_s = fmax(t->host[host].violated_s, g.move_s);
-        tenancy_commit(t, t->list[k], to);
-        any = true;
-    }
-    return any;
-}
-
-static void relieve(struct tenancy *t, uint32_t host)
-{
-    struct relief r = { .from = host, .price = INFINITY };
-    uint32_t n = tenancy_tenants_of(t, host);
-
-    r.excess = t->host[host].use - RELIEVED * t->hosts[host].capacity;
-    consider_groups(t, &r, n);
-    if (isinf(r.price) && relieve_in_part(t, host))
-        return;
-    /* unrelieved it stays in violation for the step */
-    if (r.price > t->prices.violated_j_s * t->step_s)
-        return;
-    t->host[host].violated_s = fmax(t->host[host].violated_s, r.best.move_s);
-    for (uint32_t k = 0; k < r.best.n; k++)
-        tenancy_commit(t, r.best.tenant[k], r.to);
-}
 
 /* --- ahead --------------------------------------------------------------------------------------
  */
@@ -212,9 +113,7 @@ static bool empty_one(struct tenancy *t)
 const struct tenancy_move *tenancy_plan(struct tenancy *t, size_t *ret_n)
 {
     t->n_moves = 0;
-    for (uint32_t h = 0; h < t->n_hosts; h++)
-        if (t->host[h].use > t->hosts[h].capacity)
-            relieve(t, h);
+    tenancy_relieve(t);
     for (uint32_t k = 0; k < AHEAD_MOST && buy_down(t); k++)
         ;
     while (empty_one(t))

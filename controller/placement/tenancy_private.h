@@ -57,6 +57,16 @@ int tenancy_larger_first(const void *a, const void *b, void *tenancy); /* for qs
 
 void tenancy_group_add(const struct tenancy *t, struct tenancy_group *g, uint32_t i);
 
+/* What a host costs that is in violation for what is left of the step when a move of that length
+ * ends, by its chance: until the next observation use goes evenly from what it is now to what it
+ * will be then, which has that mean and variance and is logistic (measured: heavier than normal).
+ */
+double tenancy_rest_j(const struct tenancy *t, uint32_t host, double use, double mean,
+                      double variance, double move_s);
+
+/* By what is used now. */
+bool tenancy_has_room(const struct tenancy *t, const struct tenancy_group *g, uint32_t to);
+
 /* Of the moves and of the target over so many steps; INFINITY: no room there. */
 double tenancy_target_j(const struct tenancy *t, const struct tenancy_group *g, uint32_t to,
                         double steps);
@@ -73,6 +83,9 @@ double tenancy_best_target(const struct tenancy *t, const struct tenancy_group *
  * emptied one stays empty. */
 double tenancy_host_risk_j(const struct tenancy *t, uint32_t host);
 double tenancy_idle_j(const struct tenancy *t, uint32_t host);
+
+/* Moves that end the overloads of now. */
+void tenancy_relieve(struct tenancy *t);
 
 /* Expected cost of overloads of a host with these sums, a step. */
 double tenancy_risk_j(const struct tenancy *t, uint32_t host, double mean, double variance);

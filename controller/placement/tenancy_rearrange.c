@@ -34,7 +34,7 @@ static bool fill(struct tenancy *t, uint32_t n_hosts)
         for (uint32_t h = 0; h < t->n_hosts; h++) {
             double here;
 
-            if (!kept[h] || isinf(tenancy_target_j(t, &g, h, 1)))
+            if (!kept[h] || !tenancy_has_room(t, &g, h))
                 continue;
             /* the risk there, not the risk added, which is small where it is too late */
             here = tenancy_risk_j(t, h, t->host[h].mean + g.mean, t->host[h].variance + g.variance);

@@ -174,6 +174,59 @@ static void a_small_overload_costs_a_small_move(void **state)
     tenancy_free(r.tenancy);
 }
 
+/* Two hosts are overloaded. Alone, the one's tenant would go where there is most room to come; but
+ * the other's fits only elsewhere, and a host that is in violation anyway takes both. */
+static void reliefs_share_a_target(void **state)
+{
+    static const uint32_t until[] = { 6, 12, 17, 29 }; /* of each host, the next one's first */
+    static const double fixed_use[] = { 190, 190, 185, 60 };
+    const struct tenancy_move *moves;
+    struct rack r;
+    uint32_t host = 0;
+    size_t n;
+
+    (void)state;
+    rack_init(&r, 1, 40);
+    r.hosts[4].usable = r.hosts[5].usable = false;
+    for (uint32_t i = 0; i < TENANTS; i++) {
+        host += host < 4 && i == until[host];
+        r.tenants[i].size = 200;
+        r.tenants[i].host = host < 4 ? host : TENANCY_NOWHERE;
+        r.tenants[i].fixed = i != 0 && i != 6;
+    }
+    for (int k = 0; k < 20; k++)
+        step(&r);
+    for (uint32_t i = 0; i < until[3]; i++)
+        r.tenants[i].use = fixed_use[r.tenants[i].host];
+    r.tenants[0].use = 60;
+    r.tenants[6].use = 90;
+    tenancy_observe(r.tenancy, r.tenants);
+    moves = tenancy_plan(r.tenancy, &n);
+    assert_int_equal(n, 2);
+    for (size_t k = 0; k < n; k++)
+        assert_int_equal(moves[k].host, 3);
+    tenancy_free(r.tenancy);
+}
+
+/* Use returns to its mean: a host 10 above its capacity of 1,000 whose mean is 910 is as likely
+ * above it as not a tenth of the step later. */
+static void the_rest_of_a_step_is_priced_by_where_use_goes(void **state)
+{
+    const struct tenancy_prices *p = &tenancy_prices_default;
+    struct rack r;
+    double half, above, below;
+
+    (void)state;
+    rack_init(&r, HOSTS, 40);
+    half = tenancy_rest_j(r.tenancy, 0, 1010, 910, 2500, 30);
+    above = tenancy_rest_j(r.tenancy, 0, 1010, 990, 2500, 30);
+    below = tenancy_rest_j(r.tenancy, 0, 1010, 700, 2500, 30);
+    assert_true(fabs(half / (p->violated_j_s * 270) - 0.5) < 1e-9);
+    assert_true(above > 0.9 * p->violated_j_s * 270 && below < 0.1 * p->violated_j_s * 270);
+    assert_true(tenancy_rest_j(r.tenancy, 0, 1010, 910, 2500, 300) == 0);
+    tenancy_free(r.tenancy);
+}
+
 static void who_is_fixed_stays_and_what_is_unusable_gets_nobody(void **state)
 {
     struct rack r;
@@ -221,6 +274,8 @@ int main(void)
         cmocka_unit_test(hosts_are_emptied_until_it_does_not_pay),
         cmocka_unit_test(an_overload_is_relieved),
         cmocka_unit_test(a_small_overload_costs_a_small_move),
+        cmocka_unit_test(reliefs_share_a_target),
+        cmocka_unit_test(the_rest_of_a_step_is_priced_by_where_use_goes),
         cmocka_unit_test(who_is_fixed_stays_and_what_is_unusable_gets_nobody),
         cmocka_unit_test(a_rearrangement_has_room),
     };
