@@ -197,7 +197,7 @@ static void update_host(struct pl_arena *a, struct pl_host *h)
 
 static double clipped(double u)
 {
-    return u > 1 && u < 1.01 ? 1 : u;
+    return u > 1 ? 1 : u;
 }
 
 static void destroy_idle(struct pl_arena *a)
