@@ -8,6 +8,7 @@
 
 #include "controller/core.h"
 #include "controller/kube_power.h"
+#include "controller/reconcile/kube_life.h"
 #include "controller/reconcile/node_lifecycle.h"
 #include "controller/state/rows.h"
 #include "controller/substrate/standalone.h"
@@ -39,6 +40,8 @@ static struct reply_order order_of(struct controller *c, const struct node *n,
 
     if (c->options.kubernetes && !c->cluster->leads)
         w = (struct node_wants){ .order = POWER_ORDER_NONE };
+    else if (c->options.kubernetes && w.order == POWER_ORDER_COMMIT)
+        w = kube_life_commit(n, w);
     order.kind = w.order;
     *ret_report_every_ms = w.report_every_ms;
     if (w.order == POWER_ORDER_NONE)

@@ -16,16 +16,31 @@
 /* --- from NodePowers ----------------------------------------------------------------------------
  */
 
+/* The API has it: should this controller end now, the next one knows that the node goes off. */
+static void note_commit(struct node *n, const json_t *row)
+{
+    struct node_record r = { 0 };
+
+    node_record_from_row(&r, row);
+    if (r.state == NODE_SLEEPING)
+        (void)snprintf(n->kube.committed_op, sizeof(n->kube.committed_op), "%s", r.op);
+}
+
 void kube_power(struct controller *c, const struct kube_power_facts *f)
 {
     struct node *n = named_find(&c->cluster->nodes, f->node);
     json_t *row;
 
-    if (!n || (c->cluster->leads && c->kube.synced && f->epoch <= c->kube.epoch))
-        return; /* our own */
-    if (f->gone)
+    if (!n || f->gone)
         return;
     row = json_loads(f->record, 0, NULL);
+    if (c->cluster->leads && c->kube.synced && f->epoch <= c->kube.epoch) { /* our own */
+        if (f->epoch == c->kube.epoch)
+            note_commit(n, row);
+        json_decref(row);
+        node_reply_due(c->cluster, n);
+        return;
+    }
     if (!row) {
         if (*f->record)
             core_event(c, true, "node", n->name, "NodePowerUnreadable",

@@ -123,6 +123,19 @@ static const char *not_checked(const struct controller *c, const struct node *n)
     return NULL;
 }
 
+struct node_wants kube_life_commit(const struct node *n, struct node_wants w)
+{
+    const struct node_kube *k = &n->kube;
+
+    if (n->record.restored || k->left > 0 || k->stage != KUBE_STAGE_CLOSED) {
+        w.order = POWER_ORDER_CANCEL;
+        w.cancel_op = n->record.op;
+    } else if (strcmp(k->committed_op, n->record.op) != 0) {
+        w.order = POWER_ORDER_PREPARE;
+    }
+    return w;
+}
+
 /* What stands against it turns a sleep back; a pod that waits does, unless a person wants the node
  * asleep. */
 static void wish_back(const struct controller *c, const struct node *n, struct node_facts *f)

@@ -32,6 +32,11 @@ void kube_life_wishes(const struct controller *c, const struct node *n, struct n
  * Text of the node, or static. */
 const char *kube_life_no_sleep(const struct controller *c, const struct node *n);
 
+/* What a node is told that is committed (POWER_ORDER_COMMIT in `w`): to go off only once the API
+ * has its NodePower as `sleeping`, by the controller that decided it, while nothing is left there;
+ * else to wait, or to stay. */
+struct node_wants kube_life_commit(const struct node *n, struct node_wants w);
+
 /* After edge `t`: what has to be remembered. */
 void kube_life_followed(struct controller *c, struct node *n, const struct node_record *before);
 

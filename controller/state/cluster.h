@@ -187,6 +187,7 @@ struct node_kube {
     char *first_left, *lacks, *pending; /* NULL: none; see kube_facts.h */
     int64_t empty_ms;                   /* since when none is left and none comes; 0: not so */
     char checked_op[OP_MAX];            /* of the newest look whether it may be switched off */
+    char committed_op[OP_MAX];          /* of which NodePower says `sleeping` */
     int64_t checked_ms;                 /* when that found nothing against it; 0: never */
     char check_why[REASON_MAX];         /* else why not */
     int told_stage;

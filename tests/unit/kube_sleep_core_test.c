@@ -20,11 +20,19 @@ struct rig {
     enum kube_stage wanted;    /* by the newest FX_KUBE_NODE */
     bool asleep, check, any;
     char op[OP_MAX], record[9000];
-    int wakes; /* FX_POWER */
-    int commits;
+    int wakes;                   /* FX_POWER */
+    enum power_order_kind order; /* in the newest reply to its agent */
 };
 
 static const struct string_map NO_LABELS;
+
+static void take_order(struct rig *r, const struct effect *e)
+{
+    AUTO(wire_reply) struct wire_reply *reply = NULL;
+
+    assert_int_equal(wire_reply_decode(e->reply.bytes, e->reply.n, &reply, NULL), 0);
+    r->order = reply->power.kind;
+}
 
 static void take_effects(struct rig *r)
 {
@@ -32,6 +40,8 @@ static void take_effects(struct rig *r)
         const struct effect *e = &r->d.fx.items[i];
 
         r->wakes += e->kind == FX_POWER && e->power.action == POWER_WAKE;
+        if (e->kind == FX_REPLY && strcmp(e->reply.node, "n1") == 0)
+            take_order(r, e);
         if (e->kind != FX_KUBE_NODE || strcmp(e->kube_node.node, "n1") != 0)
             continue;
         r->any = true;
@@ -241,7 +251,8 @@ static void prepare(struct rig *r)
     STATE(r, "preparing");
 }
 
-static void fall_asleep(struct rig *r)
+/* Both keys are there. */
+static void commit(struct rig *r)
 {
     prepare(r);
     r->d.stage_op = r->op;
@@ -250,6 +261,14 @@ static void fall_asleep(struct rig *r)
     check(r, "");
     pass(r, 1);
     STATE(r, "sleeping");
+}
+
+static void fall_asleep(struct rig *r)
+{
+    commit(r);
+    assert_int_equal(r->order, POWER_ORDER_PREPARE);
+    tell_power(r, r->record, 3); /* the API has it */
+    assert_int_equal(r->order, POWER_ORDER_COMMIT);
     r->d.stage = POWER_STAGE_BYE;
     pass(r, 1);
     r->agent_boot = NULL;
@@ -646,6 +665,46 @@ static void an_empty_store_goes_on(void **state)
     end(&next);
 }
 
+/* What is committed and not yet done is called back when a pod comes late, the node is open, or
+ * another controller decided it; until its own NodePower is there, it waits. */
+static void a_commit_is_called_back(void **state)
+{
+    struct rig r, next;
+
+    (void)state;
+    begin(&r);
+    commit(&r);
+    tell_power(&r, "{\"state\":\"preparing\"}", 3);
+    assert_int_equal(r.order, POWER_ORDER_PREPARE);
+    tell_power(&r, r.record, 3);
+    assert_int_equal(r.order, POWER_ORDER_COMMIT);
+    r.n1.left = 1;
+    r.n1.first_left = "a/late";
+    tell(&r);
+    pass(&r, 1);
+    assert_int_equal(r.order, POWER_ORDER_CANCEL);
+    r.n1.left = 0;
+    r.n1.first_left = "";
+    r.n1.stage = KUBE_STAGE_NONE;
+    tell(&r);
+    pass(&r, 1);
+    assert_int_equal(r.order, POWER_ORDER_CANCEL);
+    end(&r);
+
+    begin(&r);
+    commit(&r);
+    take_over(&r, &next);
+    STATE(&next, "sleeping");
+    next.d.stage_op = r.op;
+    next.d.stage = POWER_STAGE_READY;
+    next.n1.stage = KUBE_STAGE_CLOSED;
+    tell(&next);
+    pass(&next, 2);
+    assert_int_equal(next.order, POWER_ORDER_CANCEL);
+    end(&r);
+    end(&next);
+}
+
 /* Its own word, read late, and that of a leader before it, change nothing. */
 static void an_older_record_is_not_taken(void **state)
 {
@@ -681,6 +740,7 @@ int main(void)
         cmocka_unit_test(a_sleeper_that_is_held),
         cmocka_unit_test(in_an_observed_pool_nothing_is_written),
         cmocka_unit_test(who_does_not_lead_does_nothing),
+        cmocka_unit_test(a_commit_is_called_back),
         cmocka_unit_test(an_empty_store_goes_on),
         cmocka_unit_test(an_older_record_is_not_taken),
     };
