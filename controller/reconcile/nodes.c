@@ -164,6 +164,8 @@ void reconcile_facts(struct controller *c, struct node *n, struct node_facts *f)
         .held = n->record.held,
     };
     settings_of(c, n, f);
+    if (!c->options.kubernetes) /* which alone knows which pods go with their node */
+        f->replicas += (uint32_t)n->n_told_pods;
     if (kube_life_acts(c, n))
         kube_life_facts(c, n, f);
 }

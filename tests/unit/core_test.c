@@ -28,6 +28,31 @@ static void a_node_that_lost_its_pool_does_not_sleep(void **state)
     desk_done(&d);
 }
 
+/* Without Kubernetes nobody says which of them would go with the node: all of them hold it. */
+static void a_node_with_pods_is_not_empty(void **state)
+{
+    struct wire_pod pod = { .uid = "somebodys" };
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    assert_int_equal(desk_put(&d, DESK_POOL), 201);
+    d.pods = &pod;
+    for (int pods = 1; pods >= 0; pods--) {
+        d.n_pods = (size_t)pods;
+        for (int i = 0; i < 40; i++) {
+            desk_report(&d, "a", NULL, 0);
+            desk_report(&d, "b", NULL, 0);
+            if (i == 10 && pods == 1)
+                assert_int_equal(desk_verb(&d, VERB_SLEEP, "a"), 200);
+            desk_pass(&d, 1000);
+        }
+        assert_int_equal(cluster_node(d.core->cluster, 0)->record.state != NODE_DRAINING,
+                         pods == 0);
+    }
+    desk_done(&d);
+}
+
 static const struct replica *only_replica(const struct desk *d)
 {
     assert_int_equal(d->core->cluster->replicas.n_items, 1);
@@ -582,6 +607,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_for_a_node_long_lost),
         cmocka_unit_test(no_text_of_an_agent_costs_a_row),
         cmocka_unit_test(a_node_that_lost_its_pool_does_not_sleep),
+        cmocka_unit_test(a_node_with_pods_is_not_empty),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
