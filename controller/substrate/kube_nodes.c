@@ -438,7 +438,12 @@ static void step(struct kube_own_node *n, int64_t now_ms)
     if (n->call || !n->wanted || !n->node || now_ms < n->again_ms ||
         n->want.epoch != o->epoch(o->data) || o->left_ms(o->data) <= 0)
         return;
-    if (n->dirty && (write_power(n) || write_stage(n)))
+    if (kube_power_epoch(n->power) > n->want.epoch)
+        return; /* another controller leads, and this one does not know it yet */
+    /* What is meant first, then what is done; but before a node is opened nothing need be written.
+     */
+    if (n->dirty &&
+        (n->want.asleep ? write_power(n) || write_stage(n) : write_stage(n) || write_power(n)))
         return;
     n->dirty = false;
     if (n->want.check && now_ms >= n->check_ms)
