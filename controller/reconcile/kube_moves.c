@@ -189,10 +189,14 @@ static void look_after_all(struct controller *c)
         struct kube_move *m = &c->kube.moves[i];
         const struct replica *old = victim_of(c, m);
 
-        if (old)
+        if (old) {
             look_after(c, m, old);
-        else if (m->asked_ms == NEVER_MS || c->now_ms - m->asked_ms >= AGAIN_MS)
+        } else if (!m->back && !named_find(&c->cluster->models, m->model)) {
+            m->back = "its model is no more";
+            order(c, m);
+        } else if (m->asked_ms == NEVER_MS || c->now_ms - m->asked_ms >= AGAIN_MS) {
             drop_move(c, m); /* what comes of it is told all the same */
+        }
     }
 }
 

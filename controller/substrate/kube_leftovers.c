@@ -70,6 +70,12 @@ void kube_leftovers_model(struct kube_leftovers *l, const char *model, const jso
     *l = now;
 }
 
+void kube_leftovers_begin(struct kube_leftovers *l, int64_t now_ms)
+{
+    ARRAY_FOREACH(x, l, items)
+        x->since_ms = now_ms;
+}
+
 static void take_back(struct kube_mover *mover, const char *model, const char *pod, const char *uid,
                       const char *node)
 {

@@ -28,6 +28,9 @@ void kube_leftovers_model(struct kube_leftovers *l, const char *model, const jso
 void kube_leftovers_look(struct kube_leftovers *l, const struct kube_cluster *cluster,
                          struct kube_mover *mover, int64_t now_ms);
 
+/* A term begins: nobody had them in hand before. */
+void kube_leftovers_begin(struct kube_leftovers *l, int64_t now_ms);
+
 void kube_leftovers_done(struct kube_leftovers *l);
 
 #endif

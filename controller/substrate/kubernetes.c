@@ -123,13 +123,15 @@ static void note(const struct kubernetes *k, bool warning, const char *text)
 
 static void on_leader(void *data, const struct kube_leader_word *word)
 {
-    const struct kubernetes *k = data;
+    struct kubernetes *k = data;
     struct controller_event event = { .kind = CE_KUBE_LEAD };
 
     event.kube_lead.leads = word->leads;
     event.kube_lead.epoch = word->epoch;
     event.kube_lead.leader = word->leader;
     event.kube_lead.problem = word->problem;
+    if (word->leads)
+        kube_leftovers_begin(&k->leftovers, loop_now_ms(k->loop));
     k->options.step(k->options.data, &event);
 }
 

@@ -264,6 +264,21 @@ static void a_pause_takes_back_what_was_begun(void **state)
     end_world(&w);
 }
 
+static void a_move_of_a_model_that_is_gone_is_taken_back(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin_world(&w, POOL_WITH_POLICY);
+    assert_ordered(&w, 900, false);
+    surge(&w, true);
+    drop(&w.desk, KIND_SERVED_MODEL, "m.a");
+    assert_ordered(&w, 2, true);
+    answer(&w, KUBE_MOVE_ABORTED);
+    assert_false(pass(&w, 60));
+    end_world(&w);
+}
+
 /* The core knows nothing of moves of an earlier life: pods tell of them. */
 static void what_an_earlier_life_began_is_carried_on_or_taken_back(void **state)
 {
@@ -312,6 +327,7 @@ int main(void)
         cmocka_unit_test(who_does_not_lead_orders_nothing),
         cmocka_unit_test(what_was_refused_waits),
         cmocka_unit_test(a_pause_takes_back_what_was_begun),
+        cmocka_unit_test(a_move_of_a_model_that_is_gone_is_taken_back),
         cmocka_unit_test(what_an_earlier_life_began_is_carried_on_or_taken_back),
         cmocka_unit_test(what_the_plan_does_not_want_any_more_is_taken_back),
     };
