@@ -185,12 +185,28 @@ static const char *pool_is_observed(const struct controller *c, const struct nod
                : OBSERVES;
 }
 
+/* Somewhere huddle acts, and it is not this controller that does. */
+static bool is_led_elsewhere(const struct controller *c)
+{
+    for (size_t i = 0; c->options.kubernetes && !c->cluster->leads && i < c->cluster->pools.n_items;
+         i++)
+        if (pool_mode_now(c->cluster, cluster_pool(c->cluster, i)) == POOL_MODE_ACT)
+            return true;
+    return false;
+}
+
 void core_verb(struct controller *c, const struct controller_event *e)
 {
     struct node *n;
     const char *why;
     char text[1024], refusal[512];
 
+    if (is_led_elsewhere(c) && (e->verb.verb == VERB_PAUSE || e->verb.verb == VERB_RESUME)) {
+        fx_answer(c->fx, e->verb.ticket, 422, NULL,
+                  "another controller leads, and would go on: ask that one (huddlectl get cluster "
+                  "names it), or set paused: true in the PowerPolicy");
+        return;
+    }
     if (e->verb.verb == VERB_PAUSE || e->verb.verb == VERB_RESUME) {
         pause_cluster(c, e, e->verb.verb == VERB_PAUSE);
         return;

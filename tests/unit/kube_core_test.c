@@ -480,6 +480,7 @@ static void who_may_act_is_told(void **state)
     assert_non_null(strstr(passive(&d, "n2"), "recommend:"));
     put(&d, POOL_OF("act"));
     assert_non_null(strstr(passive(&d, "n2"), "another controller leads"));
+    assert_int_equal(desk_verb(&d, VERB_PAUSE, ""), 422); /* it would go on */
     lead.kube_lead.leads = true;
     lead.kube_lead.epoch = 3;
     desk_step(&d, &lead);
