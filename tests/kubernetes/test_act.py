@@ -131,6 +131,7 @@ def test_of_a_pod_only_what_a_move_takes(huddle: Api, server: ControlPlane) -> N
         {"metadata": {"labels": {"pod-template-hash": "1"}}},  # it was not withheld from this one
         {"metadata": {"annotations": {"example.com/x": "y"}}},
         {"metadata": {"annotations": {"huddle.energy/withheld-label": "app"}}},
+        {"metadata": {"annotations": {"huddle.energy/move": "m"}}},  # it could be deleted then
         {"metadata": {"ownerReferences": None}},
         {"spec": {"activeDeadlineSeconds": 1}},
     ]
