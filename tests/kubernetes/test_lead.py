@@ -220,8 +220,8 @@ def test_what_it_would_do_is_told_once(cluster: ControlPlane, start: Start, mode
     one = start("one")
     pool = {"minAwake": 1, "spare": 1, "policy": "soon", "boot": {"time": "1s", "energy": "1J"}}
     api.patch("powerpools", "all", {"spec": {**pool, "mode": "recommend"}})
-    before = dump(api)
     one.wait("that it leads", one.leads, LONG_S)
+    before = dump(api)
 
     def told() -> bool:
         return bool(events(api, "default", "Node")) and bool(events(api, NAMESPACE, "Pod"))

@@ -151,6 +151,7 @@ def _stage(
         for crd in api.list("customresourcedefinitions"):
             api.delete("customresourcedefinitions", crd["metadata"]["name"])
         api.delete("namespaces", NAMESPACE)
+        api.wait_for("its end", lambda: not api.find("namespaces", NAMESPACE), LONG_S)
         hollow.wait_ready(LONG_S)
         quiet(api)
 
