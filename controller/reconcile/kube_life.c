@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/kube_facts.h"
+#include "controller/reconcile/wake_test.h"
 #include "controller/state/snapshot_build.h"
 
 #define CHECK_KEEPS_MS 10000
@@ -166,8 +167,10 @@ static void wish_for_pending(const struct controller *c, const struct node *n, s
 void kube_life_wishes(const struct controller *c, const struct node *n, struct node_facts *f)
 {
     enum node_state s = n->record.state;
+    /* A wake test is asked for where waking is not proven: node_no_test() has judged the rest. */
+    const char *no = wake_test_runs(&n->record) ? kube_life_no_sleep(c, n) : n->why_not_asleep;
 
-    if (s == NODE_AWAKE && n->why_not_asleep)
+    if (s == NODE_AWAKE && no)
         f->sleep = NULL;
     if (is_led(s))
         wish_back(c, n, f);

@@ -705,6 +705,26 @@ static void a_commit_is_called_back(void **state)
     end(&next);
 }
 
+/* By itself no node sleeps while its waking is tested; by the test it does. */
+static void waking_is_tested(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    assert_int_equal(desk_verb(&r.d, VERB_POWER_TEST, "n1"), 200);
+    take_effects(&r);
+    r.n1.closed = "cordoned";
+    tell(&r);
+    pass(&r, 10);
+    STATE(&r, "awake");
+    r.n1.closed = "";
+    tell(&r);
+    pass(&r, 3);
+    STATE(&r, "draining");
+    end(&r);
+}
+
 /* Its own word, read late, and that of a leader before it, change nothing. */
 static void an_older_record_is_not_taken(void **state)
 {
@@ -741,6 +761,7 @@ int main(void)
         cmocka_unit_test(in_an_observed_pool_nothing_is_written),
         cmocka_unit_test(who_does_not_lead_does_nothing),
         cmocka_unit_test(a_commit_is_called_back),
+        cmocka_unit_test(waking_is_tested),
         cmocka_unit_test(an_empty_store_goes_on),
         cmocka_unit_test(an_older_record_is_not_taken),
     };
