@@ -160,7 +160,7 @@ VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --child-silent
 	--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible
 # A quarter of the seeds: a simulation takes some thirty times as long here.
 check-valgrind: $(TESTS)
-	$(Q)HUDDLE_SIM_PART=4 tests/run.py --build $(BUILD) --only programs --wrapper "$(VALGRIND)" --timeout 1200
+	$(Q)HUDDLE_SIM_PART=4 tests/run.py --build $(BUILD) --only programs --wrapper "$(VALGRIND)" --timeout 2400
 
 check-layers: $(LIB_PROTO) $(LIB_CONTROLLER) $(LIB_AGENT)
 	$(Q)tests/checks/layers.py --objects $(BUILD)/obj
