@@ -179,25 +179,15 @@ static void read_taints(const json_t *list, struct view_node *n)
     }
 }
 
-static char *internal_ip(const json_t *addresses)
+/* `key` of the entry of that type in a list; "" where there is none. A new string. */
+static char *of_type(const json_t *list, const char *type, const char *key)
 {
     const json_t *a;
     size_t i;
 
-    json_array_foreach(addresses, i, a)
-        if (!strcmp(view_word(a, "type"), "InternalIP"))
-            return view_copy(a, "address");
-    return xstrdup("");
-}
-
-static char *beat_of(const json_t *conditions)
-{
-    const json_t *c;
-    size_t i;
-
-    json_array_foreach(conditions, i, c)
-        if (!strcmp(view_word(c, "type"), "Ready"))
-            return view_copy(c, "lastHeartbeatTime");
+    json_array_foreach(list, i, a)
+        if (!strcmp(view_word(a, "type"), type))
+            return view_copy(a, key);
     return xstrdup("");
 }
 
@@ -210,10 +200,10 @@ int view_node_read(const json_t *object, struct view_node *ret_node)
     amounts_read(&ret_node->allocatable, view_at(object, "status.allocatable"));
     ret_node->boot_id = view_copy(object, "status.nodeInfo.bootID");
     ret_node->provider_id = view_copy(object, "spec.providerID");
-    ret_node->address = internal_ip(view_at(object, "status.addresses"));
+    ret_node->address = of_type(view_at(object, "status.addresses"), "InternalIP", "address");
     ret_node->cordoned = view_true(object, "spec.unschedulable");
     ret_node->ready = view_condition(object, "Ready");
-    ret_node->beat = beat_of(view_at(object, "status.conditions"));
+    ret_node->beat = of_type(view_at(object, "status.conditions"), "Ready", "lastHeartbeatTime");
     return 0;
 }
 
