@@ -247,4 +247,22 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
     desk_step(d, &event);
 }
 
+/* Kubernetes has the object. */
+static inline void desk_put_observed(struct desk *d, const char *text)
+{
+    struct controller_event event = { .kind = CE_PUT };
+    struct err e = ERR_INIT;
+    struct manifest *m = NULL;
+    json_t *doc = json_loads(text, 0, NULL);
+
+    if (!doc || manifest_from_json(doc, "test", &m, &e) < 0)
+        fail_msg("%s: %s", text, e.text);
+    event.put.object = m;
+    event.put.observed = true;
+    event.put.who = "kubernetes";
+    desk_step(d, &event);
+    manifest_free(m);
+    json_decref(doc);
+}
+
 #endif

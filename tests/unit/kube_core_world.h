@@ -27,19 +27,7 @@ static inline void begin(struct desk *d)
 
 static inline void put(struct desk *d, const char *text)
 {
-    struct controller_event event = { .kind = CE_PUT };
-    struct err e = ERR_INIT;
-    struct manifest *m = NULL;
-    json_t *doc = json_loads(text, 0, NULL);
-
-    if (!doc || manifest_from_json(doc, "test", &m, &e) < 0)
-        fail_msg("%s: %s", text, e.text);
-    event.put.object = m;
-    event.put.observed = true;
-    event.put.who = "kubernetes";
-    desk_step(d, &event);
-    manifest_free(m);
-    json_decref(doc);
+    desk_put_observed(d, text);
 }
 
 static inline void drop(struct desk *d, enum manifest_kind kind, const char *name)

@@ -71,19 +71,8 @@ static void tell(struct rig *r)
 
 static void put(struct rig *r, const char *text)
 {
-    struct controller_event event = { .kind = CE_PUT };
-    struct err e = ERR_INIT;
-    struct manifest *m = NULL;
-    json_t *doc = json_loads(text, 0, NULL);
-
-    if (!doc || manifest_from_json(doc, "test", &m, &e) < 0)
-        fail_msg("%s: %s", text, e.text);
-    event.put.object = m;
-    event.put.observed = true;
-    event.put.who = "kubernetes";
-    step(r, &event);
-    manifest_free(m);
-    json_decref(doc);
+    desk_put_observed(&r->d, text);
+    take_effects(r);
 }
 
 static void lead(struct rig *r, bool leads, uint64_t epoch)
