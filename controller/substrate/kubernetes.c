@@ -1,19 +1,10 @@
-#include "controller/substrate/kubernetes.h"
+#include "controller/substrate/kubernetes_private.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/kube_client/kube_watch.h"
-#include "controller/substrate/kube_cluster.h"
-#include "controller/substrate/kube_herald.h"
-#include "controller/substrate/kube_leftovers.h"
-#include "controller/substrate/kube_mover.h"
-#include "controller/substrate/kube_nodes.h"
-#include "controller/substrate/kube_object.h"
-#include "controller/substrate/kube_reporter.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 
@@ -33,7 +24,7 @@ static const struct kind {
     bool own;
     enum kube_kind kind;         /* not own */
     enum manifest_kind declared; /* own */
-} KINDS[] = {
+} KINDS[N_KINDS] = {
     { "nodes", "/api/v1/nodes", false, KUBE_KIND_NODES, 0 },
     { "pods", "/api/v1/pods", false, KUBE_KIND_PODS, 0 },
     { "replicasets", "/apis/apps/v1/replicasets", false, KUBE_KIND_REPLICA_SETS, 0 },
@@ -45,40 +36,6 @@ static const struct kind {
     { "servedmodels", OWN "servedmodels", true, 0, KIND_SERVED_MODEL },
     { "powerpools", OWN "powerpools", true, 0, KIND_POWER_POOL },
     { "powerpolicies", OWN "powerpolicies", true, 0, KIND_POWER_POLICY },
-};
-
-#define N_KINDS ARRAY_LEN(KINDS)
-
-struct watch {
-    struct kubernetes *k;
-    const struct kind *kind;
-    struct kube_watch *watch;
-    struct kube_objects objects; /* of huddle's own: those that were put, or refused */
-    int64_t bad_ms;              /* since when it does not work; 0: it does */
-    char why[200];
-    int64_t absent_ms;   /* since when no server knows its definition; 0: one does */
-    atomic_bool missing; /* its definition is not installed */
-    atomic_bool had, up; /* it was listed once; it works now */
-};
-
-struct kubernetes {
-    struct loop *loop;
-    struct kubernetes_options options; /* its functions */
-    struct kube_client *client;
-    struct kube_leader *leader;
-    struct kube_herald *herald;
-    struct kube_reporter *reporter;
-    struct kube_objects writers; /* PowerPools whose mode is recommend or act */
-    struct kube_cluster *cluster;
-    struct kube_mover *mover;
-    struct kube_leftovers leftovers;
-    struct kube_nodes *nodes;
-    struct loop_timer *tell, *look;
-    bool tell_due;
-    int64_t tell_took_ms; /* the last one */
-    struct watch watches[N_KINDS];
-    atomic_bool told_all; /* the core knows that all is told */
-    char told_trouble[256], told_missing[256];
 };
 
 /* --- to the core --------------------------------------------------------------------------------
@@ -116,83 +73,11 @@ static void on_power(void *data, const struct kube_power_facts *f)
     k->options.step(k->options.data, &event);
 }
 
-static void note(const struct kubernetes *k, bool warning, const char *text)
+void kubernetes_note(void *data, bool warning, const char *text)
 {
+    const struct kubernetes *k = data;
+
     k->options.note(k->options.data, warning, text);
-}
-
-static void on_leader(void *data, const struct kube_leader_word *word)
-{
-    struct kubernetes *k = data;
-    struct controller_event event = { .kind = CE_KUBE_LEAD };
-
-    event.kube_lead.leads = word->leads;
-    event.kube_lead.epoch = word->epoch;
-    event.kube_lead.leader = word->leader;
-    event.kube_lead.problem = word->problem;
-    if (word->leads)
-        kube_leftovers_begin(&k->leftovers, loop_now_ms(k->loop));
-    k->options.step(k->options.data, &event);
-}
-
-/* --- moves of pods ------------------------------------------------------------------------------
- */
-
-static bool begin_write(void *data)
-{
-    struct kubernetes *k = data;
-
-    return kube_leader_begin_write(k->leader, clock_boot_ms());
-}
-
-static void end_write(void *data)
-{
-    struct kubernetes *k = data;
-
-    kube_leader_end_write(k->leader);
-}
-
-static uint64_t epoch(void *data)
-{
-    const struct kubernetes *k = data;
-
-    return kube_leader_epoch(k->leader);
-}
-
-static void on_moved(void *data, const struct kube_moved *moved)
-{
-    const struct kubernetes *k = data;
-    struct controller_event event = { .kind = CE_KUBE_MOVED, .kube_moved = moved };
-
-    k->options.step(k->options.data, &event);
-}
-
-static void note_move(void *data, bool warning, const char *text)
-{
-    note(data, warning, text);
-}
-
-static void make_mover(struct kubernetes *k)
-{
-    const struct kube_mover_options options = { .kubeconfig = k->options.kubeconfig,
-                                                .context = k->options.context,
-                                                .data = k,
-                                                .moved = on_moved,
-                                                .begin_write = begin_write,
-                                                .end_write = end_write,
-                                                .epoch = epoch,
-                                                .note = note_move };
-
-    k->mover = kube_mover_new(k->loop, &options);
-}
-
-void kubernetes_move(struct kubernetes *k, const struct effect *e)
-{
-    kube_mover_give(k->mover, &(struct kube_mover_order){ .model = e->kube_move.model,
-                                                          .pod = e->kube_move.pod,
-                                                          .uid = e->kube_move.uid,
-                                                          .node = e->kube_move.node,
-                                                          .abort = e->kube_move.abort });
 }
 
 /* --- the watches --------------------------------------------------------------------------------
@@ -415,7 +300,7 @@ static void on_unknown(void *data, const struct kube_key *key, const char *why)
 
     (void)snprintf(text, sizeof(text), "one of %s cannot be read: %.253s/%.253s: %.150s",
                    w->kind->plural, key->namespace, key->name, why);
-    note(w->k, true, text);
+    kubernetes_note(w->k, true, text);
     if (!w->kind->own)
         kube_cluster_unknown(w->k->cluster, w->kind->kind, key);
     else if (*key->name)
@@ -450,13 +335,8 @@ static void lose_definition(struct watch *w)
 static void on_look(void *data, int64_t now_ms)
 {
     struct kubernetes *k = data;
-    const char *problem = kube_herald_problem(k->herald);
 
     loop_timer_arm(k->look, now_ms + LOOK_MS);
-    kube_leader_look(k->leader);
-    if (problem)
-        note(k, true, problem);
-    kube_reporter_look(k->reporter, atomic_load(&k->told_all) && k->writers.n > 0, now_ms);
     for (size_t i = 0; i < N_KINDS; i++) {
         struct watch *w = &k->watches[i];
 
@@ -464,11 +344,9 @@ static void on_look(void *data, int64_t now_ms)
             now_ms - w->absent_ms >= (atomic_load(&w->had) ? LOST_MS : MISSING_MS))
             lose_definition(w);
     }
-    if (!atomic_load(&k->told_all)) /* facts come first */
-        return;
-    tell_watches(k, now_ms);
-    if (kube_leader_held(k->leader, clock_boot_ms()))
-        kube_leftovers_look(&k->leftovers, k->cluster, k->mover, now_ms);
+    if (atomic_load(&k->told_all)) /* facts come first */
+        tell_watches(k, now_ms);
+    kubernetes_acts_look(k, atomic_load(&k->told_all), now_ms);
 }
 
 static void on_state(void *data, int code, const struct kube_status *status)
@@ -481,7 +359,7 @@ static void on_state(void *data, int code, const struct kube_status *status)
     if (code == 0) {
         if (w->bad_ms > 0) {
             (void)snprintf(text, sizeof(text), "%s are seen again", w->kind->plural);
-            note(w->k, false, text);
+            kubernetes_note(w->k, false, text);
         }
         w->bad_ms = 0;
         return;
@@ -499,56 +377,7 @@ static void on_state(void *data, int code, const struct kube_status *status)
                    status->reason == KUBE_FORBIDDEN
                        ? "; give huddle's account the ClusterRole of deploy/kubernetes"
                        : "");
-    note(w->k, true, text);
-}
-
-/* --- writing ------------------------------------------------------------------------------------
- */
-
-static int64_t left_ms(void *data)
-{
-    const struct kubernetes *k = data;
-
-    return kube_leader_left_ms(k->leader, clock_boot_ms());
-}
-
-static void raise_epoch(void *data, uint64_t seen)
-{
-    const struct kubernetes *k = data;
-
-    kube_leader_raise_epoch(k->leader, seen);
-}
-
-static void on_checked(void *data, const struct kube_check_facts *f)
-{
-    const struct kubernetes *k = data;
-    struct controller_event event = { .kind = CE_KUBE_CHECK, .kube_check = f };
-
-    k->options.step(k->options.data, &event);
-}
-
-static void on_note(void *data, bool warning, const char *text)
-{
-    note(data, warning, text);
-}
-
-void kubernetes_want_node(struct kubernetes *k, const struct effect *e)
-{
-    kube_nodes_want(k->nodes, e);
-}
-
-static void make_nodes(struct kubernetes *k)
-{
-    const struct kube_nodes_options options = { .data = k,
-                                                .begin_write = begin_write,
-                                                .end_write = end_write,
-                                                .left_ms = left_ms,
-                                                .epoch = epoch,
-                                                .raise_epoch = raise_epoch,
-                                                .checked = on_checked,
-                                                .note = on_note };
-
-    k->nodes = kube_nodes_new(k->loop, k->client, &options);
+    kubernetes_note(w->k, true, text);
 }
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -571,7 +400,7 @@ static int start_watch(struct kubernetes *k, size_t i, struct err *e)
     return kube_watch_start(k->client, &watcher, &w->watch, e);
 }
 
-static int load_config(const struct kubernetes *k, struct kube_config **ret_config, struct err *e)
+int kubernetes_config(const struct kubernetes *k, struct kube_config **ret_config, struct err *e)
 {
     const struct kube_config_choice choice = {
         .files = k->options.kubeconfig,
@@ -580,55 +409,6 @@ static int load_config(const struct kubernetes *k, struct kube_config **ret_conf
     };
 
     return kube_config_load(&choice, ret_config, e);
-}
-
-static int make_leader(struct kubernetes *k, struct err *e)
-{
-    struct kube_config *config = NULL;
-    struct kube_leader_options options = { .terms = k->options.lease,
-                                           .data = k,
-                                           .told = on_leader };
-    int r = load_config(k, &config, e);
-
-    if (r < 0)
-        return r;
-    options.namespace = k->options.namespace    ? k->options.namespace
-                        : k->options.kubeconfig ? "huddle-system"
-                                                : config->namespace;
-    return kube_leader_new(k->loop, config, &options, &k->leader, e);
-}
-
-static char *selector_of(void *data, const char *name)
-{
-    struct kubernetes *k = data;
-    struct strbuf text = STRBUF_INIT;
-
-    kube_cluster_selector(k->cluster, name, &text);
-    return strbuf_take(&text);
-}
-
-static json_t *view_of(void *data, const char *kind, const char *name)
-{
-    const struct kubernetes *k = data;
-
-    return k->options.view(k->options.data, kind, name);
-}
-
-static void warn(void *data, const char *text)
-{
-    note(data, true, text);
-}
-
-static void make_reporter(struct kubernetes *k)
-{
-    const struct kube_reporter_options options = { .client = k->client,
-                                                   .leader = k->leader,
-                                                   .data = k,
-                                                   .view = view_of,
-                                                   .selector = selector_of,
-                                                   .note = warn };
-
-    k->reporter = kube_reporter_new(k->loop, &options);
 }
 
 int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
@@ -640,21 +420,14 @@ int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
 
     k->loop = l;
     k->options = *options;
-    r = load_config(k, &config, e);
+    r = kubernetes_config(k, &config, e);
     k->cluster = kube_cluster_new();
     k->tell = loop_timer_add(l, on_tell, k);
     k->look = loop_timer_add(l, on_look, k);
     if (r == 0)
         r = kube_client_new(l, config, &k->client, e);
     if (r == 0)
-        r = make_leader(k, e);
-    if (r == 0)
-        r = kube_herald_new(k->client, &k->herald, e);
-    if (r == 0)
-        make_reporter(k);
-    make_mover(k);
-    if (r == 0)
-        make_nodes(k);
+        r = kubernetes_acts_begin(k, e);
     for (size_t i = 0; r == 0 && i < N_KINDS; i++)
         r = start_watch(k, i, e);
     if (r < 0) {
@@ -674,33 +447,12 @@ void kubernetes_free(struct kubernetes *k)
         kube_watch_stop(k->watches[i].watch);
         kube_objects_done(&k->watches[i].objects);
     }
-    kube_mover_free(k->mover); /* its threads ask the leader */
-    kube_leftovers_done(&k->leftovers);
-    kube_reporter_free(k->reporter);
-    kube_objects_done(&k->writers);
-    kube_herald_free(k->herald);
-    kube_nodes_free(k->nodes);
-    kube_leader_free(k->leader);
+    kubernetes_acts_end(k);
     kube_client_free(k->client);
     loop_timer_remove(k->tell);
     loop_timer_remove(k->look);
     kube_cluster_free(k->cluster);
     free(k);
-}
-
-void kubernetes_tell(struct kubernetes *k, const struct effect *e)
-{
-    enum manifest_kind kind;
-    const char *uid = "";
-
-    if (manifest_kind_parse(e->event.kind, &kind) == 0)
-        uid = kube_reporter_uid(k->reporter, kind, e->event.name);
-    kube_herald_tell(k->herald, e, uid);
-}
-
-struct kube_leader *kubernetes_leader(struct kubernetes *k)
-{
-    return k->leader;
 }
 
 const char *kubernetes_waits_for(const struct kubernetes *k)

@@ -1,0 +1,229 @@
+/* What the leader does in a cluster of Kubernetes, and how others know who leads: see
+ * kubernetes_private.h. */
+#include <stdlib.h>
+
+#include "controller/substrate/kubernetes_private.h"
+#include "proto/base/clock.h"
+
+/* --- who leads ----------------------------------------------------------------------------------
+ */
+
+static void on_leader(void *data, const struct kube_leader_word *word)
+{
+    struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_LEAD };
+
+    event.kube_lead.leads = word->leads;
+    event.kube_lead.epoch = word->epoch;
+    event.kube_lead.leader = word->leader;
+    event.kube_lead.problem = word->problem;
+    if (word->leads)
+        kube_leftovers_begin(&k->leftovers, loop_now_ms(k->loop));
+    k->options.step(k->options.data, &event);
+}
+
+static int make_leader(struct kubernetes *k, struct err *e)
+{
+    struct kube_config *config = NULL;
+    struct kube_leader_options options = { .terms = k->options.lease,
+                                           .data = k,
+                                           .told = on_leader };
+    int r = kubernetes_config(k, &config, e);
+
+    if (r < 0)
+        return r;
+    options.namespace = k->options.namespace    ? k->options.namespace
+                        : k->options.kubeconfig ? "huddle-system"
+                                                : config->namespace;
+    return kube_leader_new(k->loop, config, &options, &k->leader, e);
+}
+
+/* --- moves of pods ------------------------------------------------------------------------------
+ */
+
+static bool begin_write(void *data)
+{
+    struct kubernetes *k = data;
+
+    return kube_leader_begin_write(k->leader, clock_boot_ms());
+}
+
+static void end_write(void *data)
+{
+    struct kubernetes *k = data;
+
+    kube_leader_end_write(k->leader);
+}
+
+static uint64_t epoch(void *data)
+{
+    const struct kubernetes *k = data;
+
+    return kube_leader_epoch(k->leader);
+}
+
+static void on_moved(void *data, const struct kube_moved *moved)
+{
+    const struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_MOVED, .kube_moved = moved };
+
+    k->options.step(k->options.data, &event);
+}
+
+static void make_mover(struct kubernetes *k)
+{
+    const struct kube_mover_options options = { .kubeconfig = k->options.kubeconfig,
+                                                .context = k->options.context,
+                                                .data = k,
+                                                .moved = on_moved,
+                                                .begin_write = begin_write,
+                                                .end_write = end_write,
+                                                .epoch = epoch,
+                                                .note = kubernetes_note };
+
+    k->mover = kube_mover_new(k->loop, &options);
+}
+
+void kubernetes_move(struct kubernetes *k, const struct effect *e)
+{
+    kube_mover_give(k->mover, &(struct kube_mover_order){ .model = e->kube_move.model,
+                                                          .pod = e->kube_move.pod,
+                                                          .uid = e->kube_move.uid,
+                                                          .node = e->kube_move.node,
+                                                          .abort = e->kube_move.abort });
+}
+
+/* --- writing ------------------------------------------------------------------------------------
+ */
+
+static int64_t left_ms(void *data)
+{
+    const struct kubernetes *k = data;
+
+    return kube_leader_left_ms(k->leader, clock_boot_ms());
+}
+
+static void raise_epoch(void *data, uint64_t seen)
+{
+    const struct kubernetes *k = data;
+
+    kube_leader_raise_epoch(k->leader, seen);
+}
+
+static void on_checked(void *data, const struct kube_check_facts *f)
+{
+    const struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_CHECK, .kube_check = f };
+
+    k->options.step(k->options.data, &event);
+}
+
+void kubernetes_want_node(struct kubernetes *k, const struct effect *e)
+{
+    kube_nodes_want(k->nodes, e);
+}
+
+static void make_nodes(struct kubernetes *k)
+{
+    const struct kube_nodes_options options = { .data = k,
+                                                .begin_write = begin_write,
+                                                .end_write = end_write,
+                                                .left_ms = left_ms,
+                                                .epoch = epoch,
+                                                .raise_epoch = raise_epoch,
+                                                .checked = on_checked,
+                                                .note = kubernetes_note };
+
+    k->nodes = kube_nodes_new(k->loop, k->client, &options);
+}
+
+/* --- what people read ---------------------------------------------------------------------------
+ */
+
+static char *selector_of(void *data, const char *name)
+{
+    struct kubernetes *k = data;
+    struct strbuf text = STRBUF_INIT;
+
+    kube_cluster_selector(k->cluster, name, &text);
+    return strbuf_take(&text);
+}
+
+static json_t *view_of(void *data, const char *kind, const char *name)
+{
+    const struct kubernetes *k = data;
+
+    return k->options.view(k->options.data, kind, name);
+}
+
+static void warn(void *data, const char *text)
+{
+    kubernetes_note(data, true, text);
+}
+
+static void make_reporter(struct kubernetes *k)
+{
+    const struct kube_reporter_options options = { .client = k->client,
+                                                   .leader = k->leader,
+                                                   .data = k,
+                                                   .view = view_of,
+                                                   .selector = selector_of,
+                                                   .note = warn };
+
+    k->reporter = kube_reporter_new(k->loop, &options);
+}
+
+void kubernetes_tell(struct kubernetes *k, const struct effect *e)
+{
+    enum manifest_kind kind;
+    const char *uid = "";
+
+    if (manifest_kind_parse(e->event.kind, &kind) == 0)
+        uid = kube_reporter_uid(k->reporter, kind, e->event.name);
+    kube_herald_tell(k->herald, e, uid);
+}
+
+struct kube_leader *kubernetes_leader(struct kubernetes *k)
+{
+    return k->leader;
+}
+
+/* --- life ---------------------------------------------------------------------------------------
+ */
+
+int kubernetes_acts_begin(struct kubernetes *k, struct err *e)
+{
+    int r = make_leader(k, e);
+
+    if (r == 0)
+        r = kube_herald_new(k->client, &k->herald, e);
+    if (r < 0)
+        return r;
+    make_reporter(k);
+    make_mover(k);
+    make_nodes(k);
+    return 0;
+}
+
+void kubernetes_acts_look(struct kubernetes *k, bool facts_told, int64_t now_ms)
+{
+    const char *problem = kube_herald_problem(k->herald);
+
+    kube_leader_look(k->leader);
+    if (problem)
+        kubernetes_note(k, true, problem);
+    kube_reporter_look(k->reporter, facts_told && k->writers.n > 0, now_ms);
+    if (facts_told && kube_leader_held(k->leader, clock_boot_ms()))
+        kube_leftovers_look(&k->leftovers, k->cluster, k->mover, now_ms);
+}
+
+void kubernetes_acts_end(struct kubernetes *k)
+{
+    kube_mover_free(k->mover); /* its threads ask the leader */
+    kube_leftovers_done(&k->leftovers);
+    kube_reporter_free(k->reporter);
+    kube_objects_done(&k->writers);
+    kube_herald_free(k->herald);
+    kube_nodes_free(k->nodes);
+    kube_leader_free(k->leader);
+}

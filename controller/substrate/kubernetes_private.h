@@ -1,0 +1,61 @@
+/* The inside of kubernetes.h: what is watched (kubernetes.c), and what the leader does
+ * (kubernetes_acts.c). Not for anybody else. */
+#ifndef HUDDLE_SUBSTRATE_KUBERNETES_PRIVATE_H
+#define HUDDLE_SUBSTRATE_KUBERNETES_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "controller/kube_client/kube_watch.h"
+#include "controller/substrate/kube_cluster.h"
+#include "controller/substrate/kube_herald.h"
+#include "controller/substrate/kube_leftovers.h"
+#include "controller/substrate/kube_mover.h"
+#include "controller/substrate/kube_nodes.h"
+#include "controller/substrate/kube_object.h"
+#include "controller/substrate/kube_reporter.h"
+#include "controller/substrate/kubernetes.h"
+
+#define N_KINDS 11 /* that are watched */
+
+struct watch {
+    struct kubernetes *k;
+    const struct kind *kind;
+    struct kube_watch *watch;
+    struct kube_objects objects; /* of huddle's own: those that were put, or refused */
+    int64_t bad_ms;              /* since when it does not work; 0: it does */
+    char why[200];
+    int64_t absent_ms;   /* since when no server knows its definition; 0: one does */
+    atomic_bool missing; /* its definition is not installed */
+    atomic_bool had, up; /* it was listed once; it works now */
+};
+
+struct kubernetes {
+    struct loop *loop;
+    struct kubernetes_options options; /* its functions */
+    struct kube_client *client;
+    struct kube_leader *leader;
+    struct kube_herald *herald;
+    struct kube_reporter *reporter;
+    struct kube_objects writers; /* PowerPools whose mode is recommend or act */
+    struct kube_cluster *cluster;
+    struct kube_mover *mover;
+    struct kube_leftovers leftovers;
+    struct kube_nodes *nodes;
+    struct loop_timer *tell, *look;
+    bool tell_due;
+    int64_t tell_took_ms; /* the last one */
+    struct watch watches[N_KINDS];
+    atomic_bool told_all; /* the core knows that all is told */
+    char told_trouble[256], told_missing[256];
+};
+
+/* kubernetes.c */
+int kubernetes_config(const struct kubernetes *k, struct kube_config **ret_config, struct err *e);
+void kubernetes_note(void *data, bool warning, const char *text); /* `data`: struct kubernetes */
+
+/* kubernetes_acts.c: who leads, and through whom it acts; all of them need k->client. */
+int kubernetes_acts_begin(struct kubernetes *k, struct err *e);
+void kubernetes_acts_look(struct kubernetes *k, bool facts_told, int64_t now_ms);
+void kubernetes_acts_end(struct kubernetes *k); /* also of what never began */
+
+#endif
