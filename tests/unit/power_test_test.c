@@ -100,7 +100,7 @@ static void proves_waking(void **unused)
     assert_int_equal(rows_of(&g, "power-test", "test"), 2); /* asked for, and done */
     assert_true(rows_of(&g, "sleep", "test") >= 9);         /* draining, preparing, ... */
     assert_int_equal(rows_of(&g, "wake", "test"), 3);
-    rig_pass(&g, 700000); /* the cool-down */
+    rig_rest(&g, 700000); /* the cool-down */
     assert_int_equal(desk_verb(&g.d, VERB_SLEEP, "a"), 200);
     rig_done(&g);
 }
@@ -228,7 +228,7 @@ static void crossed_with_one_that_is_on(void **unused)
     g.machine[0].boot++;
     rig_until(&g, "a", NODE_AWAKE);
     desk_start(&g.d); /* not forgotten */
-    rig_pass(&g, 25 * 3600000);
+    rig_rest(&g, 25 * 3600000);
     assert_non_null(strstr(rig_node(&g, "a")->why_not_asleep, "its last wake test failed"));
     desk_put(&g.d, RIG_POOL(",\"wakeProven\":true")); /* nobody's word stands against that */
     rig_pass(&g, 2000);
@@ -280,7 +280,7 @@ static void one_that_never_comes_back(void **unused)
     rig_until(&g, "a", NODE_AWAKE);
     assert_int_equal(ask(&g, "a"), 200); /* a person need not wait for the day to be over */
     until_over(&g, "a", WAKE_TEST_PASSED);
-    rig_pass(&g, 3600000);
+    rig_rest(&g, 3600000);
     assert_string_equal(rig_node(&g, "a")->why_not_asleep, "cooling down after the last change");
     rig_done(&g);
 }

@@ -8,6 +8,7 @@
 
 #define RIG_MACHINES 3
 #define RIG_STEP_MS 250
+#define RIG_REST_MS 10000 /* two of the intervals that the reports tell: no one is silent */
 #define RIG_SHUTDOWN_MS 2000
 #define RIG_BOOT_MS 20000
 
@@ -149,14 +150,25 @@ static inline void rig_move(struct rig *g, struct machine *m)
         rig_report(g, m);
 }
 
-static inline void rig_pass(struct rig *g, int64_t ms)
+static inline void rig_pass_by(struct rig *g, int64_t ms, int64_t step_ms)
 {
-    for (int64_t t = 0; t < ms; t += RIG_STEP_MS) {
-        desk_pass(&g->d, RIG_STEP_MS);
+    for (int64_t t = 0; t < ms; t += step_ms) {
+        desk_pass(&g->d, step_ms);
         rig_drive(g);
         for (size_t i = 0; i < g->n; i++)
             rig_move(g, &g->machine[i]);
     }
+}
+
+static inline void rig_pass(struct rig *g, int64_t ms)
+{
+    rig_pass_by(g, ms, RIG_STEP_MS);
+}
+
+/* Hours in which nothing is switched, in longer steps. */
+static inline void rig_rest(struct rig *g, int64_t ms)
+{
+    rig_pass_by(g, ms, RIG_REST_MS);
 }
 
 /* Until the node is in the state; fails after two hours of the desk's time. */
@@ -184,7 +196,7 @@ static inline void rig_init(struct rig *g, size_t n, const char *pool, const cha
     assert_int_equal(desk_put(&g->d, pool), 201);
     for (size_t i = 0; i < n; i++)
         g->machine[i] = (struct machine){ .name = names[i], .on = true, .wired_to = i };
-    rig_pass(g, 300000);
+    rig_rest(g, 300000);
 }
 
 static inline void rig_done(struct rig *g)
