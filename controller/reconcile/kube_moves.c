@@ -14,8 +14,7 @@
 #include "controller/state/snapshot_build.h"
 #include "proto/base/array.h"
 
-#define MOVES_MOST 8   /* at once, whatever budgets allow: each is a thread that asks the server */
-#define AGAIN_MS 30000 /* an order that got no answer is given again: it may have been lost */
+#define MOVES_MOST 8 /* at once, whatever budgets allow: each is a thread that asks the server */
 
 /* --- those in hand ------------------------------------------------------------------------------
  */
@@ -162,7 +161,7 @@ static void look_after(struct controller *c, struct kube_move *m, const struct r
         m->asked_ms = NEVER_MS;
         act_on_replica(c, old, "abort", back, "recovery");
     }
-    if (m->asked_ms == NEVER_MS || c->now_ms - m->asked_ms >= AGAIN_MS)
+    if (m->asked_ms == NEVER_MS || c->now_ms - m->asked_ms >= KUBE_MOVE_AGAIN_MS)
         order(c, m);
 }
 
@@ -194,7 +193,7 @@ static void look_after_all(struct controller *c)
         } else if (!m->back && !named_find(&c->cluster->models, m->model)) {
             m->back = "its model is no more";
             order(c, m);
-        } else if (m->asked_ms == NEVER_MS || c->now_ms - m->asked_ms >= AGAIN_MS) {
+        } else if (m->asked_ms == NEVER_MS || c->now_ms - m->asked_ms >= KUBE_MOVE_AGAIN_MS) {
             drop_move(c, m); /* what comes of it is told all the same */
         }
     }

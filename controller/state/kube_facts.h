@@ -72,6 +72,10 @@ enum kube_move_end {
     KUBE_MOVE_LEFT,    /* it could not be carried on: what was begun stands there */
 };
 
+/* An order that came to no end is given again by the core after so long: it may have been lost, or
+ * the API server was not there. */
+#define KUBE_MOVE_AGAIN_MS 30000
+
 struct kube_moved { /* what came of an order to move a pod (FX_KUBE_MOVE) */
     const char *uid, *pod, *node;
     enum kube_move_end end;

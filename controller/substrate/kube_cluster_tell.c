@@ -355,6 +355,16 @@ static bool is_orphan(const struct kube_seen_pod *p)
            !p->view.meta.deleting;
 }
 
+/* A pod that says to be another's, of another namespace: not huddle's, whatever it says. */
+static bool is_forged(const struct kube_cluster *k, const struct kube_seen_pod *p)
+{
+    const char *uid = string_map_get(&p->view.meta.annotations, SURGE_REPLACES);
+    const struct kube_seen_pod *victim = named_find(&k->pods, uid);
+
+    return victim && !victim->unknown &&
+           strcmp(victim->view.meta.namespace, p->view.meta.namespace) != 0;
+}
+
 void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void *data)
 {
     for (size_t i = 0; i < k->pods.n_items; i++) {
@@ -363,7 +373,7 @@ void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void
         const char *name;
         char pod[600];
 
-        if (!is_orphan(p))
+        if (!is_orphan(p) || is_forged(k, p))
             continue;
         name = string_map_get(&meta->annotations, SURGE_REPLACES_POD);
         (void)snprintf(pod, sizeof(pod), "%.256s/%.256s", meta->namespace, name ? name : "");

@@ -7,7 +7,30 @@
 #include "controller/kubernetes/view_private.h"
 #include "proto/base/array.h"
 
-#define GRACE_MS 15000 /* in which the core takes up what it knows, and watches follow */
+/* In which the core takes up what it knows, asks again for what it could not carry on, and watches
+ * follow. */
+#define GRACE_MS (KUBE_MOVE_AGAIN_MS + 5000)
+#define PAUSE_MS 5000 /* behind the first order that has not helped; then twice as long again */
+#define PAUSE_MOST_MS 600000
+
+struct kube_try { /* to take one back */
+    char *uid;
+    int64_t due_ms;
+    unsigned n;  /* orders that have not helped */
+    bool given;  /* an order of ours is in hand */
+    bool stands; /* of one look: it is left over still */
+};
+
+struct look { /* what is left over, now */
+    struct kube_leftovers *l;
+    const struct kube_leftovers_hand *hand;
+    int64_t now_ms;
+    struct kube_leftover *items;
+    size_t n_items, cap_items;
+};
+
+/* --- what ServedModels tell ---------------------------------------------------------------------
+ */
 
 static void item_done(struct kube_leftover *x)
 {
@@ -17,8 +40,28 @@ static void item_done(struct kube_leftover *x)
     free(x->node);
 }
 
+static struct kube_try *try_at(const struct kube_leftovers *l, size_t i)
+{
+    return (struct kube_try *)(void *)l->tries.items[i];
+}
+
+static void try_free(struct kube_try *t)
+{
+    free(t->uid);
+    free(t);
+}
+
+void kube_leftovers_begin(struct kube_leftovers *l)
+{
+    for (size_t i = 0; i < l->tries.n_items; i++)
+        try_free(try_at(l, i));
+    named_done(&l->tries);
+    l->tries = (struct named_set){ 0 };
+}
+
 void kube_leftovers_done(struct kube_leftovers *l)
 {
+    kube_leftovers_begin(l);
     ARRAY_FOREACH(x, l, items)
         item_done(x);
     free(l->items);
@@ -26,7 +69,7 @@ void kube_leftovers_done(struct kube_leftovers *l)
 }
 
 static void add(struct kube_leftovers *l, const char *model, const char *namespace,
-                const json_t *entry, int64_t now_ms)
+                const json_t *entry)
 {
     char pod[600];
 
@@ -36,75 +79,127 @@ static void add(struct kube_leftovers *l, const char *model, const char *namespa
     *ARRAY_ADD(l, items) = (struct kube_leftover){ .model = xstrdup(model),
                                                    .pod = xstrdup(pod),
                                                    .uid = view_copy(entry, "victimUID"),
-                                                   .node = view_copy(entry, "node"),
-                                                   .since_ms = now_ms };
+                                                   .node = view_copy(entry, "node") };
 }
 
-static int64_t known_since(const struct kube_leftovers *l, const char *model, const char *uid,
-                           int64_t now_ms)
+void kube_leftovers_model(struct kube_leftovers *l, const char *model, const json_t *object)
 {
-    ARRAY_FOREACH(x, l, items)
-        if (strcmp(x->model, model) == 0 && strcmp(x->uid, uid) == 0)
-            return x->since_ms;
-    return now_ms;
-}
-
-void kube_leftovers_model(struct kube_leftovers *l, const char *model, const json_t *object,
-                          int64_t now_ms)
-{
-    struct kube_leftovers now = { 0 };
     const json_t *entry;
     size_t i;
 
-    ARRAY_FOREACH(x, l, items) /* of the others */
-        if (strcmp(x->model, model) != 0)
-            *ARRAY_ADD(&now, items) = (struct kube_leftover){ .model = xstrdup(x->model),
-                                                              .pod = xstrdup(x->pod),
-                                                              .uid = xstrdup(x->uid),
-                                                              .node = xstrdup(x->node),
-                                                              .since_ms = x->since_ms };
+    for (i = l->n_items; i-- > 0;)
+        if (strcmp(l->items[i].model, model) == 0) {
+            item_done(&l->items[i]);
+            ARRAY_REMOVE_SWAP(l, items, i);
+        }
     json_array_foreach(view_at(object, "status.moves"), i, entry)
-        add(&now, model, view_word(object, "metadata.namespace"), entry,
-            known_since(l, model, view_word(entry, "victimUID"), now_ms));
-    kube_leftovers_done(l);
-    *l = now;
+        add(l, model, view_word(object, "metadata.namespace"), entry);
 }
 
-void kube_leftovers_begin(struct kube_leftovers *l, int64_t now_ms)
+/* --- when each is due ---------------------------------------------------------------------------
+ */
+
+static int64_t pause_ms(unsigned n)
 {
-    ARRAY_FOREACH(x, l, items)
-        x->since_ms = now_ms;
+    int64_t ms = PAUSE_MS;
+
+    while (n-- > 1 && ms < PAUSE_MOST_MS)
+        ms *= 2;
+    return ms < PAUSE_MOST_MS ? ms : PAUSE_MOST_MS;
 }
 
-static void take_back(struct kube_mover *mover, const char *model, const char *pod, const char *uid,
-                      const char *node)
+/* `wait_ms`: for so long after it was seen for the first time. */
+static void see(struct look *x, const struct kube_leftover *o, int64_t wait_ms)
 {
-    kube_mover_give(mover, &(struct kube_mover_order){ .model = model,
-                                                       .pod = pod,
-                                                       .uid = uid,
-                                                       .node = node,
-                                                       .abort = true,
-                                                       .listed = *model != '\0' });
+    struct kube_try *t = named_find(&x->l->tries, o->uid);
+
+    if (!t) {
+        t = xcalloc(1, sizeof(*t));
+        t->uid = xstrdup(o->uid);
+        t->due_ms = x->now_ms + wait_ms;
+        named_add(&x->l->tries, t);
+    }
+    t->stands = true;
+    *ARRAY_ADD(x, items) = (struct kube_leftover){ .model = xstrdup(o->model),
+                                                   .pod = xstrdup(o->pod),
+                                                   .uid = xstrdup(o->uid),
+                                                   .node = xstrdup(o->node) };
 }
 
-static void take_back_orphan(void *data, const char *pod, const char *uid, const char *node)
+static void see_orphan(void *data, const char *pod, const char *uid, const char *node)
 {
-    struct kube_mover *mover = data;
+    const struct kube_leftover o = {
+        .model = (char *)"", .pod = (char *)pod, .uid = (char *)uid, .node = (char *)node
+    };
 
-    if (!kube_mover_has(mover, uid))
-        take_back(mover, "", pod, uid, node);
+    see(data, &o, 0);
+}
+
+/* How many orders of ours are in hand. */
+static size_t follow_tries(struct look *x)
+{
+    size_t n = 0;
+
+    for (size_t i = x->l->tries.n_items; i-- > 0;) {
+        struct kube_try *t = try_at(x->l, i);
+        bool has = x->hand->has(x->hand->data, t->uid);
+
+        if (t->given && !has) {
+            t->due_ms = x->now_ms + pause_ms(++t->n);
+        } else if (has && !t->given) { /* the core's: it knows of it */
+            t->due_ms = x->now_ms + GRACE_MS;
+        }
+        t->given &= has;
+        n += t->given;
+        if (!t->stands && !t->given) {
+            named_remove(&x->l->tries, t->uid);
+            try_free(t);
+            continue;
+        }
+        t->stands = false;
+    }
+    return n;
+}
+
+/* The one that is due for longest; NULL: none is. */
+static const struct kube_leftover *next_of(const struct look *x, struct kube_try **ret_try)
+{
+    const struct kube_leftover *next = NULL;
+
+    ARRAY_FOREACH(o, x, items) {
+        struct kube_try *t = named_find(&x->l->tries, o->uid);
+
+        if (!t || t->given || t->due_ms > x->now_ms || (next && t->due_ms >= (*ret_try)->due_ms))
+            continue;
+        next = o;
+        *ret_try = t;
+    }
+    return next;
 }
 
 void kube_leftovers_look(struct kube_leftovers *l, const struct kube_cluster *cluster,
-                         struct kube_mover *mover, int64_t now_ms)
+                         const struct kube_leftovers_hand *hand, int64_t now_ms)
 {
-    kube_cluster_orphans(cluster, take_back_orphan, mover);
-    ARRAY_FOREACH(x, l, items) {
-        if (kube_mover_has(mover, x->uid)) {
-            x->since_ms = now_ms;
-        } else if (now_ms - x->since_ms >= GRACE_MS) {
-            x->since_ms = now_ms;
-            take_back(mover, x->model, x->pod, x->uid, x->node);
-        }
+    struct look x = { .l = l, .hand = hand, .now_ms = now_ms };
+    const struct kube_leftover *o;
+    struct kube_try *t = NULL;
+    size_t n;
+
+    ARRAY_FOREACH(item, l, items)
+        see(&x, item, GRACE_MS);
+    kube_cluster_orphans(cluster, see_orphan, &x);
+    n = follow_tries(&x);
+    while (n < KUBE_LEFTOVERS_MOST && (o = next_of(&x, &t))) {
+        hand->give(hand->data, &(struct kube_mover_order){ .model = o->model,
+                                                           .pod = o->pod,
+                                                           .uid = o->uid,
+                                                           .node = o->node,
+                                                           .abort = true,
+                                                           .listed = *o->model != '\0' });
+        t->given = true;
+        n++;
     }
+    ARRAY_FOREACH(item, &x, items)
+        item_done(item);
+    free(x.items);
 }

@@ -214,7 +214,7 @@ static void put_object(struct watch *w, const json_t *object)
     kube_objects_add(&w->objects, name);
     if (m->kind == KIND_SERVED_MODEL) {
         kube_cluster_model(w->k->cluster, name, m->meta.namespace, &m->model);
-        kube_leftovers_model(&w->k->leftovers, name, object, loop_now_ms(w->k->loop));
+        kube_leftovers_model(&w->k->leftovers, name, object);
     }
     if (m->kind == KIND_POWER_POOL)
         take_mode(w->k, name, m->pool.mode);
@@ -233,7 +233,7 @@ static void drop_object(struct watch *w, const char *name)
     event.del.who = "kubernetes";
     if (w->kind->declared == KIND_SERVED_MODEL) {
         kube_cluster_forget_model(w->k->cluster, name);
-        kube_leftovers_model(&w->k->leftovers, name, NULL, loop_now_ms(w->k->loop));
+        kube_leftovers_model(&w->k->leftovers, name, NULL);
     }
     if (w->kind->declared == KIND_POWER_POOL)
         kube_objects_remove(&w->k->writers, name);

@@ -18,7 +18,7 @@ static void on_leader(void *data, const struct kube_leader_word *word)
     event.kube_lead.leader = word->leader;
     event.kube_lead.problem = word->problem;
     if (word->leads)
-        kube_leftovers_begin(&k->leftovers, loop_now_ms(k->loop));
+        kube_leftovers_begin(&k->leftovers);
     k->options.step(k->options.data, &event);
 }
 
@@ -82,6 +82,27 @@ static void make_mover(struct kubernetes *k)
                                                 .note = kubernetes_note };
 
     k->mover = kube_mover_new(k->loop, &options);
+}
+
+static bool mover_has(void *data, const char *uid)
+{
+    const struct kubernetes *k = data;
+
+    return kube_mover_has(k->mover, uid);
+}
+
+static void give_to_mover(void *data, const struct kube_mover_order *order)
+{
+    const struct kubernetes *k = data;
+
+    kube_mover_give(k->mover, order);
+}
+
+static void look_for_leftovers(struct kubernetes *k, int64_t now_ms)
+{
+    const struct kube_leftovers_hand hand = { k, mover_has, give_to_mover };
+
+    kube_leftovers_look(&k->leftovers, k->cluster, &hand, now_ms);
 }
 
 void kubernetes_move(struct kubernetes *k, const struct effect *e)
@@ -214,7 +235,7 @@ void kubernetes_acts_look(struct kubernetes *k, bool facts_told, int64_t now_ms)
         kubernetes_note(k, true, problem);
     kube_reporter_look(k->reporter, facts_told && k->writers.n > 0, now_ms);
     if (facts_told && kube_leader_held(k->leader, clock_boot_ms()))
-        kube_leftovers_look(&k->leftovers, k->cluster, k->mover, now_ms);
+        look_for_leftovers(k, now_ms);
 }
 
 void kubernetes_acts_end(struct kubernetes *k)
