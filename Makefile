@@ -120,8 +120,8 @@ $(BUILD)/test/%: $(BUILD)/obj/tests/simulation/%.o $(LIB_CLI) $(LIB_AGENT) $(LIB
 # is there; `deps-check` adds what only the checks of .ci/run need.
 DEPS := gcc make pkg-config libc6-dev libcurl4-gnutls-dev libyaml-dev libjansson-dev \
 	libpowercap-dev libprotobuf-c-dev protobuf-c-compiler libmicrohttpd-dev libgnutls28-dev \
-	libsqlite3-dev libcmocka-dev haproxy prometheus python3 python3-pytest iproute2 procps util-linux \
-	openssl ca-certificates git curl
+	libsqlite3-dev libcmocka-dev haproxy prometheus prometheus-alertmanager python3 python3-pytest iproute2 procps \
+	util-linux openssl ca-certificates git curl
 DEPS_CHECK := clang clang-tidy clang-format cppcheck lld libclang-rt-dev valgrind shellcheck \
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap groff man-db \
 	python3-mypy black systemd
@@ -223,7 +223,7 @@ SECRETS_DIR := /etc/huddle/secrets
 install: all
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
-		$(DESTDIR)$(EXAMPLES)/demo $(DESTDIR)$(EXAMPLES)/runtimes.d $(DESTDIR)$(ALERTS)
+		$(DESTDIR)$(EXAMPLES) $(DESTDIR)$(ALERTS)
 	for d in $(SITE_DIRS) $(SECRETS_DIR); do [ -d $(DESTDIR)$$d ] || \
 		$(INSTALL) -d -m $$([ $$d = $(SECRETS_DIR) ] && echo 711 || echo 755) $(DESTDIR)$$d || \
 		echo "install: without $$d: make it as root where the daemons run"; done
@@ -237,7 +237,8 @@ install: all
 	$(INSTALL) -m 644 deploy/man/huddle-agent.8 deploy/man/huddle-controller.8 $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 deploy/examples/*.yaml $(DESTDIR)$(EXAMPLES)/
 	$(INSTALL) -m 644 deploy/prometheus/*.yaml $(DESTDIR)$(ALERTS)/
-	for d in demo runtimes.d; do \
+	for d in demo runtimes.d kubernetes/classifier kubernetes/kserve kubernetes/llamacpp kubernetes/triton \
+		kubernetes/vllm; do $(INSTALL) -d $(DESTDIR)$(EXAMPLES)/$$d && \
 		$(INSTALL) -m 644 deploy/examples/$$d/*.yaml $(DESTDIR)$(EXAMPLES)/$$d/ || exit 1; done
 
 uninstall:

@@ -33,12 +33,15 @@ examples=$tree/share/doc/huddle/examples
 "$tree/sbin/huddle-controller" --config "$examples/controller.yaml" --check-config >/dev/null ||
     problem "examples/controller.yaml is refused"
 
-for file in prometheus.yaml huddle.rules.yaml; do
+for file in prometheus.yaml huddle.rules.yaml huddle-kubernetes.rules.yaml alertmanager.yaml; do
     [ -s "$tree/share/doc/huddle/prometheus/$file" ] || problem "prometheus/$file is missing"
 done
 [ -s "$examples/runtimes.d/llama-server.yaml" ] || problem "examples/runtimes.d is missing"
 "$tree/bin/huddlectl" apply --dry-run=client -f "$examples/demo" >/dev/null ||
     problem "examples/demo is refused"
+for model in "$examples"/kubernetes/*/model.yaml; do
+    "$tree/bin/huddlectl" apply --dry-run=client -f "$model" >/dev/null || problem "$model is refused"
+done
 
 # The folders that the configurations' defaults name, as the daemons themselves say them.
 for folder in runtimesDir:agent.yaml powerDrivers.programs:controller.yaml powerDrivers.secrets:controller.yaml; do

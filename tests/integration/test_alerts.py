@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pathlib
 import re
+import shutil
+import socket
 import subprocess
 import time
+import urllib.request
 
 import prometheus_server
+import pytest
 from prometheus_server import Prometheus
 
 from tests.lab.controller import LIMIT_S, Controller
@@ -16,7 +21,11 @@ from tests.lab.lab import REPOSITORY
 
 SHIPPED = REPOSITORY / "deploy/prometheus"
 RULES = SHIPPED / "huddle.rules.yaml"
+MORE = SHIPPED / "huddle-kubernetes.rules.yaml"
+INHIBIT = SHIPPED / "alertmanager.yaml"
+OPERATOR = REPOSITORY / "deploy/kubernetes/prometheus-operator"
 CASES = REPOSITORY / "tests/data/prometheus/alerts.yaml"
+MORE_CASES = REPOSITORY / "tests/data/prometheus/kubernetes.yaml"
 EXPORTED = [REPOSITORY / "controller/api/metrics.c", REPOSITORY / "agent/metrics_text.c"]
 
 
@@ -30,22 +39,115 @@ def promtool(*words: object) -> str:
 
 
 def test_rules_and_configuration_are_valid() -> None:
-    assert "SUCCESS: 8 rules found" in promtool("check", "rules", RULES)
+    assert "SUCCESS: 10 rules found" in promtool("check", "rules", RULES)
+    assert "SUCCESS: 2 rules found" in promtool("check", "rules", MORE)
     assert "is valid" in promtool("check", "config", "--syntax-only", SHIPPED / "prometheus.yaml")
 
 
 def test_alerts_come_when_they_should() -> None:
-    promtool("test", "rules", CASES)
+    promtool("test", "rules", CASES, MORE_CASES)
+
+
+def groups(file: pathlib.Path) -> str:
+    """The text of its groups, without indentation."""
+    text = file.read_text().split("groups:\n", 1)[1]
+    return "\n".join(line.strip() for line in text.splitlines())
+
+
+def test_the_operator_has_the_same_alerts() -> None:
+    """`make prometheus-rule` makes it."""
+    both = f"{groups(RULES)}\n{groups(MORE)}"
+    assert groups(OPERATOR / "rules.yaml") == both
+
+
+def test_the_operator_has_the_same_inhibition() -> None:
+    """As (what is held back, by which equal label), of the two ways to write it."""
+    plain = re.findall(r"target_matchers: \[(.+)\]\n(?: +equal: \[(\w+)\])?", INHIBIT.read_text())
+    text = (OPERATOR / "inhibit.yaml").read_text().split("inhibitRules:")[1]
+    rules = text.split("- sourceMatch: [{name: alertname, value: HuddleNodeAsleep}]")[1:]
+    assert len(plain) == len(rules) == 4
+    for (matchers, equal), rule in zip(plain, rules, strict=True):
+        wanted = {
+            (name, how, value.strip('"'))
+            for name, how, value in re.findall(r"(\w+) (=~|=) (\"[^\"]+\"|\w+)", matchers)
+        }
+        found = {
+            (name, how or "=", value.strip('"'))
+            for name, how, value in re.findall(
+                r"\{name: (\w+),(?: matchType: (=~),)? value: (\"[^\"]+\"|\w+)\}", rule
+            )
+        }
+        assert found == wanted
+        assert re.findall(r"equal: \[(\w+)\]", rule) == ([equal] if equal else [])
+
+
+def test_alerts_on_a_node_that_sleeps_are_held_back(tmp_path: pathlib.Path) -> None:
+    """By a real Alertmanager: those of the sleeper, not of its neighbour."""
+    program = shutil.which("prometheus-alertmanager")
+    if not program:
+        pytest.skip("prometheus-alertmanager is not installed (make deps)")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [
+        program,
+        f"--config.file={INHIBIT}",
+        f"--storage.path={tmp_path}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    url = f"http://127.0.0.1:{port}/api/v2/alerts"
+    labels = [
+        {"alertname": "HuddleNodeAsleep", "node": "n1", "instance": "n1", "severity": "none"},
+        {"alertname": "KubeNodeNotReady", "node": "n1"},
+        {"alertname": "KubeNodeNotReady", "node": "n2"},
+        {"alertname": "InstanceDown", "instance": "n1", "job": "x"},
+        {"alertname": "InstanceDown", "instance": "n2", "job": "x"},
+        {"alertname": "TargetDown", "job": "node-exporter"},
+        {"alertname": "TargetDown", "job": "shop"},
+        {"alertname": "KubeDaemonSetRolloutStuck", "daemonset": "cni"},
+        {"alertname": "KubePodCrashLooping", "node": "n1"},
+    ]
+    body = json.dumps([{"labels": of} for of in labels]).encode()
+    with (tmp_path / "log").open("wb") as log, subprocess.Popen(
+        words, stdout=log, stderr=log
+    ) as server:
+        try:
+            end = time.monotonic() + LIMIT_S
+            held: list[tuple[str, ...]] = []
+            while not held:
+                assert time.monotonic() < end, (tmp_path / "log").read_text()
+                try:
+                    headers = {"Content-Type": "application/json"}
+                    urllib.request.urlopen(
+                        urllib.request.Request(url, body, headers), timeout=5
+                    ).close()
+                    with urllib.request.urlopen(url, timeout=5) as answer:
+                        found = json.load(answer)
+                except OSError:
+                    time.sleep(0.1)
+                    continue
+                held = [
+                    tuple(sorted(a["labels"].values())) for a in found if a["status"]["inhibitedBy"]
+                ]
+            wanted = [labels[1], labels[3], labels[5], labels[7]]
+            assert sorted(held) == sorted(tuple(sorted(of.values())) for of in wanted)
+        finally:
+            server.kill()
 
 
 def test_every_alert_is_tested_and_of_what_is_exported() -> None:
-    rules, cases = RULES.read_text(), CASES.read_text()
+    for rules_file, cases_file in ((RULES, CASES), (MORE, MORE_CASES)):
+        every_alert(rules_file.read_text(), cases_file.read_text())
+
+
+def every_alert(rules: str, cases: str) -> None:
     alerts = re.findall(r"alert: (\w+)", rules)
     fires = re.findall(r"alertname: (\w+)\n +exp_alerts:", cases)
     silent = re.findall(r"alertname: (\w+)}", cases)
     assert alerts and set(alerts) == set(fires) == set(silent)
     exported = "".join(file.read_text() for file in EXPORTED)
-    for expression in re.findall(r"expr: (.+)", rules):
+    for expression in re.findall(r"expr: (?:>-)?(.+?)\n +(?:for|labels):", rules, re.DOTALL):
         for metric in re.findall(r"huddle_\w+", expression):
             assert f'"{metric}"' in exported, metric
 
@@ -80,7 +182,7 @@ def test_a_real_prometheus_reads_the_controller_by_it(tmp_path: pathlib.Path) ->
             while (rules := prometheus.rules())[0]["health"] == "unknown":
                 assert time.monotonic() < end
                 time.sleep(0.1)
-            assert len(rules) == 8
+            assert len(rules) == 10
             assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
             assert prometheus.ask("huddle_degraded") == {"huddle-controller": 0}
             assert controller.stop() == 0
