@@ -12,11 +12,13 @@
 #include "controller/kube_client/kube_credentials.h"
 #include "controller/kube_client/kube_rate.h"
 #include "proto/base/array.h"
+#include "proto/base/clock.h"
 #include "proto/base/random.h"
 #include "proto/base/strbuf.h"
 
 #define MOST_BYTES (16u << 20)
-#define PEER_MS 90000 /* a peer that acknowledges nothing for so long is gone */
+#define TOTAL_MS 30000 /* of http.h, where nothing else is said */
+#define PEER_MS 90000  /* a peer that acknowledges nothing for so long is gone */
 #define USER_AGENT "User-Agent: huddle/" HUDDLE_VERSION
 
 struct kube_call {
@@ -24,7 +26,7 @@ struct kube_call {
     struct kube_call *next, **back;
     char *method, *url, *content_type, *accept, *body;
     size_t n_body;
-    int64_t total_ms;
+    int64_t total_ms, not_after_ms;
     http_chunk_fn *chunk;
     kube_done_fn *fn;
     void *data;
@@ -159,6 +161,22 @@ static const char *or_null(const char *text)
     return text[0] ? text : NULL;
 }
 
+/* The time of now, not of the loop's turn, which may have begun long ago. */
+static int64_t left_ms(const struct kube_call *call)
+{
+    return call->not_after_ms ? call->not_after_ms - clock_boot_ms() : INT64_MAX;
+}
+
+/* Bytes that wait for a connection are not to be sent later, either. */
+static int64_t total_ms(const struct kube_call *call)
+{
+    int64_t ms = call->total_ms ? call->total_ms : TOTAL_MS, left = left_ms(call);
+
+    if (left == INT64_MAX || (ms >= 0 && ms <= left))
+        return call->total_ms;
+    return left > 0 ? left : 1;
+}
+
 static int call_send(struct kube_call *call, const struct kube_proof *proof, struct err *e)
 {
     struct kube_client *c = call->client;
@@ -170,7 +188,7 @@ static int call_send(struct kube_call *call, const struct kube_proof *proof, str
         .accept = call->accept,
         .body = call->body,
         .body_length = call->n_body,
-        .total_ms = call->total_ms,
+        .total_ms = total_ms(call),
         .most_bytes = MOST_BYTES,
         .ca_file = or_null(config->ca_file),
         .cert_file = proof->cert_file,
@@ -189,8 +207,14 @@ static int call_send(struct kube_call *call, const struct kube_proof *proof, str
     return http_send(c->http, &rq, on_response, call, &call->http, e);
 }
 
-/* True when the list of calls may be another one now. */
-static bool try_send(struct kube_call *call, int64_t now_ms)
+static void sooner(int64_t *at_ms, int64_t other_ms)
+{
+    if (other_ms < *at_ms)
+        *at_ms = other_ms;
+}
+
+/* True when the list of calls may be another one now. *ret_next_ms: a turn is needed then. */
+static bool try_send(struct kube_call *call, int64_t now_ms, int64_t *ret_next_ms)
 {
     struct kube_client *c = call->client;
     struct kube_proof proof = { 0 };
@@ -204,6 +228,14 @@ static bool try_send(struct kube_call *call, int64_t now_ms)
     }
     if (call->http)
         return false;
+    if (left_ms(call) <= 0) {
+        err_text(&e, "%s %s was not sent in time: who asks for it may not any more", call->method,
+                 call->url);
+        call_fail(call, &e);
+        return true;
+    }
+    if (call->not_after_ms)
+        sooner(ret_next_ms, call->not_after_ms);
     if (c->secure)
         r = kube_credentials_get(c->credentials, now_ms, &proof, &e);
     if (r > 0)
@@ -214,7 +246,7 @@ static bool try_send(struct kube_call *call, int64_t now_ms)
             : call->prompt ? kube_rate_token(&c->rate, now_ms)
                            : kube_rate_take(&c->rate, call->counted, now_ms);
     if (at_ms) {
-        loop_timer_arm(c->turn, at_ms);
+        sooner(ret_next_ms, at_ms);
         return false;
     }
     call->generation = proof.generation;
@@ -229,14 +261,17 @@ static bool try_send(struct kube_call *call, int64_t now_ms)
 static void on_turn(void *data, int64_t now_ms)
 {
     struct kube_client *c = data;
+    int64_t next_ms = INT64_MAX;
 
     for (struct kube_call *call = c->calls, *next; call; call = next) {
         next = call->next;
-        if (try_send(call, now_ms)) {
+        if (try_send(call, now_ms, &next_ms)) {
             turn_soon(c); /* `next` may be gone */
             return;
         }
     }
+    if (next_ms < INT64_MAX)
+        loop_timer_arm(c->turn, next_ms);
 }
 
 /* What stands before the path must stay the server's name whatever the path is. */
@@ -269,6 +304,7 @@ int kube_send(struct kube_client *c, const struct kube_request *request, kube_do
         .url = strbuf_take(&url),
         .accept = xstrdup(request->accept ? request->accept : "application/json"),
         .total_ms = request->total_ms,
+        .not_after_ms = request->not_after_ms,
         .counted = request->total_ms >= 0,
         .prompt = request->prompt,
         .chunk = request->chunk,

@@ -7,6 +7,7 @@
  * (client-go's customary limits for controllers). When the server throttles (KUBE_THROTTLED), all
  * wait for as long as it says, at most 45 s (but `prompt`); a refusal by a PodDisruptionBudget
  * holds up nobody. Nothing is repeated blindly: a caller that got no answer to a write looks first.
+ * What may be done for a time only (a leader's write) says so: not_after_ms.
  *
  * Credentials go to the server of the configuration alone, and only over https, as with kubectl. */
 #ifndef HUDDLE_KUBE_CLIENT_H
@@ -35,6 +36,8 @@ struct kube_request {         /* borrowed for the call of kube_send(); zero is t
     const char *accept;       /* "application/json" */
     const json_t *body;       /* or NULL */
     int64_t total_ms;         /* 30 s; -1: no limit, a watch */
+    int64_t not_after_ms;     /* boot time: from then on it is not sent, nor sent once more, and
+                                 what is under way ends; 0: at any time */
     bool prompt;              /* too late is as good as never: it does not wait for as long as a
                                  throttling server has said to others; the caller spaces its tries */
     http_chunk_fn *chunk;     /* gets the body of a 2xx answer as it comes, with fn's `data`; what

@@ -63,8 +63,8 @@ static const struct {
     [ADOPT_UNMARK] = { "PATCH", KUBE_MERGE_PATCH, "no longer marked:" },
 };
 
-static int send(struct run *r, const struct adopt_act *a, bool dry, struct kube_status *ret_status,
-                struct err *e)
+static int send(struct run *r, const struct adopt_act *a, int64_t not_after_ms, bool dry,
+                struct kube_status *ret_status, struct err *e)
 {
     bool create = a->verb == ADOPT_CREATE;
     AUTO(mem)
@@ -76,7 +76,8 @@ static int send(struct run *r, const struct adopt_act *a, bool dry, struct kube_
                       &(struct kube_request){ .method = ACTS[a->verb].method,
                                               .path = strbuf_text(&full),
                                               .content_type = ACTS[a->verb].content_type,
-                                              .body = a->body },
+                                              .body = a->body,
+                                              .not_after_ms = not_after_ms },
                       ret_status, NULL, e);
 }
 
@@ -102,11 +103,12 @@ static int do_act(struct run *r, const struct adopt_act *a, struct err *e)
     const struct move_guard *guard = r->order->guard;
     struct kube_status status = { 0 };
     struct err lost = ERR_INIT;
-    int x = guard ? guard->begin_write(guard->data, e) : 0;
+    int64_t not_after_ms = 0;
+    int x = guard ? guard->begin_write(guard->data, &not_after_ms, e) : 0;
 
     if (x < 0)
         return x;
-    x = send(r, a, false, &status, &lost);
+    x = send(r, a, not_after_ms, false, &status, &lost);
     r->n_acts += x < 0 || status.reason == KUBE_OK; /* an answer that is lost may have been yes */
     if (guard)
         guard->end_write(guard->data);
@@ -226,7 +228,7 @@ static int dry_run(struct run *r, const struct adopt_act *a, struct err *e)
                            r->order->pod, n, n == 1 ? "" : "s")
                  : over(r, a, e);
     }
-    x = send(r, a, true, &status, e);
+    x = send(r, a, 0, true, &status, e);
     if (x < 0)
         return x;
     if (status.reason != KUBE_OK)

@@ -20,9 +20,9 @@ struct move_guard {
     /* Before each look: 0, and whether the move is still wanted: else it is taken back, unless it
      * is handed over. Or -errno with the reason: the run ends there, and what was begun stands. */
     int (*look)(void *data, bool *ret_wanted, struct err *e);
-    /* Around each write to the cluster: 0, or -errno as above, and then end_write() is not called.
-     */
-    int (*begin_write)(void *data, struct err *e);
+    /* Around each write to the cluster: 0 and the boot time by which it is to be sent; or -errno as
+     * above, and then end_write() is not called. */
+    int (*begin_write)(void *data, int64_t *ret_not_after_ms, struct err *e);
     void (*end_write)(void *data);
     /* Why it was refused or taken back: a word, and a sentence with the way out. */
     void (*ended)(void *data, const char *reason, const char *why);

@@ -129,13 +129,16 @@ bool kube_leader_held(const struct kube_leader *l, int64_t now_ms)
     return kube_leader_left_ms(l, now_ms) > 0;
 }
 
-bool kube_leader_begin_write(struct kube_leader *l, int64_t now_ms)
+int64_t kube_leader_begin_write(struct kube_leader *l, int64_t now_ms)
 {
+    int64_t left_ms;
+
     atomic_fetch_add(&l->writes, 1); /* first: who closes sees either this, or no write */
-    if (kube_leader_held(l, now_ms))
-        return true;
+    left_ms = kube_leader_left_ms(l, now_ms);
+    if (left_ms > 0)
+        return now_ms + left_ms;
     atomic_fetch_sub(&l->writes, 1);
-    return false;
+    return 0;
 }
 
 void kube_leader_end_write(struct kube_leader *l)

@@ -56,10 +56,11 @@ void kube_leader_want(struct kube_leader *l);
 void kube_leader_look(struct kube_leader *l);
 
 /* From any thread, `now_ms` read from clock_boot_ms() just before: may a write that only the leader
- * may do begin? And if so it counts as under way until kube_leader_end_write(): the Lease is not
- * given back before. A Lease is no fence: ask before each write, not before each plan. */
+ * may do begin? Then the boot time by which it is to be sent (kube_request.not_after_ms), and it
+ * counts as under way until kube_leader_end_write(): the Lease is not given back before. 0: it may
+ * not. A Lease is no fence: ask before each write, not before each plan. */
 bool kube_leader_held(const struct kube_leader *l, int64_t now_ms);
-bool kube_leader_begin_write(struct kube_leader *l, int64_t now_ms);
+int64_t kube_leader_begin_write(struct kube_leader *l, int64_t now_ms);
 void kube_leader_end_write(struct kube_leader *l);
 /* For how long the term lasts without another renewal; 0: there is none. From any thread. */
 int64_t kube_leader_left_ms(const struct kube_leader *l, int64_t now_ms);

@@ -57,7 +57,7 @@ static json_t *entry_of(const struct job *j)
 }
 
 /* `moves` is taken over. */
-static int write_moves(struct job *j, json_t *moves, struct err *e)
+static int write_moves(struct job *j, json_t *moves, int64_t not_after_ms, struct err *e)
 {
     size_t suffix = strlen(j->namespace) + 1, length = strlen(j->model);
     json_t *body = json_pack("{s:{s:o}}", "status", "moves", moves);
@@ -75,7 +75,8 @@ static int write_moves(struct job *j, json_t *moves, struct err *e)
                           &(struct kube_request){ .method = "PATCH",
                                                   .path = strbuf_text(&full),
                                                   .content_type = KUBE_MERGE_PATCH,
-                                                  .body = body },
+                                                  .body = body,
+                                                  .not_after_ms = not_after_ms },
                           &status, NULL, e)
              : -ENOENT;
     json_decref(body);
@@ -86,13 +87,13 @@ static int write_moves(struct job *j, json_t *moves, struct err *e)
 }
 
 /* Nobody else has written that it is under way. A model that is gone has no status to keep. */
-static int note_move(struct job *j, struct err *e)
+static int note_move(struct job *j, int64_t not_after_ms, struct err *e)
 {
     int r;
 
     if (j->noted || !*j->model)
         return 0;
-    r = write_moves(j, json_pack("[o]", entry_of(j)), e);
+    r = write_moves(j, json_pack("[o]", entry_of(j)), not_after_ms, e);
     if (r == -ENOENT && atomic_load(&j->unwanted))
         return 0;
     j->noted = r == 0;
@@ -102,11 +103,13 @@ static int note_move(struct job *j, struct err *e)
 static void unnote_move(struct job *j)
 {
     const struct kube_mover_options *o = &j->mover->options;
+    int64_t not_after_ms = j->noted && j->client ? o->begin_write(o->data) : 0;
     struct err e = ERR_INIT;
 
-    if (!j->noted || !j->client || !o->begin_write(o->data))
+    if (!not_after_ms)
         return;
-    if (write_moves(j, json_null(), &e) < 0) /* it is found again, and taken out then */
+    if (write_moves(j, json_null(), not_after_ms, &e) <
+        0) /* it is found again, and taken out then */
         o->note(o->data, true, e.text);
     o->end_write(o->data);
 }
@@ -121,7 +124,7 @@ static void end_write(void *data)
     j->mover->options.end_write(j->mover->options.data);
 }
 
-static int begin(const struct job *j, struct err *e)
+static int begin(const struct job *j, int64_t *ret_not_after_ms, struct err *e)
 {
     const struct kube_mover_options *o = &j->mover->options;
 
@@ -129,21 +132,22 @@ static int begin(const struct job *j, struct err *e)
         return err_set(e, -ECANCELED,
                        "this controller ends: the move of pod %s/%s is left as it is", j->namespace,
                        j->pod);
-    if (!o->begin_write(o->data))
+    *ret_not_after_ms = o->begin_write(o->data);
+    if (!*ret_not_after_ms)
         return err_set(e, -ECANCELED,
                        "this controller does not lead: the move of pod %s/%s is left as it is",
                        j->namespace, j->pod);
     return 0;
 }
 
-static int begin_write(void *data, struct err *e)
+static int begin_write(void *data, int64_t *ret_not_after_ms, struct err *e)
 {
     struct job *j = data;
-    int r = begin(j, e);
+    int r = begin(j, ret_not_after_ms, e);
 
     if (r < 0)
         return r;
-    r = note_move(j, e);
+    r = note_move(j, *ret_not_after_ms, e);
     if (r < 0)
         end_write(j);
     return r;
@@ -152,7 +156,8 @@ static int begin_write(void *data, struct err *e)
 static int look(void *data, bool *ret_wanted, struct err *e)
 {
     struct job *j = data;
-    int r = begin(j, e);
+    int64_t not_after_ms;
+    int r = begin(j, &not_after_ms, e);
 
     if (r == 0)
         end_write(j);

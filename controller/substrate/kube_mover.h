@@ -23,9 +23,9 @@ struct kube_mover_options {           /* borrowed for the call */
     void *data;
     /* On the loop: what came of an order. */
     void (*moved)(void *data, const struct kube_moved *moved);
-    /* From any thread. May a write begin that only the leader may do? If so it counts as under way
-     * until end_write(). */
-    bool (*begin_write)(void *data);
+    /* From any thread. May a write begin that only the leader may do? Then the boot time by which
+     * it is to be sent, and it counts as under way until end_write(); or 0. */
+    int64_t (*begin_write)(void *data);
     void (*end_write)(void *data);
     uint64_t (*epoch)(void *data);                            /* of the leader */
     void (*note)(void *data, bool warning, const char *text); /* for the log */

@@ -190,8 +190,11 @@ static void begin(struct kube_own_node *n, enum task task, struct kube_request *
     struct kube_nodes *k = n->k;
     struct err e = ERR_INIT;
 
-    if (is_write(task) && !k->options.begin_write(k->options.data))
-        return; /* tried again at the next step */
+    if (is_write(task)) {
+        request->not_after_ms = k->options.begin_write(k->options.data);
+        if (!request->not_after_ms)
+            return; /* tried again at the next step */
+    }
     n->task = task;
     if (kube_send(k->client, request, on_answer, n, &n->call, &e) == 0)
         return;

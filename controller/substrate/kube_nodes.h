@@ -23,8 +23,8 @@ struct kube_nodes;
 
 struct kube_nodes_options {
     void *data;
-    /* May a write begin? Then end_write() follows. */
-    bool (*begin_write)(void *data);
+    /* May a write begin? The boot time by which it is to be sent, and end_write() follows; or 0. */
+    int64_t (*begin_write)(void *data);
     void (*end_write)(void *data);
     int64_t (*left_ms)(void *data); /* of the term */
     uint64_t (*epoch)(void *data);

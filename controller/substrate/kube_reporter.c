@@ -169,15 +169,17 @@ static void send(struct kube_reporter *r, const struct reported *o, json_t *patc
     char *path = path_of(o);
     json_t *body = json_pack("{s:{s:s, s:s}, s:O}", "metadata", "resourceVersion",
                              meta(o, "resourceVersion"), "uid", meta(o, "uid"), "status", patch);
-    const struct kube_request rq = { .method = "PATCH",
-                                     .path = path,
-                                     .content_type = KUBE_MERGE_PATCH,
-                                     .body = body,
-                                     .total_ms = CALL_MS };
+    const struct kube_request rq = {
+        .method = "PATCH",
+        .path = path,
+        .content_type = KUBE_MERGE_PATCH,
+        .body = body,
+        .total_ms = CALL_MS,
+        .not_after_ms = kube_leader_begin_write(r->options.leader, clock_boot_ms()),
+    };
     struct err e = ERR_INIT;
 
-    if (kube_leader_begin_write(r->options.leader, clock_boot_ms()) &&
-        kube_send(r->options.client, &rq, on_done, r, &r->call, &e) < 0)
+    if (rq.not_after_ms && kube_send(r->options.client, &rq, on_done, r, &r->call, &e) < 0)
         kube_leader_end_write(r->options.leader);
     json_decref(body);
     free(path);

@@ -41,7 +41,7 @@ static int make_leader(struct kubernetes *k, struct err *e)
 /* --- moves of pods ------------------------------------------------------------------------------
  */
 
-static bool begin_write(void *data)
+static int64_t begin_write(void *data)
 {
     struct kubernetes *k = data;
 

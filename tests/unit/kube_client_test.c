@@ -137,6 +137,9 @@ static void handle(void *data, struct httpd_call *call)
         w->throttled--;
         httpd_add_header(call, "Retry-After", "1");
         reply(call, 429, "{\"kind\":\"Status\",\"reason\":\"TooManyRequests\"}");
+    } else if (strcmp(path, "/too-busy") == 0) {
+        httpd_add_header(call, "Retry-After", "30");
+        reply(call, 429, "{\"kind\":\"Status\",\"reason\":\"TooManyRequests\"}");
     } else if (strcmp(path, "/evict") == 0) {
         reply(call, 429,
               "{\"kind\":\"Status\",\"details\":{\"causes\":[{\"reason\":\"DisruptionBudget\"}]}}");
@@ -494,6 +497,45 @@ static void a_server_that_throttles_is_left_alone(void **state)
         -EPROTO); /* asked for again, and then it was no list */
 }
 
+/* A leader's write, while its term ends. */
+static void what_is_too_late_is_not_sent(void **state)
+{
+    struct world *w = *state;
+    struct kube_request rq = { .method = "PUT", .path = "/write" };
+    int64_t begin_ms = clock_boot_ms();
+
+    assert_int_equal(get(w, "/too-busy", NULL), KUBE_THROTTLED);
+    w->want = 1;
+    rq.not_after_ms = clock_boot_ms() + 200;
+    send(w, &rq);
+    assert_int_equal(loop_run(w->loop), 0);
+    assert_true(clock_boot_ms() - begin_ms < 25000); /* not for as long as the server said */
+    assert_int_equal(w->status.reason, KUBE_UNREACHABLE);
+    assert_non_null(strstr(w->status.message.text, "not sent in time"));
+    connect_with(w, config_of(w, false));
+    assert_int_equal(get(w, "/x", NULL), KUBE_OK);
+    assert_null(strstr(strbuf_text(&w->seen), "/write"));
+    rq.not_after_ms = clock_boot_ms() + PATIENCE_MS;
+    w->want = 2;
+    send(w, &rq);
+    assert_int_equal(loop_run(w->loop), 0);
+    assert_int_equal(w->status.reason, KUBE_OK);
+    assert_non_null(strstr(strbuf_text(&w->seen), "PUT /write"));
+}
+
+static void what_is_under_way_ends_when_it_is_too_late(void **state)
+{
+    struct world *w = *state;
+
+    w->want = 1;
+    send(w, &(struct kube_request){ .path = "/never",
+                                    .total_ms = 100 * PATIENCE_MS,
+                                    .not_after_ms = clock_boot_ms() + 2000 });
+    assert_int_equal(loop_run(w->loop), 0);
+    assert_int_equal(w->status.reason, KUBE_UNREACHABLE);
+    assert_non_null(w->kept);
+}
+
 /* --- credentials ------------------------------------------------------------------------------ */
 
 static void credentials_go_over_tls_only(void **state)
@@ -632,6 +674,8 @@ int main(void)
         PLAIN(an_expired_page_begins_the_list_anew),
         PLAIN(requests_keep_to_the_rate),
         PLAIN(a_server_that_throttles_is_left_alone),
+        PLAIN(what_is_too_late_is_not_sent),
+        PLAIN(what_is_under_way_ends_when_it_is_too_late),
         PLAIN(credentials_go_over_tls_only),
         TLS(a_token_is_shown_over_tls),
         TLS(a_refused_token_is_read_once_more),
