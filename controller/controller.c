@@ -287,6 +287,9 @@ static void dispatch(struct controller *c, const struct controller_event *e)
     case CE_KUBE_POWER:
         kube_power(c, e->kube_power);
         break;
+    case CE_KUBE_WAIT:
+        kube_wait(c, e->kube_wait);
+        break;
     case CE_KUBE_CHECK:
         kube_check(c, e->kube_check);
         break;

@@ -95,6 +95,7 @@ enum controller_event_kind {
     CE_KUBE_MODEL,
     CE_KUBE_WATCH,
     CE_KUBE_POWER,   /* a NodePower */
+    CE_KUBE_WAIT,    /* of a pod for which no node is woken */
     CE_KUBE_CHECK,   /* of FX_KUBE_NODE's `check` */
     CE_KUBE_REFUSED, /* an object that huddle cannot read */
     CE_KUBE_MOVED,   /* what came of an FX_KUBE_MOVE; also of one of an earlier life */
@@ -160,6 +161,7 @@ struct controller_event {
         const struct kube_moved *kube_moved;
         const struct kube_power_facts *kube_power;
         const struct kube_check_facts *kube_check;
+        const struct kube_wait_facts *kube_wait;
         struct {
             enum manifest_kind kind;
             const char *name, *why; /* borrowed */
@@ -246,6 +248,7 @@ struct effect {
             bool warning;
             bool published; /* also as an Event of Kubernetes */
             char *pod;      /* of a replica on Kubernetes: NAMESPACE/NAME; else NULL */
+            char *uid;      /* of a pod (kind "pod", name NAMESPACE/NAME); else NULL */
         } event;
         struct {
             char *model, *pod, *uid, *node; /* pod: NAMESPACE/NAME of the one that is to go */

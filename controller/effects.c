@@ -144,6 +144,7 @@ static void effect_done(struct effect *e)
         free(e->event.reason);
         free(e->event.message);
         free(e->event.pod);
+        free(e->event.uid);
         break;
     case FX_KUBE_MOVE:
         free(e->kube_move.model);

@@ -287,6 +287,8 @@ void kube_model(struct controller *c, const struct kube_model_facts *f)
     k->pending = f->pending;
     free(k->held);
     k->held = *f->held ? xstrdup(f->held) : NULL;
+    free(k->pending_why);
+    k->pending_why = *f->pending_why ? xstrdup(f->pending_why) : NULL;
     if (*f->problem && (!k->problem || strcmp(k->problem, f->problem) != 0))
         core_event(c, true, "servedmodel", m->name, "TargetNotFound", "%s", f->problem);
     free(k->problem);
@@ -297,6 +299,12 @@ void kube_model(struct controller *c, const struct kube_model_facts *f)
         refill(c, m);
     c->plan_wanted = true;
     model_touch(c->cluster, m);
+}
+
+void kube_wait(struct controller *c, const struct kube_wait_facts *f)
+{
+    core_event(c, false, "pod", f->pod, "WakeWithheld", "%s", f->why);
+    c->fx->items[c->fx->n_items - 1].event.uid = xstrdup(f->uid); /* the last one is the event */
 }
 
 void kube_confirm(struct controller *c, enum manifest_kind kind, const char *name)

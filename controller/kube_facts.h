@@ -8,6 +8,7 @@
 void kube_node(struct controller *c, const struct kube_node_facts *f);
 void kube_pod(struct controller *c, const struct kube_pod_facts *f);
 void kube_model(struct controller *c, const struct kube_model_facts *f);
+void kube_wait(struct controller *c, const struct kube_wait_facts *f);
 void kube_watch(struct controller *c, const struct kube_watch_facts *f);
 void kube_lead(struct controller *c, const struct controller_event *e);
 /* Is an event of this object to be an Event of Kubernetes? Those of the leader, where the mode of

@@ -103,6 +103,7 @@ bool kube_publishes(const struct controller *c, const char *kind, const char *na
     }
     if (strcmp(kind, "powerpool") == 0)
         return pool_mode_now(c->cluster, named_find(&c->cluster->pools, name)) != POOL_MODE_OBSERVE;
-    return (strcmp(kind, "servedmodel") == 0 || strcmp(kind, "powerpolicy") == 0) &&
+    return (strcmp(kind, "servedmodel") == 0 || strcmp(kind, "powerpolicy") == 0 ||
+            strcmp(kind, "pod") == 0) &&
            any_pool_writes(c);
 }

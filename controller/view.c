@@ -420,6 +420,7 @@ json_t *view_model(struct controller *c, const struct model *m)
     view_set(s, "cannotMove", view_text(m->kube.held));
     view_set(s, "wanted", model_counted(m) ? json_integer(m->kube.wanted) : json_null());
     view_set(s, "pending", c->options.kubernetes ? json_integer(m->kube.pending) : json_null());
+    view_set(s, "pendingWhy", view_text(m->kube.pending_why));
     view_set(s, "phases", view_phases(m));
     view_set_rollout(c, m, s);
     set_model_plan(c, m, s);

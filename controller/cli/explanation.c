@@ -387,7 +387,9 @@ json_t *explanation_of_model(const json_t *model, const json_t *replicas, int64_
     if (*text_or(model, "status.cannotMove", ""))
         say(sentences, "Its pods are not moved: %s.", text_or(model, "status.cannotMove", ""));
     if (look_number(model, "status.pending") > 0)
-        say(sentences, "%.0f of its pods have no node.", look_number(model, "status.pending"));
+        say(sentences, "%.0f of its pods have no node%s%s.", look_number(model, "status.pending"),
+            *text_or(model, "status.pendingWhy", "") ? "; " : "",
+            text_or(model, "status.pendingWhy", ""));
     say_rollout(sentences, model);
     say_demand(sentences, model);
     say_slo(sentences, model);

@@ -4,6 +4,7 @@
 
 #include "controller/kubernetes/doctor.h"
 #include "controller/kubernetes/hold.h"
+#include "controller/kubernetes/wait.h"
 #include "proto/base/array.h"
 
 /* --- what cannot be moved ----------------------------------------------------------------------
@@ -102,11 +103,17 @@ static void static_pods(const struct survey *s, struct findings *f)
 
 static void waiting_pods(const struct survey *s, struct findings *f)
 {
-    ARRAY_FOREACH(p, s, pod)
-        if (p->unschedulable && !view_is_finished(p))
-            findings_add(f, FINDING_NOTE, "Pending", "Pod", p->meta.namespace, p->meta.name,
-                         xstrdup("it finds no node: huddle would wake one that it fits"),
-                         xstrdup(p->reason), "nothing, or what the scheduler asks for");
+    ARRAY_FOREACH(p, s, pod) {
+        enum wait w = wait_of(s, p);
+
+        if (w >= WAIT_ROOM)
+            findings_add(
+                f, FINDING_NOTE, wait_code(w), "Pod", p->meta.namespace, p->meta.name,
+                w == WAIT_ROOM
+                    ? xstrdup("it finds no node: huddle would wake one that it fits")
+                    : finding_text("it waits for %s: huddle wakes no node for it", wait_words(w)),
+                xstrdup(p->reason), wait_way_out(w));
+    }
 }
 
 void doctor_pods(const struct survey *s, struct findings *f)

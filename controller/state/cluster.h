@@ -91,6 +91,7 @@ struct model {
         int64_t cpu_milli, memory_bytes, gpu_milli; /* that one of its pods requests */
         uint32_t wanted;                            /* replicas, as the workload says */
         uint32_t pending;                           /* pods without a node */
+        char *pending_why;        /* what one of them waits for, if no node; NULL: a node */
         struct string_list unfit; /* nodes on which its pods may not stand; ascending */
     } kube;
     double pending_requests; /* told by replicas, not yet in `demand` */

@@ -89,8 +89,14 @@ struct kube_model_facts { /* of a declared model's workload */
     const char *held;         /* why none of its pods can be moved, with the way out */
     uint32_t wanted;          /* replicas, as the workload says */
     uint32_t pending;         /* pods without a node */
+    const char *pending_why;  /* what the first of them waits for, if it is no node */
     const char *const *unfit; /* nodes on which its pods may not stand; ascending */
     size_t n_unfit;
+};
+
+struct kube_wait_facts {   /* of a pod that waits, and for which no node is woken */
+    const char *pod, *uid; /* NAMESPACE/NAME */
+    const char *why;       /* with the way out */
 };
 
 struct kube_watch_facts {

@@ -23,8 +23,7 @@ static void node_free(struct kube_seen_node *n)
 {
     view_node_done(&n->view);
     amounts_done(&n->held);
-    amounts_done(&n->daemons);
-    amounts_done(&n->free);
+    amounts_done(&n->replicas);
     free(n->name);
     free(n);
 }
@@ -58,6 +57,7 @@ static void claim_free(struct kube_volume_claim *c)
 
 static void volume_free(struct kube_volume *v)
 {
+    view_pod_done(&v->user);
     free(v->name);
     free(v);
 }
@@ -111,6 +111,7 @@ void kube_cluster_free(struct kube_cluster *k)
     FREE_ALL(k->volumes, kube_volume, volume_free);
     FREE_ALL(k->models, kube_model_target, model_free);
     FREE_ALL(k->powers, kube_seen_power, kube_power_free);
+    FREE_ALL(k->tries, kube_wake_try, kube_wake_try_free);
     string_list_done(&k->gone_powers);
     string_list_done(&k->gone_nodes);
     string_list_done(&k->gone_pods);
@@ -175,6 +176,8 @@ static void put_pod(struct kube_cluster *k, const json_t *object)
     p->view = view;
     p->unknown = p->clean = false;
     p->judged = 0;
+    p->shape = view.unschedulable ? kube_shape_of(&view) : 0;
+    p->fit = p->shape ? kube_fit_of(&view) : 0;
 }
 
 /* Of templates only the pods are kept that they would make, and of a ReplicaSet not even that: its
@@ -237,6 +240,18 @@ static void put_claim(struct kube_cluster *k, const json_t *object)
     survey_done(&s);
 }
 
+/* Its node affinity, as a pod's. */
+static void set_user(struct view_pod *user, const json_t *object)
+{
+    const json_t *required = view_at(object, "spec.nodeAffinity.required");
+
+    json_decref(user->affinity);
+    user->affinity = required ? json_pack("{s:{s:O}}", "nodeAffinity",
+                                          "requiredDuringSchedulingIgnoredDuringExecution",
+                                          (json_t *)(uintptr_t)required)
+                              : NULL;
+}
+
 static void put_volume(struct kube_cluster *k, const json_t *object)
 {
     const char *name = view_word(object, "metadata.name");
@@ -249,6 +264,8 @@ static void put_volume(struct kube_cluster *k, const json_t *object)
         v->name = xstrdup(name);
         named_add(&k->volumes, v);
     }
+    if (v)
+        set_user(&v->user, object);
     if (v && v->pinned != (s.pinned_volumes.n > 0)) {
         v->pinned = s.pinned_volumes.n > 0;
         k->look_dirty = true;

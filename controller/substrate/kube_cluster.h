@@ -6,8 +6,13 @@
  * with the first pod in the way, while it has a pod that nothing may move (hold.h), one of a model
  * that has no recipe or would lose requests (drain_safe.h), one that is no replica (for which no
  * plan keeps room), one that has to be spread in a way that is not planned, or one that cannot be
- * read. A pod that waits for a node and would fit one that huddle has closed is told with that
- * node: the fewest, by first fit, those that are coming anyway before the others. */
+ * read.
+ *
+ * A pod that waits for a node (kubernetes/wait.h), and would fit one that huddle has closed, is
+ * told with that node: the fewest, the largest pods first, nodes that are coming anyway before
+ * others. A node that was woken and is open, has room for the pod, and is not used by the scheduler
+ * all the same, says that nodes are not what such pods lack: no other is woken for them for ten
+ * minutes, and twice as long each time, up to a day. */
 #ifndef HUDDLE_KUBE_CLUSTER_H
 #define HUDDLE_KUBE_CLUSTER_H
 
@@ -35,6 +40,7 @@ struct kube_sink { /* facts are borrowed for the call */
     void (*pod)(void *data, const struct kube_pod_facts *f);
     void (*model)(void *data, const struct kube_model_facts *f);
     void (*power)(void *data, const struct kube_power_facts *f);
+    void (*wait)(void *data, const struct kube_wait_facts *f); /* or NULL */
 };
 
 struct kube_cluster;
@@ -66,7 +72,11 @@ void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void
 /* The labels by which the pods of a model's workload are found, as text; "": not known. */
 void kube_cluster_selector(struct kube_cluster *k, const char *name, struct strbuf *ret_text);
 
-/* Tells what changed since the last call: what is gone, then nodes, models, pods. */
-void kube_cluster_tell(struct kube_cluster *k, const struct kube_sink *sink);
+/* Tells what changed since the last call: what is gone, then nodes, models, pods. `now_ms` > 0, of
+ * a clock that only grows. */
+void kube_cluster_tell(struct kube_cluster *k, int64_t now_ms, const struct kube_sink *sink);
+
+/* When it would tell something new though no object changes; INT64_MAX: never. */
+int64_t kube_cluster_due_ms(const struct kube_cluster *k);
 
 #endif

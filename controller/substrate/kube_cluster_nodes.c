@@ -223,12 +223,10 @@ static void weigh_pod(struct kube_cluster *k, struct kube_seen_pod *seen)
     n = *kube_place_of(seen) ? named_find(&k->nodes, kube_place_of(seen)) : NULL;
     if (!n)
         return;
-    if (!seen->model)
-        amounts_add(&n->held, &p->requests);
+    amounts_add(seen->model ? &n->replicas : &n->held, &p->requests);
+    n->n_pods++;
     if (!view_is_daemon(p))
         weigh_guest(n, seen);
-    else
-        amounts_add(&n->daemons, &p->requests);
 }
 
 void kube_weigh_nodes(struct kube_cluster *k)
@@ -237,7 +235,8 @@ void kube_weigh_nodes(struct kube_cluster *k)
         struct kube_seen_node *n = node_at(k, i);
 
         amounts_done(&n->held);
-        amounts_done(&n->daemons);
+        amounts_done(&n->replicas);
+        n->n_pods = 0;
         n->stays[0] = n->first_left[0] = '\0';
         n->weight = 0;
         n->left = 0;
@@ -246,8 +245,12 @@ void kube_weigh_nodes(struct kube_cluster *k)
         if (k->nameless[KUBE_KIND_PODS])
             stays(n, WEIGHT_UNREADABLE, "a pod cannot be read, not even its name: it may be here");
     }
-    for (size_t i = 0; i < k->models.n_items; i++)
-        ((struct kube_model_target *)(void *)k->models.items[i])->pending = 0;
+    for (size_t i = 0; i < k->models.n_items; i++) {
+        struct kube_model_target *m = (struct kube_model_target *)(void *)k->models.items[i];
+
+        m->pending = 0;
+        m->pending_why[0] = '\0';
+    }
     for (size_t i = 0; i < k->pods.n_items; i++)
         weigh_pod(k, (struct kube_seen_pod *)(void *)k->pods.items[i]);
 }

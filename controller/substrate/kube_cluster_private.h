@@ -1,9 +1,12 @@
 /* The inside of kube_cluster, shared by its files: what is kept (kube_cluster.c), what a node's
- * pods mean for it (kube_cluster_nodes.c), what is told (kube_cluster_tell.c). */
+ * pods mean for it (kube_cluster_nodes.c), for whom one is woken (kube_cluster_pending.c,
+ * kube_cluster_room.c, kube_wake_try.c), what it lacks then (kube_cluster_wanted.c), what is told
+ * (kube_cluster_tell.c). */
 #ifndef HUDDLE_KUBE_CLUSTER_PRIVATE_H
 #define HUDDLE_KUBE_CLUSTER_PRIVATE_H
 
 #include "controller/kubernetes/hold.h"
+#include "controller/kubernetes/wait.h"
 #include "controller/state/named.h"
 #include "controller/substrate/kube_cluster.h"
 #include "proto/base/array.h"
@@ -15,18 +18,18 @@
 struct kube_seen_node {
     char *name;
     struct view_node view;
-    uint64_t shape; /* labels and taints: what pods ask of it */
-    uint64_t told;  /* digest of the facts that were told; 0: not told */
-    bool unknown;   /* it cannot be read: nothing may be decided on it */
+    uint64_t shape;    /* labels and taints: what pods ask of it */
+    uint64_t told;     /* digest of the facts that were told; 0: not told */
+    bool unknown;      /* it cannot be read: nothing may be decided on it */
+    int64_t opened_ms; /* since when the scheduler may use it; 0: it may not */
     /* Of one round of telling. */
-    struct amounts held;
+    struct amounts held,
+        replicas; /* requested by pods that are no replicas, and by those that are */
+    int64_t n_pods;
     char closed[KUBE_WHY_MAX], stays[KUBE_WHY_MAX];
-    int weight;             /* of `stays`: a reason that weighs more takes the place of another */
-    struct amounts daemons; /* requested by pods that go with it */
+    int weight; /* of `stays`: a reason that weighs more takes the place of another */
     uint32_t left;
     char first_left[KUBE_WHY_MAX], lacks[KUBE_WHY_MAX], pending[KUBE_WHY_MAX];
-    struct amounts free; /* of a closed node, for pods that wait */
-    int rank;            /* in which order they are put on closed nodes */
 };
 
 struct kube_seen_power { /* a NodePower */
@@ -46,9 +49,21 @@ struct kube_seen_pod {
     uint64_t judged;
     struct kube_model_target *model; /* NULL: no replica */
     enum hold hold;
-    bool spread; /* by rules that no plan follows */
-    bool coming; /* it is to take the place of another one of `model` */
-    bool clean;  /* its facts were looked at since it changed */
+    bool spread;         /* by rules that no plan follows */
+    bool coming;         /* it is to take the place of another one of `model` */
+    bool clean;          /* its facts were looked at since it changed */
+    uint64_t shape, fit; /* of one that waits: what it asks, and of which nodes; alike are equal */
+    uint64_t told_wait;
+    int64_t waits_ms; /* since when it waits for a node; 0: it does not */
+};
+
+struct kube_wake_try {          /* for pods of one shape */
+    char *name;                 /* the shape */
+    struct string_list nodes;   /* closed when pods of it were dealt to them */
+    unsigned failed;            /* so often one of these opened, with room, and was not used */
+    char *in_vain;              /* the last of those */
+    int64_t until_ms, pause_ms; /* no other is woken until then, which is so long */
+    int64_t seen_ms;            /* when a pod of it last waited */
 };
 
 struct kube_workload {
@@ -67,6 +82,7 @@ struct kube_volume_claim {
 struct kube_volume {
     char *name;
     bool pinned;
+    struct view_pod user; /* asks of nodes what the volume does, and nothing else */
 };
 
 struct kube_model_target {
@@ -77,11 +93,13 @@ struct kube_model_target {
     bool fit_known;
     const struct kube_workload *workload; /* of this round; NULL: none */
     char held[KUBE_WHY_MAX];              /* of this round: why its pods cannot be moved; "" */
-    uint32_t pending;                     /* of this round */
+    uint32_t pending;                     /* of this round, with why the first of them waits */
+    char pending_why[KUBE_WHY_MAX];
 };
 
 struct kube_cluster {
-    struct named_set nodes, pods, workloads[3], claims, volumes, models, powers;
+    struct named_set nodes, pods, workloads[3], claims, volumes, models, powers, tries;
+    int64_t now_ms, due_ms; /* of this round; when time alone would change what it tells */
     struct string_list gone_nodes, gone_pods, gone_powers; /* told, and not there any more */
     bool look_dirty; /* workloads, claims or volumes changed */
     uint64_t epoch;  /* grows when pods may be something else than they were */
@@ -106,10 +124,47 @@ bool kube_fits(const struct view_pod *p, const struct view_node *n);
  * closed, that it is not ready is no reason. */
 bool kube_taint_counts(const struct view_node *n, const struct view_taint *t);
 
-/* kube_cluster_wanted.c: what the node lacks of what it had; pods that wait for a node, dealt to
- * closed ones. After kube_weigh_nodes(). */
-void kube_find_lacks(struct kube_cluster *k);
+/* kube_cluster_room.c: how soon, and how cheaply, pods could be on a closed node. After
+ * kube_weigh_nodes(). */
+enum kube_rank {
+    KUBE_RANK_COMING,
+    KUBE_RANK_LEAVING,
+    KUBE_RANK_EMPTY,
+    KUBE_RANK_ASLEEP,
+    KUBE_RANK_COUNT,
+    KUBE_RANK_NONE /* not by huddle's doing */
+};
+enum kube_rank kube_room_rank(const struct kube_cluster *k, const struct kube_seen_node *n);
+/* Of a resource, in thousandths, and for how many pods; not below what it had before it slept. */
+int64_t kube_room_free(const struct kube_cluster *k, const struct kube_seen_node *n,
+                       const char *resource);
+int64_t kube_room_places(const struct kube_cluster *k, const struct kube_seen_node *n);
+bool kube_room_fits(const struct kube_cluster *k, const struct view_pod *p,
+                    const struct kube_seen_node *n); /* whatever room there is */
+uint64_t kube_fit_of(const struct view_pod *p);      /* alike for pods that fit alike */
+uint64_t kube_shape_of(const struct view_pod *p);    /* ... and ask alike, and have one owner */
+
+/* kube_cluster_pending.c: pods that wait for a node, dealt to closed ones. */
 void kube_deal_pending(struct kube_cluster *k);
+
+/* kube_wake_try.c: what waking helped. In the order of a round: which nodes are open; each shape
+ * that waits, found or made, and judged (`settling`: the scheduler still has time to use a node);
+ * shapes that have long been gone; does a shape have to wait; nodes to which it was dealt, and
+ * those to which it was not this time; why pods of models wait; what people are told. */
+void kube_wake_look(struct kube_cluster *k);
+struct kube_wake_try *kube_wake_try(struct kube_cluster *k, uint64_t shape);
+void kube_wake_judge(struct kube_cluster *k, struct kube_wake_try *t,
+                     const struct kube_seen_pod *const *pod, size_t n, bool *ret_settling);
+void kube_wake_forget(struct kube_cluster *k);
+bool kube_wake_waits(struct kube_cluster *k, const struct kube_wake_try *t);
+void kube_wake_dealt(struct kube_wake_try *t, const char *node);
+void kube_wake_narrow(const struct kube_cluster *k, struct kube_wake_try *t);
+void kube_wake_say(const struct kube_cluster *k);
+void kube_tell_waits(struct kube_cluster *k, const struct kube_sink *sink);
+void kube_wake_try_free(struct kube_wake_try *t);
+
+/* kube_cluster_wanted.c: what the node lacks of what it had. After kube_weigh_nodes(). */
+void kube_find_lacks(struct kube_cluster *k);
 void kube_power_put(struct kube_cluster *k, const json_t *object);
 void kube_power_drop(struct kube_cluster *k, const char *name);
 void kube_power_free(struct kube_seen_power *p);

@@ -233,7 +233,7 @@ static uint64_t model_digest(const struct kube_model_facts *f)
     uint64_t d = mix_number(mix_text(mix_text(1, f->problem), f->held), f->cpu_milli);
 
     d = mix_number(mix_number(mix_number(d, f->memory_bytes), f->gpu_milli), f->wanted);
-    d = mix_number(d, f->pending);
+    d = mix_text(mix_number(d, f->pending), f->pending_why);
     for (size_t i = 0; i < f->n_unfit; i++)
         d = mix_text(d, f->unfit[i]);
     return d;
@@ -245,9 +245,11 @@ static void tell_model(const struct kube_cluster *k, struct kube_model_target *m
     const struct kube_workload *w = m->workload;
     const struct view_pod *pod = w && w->has_pod ? &w->pod : NULL;
     char problem[PROBLEM_MAX];
-    struct kube_model_facts f = {
-        .model = m->name, .problem = problem, .held = m->held, .pending = m->pending
-    };
+    struct kube_model_facts f = { .model = m->name,
+                                  .problem = problem,
+                                  .held = m->held,
+                                  .pending = m->pending,
+                                  .pending_why = m->pending_why };
 
     say_problem(k, m, problem);
     find_unfit(k, m);
@@ -398,8 +400,15 @@ static void tell_what_is_gone(struct kube_cluster *k, const struct kube_sink *si
     k->gone_pods = k->gone_nodes = (struct string_list){ 0 };
 }
 
-void kube_cluster_tell(struct kube_cluster *k, const struct kube_sink *sink)
+int64_t kube_cluster_due_ms(const struct kube_cluster *k)
 {
+    return k->due_ms;
+}
+
+void kube_cluster_tell(struct kube_cluster *k, int64_t now_ms, const struct kube_sink *sink)
+{
+    k->now_ms = now_ms;
+    k->due_ms = INT64_MAX;
     kube_look(k);
     for (size_t i = 0; i < k->models.n_items; i++) {
         struct kube_model_target *m = (struct kube_model_target *)(void *)k->models.items[i];
@@ -420,6 +429,7 @@ void kube_cluster_tell(struct kube_cluster *k, const struct kube_sink *sink)
         tell_model(k, (struct kube_model_target *)(void *)k->models.items[i], sink);
     for (size_t i = 0; i < k->pods.n_items; i++)
         tell_pod(k, (struct kube_seen_pod *)(void *)k->pods.items[i], sink);
+    kube_tell_waits(k, sink);
 }
 
 void kube_cluster_selector(struct kube_cluster *k, const char *name, struct strbuf *ret_text)

@@ -1,5 +1,5 @@
-/* Nodes that huddle has closed: what one lacks that it had before it slept, and which pods wait for
- * one. And the NodePowers, which say so. */
+/* Nodes that huddle has closed: what one lacks that it had before it slept. And the NodePowers,
+ * which say so. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,85 +131,5 @@ void kube_find_lacks(struct kube_cluster *k)
         if (n && !n->lacks[0])
             (void)snprintf(n->lacks, sizeof(n->lacks), "its daemon %.120s/%.120s is not ready",
                            p->meta.namespace, p->meta.name);
-    }
-}
-
-/* --- pods that wait -----------------------------------------------------------------------------
- */
-
-enum rank { RANK_COMING, RANK_LEAVING, RANK_EMPTY, RANK_ASLEEP, RANK_COUNT, RANK_NONE };
-
-/* How soon, and how cheaply, pods could be on it. One that cannot be woken is not waited for. */
-static enum rank rank_of(const struct kube_cluster *k, const struct kube_seen_node *n)
-{
-    const struct kube_seen_power *p = named_find(&k->powers, n->name);
-    enum kube_stage stage = kube_stage_of(&n->view);
-    const char *phase = p ? p->phase : "";
-
-    if ((stage != KUBE_STAGE_DRAINING && stage != KUBE_STAGE_CLOSED) || n->view.cordoned)
-        return RANK_NONE;
-    if (strcmp(phase, "quarantined") == 0 || strcmp(phase, "held") == 0 ||
-        strcmp(phase, "unreachable") == 0)
-        return RANK_NONE;
-    if (strcmp(phase, "asleep") == 0 || strcmp(phase, "sleeping") == 0)
-        return RANK_ASLEEP;
-    if (strcmp(phase, "empty") == 0 || strcmp(phase, "preparing") == 0)
-        return RANK_EMPTY;
-    if (strcmp(phase, "draining") == 0)
-        return RANK_LEAVING;
-    return stage == KUBE_STAGE_CLOSED ? RANK_COMING : RANK_NONE; /* a person wants it drained */
-}
-
-static void set_free(const struct kube_cluster *k, struct kube_seen_node *n)
-{
-    const struct kube_seen_power *p = named_find(&k->powers, n->name);
-
-    amounts_done(&n->free);
-    n->pending[0] = '\0';
-    n->rank = (int)rank_of(k, n);
-    if (n->rank == RANK_NONE)
-        return;
-    amounts_add(&n->free, &n->view.allocatable);
-    if (p && kube_stage_of(&n->view) == KUBE_STAGE_CLOSED)
-        amounts_raise(&n->free, &p->allocatable);
-    ARRAY_FOREACH(a, &n->daemons, item)
-        amounts_set(&n->free, a->name, amounts_get(&n->free, a->name) - a->milli);
-}
-
-static bool has_room(const struct kube_seen_node *n, const struct view_pod *p)
-{
-    ARRAY_FOREACH(a, &p->requests, item)
-        if (amounts_get(&n->free, a->name) < a->milli)
-            return false;
-    return true;
-}
-
-static bool deal(struct kube_seen_node *n, const struct view_pod *p)
-{
-    if (!kube_fits(p, &n->view) || !has_room(n, p))
-        return false;
-    ARRAY_FOREACH(a, &p->requests, item)
-        amounts_set(&n->free, a->name, amounts_get(&n->free, a->name) - a->milli);
-    if (!n->pending[0])
-        (void)snprintf(n->pending, sizeof(n->pending),
-                       "%.60s/%.60s cannot be scheduled elsewhere, and fits here",
-                       p->meta.namespace, p->meta.name);
-    return true;
-}
-
-void kube_deal_pending(struct kube_cluster *k)
-{
-    for (size_t i = 0; i < k->nodes.n_items; i++)
-        set_free(k, node_at(k, i));
-    for (size_t i = 0; i < k->pods.n_items; i++) {
-        const struct view_pod *p = &pod_at(k, i)->view;
-        bool dealt = false;
-
-        if (pod_at(k, i)->unknown || *p->node || *p->nominated_node || !p->unschedulable ||
-            p->gated || p->meta.deleting)
-            continue;
-        for (int rank = 0; rank < RANK_COUNT && !dealt; rank++)
-            for (size_t j = 0; j < k->nodes.n_items && !dealt; j++)
-                dealt = node_at(k, j)->rank == rank && deal(node_at(k, j), p);
     }
 }

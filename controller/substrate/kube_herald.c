@@ -67,6 +67,12 @@ bool kube_herald_event(const struct effect *e, const char *uid, char scratch[512
         ret->regarding.kind = "Pod";
         ret->regarding.uid = e->event.name;
         split(scratch, '/', &ret->regarding.namespace, &ret->regarding.name);
+    } else if (strcmp(kind, "pod") == 0 && e->event.uid) {
+        (void)snprintf(scratch, 512, "%s", e->event.name);
+        ret->regarding.api_version = "v1";
+        ret->regarding.kind = "Pod";
+        ret->regarding.uid = e->event.uid;
+        split(scratch, '/', &ret->regarding.namespace, &ret->regarding.name);
     } else if (strcmp(kind, "servedmodel") == 0) {
         const char *dot = strrchr(e->event.name, '.'); /* a namespace has none, a name may */
 

@@ -73,6 +73,14 @@ static void on_power(void *data, const struct kube_power_facts *f)
     k->options.step(k->options.data, &event);
 }
 
+static void on_wait(void *data, const struct kube_wait_facts *f)
+{
+    const struct kubernetes *k = data;
+    struct controller_event event = { .kind = CE_KUBE_WAIT, .kube_wait = f, .more = true };
+
+    k->options.step(k->options.data, &event);
+}
+
 void kubernetes_note(void *data, bool warning, const char *text)
 {
     const struct kubernetes *k = data;
@@ -146,14 +154,15 @@ static void tell_watches(struct kubernetes *k, int64_t now_ms)
 static void on_tell(void *data, int64_t now_ms)
 {
     struct kubernetes *k = data;
-    const struct kube_sink sink = { k, on_node, on_pod, on_model, on_power };
+    const struct kube_sink sink = { k, on_node, on_pod, on_model, on_power, on_wait };
     struct controller_event last = { .kind = CE_TICK };
     int64_t begun_ms = clock_boot_ms();
 
     k->tell_due = false;
     if (!all_through(k))
         return;
-    kube_cluster_tell(k->cluster, &sink);
+    kube_cluster_tell(k->cluster, now_ms, &sink);
+    k->tell_by_ms = kube_cluster_due_ms(k->cluster);
     k->options.step(k->options.data, &last);
     tell_watches(k, now_ms);
     k->tell_took_ms = clock_boot_ms() - begun_ms;
@@ -337,6 +346,8 @@ static void on_look(void *data, int64_t now_ms)
     struct kubernetes *k = data;
 
     loop_timer_arm(k->look, now_ms + LOOK_MS);
+    if (now_ms >= k->tell_by_ms)
+        tell_soon(k);
     for (size_t i = 0; i < N_KINDS; i++) {
         struct watch *w = &k->watches[i];
 

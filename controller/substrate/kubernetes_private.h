@@ -44,6 +44,7 @@ struct kubernetes {
     struct loop_timer *tell, *look;
     bool tell_due;
     int64_t tell_took_ms; /* the last one */
+    int64_t tell_by_ms; /* something is to be told then though nothing changes; 0: not yet asked */
     struct watch watches[N_KINDS];
     atomic_bool told_all; /* the core knows that all is told */
     char told_trouble[256], told_missing[256];

@@ -68,10 +68,10 @@ static void hear_power(void *data, const struct kube_power_facts *f)
 
 static const char *tell(struct ear *x)
 {
-    const struct kube_sink sink = { x, hear_node, hear_pod, hear_model, hear_power };
+    const struct kube_sink sink = { x, hear_node, hear_pod, hear_model, hear_power, NULL };
 
     strbuf_clear(&x->text);
-    kube_cluster_tell(x->k, &sink);
+    kube_cluster_tell(x->k, 1000, &sink);
     return strbuf_text(&x->text);
 }
 

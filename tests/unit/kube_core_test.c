@@ -79,6 +79,7 @@ static void devices_are_dealt_as_they_come_and_go(void **state)
     struct kube_model_facts f = { .model = "m.a",
                                   .problem = "",
                                   .held = "",
+                                  .pending_why = "",
                                   .wanted = 2,
                                   .cpu_milli = 100,
                                   .memory_bytes = GB,
@@ -124,6 +125,7 @@ static void requests_of_all_sizes(void **state)
         const struct kube_model_facts f = { .model = "m.a",
                                             .problem = "",
                                             .held = "",
+                                            .pending_why = "",
                                             .wanted = 3,
                                             .cpu_milli = SIZES[i],
                                             .memory_bytes = SIZES[i],
@@ -343,6 +345,8 @@ static void what_is_not_found_has_a_text(void **state)
     assert_text(&d, "servedmodels", "m.a", "targetProblem", "there is no such");
     tell_model(&d, (struct kube_model_facts){ .model = "m.a" });
     assert_text(&d, "servedmodels", "m.a", "targetProblem", "");
+    tell_model(&d, (struct kube_model_facts){ .model = "m.a", .pending_why = "p: waits" });
+    assert_text(&d, "servedmodels", "m.a", "pendingWhy", "p: waits");
     desk_done(&d);
 }
 

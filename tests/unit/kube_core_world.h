@@ -87,6 +87,7 @@ static inline void tell_model(struct desk *d, struct kube_model_facts f)
     f.wanted = f.wanted ? f.wanted : 1;
     f.problem = f.problem ? f.problem : "";
     f.held = f.held ? f.held : "";
+    f.pending_why = f.pending_why ? f.pending_why : "";
     desk_step(d, &event);
 }
 

@@ -281,6 +281,39 @@ static void the_estimate_packs_requests(void **state)
     survey_done(&s);
 }
 
+#define PENDING(spec, message)                                                              \
+    "{'metadata':{'name':'p','namespace':'a','uid':'p','ownerReferences':[{'apiVersion':"   \
+    "'apps/v1','kind':'ReplicaSet','name':'r','uid':'r','controller':true}]},'spec':{" spec \
+    "},'status':{'conditions':[{'type':'PodScheduled','status':'False','reason':"           \
+    "'Unschedulable','message':'" message "'}]}}"
+#define WITH_CLAIM "'volumes':[{'persistentVolumeClaim':{'claimName':'c'}}]"
+
+/* Which of them a node that wakes would help. */
+static void what_a_pod_waits_for_is_told(void **state)
+{
+    struct survey s = cluster();
+
+    (void)state;
+    add(&s, SURVEY_PODS, PENDING("", "0/1 nodes are available: 1 Insufficient cpu."));
+    expect(&s, 1, "Pending", "huddle would wake one");
+    s = cluster();
+    add(&s, SURVEY_PODS, PENDING(WITH_CLAIM, ""));
+    expect(&s, 1, "PendingClaim", "huddle wakes no node for it");
+    s = cluster(); /* nothing is known of claims */
+    s.why[SURVEY_CLAIMS] = xstrdup("forbidden");
+    add(&s, SURVEY_PODS, PENDING(WITH_CLAIM, ""));
+    expect(&s, 2, "Pending", "huddle would wake one");
+    s = cluster();
+    add(&s, SURVEY_PODS, PENDING("", "pod has unbound immediate PersistentVolumeClaims."));
+    expect(&s, 1, "PendingVolume", "huddle wakes no node for it");
+    s = cluster();
+    add(&s, SURVEY_PODS, PENDING("'schedulingGates':[{'name':'g'}]", ""));
+    expect(&s, 1, "PendingGate", "huddle wakes no node for it");
+    s = cluster();
+    add(&s, SURVEY_PODS, PENDING("'resourceClaims':[{'name':'g'}]", "waiting for claims"));
+    expect(&s, 1, "PendingResourceClaim", "huddle wakes no node for it");
+}
+
 static void each_right_is_a_question(void **state)
 {
     char verb[16];
@@ -318,6 +351,7 @@ int main(void)
         cmocka_unit_test(a_webhook_with_one_pod_behind_it_is_told),
         cmocka_unit_test(a_static_pod_of_one_node_holds_it),
         cmocka_unit_test(the_estimate_packs_requests),
+        cmocka_unit_test(what_a_pod_waits_for_is_told),
         cmocka_unit_test(each_right_is_a_question),
     };
 

@@ -57,6 +57,25 @@ static void each_kind_has_its_object(void **state)
     assert_regards(&e, "huddle.energy/v1alpha1", "PowerPolicy", "", "p", "u-1");
 }
 
+static void a_pod_of_anybody(void **state)
+{
+    char scratch[512], kind[] = "pod", name[] = "shop/web-1", uid[] = "uid-7",
+                       text[] = "WakeWithheld";
+    struct effect e = { .kind = FX_EVENT };
+    struct kube_event event;
+
+    (void)state;
+    e.event.kind = kind;
+    e.event.name = name;
+    e.event.reason = e.event.message = text;
+    assert_false(
+        kube_herald_event(&e, "", scratch, &event)); /* describe finds it by its uid alone */
+    e.event.uid = uid;
+    assert_true(kube_herald_event(&e, "", scratch, &event));
+    assert_regards(&event, "v1", "Pod", "shop", "web-1", "uid-7");
+    assert_string_equal(event.action, "Wake");
+}
+
 static void what_kubernetes_has_not_is_no_event(void **state)
 {
     char scratch[512], cluster[] = "cluster", replica[] = "replica", model[] = "servedmodel";
@@ -77,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_has_its_object),
+        cmocka_unit_test(a_pod_of_anybody),
         cmocka_unit_test(what_kubernetes_has_not_is_no_event),
     };
 

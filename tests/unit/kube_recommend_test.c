@@ -53,6 +53,44 @@ static void begin_with(struct desk *d, const char *pool)
     tell_watch(d, "");
 }
 
+/* The newest effect is the event of it. */
+static const struct effect *withhold(struct desk *d, const char *pod)
+{
+    const struct kube_wait_facts f = { pod, "uid-7", "it waits for a claim; make one" };
+    struct controller_event event = { .kind = CE_KUBE_WAIT, .kube_wait = &f };
+    const struct effect *found = NULL;
+
+    desk_step(d, &event);
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        if (d->fx.items[i].kind == FX_EVENT && strcmp(d->fx.items[i].event.kind, "pod") == 0)
+            found = &d->fx.items[i];
+    assert_non_null(found);
+    return found;
+}
+
+/* Of any pod, also of no model; as an Event by the leader alone, where huddle acts at all. */
+static void a_wake_that_is_withheld_is_told(void **state)
+{
+    const struct effect *e;
+    struct desk d;
+
+    (void)state;
+    begin_with(&d, POOL_OF("act"));
+    e = withhold(&d, "shop/web-1");
+    assert_false(e->event.published);
+    lead(&d, true, 1);
+    e = withhold(&d, "shop/web-1");
+    assert_true(e->event.published);
+    assert_string_equal(e->event.name, "shop/web-1");
+    assert_string_equal(e->event.uid, "uid-7");
+    assert_string_equal(e->event.reason, "WakeWithheld");
+    assert_string_equal(e->event.message, "it waits for a claim; make one");
+    put(&d, POOL_OF("observe"));
+    e = withhold(&d, "shop/web-1");
+    assert_false(e->event.published);
+    desk_done(&d);
+}
+
 static void the_leader_tells_each_change_once(void **state)
 {
     AUTO(brain) struct brain *brain = brain_new(1);
@@ -121,6 +159,7 @@ static void only_what_a_pool_lets_is_published(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wake_that_is_withheld_is_told),
         cmocka_unit_test(the_leader_tells_each_change_once),
         cmocka_unit_test(what_is_observed_is_not_told),
         cmocka_unit_test(only_what_a_pool_lets_is_published),

@@ -17,7 +17,9 @@ struct ear {
     struct kube_cluster *k;
     char pending[4][200], lacks[4][200], closed[4][200]; /* of n0 to n3 */
     uint32_t left[4];
-    char power[200];
+    char power[200], wait[400]; /* wait: NAMESPACE/NAME UID: WHY, of the last one told */
+    int waits;
+    int64_t now_ms;
 };
 
 static void hear_node(void *data, const struct kube_node_facts *f)
@@ -51,12 +53,27 @@ static void hear_power(void *data, const struct kube_power_facts *f)
                    f->gone ? "gone" : "is", (unsigned long long)f->epoch, f->record);
 }
 
+static void hear_wait(void *data, const struct kube_wait_facts *f)
+{
+    struct ear *x = data;
+
+    x->waits++;
+    (void)snprintf(x->wait, sizeof(x->wait), "%s %s: %s", f->pod, f->uid, f->why);
+}
+
 static void tell(struct ear *x)
 {
-    const struct kube_sink sink = { x, hear_node, hear_pod, hear_model, hear_power };
+    const struct kube_sink sink = { x, hear_node, hear_pod, hear_model, hear_power, hear_wait };
 
-    x->power[0] = '\0';
-    kube_cluster_tell(x->k, &sink);
+    x->power[0] = x->wait[0] = '\0';
+    x->now_ms += 1000;
+    kube_cluster_tell(x->k, x->now_ms, &sink);
+}
+
+static void tell_after(struct ear *x, int64_t ms)
+{
+    x->now_ms += ms - 1000;
+    tell(x);
 }
 
 static void put(struct ear *x, enum kube_kind kind, const char *text)
@@ -96,17 +113,25 @@ static void put_power(struct ear *x, const char *name, const char *phase)
     put(x, KUBE_KIND_NODE_POWERS, text);
 }
 
-static void put_waiting(struct ear *x, const char *name, const char *cpu, const char *spec)
+#define TAINTS "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s)."
+
+static void put_pending(struct ear *x, const char *name, const char *cpu, const char *spec,
+                        const char *message)
 {
-    char text[900];
+    char text[1200];
 
     (void)snprintf(text, sizeof(text),
                    "{'metadata':{'name':'%s','namespace':'a','uid':'%s'},'spec':{'containers':"
                    "[{'resources':{'requests':{'cpu':'%s'}}}]%s},'status':{'phase':'Pending',"
                    "'conditions':[{'type':'PodScheduled','status':'False','reason':"
-                   "'Unschedulable'}]}}",
-                   name, name, cpu, spec);
+                   "'Unschedulable','message':'%s'}]}}",
+                   name, name, cpu, spec, message);
     put(x, KUBE_KIND_PODS, text);
+}
+
+static void put_waiting(struct ear *x, const char *name, const char *cpu, const char *spec)
+{
+    put_pending(x, name, cpu, spec, TAINTS);
 }
 
 static void drop_pod(struct ear *x, const char *name)
@@ -201,6 +226,245 @@ static void who_fits_nowhere_wakes_nobody(void **state)
     }
 }
 
+static const struct {
+    const char *spec, *message, *why; /* "": it is told nothing */
+} NO_ROOM[] = {
+    { ",'volumes':[{'persistentVolumeClaim':{'claimName':'none'}}]", TAINTS,
+      "PersistentVolumeClaim that does not exist" },
+    { "", "0/3 nodes are available: persistentvolumeclaim \\\"x\\\" is being deleted.",
+      "PersistentVolumeClaim that does not exist" },
+    { ",'volumes':[{'persistentVolumeClaim':{'claimName':'c'}}]",
+      "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.", "to be bound" },
+    { ",'resourceClaims':[{'name':'g','resourceClaimName':'g'}]",
+      "0/3 nodes are available: 3 cannot allocate all claims.", "a ResourceClaim" },
+    { ",'resourceClaims':[{'name':'g','resourceClaimName':'g'}],'schedulingGates':[{'name':'h'}]",
+      TAINTS, "" },
+    { ",'volumes':[{'persistentVolumeClaim':{'claimName':'elsewhere'}}]", TAINTS, "" },
+    { ",'volumes':[{'persistentVolumeClaim':{'claimName':'lost'}}]", TAINTS, "" },
+};
+
+#define CLAIM(name, volume)                                                 \
+    "{'metadata':{'name':'" name "','namespace':'a'},'spec':{'volumeName':" \
+    "'" volume "','accessModes':['ReadWriteMany']}}"
+
+static void who_lacks_something_else_wakes_nobody(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(NO_ROOM); i++) {
+        struct ear x;
+
+        begin(&x);
+        put(&x, KUBE_KIND_CLAIMS, CLAIM("c", ""));
+        put(&x, KUBE_KIND_CLAIMS, CLAIM("lost", "gone"));
+        put(&x, KUBE_KIND_CLAIMS, CLAIM("elsewhere", "v"));
+        put(&x, KUBE_KIND_VOLUMES,
+            "{'metadata':{'name':'v'},'spec':{'nodeAffinity':{'required':{'nodeSelectorTerms':[{"
+            "'matchExpressions':[{'key':'zone','operator':'In','values':['b']}]}]}}}}");
+        put_pending(&x, "p1", "1", NO_ROOM[i].spec, NO_ROOM[i].message);
+        tell(&x);
+        if (x.pending[1][0] || x.pending[2][0])
+            fail_msg("%s: %s%s", NO_ROOM[i].message, x.pending[1], x.pending[2]);
+        if (!strstr(x.wait, NO_ROOM[i].why) || x.waits != (NO_ROOM[i].why[0] ? 1 : 0))
+            fail_msg("%zu: %d told: %s", i, x.waits, x.wait);
+        tell(&x);
+        assert_int_equal(x.waits, NO_ROOM[i].why[0] ? 1 : 0);      /* once */
+        put_node(&x, "n1", LABEL ",'zone':'b'", ASLEEP AWAY, "2"); /* where volume v is */
+        put(&x, KUBE_KIND_CLAIMS, CLAIM("none", ""));
+        put_pending(&x, "p1", "1", i == 2 || i == 6 ? "" : NO_ROOM[i].spec, TAINTS);
+        tell(&x);
+        if (strstr(NO_ROOM[i].spec, "Gates") == NULL)
+            assert_non_null(strstr(x.pending[1][0] ? x.pending[1] : x.pending[2], "a/p1 "));
+        kube_cluster_free(x.k);
+    }
+}
+
+static void put_many(struct ear *x, int n, const char *prefix, const char *cpu)
+{
+    char name[20];
+
+    for (int i = 0; i < n; i++) {
+        (void)snprintf(name, sizeof(name), "%s%d", prefix, i);
+        put_waiting(x, name, cpu, "");
+    }
+}
+
+/* Three of 1500m and three of 2500m: two of each beside each other fill a node of four. */
+static void the_largest_are_put_first(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put_node(&x, "n3", LABEL, ASLEEP AWAY, "2");
+    put_power(&x, "n3", "asleep");
+    put_many(&x, 3, "a", "1500m");
+    put_many(&x, 3, "b", "2500m");
+    tell(&x);
+    assert_true(x.pending[1][0] && x.pending[2][0] && x.pending[3][0]);
+    put_many(&x, 1, "c", "3");
+    for (int i = 0; i < 3; i++) { /* the same six, less one and one: two nodes do */
+        drop_pod(&x, i == 0 ? "a2" : i == 1 ? "b2" : "c0");
+    }
+    tell(&x);
+    assert_int_equal(!!x.pending[1][0] + !!x.pending[2][0] + !!x.pending[3][0], 2);
+    kube_cluster_free(x.k);
+}
+
+static void count_woken(void *data, const struct kube_node_facts *f)
+{
+    *(int *)data += f->pending[0] != '\0';
+}
+
+static void ignore_power(void *data, const struct kube_power_facts *f)
+{
+    (void)data;
+    (void)f;
+}
+
+/* Fifty of 500m at once, on nodes of four CPUs. */
+static void a_crowd_wakes_as_few_as_hold_it(void **state)
+{
+    struct ear x;
+    int woken = 0;
+    const struct kube_sink sink = { &woken, count_woken, hear_pod, hear_model, ignore_power, NULL };
+
+    (void)state;
+    begin(&x);
+    for (int i = 0; i < 40; i++) {
+        char name[8];
+
+        (void)snprintf(name, sizeof(name), "m%02d", i);
+        put_node(&x, name, LABEL, ASLEEP AWAY, "0");
+        put_power(&x, name, "asleep");
+    }
+    put_many(&x, 50, "p", "500m");
+    kube_cluster_tell(x.k, 1000, &sink);
+    assert_int_equal(woken, 7);
+    kube_cluster_free(x.k);
+}
+
+/* A node has room for so many pods, however small. */
+static void pods_have_places(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    for (int i = 1; i < 3; i++) {
+        char text[500];
+
+        (void)snprintf(text, sizeof(text),
+                       "{'metadata':{'name':'n%d','uid':'n%d','labels':{%s}},'spec':{'taints':[%s]}"
+                       ",'status':{'allocatable':{'cpu':'4','pods':'3'}}}",
+                       i, i, LABEL, ASLEEP AWAY);
+        put(&x, KUBE_KIND_NODES, text);
+    }
+    put_many(&x, 3, "a", "1m");
+    tell(&x);
+    assert_int_equal(!!x.pending[1][0] + !!x.pending[2][0], 1);
+    put_many(&x, 4, "a", "1m");
+    tell(&x);
+    assert_int_equal(!!x.pending[1][0] + !!x.pending[2][0], 2);
+    kube_cluster_free(x.k);
+}
+
+static void open_it(struct ear *x, const char *name)
+{
+    put_node(x, name, "", "", "2");
+    put_power(x, name, "awake");
+    tell(x);
+}
+
+static void close_it(struct ear *x, const char *name)
+{
+    put_node(x, name, LABEL, ASLEEP AWAY, "2");
+    put_power(x, name, "asleep");
+    tell(x);
+}
+
+/* What nobody can see keeps it from every node: one that was woken tells so, and no other is woken
+ * for ten minutes, then for twenty. */
+static void a_wake_in_vain_is_remembered(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put_waiting(&x, "p1", "2", "");
+    put_waiting(&x, "p2", "2", ""); /* alike */
+    tell(&x);
+    assert_non_null(strstr(x.pending[1], "a/p1 "));
+    put_power(&x, "n1", "waking");
+    tell(&x);
+    open_it(&x, "n1");
+    assert_string_equal(x.pending[2], "");
+    tell_after(&x, 20000); /* the scheduler has its time */
+    assert_string_equal(x.pending[2], "");
+    assert_int_equal(x.waits, 0);
+    assert_true(kube_cluster_due_ms(x.k) <= x.now_ms + 10000);
+    tell_after(&x, 10000);
+    assert_string_equal(x.pending[2], "");
+    assert_int_equal(x.waits, 2);
+    assert_non_null(strstr(x.wait, "node n1 was woken for such pods, and is not used"));
+    assert_non_null(strstr(x.wait, "in 10 min"));
+    close_it(&x, "n1");
+    drop_pod(&x, "p1"); /* others like them come, which changes nothing */
+    drop_pod(&x, "p2");
+    tell(&x);
+    put_waiting(&x, "p3", "2", "");
+    tell_after(&x, 589000);
+    assert_string_equal(x.pending[1], "");
+    assert_string_equal(x.pending[2], "");
+    assert_true(kube_cluster_due_ms(x.k) - x.now_ms < 10000);
+    tell_after(&x, 10000);
+    assert_non_null(strstr(x.pending[1], "a/p"));
+    open_it(&x, "n1");
+    tell_after(&x, 30000);
+    assert_non_null(strstr(x.wait, "in 20 min"));
+    tell_after(&x,
+               1210000); /* it is open all the time, and still not used: nothing else is woken */
+    assert_string_equal(x.pending[2], "");
+    assert_non_null(strstr(x.wait, "in 40 min"));
+    kube_cluster_free(x.k);
+}
+
+/* Others took the room: that says nothing against the pod. */
+static void a_node_that_was_used_was_not_woken_in_vain(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put_waiting(&x, "p1", "3", "");
+    tell(&x);
+    assert_non_null(strstr(x.pending[1], "a/p1 "));
+    open_it(&x, "n1");
+    put_waiting(&x, "quick", "2", ",'nodeName':'n1'");
+    tell_after(&x, 40000);
+    assert_int_equal(x.waits, 0);
+    assert_non_null(strstr(x.pending[2], "a/p1 "));
+    kube_cluster_free(x.k);
+}
+
+/* One that has only just come says nothing yet about a node that has long been open. */
+static void a_young_pod_proves_nothing(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put_waiting(&x, "p1", "2", "");
+    tell(&x);
+    open_it(&x, "n1");
+    tell_after(&x, 20000);
+    put_waiting(&x, "p1", "2", ",'nodeName':'n1'");
+    put_waiting(&x, "p2", "2", "");
+    tell_after(&x, 15000);
+    assert_int_equal(x.waits, 0);
+    assert_string_equal(x.pending[2], "");
+    kube_cluster_free(x.k);
+}
+
 /* Its devices are told some time after it is ready; a taint of somebody's keeps what it keeps. */
 static void what_a_woken_node_lacks(void **state)
 {
@@ -260,6 +524,13 @@ int main(void)
         cmocka_unit_test(as_few_as_are_needed),
         cmocka_unit_test(one_that_drains_comes_before_a_sleeper),
         cmocka_unit_test(who_fits_nowhere_wakes_nobody),
+        cmocka_unit_test(who_lacks_something_else_wakes_nobody),
+        cmocka_unit_test(the_largest_are_put_first),
+        cmocka_unit_test(a_crowd_wakes_as_few_as_hold_it),
+        cmocka_unit_test(pods_have_places),
+        cmocka_unit_test(a_wake_in_vain_is_remembered),
+        cmocka_unit_test(a_node_that_was_used_was_not_woken_in_vain),
+        cmocka_unit_test(a_young_pod_proves_nothing),
         cmocka_unit_test(what_a_woken_node_lacks),
         cmocka_unit_test(records_are_told_with_their_nodes),
     };
