@@ -16,6 +16,14 @@
 /* --- from NodePowers ----------------------------------------------------------------------------
  */
 
+static void note_state(struct node *n, const json_t *row)
+{
+    struct node_record r = { 0 };
+
+    node_record_from_row(&r, row);
+    n->kube.recorded_led = row && kube_life_is_led(r.state);
+}
+
 /* The API has it: should this controller end now, the next one knows that the node goes off. */
 static void note_commit(struct node *n, const json_t *row)
 {
@@ -31,9 +39,12 @@ void kube_power(struct controller *c, const struct kube_power_facts *f)
     struct node *n = named_find(&c->cluster->nodes, f->node);
     json_t *row;
 
+    if (n && f->gone)
+        n->kube.recorded_led = false;
     if (!n || f->gone)
         return;
     row = json_loads(f->record, 0, NULL);
+    note_state(n, row);
     if (c->cluster->leads && c->kube.synced && f->epoch <= c->kube.epoch) { /* our own */
         if (f->epoch == c->kube.epoch)
             note_commit(n, row);
@@ -124,7 +135,8 @@ static uint64_t digest_of(const struct node *n, enum kube_stage stage, bool kept
 
 static void tell(struct controller *c, struct node *n)
 {
-    bool kept = kube_life_acts(c, n);
+    /* Of a passive pool, too, a NodePower does not go on to tell of what is over. */
+    bool kept = kube_life_acts(c, n) || n->kube.recorded_led;
     enum kube_stage stage = kube_life_stage(c, n);
     enum node_state state = n->record.state;
     json_t *status = kept ? status_of(c, n) : NULL;

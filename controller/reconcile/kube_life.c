@@ -10,9 +10,9 @@
 #define CHECK_KEEPS_MS 10000
 #define SCHEDULER_MS 30000 /* so long it may take to find that there is room again */
 
-bool kube_life_is_led(const struct node *n)
+bool kube_life_is_led(enum node_state state)
 {
-    switch (n->record.state) {
+    switch (state) {
     case NODE_UNMANAGED:
     case NODE_AWAKE:
     case NODE_UNREACHABLE:
@@ -26,7 +26,7 @@ bool kube_life_acts(const struct controller *c, const struct node *n)
 {
     if (!c->options.kubernetes || !c->cluster->leads || !c->kube.synced || !n->kube.known)
         return false;
-    return !pool_passive(c->cluster, n->pool) || kube_life_is_led(n);
+    return !pool_passive(c->cluster, n->pool) || kube_life_is_led(n->record.state);
 }
 
 bool kube_life_switches(const struct controller *c, const struct node *n)
@@ -154,11 +154,13 @@ static void wish_back(const struct controller *c, const struct node *n, struct n
         f->withdraw = kube_unseen(c);
 }
 
+/* Who was put to sleep while its pool acted is not lost to the cluster when it acts no more. */
 static void wish_for_pending(const struct controller *c, const struct node *n, struct node_facts *f)
 {
     bool lately = c->kube.opened_ms > 0 && c->now_ms - c->kube.opened_ms < SCHEDULER_MS;
 
-    if (f->wake || !n->kube.pending || !n->pool || lately || !budget_wake(c, n))
+    if (f->wake || !n->kube.pending || !n->pool || lately ||
+        !(pool_passive(c->cluster, n->pool) ? budget_wakes_left(c, n) : budget_wake(c, n)))
         return;
     f->wake = n->kube.pending;
     f->wake_by = "pending";

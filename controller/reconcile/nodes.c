@@ -428,7 +428,7 @@ static void observe_node(struct controller *c, struct node *n)
     f.heard = n->kube.known;
     f.heard_ms = n->kube.ready ? c->now_ms : n->kube.unready_ms;
     n->why_not_asleep = kube_life_no_sleep(c, n);
-    if (!c->cluster->leads && kube_life_is_led(n)) { /* as its NodePower says */
+    if (!c->cluster->leads && kube_life_is_led(n->record.state)) { /* as its NodePower says */
         if (why != n->why_not_asleep)
             node_touch(c->cluster, n);
         return;

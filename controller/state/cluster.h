@@ -189,8 +189,9 @@ struct node_kube {
     int64_t empty_ms;                   /* since when none is left and none comes; 0: not so */
     char checked_op[OP_MAX];            /* of the newest look whether it may be switched off */
     char committed_op[OP_MAX];          /* of which NodePower says `sleeping` */
-    int64_t checked_ms;                 /* when that found nothing against it; 0: never */
-    char check_why[REASON_MAX];         /* else why not */
+    bool recorded_led;  /* its NodePower tells of a state into which only a leader brings it */
+    int64_t checked_ms; /* when that found nothing against it; 0: never */
+    char check_why[REASON_MAX]; /* else why not */
     int told_stage;
     uint64_t told;       /* digest of what should be, as the edge knows; 0: not told */
     struct inventory is; /* of which: CPU, memory, devices, labels, address */

@@ -69,6 +69,10 @@ void kube_cluster_forget_model(struct kube_cluster *k, const char *name);
 typedef void kube_orphan_fn(void *data, const char *pod, const char *uid, const char *node);
 void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void *data);
 
+/* Does anything stand there that only the leader may take back: a taint or the label of huddle's,
+ * the NodePower of a node that is not simply awake, a pod that is to take another's place? */
+bool kube_cluster_has_own(const struct kube_cluster *k);
+
 /* The labels by which the pods of a model's workload are found, as text; "": not known. */
 void kube_cluster_selector(struct kube_cluster *k, const char *name, struct strbuf *ret_text);
 

@@ -168,7 +168,8 @@ void kube_find_lacks(struct kube_cluster *k);
 void kube_power_put(struct kube_cluster *k, const json_t *object);
 void kube_power_drop(struct kube_cluster *k, const char *name);
 void kube_power_free(struct kube_seen_power *p);
-void kube_power_untell(struct kube_cluster *k, const char *name); /* its Node has gone */
+void kube_power_untell(struct kube_cluster *k, const char *name);       /* its Node has gone */
+bool kube_power_stands(const struct kube_cluster *k, const char *name); /* it is not awake */
 void kube_power_tell(struct kube_cluster *k, const struct kube_sink *sink);
 
 void kube_list_add(struct string_list *l, const char *text);

@@ -349,12 +349,18 @@ static void tell_pod(struct kube_cluster *k, struct kube_seen_pod *seen,
     sink->pod(sink->data, &f);
 }
 
-static bool is_orphan(const struct kube_seen_pod *p)
+/* Made by a controller of huddle, and nobody else's. */
+static bool is_surge(const struct kube_seen_pod *p)
 {
     const char *by = p->unknown ? NULL : string_map_get(&p->view.meta.annotations, SURGE_BY);
 
-    return by && strcmp(by, SURGE_BY_PLAN) == 0 && surge_is_waiting(&p->view) && !p->model &&
+    return by && strcmp(by, SURGE_BY_PLAN) == 0 && surge_is_waiting(&p->view) &&
            !p->view.meta.deleting;
+}
+
+static bool is_orphan(const struct kube_seen_pod *p)
+{
+    return is_surge(p) && !p->model;
 }
 
 /* A pod that says to be another's, of another namespace: not huddle's, whatever it says. */
@@ -381,6 +387,20 @@ void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void
         (void)snprintf(pod, sizeof(pod), "%.256s/%.256s", meta->namespace, name ? name : "");
         fn(data, pod, string_map_get(&meta->annotations, SURGE_REPLACES), surge_pin(&p->view));
     }
+}
+
+bool kube_cluster_has_own(const struct kube_cluster *k)
+{
+    for (size_t i = 0; i < k->nodes.n_items; i++) {
+        const struct kube_seen_node *n = (const struct kube_seen_node *)(void *)k->nodes.items[i];
+
+        if (!n->unknown && (kube_stage_stands(&n->view) || kube_power_stands(k, n->name)))
+            return true;
+    }
+    for (size_t i = 0; i < k->pods.n_items; i++)
+        if (is_surge((const struct kube_seen_pod *)(void *)k->pods.items[i]))
+            return true;
+    return false;
 }
 
 /* --- all ----------------------------------------------------------------------------------------

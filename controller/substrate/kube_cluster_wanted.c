@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "controller/kubernetes/view_private.h"
+#include "controller/state/snapshot.h"
 #include "controller/substrate/kube_cluster_private.h"
 #include "controller/substrate/kube_stage.h"
+#include "proto/base/array.h"
 #include "proto/base/random.h"
 
 static struct kube_seen_node *node_at(const struct kube_cluster *k, size_t i)
@@ -70,6 +72,17 @@ void kube_power_untell(struct kube_cluster *k, const char *name)
 
     if (p)
         p->told = 0;
+}
+
+bool kube_power_stands(const struct kube_cluster *k, const char *name)
+{
+    static const enum node_state NO[] = { NODE_UNMANAGED, NODE_AWAKE, NODE_UNREACHABLE };
+    const struct kube_seen_power *p = named_find(&k->powers, name);
+
+    for (size_t i = 0; p && i < ARRAY_LEN(NO); i++)
+        if (strcmp(p->phase, node_state_name(NO[i])) == 0)
+            return false;
+    return p && *p->phase;
 }
 
 void kube_power_tell(struct kube_cluster *k, const struct kube_sink *sink)

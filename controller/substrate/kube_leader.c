@@ -184,6 +184,11 @@ void kube_leader_want(struct kube_leader *l)
         kube_lease_raise_epoch(l->lease, l->seen_epoch);
 }
 
+bool kube_leader_is_wanted(const struct kube_leader *l)
+{
+    return l->lease != NULL;
+}
+
 static void on_leave(void *data, int64_t now_ms)
 {
     struct kube_leader *l = data;

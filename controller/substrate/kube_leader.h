@@ -3,9 +3,10 @@
  * request holds a renewal up.
  *
  * It begins to ask for the Lease with kube_leader_want(), which is when something may have to be
- * written for the first time; until then nothing is read or written for it, and who only observes
- * needs no right to it. From then on it stays a candidate: what a leader began has to be ended by
- * one, whatever people have changed since. */
+ * written for the first time, or stands there from an earlier life and has to be taken back; until
+ * then nothing is read or written for it, and who only observes needs no right to it. From then on
+ * it stays a candidate: what a leader began has to be ended by one, whatever people have changed
+ * since. */
 #ifndef HUDDLE_SUBSTRATE_KUBE_LEADER_H
 #define HUDDLE_SUBSTRATE_KUBE_LEADER_H
 
@@ -52,6 +53,7 @@ DEFINE_AUTO(kube_leader, struct kube_leader *, kube_leader_free);
 
 /* Asks for the Lease from now on. */
 void kube_leader_want(struct kube_leader *l);
+bool kube_leader_is_wanted(const struct kube_leader *l);
 /* Once a second: tells who leads, where that changed. */
 void kube_leader_look(struct kube_leader *l);
 

@@ -23,6 +23,16 @@ bool kube_stage_owns(const char *key)
     return false;
 }
 
+bool kube_stage_stands(const struct view_node *n)
+{
+    const char *label = string_map_get(&n->meta.labels, KUBE_LABEL_ASLEEP);
+
+    ARRAY_FOREACH(t, n, taint)
+        if (kube_stage_owns(t->key))
+            return true;
+    return label && strcmp(label, KUBE_LABEL_ASLEEP_VALUE) == 0;
+}
+
 enum kube_stage kube_stage_of(const struct view_node *n)
 {
     enum kube_stage stage = KUBE_STAGE_NONE;
@@ -31,6 +41,8 @@ enum kube_stage kube_stage_of(const struct view_node *n)
         for (size_t i = 0; i < ARRAY_LEN(OWN); i++)
             if (strcmp(t->key, OWN[i].key) == 0 && t->effect == OWN[i].seen && OWN[i].stage > stage)
                 stage = OWN[i].stage;
+    if (stage == KUBE_STAGE_NONE && kube_stage_stands(n))
+        return KUBE_STAGE_CANDIDATE; /* a label alone, another effect: to be taken away */
     if (stage == KUBE_STAGE_CLOSED && !string_map_get(&n->meta.labels, KUBE_LABEL_ASLEEP))
         return KUBE_STAGE_DRAINING; /* not before both are there */
     return stage;

@@ -28,6 +28,9 @@ enum kube_stage kube_stage_of(const struct view_node *n);
 /* Is the taint one of the three? */
 bool kube_stage_owns(const char *taint_key);
 
+/* Has it anything of huddle's: one of the taints, or the label? */
+bool kube_stage_stands(const struct view_node *n);
+
 /* The body of the patch that brings `node` (an object of the API) to `wanted`; NULL: it is so, or
  * is to stay as it is. A new reference. */
 json_t *kube_stage_patch(const json_t *node, enum kube_stage wanted);

@@ -1,7 +1,7 @@
 /* The substrate on Kubernetes, its edge: watches of a cluster's objects on the daemon's loop, made
  * events for the core by kube_cluster.h. The watches read alone (get, list, watch); what is written
  * goes by kube_leader.h, the candidate that begins with the first PowerPool of mode recommend or
- * act.
+ * act, or when anything of huddle's stands there (kube_cluster_has_own()).
  *
  * Followed are nodes, pods, ReplicaSets, Deployments, StatefulSets, PersistentVolumeClaims,
  * PersistentVolumes, and huddle's own ServedModels, PowerPools and PowerPolicies, all of their

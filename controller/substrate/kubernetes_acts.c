@@ -230,6 +230,9 @@ void kubernetes_acts_look(struct kubernetes *k, bool facts_told, int64_t now_ms)
 {
     const char *problem = kube_herald_problem(k->herald);
 
+    if (facts_told && !kube_leader_is_wanted(k->leader) &&
+        (k->leftovers.n_items > 0 || kube_cluster_has_own(k->cluster)))
+        kube_leader_want(k->leader);
     kube_leader_look(k->leader);
     if (problem)
         kubernetes_note(k, true, problem);

@@ -597,7 +597,7 @@ static void who_does_not_lead_does_nothing(void **state)
 }
 
 /* A controller with an empty store: its record is in the NodePower. */
-static void take_over(struct rig *r, struct rig *next)
+static void take_over_in(struct rig *r, struct rig *next, const char *pool)
 {
     *next = (struct rig){ .d = { .now_ms = 500, .wall_ms = r->d.wall_ms },
                           .agent_boot = r->agent_boot };
@@ -606,11 +606,53 @@ static void take_over(struct rig *r, struct rig *next)
     desk_start(&next->d);
     next->d.sequence = r->d.sequence;
     start(next);
+    put(next, pool);
     next->n1 = r->n1;
     tell(next);
     tell_power(next, r->record, 3);
     lead(next, true, 4);
     pass(next, 2);
+}
+
+static void take_over(struct rig *r, struct rig *next)
+{
+    take_over_in(r, next, POOL_OF("act", "1"));
+}
+
+/* The pools were set to observe while no controller ran: who has the Lease opens what stands. */
+static void in_an_observed_pool_what_was_begun_is_taken_back(void **state)
+{
+    void (*const until[])(struct rig * r) = { drain, empty, prepare };
+    struct rig r, next;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(until); i++) {
+        begin(&r);
+        until[i](&r);
+        take_over_in(&r, &next, POOL_OF("observe", "1"));
+        pass(&next, 10);
+        STATE(&next, "awake");
+        assert_int_equal(next.wanted, KUBE_STAGE_NONE);
+        assert_false(next.asleep);
+        assert_non_null(strstr(next.record, "\"state\":1")); /* its NodePower says so, too */
+        tell_power(&next, next.record, 4);
+        put(&next, POOL_OF("recommend", "1"));
+        pass(&next, 2);
+        assert_string_equal(next.record, ""); /* and is left alone from then on */
+        end(&r);
+        end(&next);
+    }
+    begin(&r);
+    fall_asleep(&r);
+    take_over_in(&r, &next, POOL_OF("observe", "1"));
+    next.n1.pending = "b/job cannot be scheduled elsewhere, and fits here";
+    tell(&next);
+    probe(&next, POWER_OFF);
+    pass(&next, 10);
+    STATE(&next, "waking");
+    assert_int_equal(next.wakes, 1);
+    end(&r);
+    end(&next);
 }
 
 static void an_empty_store_goes_on(void **state)
@@ -748,6 +790,7 @@ int main(void)
         cmocka_unit_test(a_person_drains),
         cmocka_unit_test(a_sleeper_that_is_held),
         cmocka_unit_test(in_an_observed_pool_nothing_is_written),
+        cmocka_unit_test(in_an_observed_pool_what_was_begun_is_taken_back),
         cmocka_unit_test(who_does_not_lead_does_nothing),
         cmocka_unit_test(a_commit_is_called_back),
         cmocka_unit_test(waking_is_tested),

@@ -95,7 +95,8 @@ static void as_the_cluster_has_it(void **state)
     assert_int_equal(stage_of(NODE(LABEL, ASLEEP "," DRAINING)), KUBE_STAGE_CLOSED);
     assert_int_equal(stage_of(NODE("", ASLEEP)), KUBE_STAGE_DRAINING); /* its label is missing */
     assert_int_equal(stage_of(NODE("", "{'key':'huddle.energy/asleep','effect':'NoSchedule'}")),
-                     KUBE_STAGE_NONE);
+                     KUBE_STAGE_CANDIDATE); /* not closed, and to be taken away */
+    assert_int_equal(stage_of(NODE(LABEL, "")), KUBE_STAGE_CANDIDATE);
 }
 
 /* Any seen state and any wanted one: after the write nothing is left to write, and what is not

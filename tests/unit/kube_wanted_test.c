@@ -518,6 +518,46 @@ static void records_are_told_with_their_nodes(void **state)
     kube_cluster_free(x.k);
 }
 
+/* What the leader has to take back; of another's label and of who is awake there is nothing. */
+static void what_stands_of_huddle_is_known(void **state)
+{
+    static const char *const AWAKE[] = { "", "unmanaged", "awake", "unreachable" };
+    static const char *const LED[] = { "draining", "empty",  "preparing", "sleeping",
+                                       "asleep",   "waking", "held",      "quarantined" };
+    struct ear x = { .k = kube_cluster_new() };
+
+    (void)state;
+    assert_false(kube_cluster_has_own(x.k));
+    put_power(&x, "n1", "asleep"); /* without its Node it is nobody's */
+    put_waiting(&x, "p", "1", "");
+    assert_false(kube_cluster_has_own(x.k));
+    put_node(&x, "n1", "'node.kubernetes.io/exclude-disruption':'mine'", "", "2");
+    assert_true(kube_cluster_has_own(x.k));
+    for (size_t i = 0; i < ARRAY_LEN(AWAKE); i++) {
+        put_power(&x, "n1", AWAKE[i]);
+        assert_false(kube_cluster_has_own(x.k));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(LED); i++) {
+        put_power(&x, "n1", LED[i]);
+        assert_true(kube_cluster_has_own(x.k));
+    }
+    put_power(&x, "n1", "awake");
+    put_node(&x, "n1", "", "{'key':'huddle.energy/candidate','effect':'PreferNoSchedule'}", "2");
+    assert_true(kube_cluster_has_own(x.k));
+    put_node(&x, "n1", LABEL, "", "2");
+    assert_true(kube_cluster_has_own(x.k));
+    put_node(&x, "n1", "", "{'key':'mine','effect':'NoSchedule'}", "2");
+    assert_false(kube_cluster_has_own(x.k));
+    put(&x, KUBE_KIND_PODS,
+        "{'metadata':{'name':'s','namespace':'a','uid':'s','annotations':{'huddle.energy/move':'i',"
+        "'huddle.energy/moved-for':'plan','huddle.energy/replaces':'v'}},'spec':{'containers':[]},"
+        "'status':{}}");
+    assert_true(kube_cluster_has_own(x.k));
+    drop_pod(&x, "s");
+    assert_false(kube_cluster_has_own(x.k));
+    kube_cluster_free(x.k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -533,6 +573,7 @@ int main(void)
         cmocka_unit_test(a_young_pod_proves_nothing),
         cmocka_unit_test(what_a_woken_node_lacks),
         cmocka_unit_test(records_are_told_with_their_nodes),
+        cmocka_unit_test(what_stands_of_huddle_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
