@@ -224,6 +224,16 @@ static void read_anew(struct kube_own_node *n, enum task task, const char *befor
 /* --- writing ------------------------------------------------------------------------------------
  */
 
+/* Is something about to be done on it that another leader must know of by its NodePower? To open a
+ * node needs no word. */
+static bool acts(const struct kube_own_node *n)
+{
+    json_t *patch = n->want.asleep ? kube_stage_patch(n->node, n->want.stage) : NULL;
+
+    json_decref(patch);
+    return n->want.check || patch;
+}
+
 static bool write_power(struct kube_own_node *n)
 {
     char path[PATH_MAX_];
@@ -243,8 +253,8 @@ static bool write_power(struct kube_own_node *n)
         json_decref(body);
         return true;
     }
-    body =
-        kube_power_status_write(n->power, n->node, n->want.status, n->want.asleep, n->want.epoch);
+    body = kube_power_status_write(n->power, n->node, n->want.status, n->want.asleep, acts(n),
+                                   n->want.epoch);
     if (!body)
         return false;
     request.body = body;

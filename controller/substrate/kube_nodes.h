@@ -3,7 +3,9 @@
  * over kube_client.h, one request for a node at a time. Level-triggered: what was wanted is written
  * until it is seen, and put right when somebody changes it.
  *
- * Nothing is written but while this controller leads, in the term in which it was wanted.
+ * Nothing is written but while this controller leads, in the term in which it was wanted. The
+ * epoch of a new term alone is written to a NodePower before a node is closed, or looked at to be
+ * switched off, and not otherwise.
  *
  * The look, every 2 s while it is wanted: the Node has taint and label and no volume in use; then,
  * from the API server itself, none from a watch or a cache (no resourceVersion): its NodePower says

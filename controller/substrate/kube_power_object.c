@@ -84,8 +84,23 @@ static bool is_new_act(const json_t *seen, const json_t *status)
            !view_at(seen, "status.preSleep");
 }
 
+/* Is it as it should be? */
+static bool is_right(const json_t *wanted, const json_t *is, bool acts)
+{
+    json_t *other;
+    bool right;
+
+    if (acts || !json_object_get(is, "leaderEpoch"))
+        return json_equal(wanted, is);
+    other = json_copy((json_t *)wanted);
+    json_object_set(other, "leaderEpoch", json_object_get(is, "leaderEpoch"));
+    right = json_equal(other, is);
+    json_decref(other);
+    return right;
+}
+
 json_t *kube_power_status_write(const json_t *seen, const json_t *node, const json_t *status,
-                                bool asleep, uint64_t epoch)
+                                bool asleep, bool acts, uint64_t epoch)
 {
     const json_t *before = view_at(seen, "status.preSleep");
     json_t *wanted = json_copy((json_t *)status), *body;
@@ -95,7 +110,7 @@ json_t *kube_power_status_write(const json_t *seen, const json_t *node, const js
         json_object_set_new(wanted, "preSleep", pre_sleep(node));
     else if (before)
         json_object_set(wanted, "preSleep", (json_t *)before);
-    if (json_equal(wanted, view_at(seen, "status"))) {
+    if (is_right(wanted, view_at(seen, "status"), acts)) {
         json_decref(wanted);
         return NULL;
     }

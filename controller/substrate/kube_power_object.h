@@ -21,10 +21,11 @@ uint64_t kube_power_epoch(const json_t *seen);
 /* The body that makes it, or sets spec.desired; NULL: it is so. */
 json_t *kube_power_spec_write(const json_t *seen, const char *name, bool asleep);
 
-/* The body for its status: `status` of FX_KUBE_NODE, leaderEpoch and preSleep; NULL: it is so.
- * `seen` is there; `node` is the Node. */
+/* The body for its status: `status` of FX_KUBE_NODE, leaderEpoch and preSleep; NULL: it is so. A
+ * lower leaderEpoch alone stays unless `acts`, the node is about to be closed or switched off: else
+ * each new leader would write all of them. `seen` is there; `node` is the Node. */
 json_t *kube_power_status_write(const json_t *seen, const json_t *node, const json_t *status,
-                                bool asleep, uint64_t epoch);
+                                bool asleep, bool acts, uint64_t epoch);
 
 /* Why the node may not be switched off; true: nothing against it. */
 bool kube_check_power(const json_t *power, const char *op, uint64_t epoch, char *why, size_t size);

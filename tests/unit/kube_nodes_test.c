@@ -31,6 +31,7 @@ struct world {
     struct kube_nodes *nodes;
     struct loop_timer *alarm, *look;
     bool (*until)(struct world *w);
+    int64_t until_ms;
     int64_t lease_ms; /* until when the term lasts */
     uint64_t epoch;
     int writes, notes;
@@ -55,7 +56,7 @@ static void handle(void *data, struct httpd_call *call)
         httpd_add_header(call, "Retry-After", "1");
         reply(call, 429, "{\"kind\":\"Status\",\"reason\":\"TooManyRequests\"}");
     } else {
-        strbuf_printf(&w->seen, "%s %s\n", httpd_method(call), path);
+        strbuf_printf(&w->seen, "%s %s %s\n", httpd_method(call), path, body ? body : "");
         reply(call, 200, body && n > 0 ? body : "{}");
     }
     pthread_mutex_unlock(&w->lock);
@@ -69,6 +70,17 @@ static bool has_seen(struct world *w, const char *text)
     seen = strstr(strbuf_text(&w->seen), text) != NULL;
     pthread_mutex_unlock(&w->lock);
     return seen;
+}
+
+static bool has_seen_before(struct world *w, const char *first, const char *second)
+{
+    const char *a, *b;
+
+    pthread_mutex_lock(&w->lock);
+    a = strstr(strbuf_text(&w->seen), first);
+    b = strstr(strbuf_text(&w->seen), second);
+    pthread_mutex_unlock(&w->lock);
+    return a && b && a < b;
 }
 
 /* --- the leader ---------------------------------------------------------------------------------
@@ -147,6 +159,18 @@ static void run_until(struct world *w, bool (*until)(struct world *w))
     assert_int_equal(loop_run(w->loop), 0);
 }
 
+static bool is_over(struct world *w)
+{
+    return clock_boot_ms() >= w->until_ms;
+}
+
+/* For what is not to come: so many steps of kube_nodes, each half a second. */
+static void run_for(struct world *w, int steps)
+{
+    w->until_ms = clock_boot_ms() + steps * INT64_C(500);
+    run_until(w, is_over);
+}
+
 static int set_up(void **state)
 {
     struct world *w = *state = xcalloc(1, sizeof(*w));
@@ -204,15 +228,24 @@ static void put_node(struct world *w)
     json_decref(o);
 }
 
-static void want(struct world *w, enum kube_stage stage)
+static void want_power(struct world *w, enum kube_stage stage, const char *status, bool check)
 {
     struct effect e = { .kind = FX_KUBE_NODE };
 
     e.kube_node.node = (char *)"n1";
     e.kube_node.stage = stage;
-    e.kube_node.op = (char *)"";
+    e.kube_node.op = (char *)"x";
     e.kube_node.epoch = w->epoch;
+    e.kube_node.asleep = stage == KUBE_STAGE_CLOSED;
+    e.kube_node.check = check;
+    e.kube_node.status = status ? object(status) : NULL;
     kube_nodes_want(w->nodes, &e);
+    json_decref(e.kube_node.status);
+}
+
+static void want(struct world *w, enum kube_stage stage)
+{
+    want_power(w, stage, NULL, false);
 }
 
 /* --- the end of a term --------------------------------------------------------------------------
@@ -258,11 +291,74 @@ static void no_write_is_sent_behind_the_term_in_which_it_began(void **state)
     run_until(w, is_written);
 }
 
+/* --- a new term ---------------------------------------------------------------------------------
+ */
+
+#define CLOSED                                                                     \
+    "{'metadata':{'name':'n1','resourceVersion':'7','labels':{"                    \
+    "'node.kubernetes.io/exclude-disruption':'huddle'}},'spec':{'taints':[{'key':" \
+    "'huddle.energy/asleep','effect':'NoExecute'}]},'status':{}}"
+#define EMPTY "'phase':'empty','op':'x'"
+
+static bool is_looked_at(struct world *w) /* the look has come to the NodePower */
+{
+    return has_seen(w, "GET /apis/huddle.energy/v1alpha1/nodepowers/n1");
+}
+
+static bool is_told_the_term(struct world *w)
+{
+    return has_seen(w, "\"leaderEpoch\":3");
+}
+
+static void see(struct world *w, const char *node, const char *power)
+{
+    json_t *n = object(node), *p = object(power);
+
+    kube_nodes_node(w->nodes, n);
+    kube_nodes_power(w->nodes, p);
+    json_decref(n);
+    json_decref(p);
+}
+
+#define POWER(phase)                                                                               \
+    "{'metadata':{'name':'n1','resourceVersion':'8'},'spec':{'desired':'asleep'},'status':{" phase \
+    ",'leaderEpoch':2,'preSleep':{}}}"
+
+static void a_new_term_alone_is_written_for_no_sleeper(void **state)
+{
+    struct world *w = *state;
+
+    w->lease_ms = clock_boot_ms() + 10 * PATIENCE_MS;
+    see(w, CLOSED, POWER("'phase':'asleep','op':'x'"));
+    want_power(w, KUBE_STAGE_CLOSED, "{'phase':'asleep','op':'x'}", false);
+    run_for(w, 3); /* steps */
+    assert_false(has_seen(w, "n1"));
+    see(w, "{'metadata':{'name':'n1','resourceVersion':'9'},'spec':{},'status':{}}",
+        POWER("'phase':'asleep','op':'x'")); /* somebody has opened it */
+    run_until(w, is_written);
+    assert_true(is_told_the_term(w));
+    assert_true(has_seen_before(w, "PUT ", "PATCH "));
+}
+
+static void before_a_node_is_switched_off_its_power_has_the_term(void **state)
+{
+    struct world *w = *state;
+
+    w->lease_ms = clock_boot_ms() + 10 * PATIENCE_MS;
+    see(w, CLOSED, POWER(EMPTY));
+    want_power(w, KUBE_STAGE_CLOSED, "{" EMPTY "}", true);
+    run_until(w, is_looked_at);
+    assert_true(is_told_the_term(w));
+    assert_true(has_seen_before(w, "PUT ", "GET "));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_new_term_alone_is_written_for_no_sleeper),
+        TEST(before_a_node_is_switched_off_its_power_has_the_term),
         TEST(no_write_is_sent_behind_the_term_in_which_it_began),
     };
 

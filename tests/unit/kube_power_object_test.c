@@ -58,10 +58,11 @@ static void the_wish_comes_first(void **state)
     json_decref(seen);
 }
 
-static void status_case(const char *power, const char *status, bool asleep, const char *expect)
+static void status_case_of(const char *power, const char *status, bool asleep, bool acts,
+                           const char *expect)
 {
     json_t *seen = object(power), *n = node(""), *wanted = object(status);
-    json_t *body = kube_power_status_write(seen, n, wanted, asleep, 5);
+    json_t *body = kube_power_status_write(seen, n, wanted, asleep, acts, 5);
 
     if (expect)
         assert_json(body, expect);
@@ -70,6 +71,11 @@ static void status_case(const char *power, const char *status, bool asleep, cons
     json_decref(seen);
     json_decref(n);
     json_decref(wanted);
+}
+
+static void status_case(const char *power, const char *status, bool asleep, const char *expect)
+{
+    status_case_of(power, status, asleep, false, expect);
 }
 
 static void what_it_was_before_is_noted_once(void **state)
@@ -90,9 +96,20 @@ static void what_it_was_before_is_noted_once(void **state)
         POWER("asleep", "'phase':'awake','op':'x','leaderEpoch':5,'preSleep':{'bootID':'b0'}"),
         "{'phase':'empty','op':'y'}", true,
         POWER("asleep", "'phase':'empty','op':'y','leaderEpoch':5," PRE));
-    /* Another leader's term: its number is part of it. */
-    status_case(POWER("awake", "'phase':'awake','op':'','leaderEpoch':4"),
-                "{'phase':'awake','op':''}", false,
+}
+
+/* With whatever else is written, or before an act; but not for its own sake. */
+static void a_new_term_is_no_reason_to_write(void **state)
+{
+    static const char *const BEFORE = POWER("awake", "'phase':'awake','op':'','leaderEpoch':4");
+
+    (void)state;
+    status_case(BEFORE, "{'phase':'awake','op':''}", false, NULL);
+    status_case_of(BEFORE, "{'phase':'awake','op':''}", false, true,
+                   POWER("awake", "'phase':'awake','op':'','leaderEpoch':5"));
+    status_case(BEFORE, "{'phase':'draining','op':''}", false,
+                POWER("awake", "'phase':'draining','op':'','leaderEpoch':5"));
+    status_case(POWER("awake", "'phase':'awake','op':''"), "{'phase':'awake','op':''}", false,
                 POWER("awake", "'phase':'awake','op':'','leaderEpoch':5"));
 }
 
@@ -182,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_wish_comes_first),
         cmocka_unit_test(what_it_was_before_is_noted_once),
+        cmocka_unit_test(a_new_term_is_no_reason_to_write),
         cmocka_unit_test(who_came_later_is_known),
         cmocka_unit_test(whatever_stands_against_it),
     };
