@@ -45,9 +45,11 @@ struct view_toleration {
 
 struct view_spread {
     char *topology_key;
-    int64_t max_skew;
-    bool required;      /* DoNotSchedule */
-    bool honors_taints; /* nodeTaintsPolicy: Honor */
+    int64_t max_skew, min_domains;
+    bool required;         /* DoNotSchedule */
+    bool honors_taints;    /* nodeTaintsPolicy: Honor */
+    bool ignores_affinity; /* nodeAffinityPolicy: Ignore */
+    bool by_revision;      /* matchLabelKeys has pod-template-hash: each revision by itself */
     struct label_selector selector;
 };
 

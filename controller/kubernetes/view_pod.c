@@ -108,12 +108,16 @@ static void read_spread(const json_t *list, struct view_pod *p)
         s->max_skew = view_integer(constraint, "maxSkew", 1);
         s->required = strcmp(view_word(constraint, "whenUnsatisfiable"), "ScheduleAnyway") != 0;
         s->honors_taints = !strcmp(view_word(constraint, "nodeTaintsPolicy"), "Honor");
+        s->ignores_affinity = !strcmp(view_word(constraint, "nodeAffinityPolicy"), "Ignore");
+        s->min_domains = view_integer(constraint, "minDomains", 1);
         (void)label_selector_read(view_at(constraint, "labelSelector"), &s->selector);
         json_array_foreach(view_at(constraint, "matchLabelKeys"), k, key) {
             const char *value = json_is_string(key)
                                     ? string_map_get(&p->meta.labels, json_string_value(key))
                                     : NULL;
 
+            s->by_revision |=
+                json_is_string(key) && !strcmp(json_string_value(key), "pod-template-hash");
             if (value)
                 label_selector_narrow(&s->selector, json_string_value(key), value);
         }

@@ -6,7 +6,8 @@
  * with the first pod in the way, while it has a pod that nothing may move (hold.h), one of a model
  * that has no recipe or would lose requests (drain_safe.h), one that is no replica (for which no
  * plan keeps room), one that has to be spread in a way that is not planned, or one that cannot be
- * read.
+ * read; nor while, empty and asleep, it would leave too few topology domains for the pods of some
+ * workload (kubernetes/spread.h).
  *
  * A pod that waits for a node (kubernetes/wait.h), and would fit one that huddle has closed, is
  * told with that node: the fewest, the largest pods first, nodes that are coming anyway before

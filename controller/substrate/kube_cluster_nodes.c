@@ -42,6 +42,11 @@ static void stays(struct kube_seen_node *n, int weight, const char *format, ...)
     memcpy(n->stays, text, sizeof(text));
 }
 
+void kube_stays_for_spread(struct kube_seen_node *n, const char *why)
+{
+    stays(n, WEIGHT_SPREAD, "%s", why);
+}
+
 /* --- the node by itself -------------------------------------------------------------------------
  */
 
@@ -114,7 +119,7 @@ static void look_at_owner(struct kube_seen_node *n)
 /* --- its pods -----------------------------------------------------------------------------------
  */
 
-static bool has_to_be_spread(const struct view_pod *p)
+bool kube_has_to_be_spread(const struct view_pod *p)
 {
     const json_t *anti = json_object_get(json_object_get(p->affinity, "podAntiAffinity"),
                                          "requiredDuringSchedulingIgnoredDuringExecution");
@@ -165,7 +170,7 @@ static void judge(const struct kube_cluster *k, struct kube_seen_pod *p)
     p->judged = p->coming ? 0 : k->epoch; /* what it replaces may come and go */
     p->model = p->coming ? model_to_come(k, &p->view) : kube_model_of(k, &p->view);
     p->hold = p->coming && p->model ? HOLD_NONE : hold_of(&k->look, &p->view);
-    p->spread = has_to_be_spread(&p->view);
+    p->spread = kube_has_to_be_spread(&p->view);
     p->clean = false;
 }
 

@@ -19,9 +19,9 @@ struct room { /* on a node that could be opened */
 
 struct shape {
     struct kube_seen_pod **pod; /* into deal.pod */
-    size_t n;
-    int64_t *asks; /* by resource */
-    double size;   /* of the largest room, its largest part */
+    size_t n, most;             /* most: that may be on one node */
+    int64_t *asks;              /* by resource */
+    double size;                /* of the largest room, its largest part */
     struct kube_wake_try *try;
     bool settling; /* a node for it has just been opened: none is woken meanwhile */
 };
@@ -86,6 +86,7 @@ static void find_pods(struct deal *d)
             end++;
         s->pod = &d->pod[i];
         s->n = end - i;
+        s->most = kube_room_most(&s->pod[0]->view);
     }
 }
 
@@ -167,6 +168,7 @@ static bool fits_room(const struct deal *d, const struct shape *s, const struct 
 /* How many of n the room takes. */
 static size_t takes(const struct deal *d, const struct shape *s, const struct room *room, size_t n)
 {
+    n = s->most < n ? s->most : n;
     for (size_t i = 0; i < d->n_resource && n > 0; i++) {
         int64_t times;
 

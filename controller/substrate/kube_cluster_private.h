@@ -124,6 +124,12 @@ bool kube_fits(const struct view_pod *p, const struct view_node *n);
  * closed, that it is not ready is no reason. */
 bool kube_taint_counts(const struct view_node *n, const struct view_taint *t);
 
+/* kube_cluster_spread.c: nodes without which a workload's pods could not be spread as it demands
+ * stay. After kube_weigh_nodes(). */
+void kube_weigh_spread(struct kube_cluster *k);
+void kube_stays_for_spread(struct kube_seen_node *n, const char *why); /* kube_cluster_nodes.c */
+bool kube_has_to_be_spread(const struct view_pod *p);
+
 /* kube_cluster_room.c: how soon, and how cheaply, pods could be on a closed node. After
  * kube_weigh_nodes(). */
 enum kube_rank {
@@ -141,6 +147,7 @@ int64_t kube_room_free(const struct kube_cluster *k, const struct kube_seen_node
 int64_t kube_room_places(const struct kube_cluster *k, const struct kube_seen_node *n);
 bool kube_room_fits(const struct kube_cluster *k, const struct view_pod *p,
                     const struct kube_seen_node *n); /* whatever room there is */
+size_t kube_room_most(const struct view_pod *p);     /* of such pods on one node, by their rules */
 uint64_t kube_fit_of(const struct view_pod *p);      /* alike for pods that fit alike */
 uint64_t kube_shape_of(const struct view_pod *p);    /* ... and ask alike, and have one owner */
 

@@ -2,9 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/kubernetes/view_private.h"
 #include "controller/substrate/kube_cluster_private.h"
 #include "controller/substrate/kube_stage.h"
 #include "proto/base/random.h"
+
+#define HOST_KEY "kubernetes.io/hostname"
 
 static uint64_t mix(uint64_t digest, const char *text)
 {
@@ -110,4 +113,33 @@ bool kube_room_fits(const struct kube_cluster *k, const struct view_pod *p,
                     const struct kube_seen_node *n)
 {
     return kube_fits(p, &n->view) && volumes_fit(k, p, &n->view);
+}
+
+static bool avoids_itself(const struct view_pod *p)
+{
+    const json_t *term;
+    size_t i;
+
+    json_array_foreach(
+        view_at(p->affinity, "podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution"), i,
+        term) {
+        struct label_selector selector = { 0 };
+        bool self = label_selector_read(view_at(term, "labelSelector"), &selector) == 0 &&
+                    label_selector_matches(&selector, &p->meta.labels);
+
+        label_selector_done(&selector);
+        if (self && strcmp(view_word(term, "topologyKey"), HOST_KEY) == 0)
+            return true;
+    }
+    return false;
+}
+
+size_t kube_room_most(const struct view_pod *p)
+{
+    int64_t most = avoids_itself(p) ? 1 : INT32_MAX;
+
+    ARRAY_FOREACH(s, p, spread)
+        if (s->required && strcmp(s->topology_key, HOST_KEY) == 0 && s->max_skew < most)
+            most = s->max_skew > 0 ? s->max_skew : 1;
+    return (size_t)most;
 }

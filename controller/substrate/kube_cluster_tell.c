@@ -439,6 +439,7 @@ void kube_cluster_tell(struct kube_cluster *k, int64_t now_ms, const struct kube
     }
     k->fit_dirty = false;
     kube_weigh_nodes(k);
+    kube_weigh_spread(k);
     kube_find_lacks(k);
     kube_deal_pending(k);
     tell_what_is_gone(k, sink);

@@ -76,6 +76,19 @@ void kube_wake_forget(struct kube_cluster *k)
 /* --- what it helped -----------------------------------------------------------------------------
  */
 
+static bool has_sibling(const struct kube_cluster *k, const struct view_pod *p, const char *node)
+{
+    for (size_t i = 0; i < k->pods.n_items; i++) {
+        const struct view_pod *q = &pod_at(k, i)->view;
+
+        if (!pod_at(k, i)->unknown && strcmp(q->node, node) == 0 &&
+            strcmp(q->meta.namespace, p->meta.namespace) == 0 &&
+            strcmp(q->meta.owner.uid, p->meta.owner.uid) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* An open node that would take the pod, as far as anybody but its scheduler can see. */
 static bool would_take(const struct kube_cluster *k, const struct view_pod *p,
                        const struct kube_seen_node *n)
@@ -83,6 +96,8 @@ static bool would_take(const struct kube_cluster *k, const struct view_pod *p,
     ARRAY_FOREACH(a, &p->requests, item)
         if (kube_room_free(k, n, a->name) < a->milli)
             return false;
+    if (kube_has_to_be_spread(p) && has_sibling(k, p, n->name))
+        return false; /* its rules may keep it from there, not from others */
     return kube_room_places(k, n) > 0 && kube_room_fits(k, p, n);
 }
 

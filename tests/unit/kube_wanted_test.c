@@ -331,7 +331,7 @@ static void a_crowd_wakes_as_few_as_hold_it(void **state)
     (void)state;
     begin(&x);
     for (int i = 0; i < 40; i++) {
-        char name[8];
+        char name[16];
 
         (void)snprintf(name, sizeof(name), "m%02d", i);
         put_node(&x, name, LABEL, ASLEEP AWAY, "0");
