@@ -17,6 +17,7 @@
 
 #define STEPS ((size_t)2 * 5760) /* two days */
 #define SHORT 2048               /* steps, where not the whole days matter */
+#define ENOUGH 1024              /* steps in which networks compete, and a silence is over */
 
 static const double load_s[] = { 1 };
 
@@ -185,13 +186,13 @@ static void side_by_side_is_as_in_turns(void **state)
         double step_s;
         size_t tasks;
     } cases[] = { { 300, 3 }, { 15, 2 } };
-    static bool blind[SHORT];
+    static bool blind[ENOUGH];
 
     (void)state;
-    for (size_t t = 0; t < SHORT; t++)
-        blind[t] = t % 97 == 0 || (t > 1500 && t < 1530);
+    for (size_t t = 0; t < ENOUGH; t++)
+        blind[t] = t % 97 == 0 || (t > 700 && t < 730);
     for (size_t i = 0; i < 2; i++) {
-        struct rack_load load = days(SHORT);
+        struct rack_load load = days(ENOUGH);
         struct comparison_of of = { .hw = &hw, .load = &load, .seed = 5 };
         struct comparison turns, beside;
 
