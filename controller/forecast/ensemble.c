@@ -25,7 +25,7 @@
 #define UNIT_MOVES 2.5f
 #define QUANTILE_MOST 2.0f /* times the largest demand ever: no quantile is above */
 #define CONTEST_GROWTH 4u  /* held anew when it grew by a quarter, or so much of it is new */
-#define CONFIRMED_MOST 2u  /* outcomes; each doubles the pause: at last all of it is new */
+#define CONFIRMED_MOST 4u  /* outcomes; each doubles the pause: at last four times what is held */
 #define MEAN_STEPS 4096.0f
 
 struct waiting { /* what was said from one origin of one horizon */

@@ -263,29 +263,30 @@ static void the_winner_speaks(void **state)
     assert_true(said > 20 && error < 0.5f * small_error);
 }
 
-/* Of a history as long as it gets: the pause doubles until all of the history is new. */
+/* Of a history as long as it gets: the pause doubles until it is four such histories. */
 static void what_stays_the_same_is_contested_ever_later(void **state)
 {
     AUTO(ensemble) struct ensemble *m = ensemble_new_without(0, ~(1u << MEMBER_NETWORK));
-    const uint32_t due[] = { SERIES_STEPS, SERIES_STEPS * 3 / 2, SERIES_STEPS * 5 / 2 };
+    const uint32_t due[] = { SERIES_STEPS,         SERIES_STEPS * 3 / 2,  SERIES_STEPS * 5 / 2,
+                             SERIES_STEPS * 9 / 2, SERIES_STEPS * 17 / 2, SERIES_STEPS * 25 / 2 };
     uint32_t contests = 0;
 
     (void)state;
-    for (uint32_t t = 1; t < due[2] + SERIES_STEPS / 4; t++) {
+    for (uint32_t t = 1; t <= due[ARRAY_LEN(due) - 1]; t++) {
         AUTO(contest) struct contest *c = NULL;
 
         ensemble_add(m, t, (double)noise(t));
         c = t < SERIES_STEPS ? NULL : ensemble_contest(m);
         if (!c)
             continue;
-        assert_true(contests < 3 && t == due[contests]);
+        assert_int_equal(t, due[contests]);
         contests++;
         while (!contest_run(c, 10000))
             ;
         assert_false(contest_result(c).large_wins);
         ensemble_settle(m, c);
     }
-    assert_int_equal(contests, 3);
+    assert_int_equal(contests, ARRAY_LEN(due));
 }
 
 /* ... and begins anew with an outcome that is another one. */
