@@ -123,6 +123,10 @@ void daemon_carry_out(void *data, struct effect *e)
         if (d->kubernetes)
             kubernetes_want_node(d->kubernetes, e);
         break;
+    case FX_KUBE_EPOCH:
+        if (d->kubernetes)
+            kubernetes_raise_epoch(d->kubernetes, e->kube_epoch);
+        break;
     case FX_ANSWER:
         calls_answer(d->calls, e->answer.ticket, e->answer.status, e->answer.object,
                      e->answer.message);

@@ -175,18 +175,20 @@ struct controller_event {
 };
 
 enum effect_kind {
-    FX_STORE,     /* write `value` at (table, key), or delete it (value NULL) */
-    FX_REPLY,     /* the desired state of `node` changed: publish these bytes to its agent */
-    FX_POWER,     /* call the driver of the node's pool */
-    FX_DOOR,      /* the front door's wanted servers of one model changed */
-    FX_PLAN,      /* plan from this snapshot */
-    FX_CHANGE,    /* an object changed: tell watchers */
-    FX_EVENT,     /* something people should know (also stored by the core through FX_STORE) */
-    FX_FORGET,    /* the node was removed: nothing is kept for its agent any more */
-    FX_ANSWER,    /* the API call `ticket` is decided */
-    FX_KUBE_MOVE, /* move a pod, go on with that, or take it back; given again until it is answered
-                     by CE_KUBE_MOVED */
-    FX_KUBE_NODE, /* how a node of Kubernetes, and its NodePower, should be, until told anew */
+    FX_STORE,      /* write `value` at (table, key), or delete it (value NULL) */
+    FX_REPLY,      /* the desired state of `node` changed: publish these bytes to its agent */
+    FX_POWER,      /* call the driver of the node's pool */
+    FX_DOOR,       /* the front door's wanted servers of one model changed */
+    FX_PLAN,       /* plan from this snapshot */
+    FX_CHANGE,     /* an object changed: tell watchers */
+    FX_EVENT,      /* something people should know (also stored by the core through FX_STORE) */
+    FX_FORGET,     /* the node was removed: nothing is kept for its agent any more */
+    FX_ANSWER,     /* the API call `ticket` is decided */
+    FX_KUBE_MOVE,  /* move a pod, go on with that, or take it back; given again until it is answered
+                      by CE_KUBE_MOVED */
+    FX_KUBE_NODE,  /* how a node of Kubernetes, and its NodePower, should be, until told anew */
+    FX_KUBE_EPOCH, /* an agent obeys a leader of this epoch: the next term is to have a higher one
+                    */
 };
 
 enum change_type { CHANGE_ADDED, CHANGE_MODIFIED, CHANGE_DELETED };
@@ -263,6 +265,7 @@ struct effect {
             uint64_t epoch; /* of the term in which this was decided: void in any other */
             json_t *status; /* of the NodePower, but for what the edge knows; NULL: write none */
         } kube_node;
+        uint64_t kube_epoch;
         struct {
             uint64_t ticket;
             int status;     /* HTTP: 200, 201, 404, 409, 422 */

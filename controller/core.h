@@ -77,13 +77,14 @@ struct controller {
     struct { /* of a cluster of Kubernetes */
         struct kube_move *moves;
         size_t n_moves, cap_moves;
-        uint64_t epoch;    /* of the Lease while cluster->leads, or when it last did */
-        char leader[256];  /* who has the Lease, as far as is known; "": nobody, or not asked */
-        char no_lead[400]; /* why this one cannot have it, with the way out; "": it may */
-        bool synced;       /* all that is there was told once */
-        int64_t opened_ms; /* when a node was last given back to the scheduler; 0: never */
-        char trouble[256]; /* why what is known may be old; "": it is not */
-        char missing[256]; /* definitions that are not installed, as people were told */
+        uint64_t epoch;       /* of the Lease while cluster->leads, or when it last did */
+        uint64_t epochs_seen; /* by terms that agents have seen: as the edge knows */
+        char leader[256];     /* who has the Lease, as far as is known; "": nobody, or not asked */
+        char no_lead[400];    /* why this one cannot have it, with the way out; "": it may */
+        bool synced;          /* all that is there was told once */
+        int64_t opened_ms;    /* when a node was last given back to the scheduler; 0: never */
+        char trouble[256];    /* why what is known may be old; "": it is not */
+        char missing[256];    /* definitions that are not installed, as people were told */
         struct string_list strangers; /* nodes whose agents report and which it has not; people
                                          know */
     } kube;

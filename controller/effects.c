@@ -130,6 +130,8 @@ static void effect_done(struct effect *e)
     case FX_PLAN:
         snapshot_unref(e->snapshot);
         break;
+    case FX_KUBE_EPOCH:
+        break;
     case FX_FORGET:
         free(e->forget.node);
         break;

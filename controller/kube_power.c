@@ -11,7 +11,8 @@
 #include "proto/base/array.h"
 #include "proto/base/random.h"
 
-#define TERMS_AN_EPOCH 64 /* so many terms may follow each other under one leader */
+/* So many terms may follow each other under one leader: those of epoch E begin at (E + 1) * 64. */
+#define TERMS_AN_EPOCH 64
 
 /* --- from NodePowers ----------------------------------------------------------------------------
  */
@@ -78,6 +79,25 @@ void kube_check(struct controller *c, const struct kube_check_facts *f)
     k->checked_ms = *f->why || k->stage != KUBE_STAGE_CLOSED ? 0 : c->now_ms;
     (void)snprintf(k->check_why, sizeof(k->check_why), "%s", f->why);
     reconcile_node(c, n);
+}
+
+bool kube_power_term_is_ours(const struct controller *c, uint64_t term)
+{
+    return term / TERMS_AN_EPOCH <= c->kube.epoch + 1;
+}
+
+bool kube_power_see_term(struct controller *c, uint64_t term)
+{
+    uint64_t epochs = term / TERMS_AN_EPOCH; /* that have been, with epoch 0 */
+    struct effect *e;
+
+    if (epochs <= c->kube.epochs_seen)
+        return false;
+    c->kube.epochs_seen = epochs;
+    e = fx_add(c->fx, FX_KUBE_EPOCH);
+    e->wake_safe = true;
+    e->kube_epoch = epochs - 1;
+    return true;
 }
 
 void kube_power_begin(struct controller *c)

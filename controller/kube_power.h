@@ -15,6 +15,14 @@ void kube_check(struct controller *c, const struct kube_check_facts *f);
  * than any other leader's, and the edge is told all anew. */
 void kube_power_begin(struct controller *c);
 
+/* Is the term one that a leader of this epoch may come to by himself? A higher one is of a leader
+ * who came later, and is passed only by winning the Lease again: see kube_power_see_term(). */
+bool kube_power_term_is_ours(const struct controller *c, uint64_t term);
+
+/* A term was seen, or told in an earlier life: the next epoch is to be above it. True: that is
+ * news. */
+bool kube_power_see_term(struct controller *c, uint64_t term);
+
 /* At the end of a step: nodes whose wanted stage or record has changed. */
 void kube_power_flush(struct controller *c);
 

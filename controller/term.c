@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/core.h"
+#include "controller/kube_power.h"
 
 #define WARM_UP_MS 120000
 #define TERMS_MOST 1000000u /* by which another controller can be ahead: a start each is one */
@@ -36,6 +37,8 @@ void core_begin_term(struct controller *c)
      * it was told (kube_unseen). */
     c->warming_up = c->restored && c->cluster->nodes.n_items > 0 && !c->options.kubernetes;
     c->warm_until_ms = c->now_ms + warm_up_ms(c);
+    if (c->options.kubernetes)
+        (void)kube_power_see_term(c, c->cluster->term);
     core_event(c, false, "cluster", c->cluster->id, "ControllerStarted", "term %llu",
                (unsigned long long)c->cluster->term);
 }
@@ -48,6 +51,23 @@ static void adopt_term(struct controller *c, const struct node *n, uint64_t seen
         node_reply_due(c->cluster, cluster_node(c->cluster, i));
     core_event(c, false, "node", n->name, "TermAdopted", "its agent has seen term %llu: now %llu",
                (unsigned long long)seen, (unsigned long long)c->cluster->term);
+}
+
+/* On Kubernetes who acts is who has the Lease. A term of its own epoch a leader may pass; one of a
+ * later epoch is another leader's, and this one, who may be stale, has to win the Lease again. */
+static void see_term_of_leader(struct controller *c, const struct node *n, uint64_t seen)
+{
+    bool ours = kube_power_term_is_ours(c, seen + 1);
+
+    if (!c->cluster->leads || !ours) {
+        if (kube_power_see_term(c, seen + 1) && c->cluster->leads)
+            core_event(c, true, "node", n->name, "LaterTermSeen",
+                       "its agent has seen term %llu, of a later leader: this controller asks for "
+                       "the Lease again before it acts",
+                       (unsigned long long)seen);
+    } else if (!c->store_failed) {
+        adopt_term(c, n, seen);
+    }
 }
 
 /* An agent that has seen a higher term of this cluster: a newer controller exists. The word of one
@@ -67,9 +87,8 @@ void core_see_term(struct controller *c, struct node *n, const struct wire_repor
     n->wild_term = wild;
     if (!higher || wild || c->deposed)
         return;
-    if (c->options.kubernetes) { /* who acts there is who has the Lease */
-        if (c->cluster->leads && !c->store_failed)
-            adopt_term(c, n, w->max_term);
+    if (c->options.kubernetes) {
+        see_term_of_leader(c, n, w->max_term);
         return;
     }
     if (c->options.adopt && c->now_ms < c->warm_until_ms) {

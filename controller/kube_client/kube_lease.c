@@ -187,6 +187,8 @@ int64_t kube_lease_epoch(const struct kube_lease *l)
 void kube_lease_raise_epoch(struct kube_lease *l, int64_t seen)
 {
     kube_lease_state_raise_epoch(&l->state, seen);
+    publish(l);
+    step_soon(l);
 }
 
 const char *kube_lease_identity(const struct kube_lease *l)

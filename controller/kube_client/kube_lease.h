@@ -81,7 +81,8 @@ void kube_lease_end_write(struct kube_lease *l);
 /* leaseTransitions of the term that is or was held; -1 before the first. */
 int64_t kube_lease_epoch(const struct kube_lease *l);
 /* An epoch was seen elsewhere (in a NodePower): terms that begin from now on have a higher one,
- * also when the record has been deleted and begins at 0. */
+ * also when the record has been deleted and begins at 0. A term of a lower one ends here: the
+ * Lease has to be won again before anything is written. */
 void kube_lease_raise_epoch(struct kube_lease *l, int64_t seen);
 const char *kube_lease_identity(const struct kube_lease *l);
 /* Who holds it as far as was last seen; "" nobody. Borrowed until the loop goes on. */

@@ -56,7 +56,8 @@ static bool is_old(const struct kube_lease_state *s, int64_t now_ms)
 /* Nobody but us has written it since: it is as our last write left it. */
 static bool is_as_written(const struct kube_lease_state *s)
 {
-    return is_ours(s) && s->written[0] && kube_lease_record_is_renewed_at(s->record, s->written);
+    return is_ours(s) && s->written[0] && kube_lease_record_is_renewed_at(s->record, s->written) &&
+           kube_lease_record_epoch(s->record) == s->written_epoch;
 }
 
 /* What was written for the term is no proof of one any more. */
@@ -74,9 +75,13 @@ static int64_t valid_ms(const struct kube_lease_state *s, const json_t *record)
     return kube_lease_record_is_free(record) && ms == INT64_C(1000) * RELEASED_S ? 0 : ms;
 }
 
+/* A term keeps its epoch. Who leads with a lower one has to win the Lease again, against the record
+ * as it was seen: if somebody came later, that fails. */
 void kube_lease_state_raise_epoch(struct kube_lease_state *s, int64_t seen)
 {
     s->least_epoch = max(s->least_epoch, seen < INT32_MAX ? seen + 1 : INT32_MAX);
+    if (s->leading && seen > s->epoch)
+        lose(s);
 }
 
 /* --- what was seen -------------------------------------------------------------------------- */
@@ -157,7 +162,7 @@ static json_t *body(struct kube_lease_state *s, int64_t now_ms, int64_t wall_ms)
     s->written_ms = now_ms;
     s->proof = true;
     c.renewed = s->written;
-    c.epoch = s->leading ? s->epoch : s->least_epoch;
+    c.epoch = s->written_epoch = s->leading ? s->epoch : s->least_epoch;
     if (s->seen == KUBE_LEASE_ABSENT || !s->leading)
         c.acquired = s->written;
     return s->seen == KUBE_LEASE_ABSENT ? kube_lease_record_new(s->namespace, s->name, &c)

@@ -54,7 +54,8 @@ struct kube_lease_state {
     int64_t written_ms;           /* the same of the last write that makes or keeps us holder */
     unsigned n_written;           /* counts writes, in the microseconds of renewTime */
     char written[KUBE_TIME_SIZE]; /* its renewTime */
-    bool proof;                   /* that it is there proves a term */
+    int64_t written_epoch;
+    bool proof; /* that it is there proves a term */
 
     bool leading; /* as far as is known; left_ms() looks at the time too */
     int64_t renewed_ms, epoch;

@@ -45,6 +45,9 @@ void kubernetes_tell(struct kubernetes *k, const struct effect *e);
 /* An FX_KUBE_NODE: see kube_nodes.h. */
 void kubernetes_want_node(struct kubernetes *k, const struct effect *e);
 
+/* An FX_KUBE_EPOCH. */
+void kubernetes_raise_epoch(struct kubernetes *k, uint64_t seen);
+
 /* Who may write; lives as long as `k`. */
 struct kube_leader *kubernetes_leader(struct kubernetes *k);
 /* Carries an FX_KUBE_MOVE out; CE_KUBE_MOVED answers it. */

@@ -131,6 +131,11 @@ static void raise_epoch(void *data, uint64_t seen)
     kube_leader_raise_epoch(k->leader, seen);
 }
 
+void kubernetes_raise_epoch(struct kubernetes *k, uint64_t seen)
+{
+    kube_leader_raise_epoch(k->leader, seen);
+}
+
 static void on_checked(void *data, const struct kube_check_facts *f)
 {
     const struct kubernetes *k = data;

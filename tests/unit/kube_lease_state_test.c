@@ -661,6 +661,46 @@ static void test_a_lost_lease_is_a_new_term(void **state)
     end(&d);
 }
 
+/* A term keeps its epoch: who sees a higher one elsewhere leads no more before he has won again. */
+static void test_a_higher_epoch_has_to_be_won(void **state)
+{
+    struct desk d;
+    json_t *record;
+
+    (void)state;
+    lead(&d); /* epoch 5 */
+    kube_lease_state_raise_epoch(&d.s, 5);
+    assert_true(held(&d)); /* its own */
+    kube_lease_state_raise_epoch(&d.s, 9);
+    assert_false(held(&d));
+    assert_false(kube_lease_state_begin_write(&d.s, d.now_ms));
+    assert_int_equal(d.s.epoch, 5);
+    wants(&d, KUBE_LEASE_UPDATE); /* nobody has taken it meanwhile, as far as was seen */
+    assert_int_equal(number(&d, "leaseTransitions"), 10);
+    accept(&d);
+    assert_true(held(&d));
+    assert_int_equal(d.s.epoch, 10);
+    kube_lease_state_raise_epoch(&d.s, 12);
+    wants(&d, KUBE_LEASE_UPDATE);
+    refuse(&d, KUBE_CONFLICT); /* he who came later */
+    wants(&d, KUBE_LEASE_GET);
+    give(&d, foreign("other", 60, 12, "y"));
+    assert_false(held(&d));
+    assert_int_equal(d.s.epoch, 10);
+    end(&d);
+
+    lead(&d); /* somebody writes another number into the record, and nothing else */
+    record = taken(&d);
+    json_object_set_new(json_object_get(record, "spec"), "leaseTransitions", json_integer(8));
+    wait(&d, KUBE_LEASE_UPDATE);
+    refuse(&d, KUBE_CONFLICT);
+    wants(&d, KUBE_LEASE_GET);
+    give(&d, record);
+    assert_false(held(&d));
+    assert_int_equal(d.s.epoch, 5);
+    end(&d);
+}
+
 static void test_who_is_replaced_stops_at_once(void **state)
 {
     static const char *const holders[] = { "other", "" };
@@ -869,6 +909,7 @@ int main(void)
         cmocka_unit_test(test_without_an_answer_the_term_ends_in_time),
         cmocka_unit_test(test_the_fence_needs_no_step),
         cmocka_unit_test(test_a_lost_lease_is_a_new_term),
+        cmocka_unit_test(test_a_higher_epoch_has_to_be_won),
         cmocka_unit_test(test_who_is_replaced_stops_at_once),
         cmocka_unit_test(test_what_was_changed_by_hand_is_waited_for),
         cmocka_unit_test(test_a_deleted_record_is_made_again_by_its_holder),

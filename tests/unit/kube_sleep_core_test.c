@@ -774,6 +774,53 @@ static void an_older_record_is_not_taken(void **state)
     end(&r);
 }
 
+/* --- terms that agents have seen ----------------------------------------------------------------
+ */
+
+/* Of the newest FX_KUBE_EPOCH; 0: none. */
+static uint64_t epoch_asked(struct rig *r)
+{
+    uint64_t epoch = 0;
+
+    for (size_t i = 0; i < r->d.fx.n_items; i++)
+        if (r->d.fx.items[i].kind == FX_KUBE_EPOCH)
+            epoch = r->d.fx.items[i].kube_epoch;
+    return epoch;
+}
+
+static void hear_term(struct rig *r, uint64_t term)
+{
+    r->d.max_term = term;
+    desk_report(&r->d, "n1", NULL, 0);
+}
+
+/* Epoch 3 has the terms 256 to 319. */
+static void a_term_of_a_later_leader_is_passed_by_winning_the_lease_alone(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    assert_int_equal(r.d.core->cluster->term, 256);
+    hear_term(&r, 300);
+    assert_int_equal(r.d.core->cluster->term, 301); /* of its own epoch */
+    hear_term(&r, 319);
+    assert_int_equal(r.d.core->cluster->term, 301);
+    assert_int_equal(epoch_asked(&r), 4);
+    hear_term(&r, 700);
+    assert_int_equal(r.d.core->cluster->term, 301);
+    assert_int_equal(epoch_asked(&r), 9);
+    hear_term(&r, 700); /* no news */
+    assert_int_equal(epoch_asked(&r), 0);
+    lead(&r, false, 3);
+    hear_term(&r, 800); /* also who does not lead keeps it in mind */
+    assert_int_equal(r.d.core->cluster->term, 301);
+    assert_int_equal(epoch_asked(&r), 11);
+    lead(&r, true, 12);
+    assert_int_equal(r.d.core->cluster->term, 832);
+    end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -796,6 +843,7 @@ int main(void)
         cmocka_unit_test(waking_is_tested),
         cmocka_unit_test(an_empty_store_goes_on),
         cmocka_unit_test(an_older_record_is_not_taken),
+        cmocka_unit_test(a_term_of_a_later_leader_is_passed_by_winning_the_lease_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
