@@ -10,7 +10,7 @@
 #include "controller/kube_client/kube_answer.h"
 #include "controller/kube_client/kube_client_private.h"
 #include "controller/kube_client/kube_credentials.h"
-#include "controller/kube_client/kube_rate.h"
+#include "controller/kube_client/kube_limit.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 #include "proto/base/random.h"
@@ -44,7 +44,8 @@ struct kube_client {
     struct http_client *http;
     struct kube_call *calls, **last; /* oldest first */
     struct loop_timer *turn;
-    struct kube_rate rate;
+    struct kube_limit *limit, *own_limit; /* the one that is kept to; NULL: that is shared */
+    int leave;                            /* tokens of it, to others */
     struct random jitter;
     bool secure;   /* credentials may be shown */
     bool in_chunk; /* http.h must not be called */
@@ -132,8 +133,8 @@ static void on_response(void *data, const struct http_response *r)
         return;
     object = kube_answer_read(r, call->url, call->chunk != NULL, &answer.status);
     if (answer.status.reason == KUBE_THROTTLED) /* turned away, unseen */
-        kube_rate_hold(&c->rate, loop_now_ms(c->loop), answer.status.retry_after_ms,
-                       random_unit(&c->jitter));
+        kube_limit_hold(c->limit, loop_now_ms(c->loop), answer.status.retry_after_ms,
+                        random_unit(&c->jitter));
     if (answer.status.reason == KUBE_OK)
         answer.object = object;
     call_end(call, &answer);
@@ -242,9 +243,13 @@ static bool try_send(struct kube_call *call, int64_t now_ms, int64_t *ret_next_m
         return false; /* a turn comes when they are there */
     if (proof.changed)
         http_client_renew(c->http);
-    at_ms = r < 0          ? 0
-            : call->prompt ? kube_rate_token(&c->rate, now_ms)
-                           : kube_rate_take(&c->rate, call->counted, now_ms);
+    at_ms = r < 0
+                ? 0
+                : kube_limit_take(c->limit,
+                                  &(struct kube_rate_need){ .free = !call->counted && !call->prompt,
+                                                            .prompt = call->prompt,
+                                                            .leave = c->leave },
+                                  now_ms);
     if (at_ms) {
         sooner(ret_next_ms, at_ms);
         return false;
@@ -342,6 +347,13 @@ void kube_cancel(struct kube_call *call)
 
 /* --- the client ----------------------------------------------------------------------------- */
 
+void kube_client_share(struct kube_client *c, struct kube_limit *limit, bool yields)
+{
+    kube_limit_free(TAKE(c->own_limit));
+    c->limit = limit;
+    c->leave = yields ? KUBE_RATE_BURST / 4 : 0;
+}
+
 const struct kube_config *kube_client_config(const struct kube_client *c)
 {
     return c->config;
@@ -357,7 +369,7 @@ bool kube_client_has_room(const struct kube_client *c)
     for (const struct kube_call *call = c->calls; call; call = call->next)
         if (!call->http)
             return false;
-    return kube_rate_spare(&c->rate, loop_now_ms(c->loop));
+    return kube_limit_spare(c->limit, loop_now_ms(c->loop));
 }
 
 static char *header(const char *name, const char *value)
@@ -399,6 +411,7 @@ int kube_client_new(struct loop *l, struct kube_config *config, struct kube_clie
     c->config = config;
     c->last = &c->calls;
     c->turn = loop_timer_add(l, on_turn, c);
+    c->limit = c->own_limit = kube_limit_new();
     c->secure = strncasecmp(config->server, "https://", strlen("https://")) == 0;
     c->credentials = kube_credentials_new(l, config, turn_soon, c);
     c->jitter = random_stream((uint64_t)loop_now_ms(l), random_hash(config->source), 0, 0);
@@ -421,6 +434,7 @@ void kube_client_free(struct kube_client *c)
     http_client_free(c->http);
     loop_timer_remove(c->turn);
     kube_credentials_free(c->credentials);
+    kube_limit_free(c->own_limit);
     for (size_t i = 0; c->headers && c->headers[i]; i++)
         free((char *)c->headers[i]);
     free(c->headers);

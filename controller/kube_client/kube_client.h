@@ -4,10 +4,11 @@
  * Tokens in files are read again at least once a minute; a 401 has credentials read anew (or the
  * exec plugin run again) and the request sent once more. When certificate files change, connections
  * are opened anew. Requests other than watches (total_ms -1) keep to 20 a second, 40 at once
- * (client-go's customary limits for controllers). When the server throttles (KUBE_THROTTLED), all
- * wait for as long as it says, at most 45 s (but `prompt`); a refusal by a PodDisruptionBudget
- * holds up nobody. Nothing is repeated blindly: a caller that got no answer to a write looks first.
- * What may be done for a time only (a leader's write) says so: not_after_ms.
+ * (client-go's customary limits for controllers), also of several clients: kube_client_share().
+ * When the server throttles (KUBE_THROTTLED), all wait for as long as it says, at most 45 s (but
+ * `prompt`); a refusal by a PodDisruptionBudget holds up nobody. Nothing is repeated blindly: a
+ * caller that got no answer to a write looks first. What may be done for a time only (a leader's
+ * write) says so: not_after_ms.
  *
  * Credentials go to the server of the configuration alone, and only over https, as with kubectl. */
 #ifndef HUDDLE_KUBE_CLIENT_H
@@ -58,6 +59,11 @@ int kube_client_new(struct loop *l, struct kube_config *config, struct kube_clie
 void kube_client_free(struct kube_client *c);
 DEFINE_AUTO(kube_client, struct kube_client *, kube_client_free);
 
+/* Keeps to a rate together with other clients from now on; borrowed, outlives the client. `yields`:
+ * others go first, as a quarter of the burst is left to them. Before its first request. */
+struct kube_limit;
+void kube_client_share(struct kube_client *c, struct kube_limit *limit, bool yields);
+
 const struct kube_config *kube_client_config(const struct kube_client *c);
 
 /* `fn` is called once, from the loop, never from inside kube_send(). `ret_call` may be NULL.
@@ -70,6 +76,9 @@ void kube_cancel(struct kube_call *call); /* without its callback; accepts NULL 
  * answer (see ret_status), or -errno. *ret_object is a new reference, or NULL. */
 int kube_fetch(struct kube_client *c, const struct kube_request *request,
                struct kube_status *ret_status, json_t **ret_object, struct err *e);
+
+/* Runs the client's loop for so long (0: 1 s; at most 30 s), or until it is stopped. */
+void kube_client_wait(struct kube_client *c, int64_t ms);
 
 /* For command lines: GETs a whole list, page by page (limit=500), `item` for each object; -errno,
  * with the server's words, when it cannot be had whole. An expired page begins the list anew, after

@@ -69,8 +69,7 @@ static void on_time(void *data, int64_t now_ms)
     loop_stop(data, 0);
 }
 
-/* 0: the server has not said for how long. */
-static void wait_ms(struct kube_client *c, int64_t ms)
+void kube_client_wait(struct kube_client *c, int64_t ms)
 {
     struct loop *l = kube_client_loop(c);
     struct loop_timer *t = loop_timer_add(l, on_time, l);
@@ -102,7 +101,7 @@ static int fetch_page(struct kube_client *c, const char *path, const char *token
             (ret_status->reason != KUBE_THROTTLED && ret_status->reason != KUBE_AHEAD))
             return r;
         json_decref(*ret_page);
-        wait_ms(c, ret_status->retry_after_ms);
+        kube_client_wait(c, ret_status->retry_after_ms);
     }
 }
 

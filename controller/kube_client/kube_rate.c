@@ -13,19 +13,19 @@ static double tokens_at(const struct kube_rate *r, int64_t now_ms)
     return tokens > KUBE_RATE_BURST ? KUBE_RATE_BURST : tokens;
 }
 
-int64_t kube_rate_take(struct kube_rate *r, bool counted, int64_t now_ms)
+int64_t kube_rate_take(struct kube_rate *r, const struct kube_rate_need *need, int64_t now_ms)
 {
-    if (now_ms < r->held_ms)
-        return r->held_ms;
-    return counted ? kube_rate_token(r, now_ms) : 0;
-}
+    double needed = 1.0 + need->leave;
 
-int64_t kube_rate_token(struct kube_rate *r, int64_t now_ms)
-{
+    if (now_ms < r->held_ms && !need->prompt)
+        return r->held_ms;
+    if (need->free)
+        return 0;
     r->tokens = tokens_at(r, now_ms);
-    r->since_ms = now_ms;
-    if (r->tokens < 1)
-        return now_ms + 1 + (int64_t)((1 - r->tokens) * 1000 / KUBE_RATE_PER_S);
+    if (r->since_ms < now_ms) /* the turn of another thread may have begun later */
+        r->since_ms = now_ms;
+    if (r->tokens < needed)
+        return now_ms + 1 + (int64_t)((needed - r->tokens) * 1000 / KUBE_RATE_PER_S);
     r->tokens -= 1;
     return 0;
 }

@@ -15,11 +15,14 @@ struct kube_rate {
 #define KUBE_RATE_PER_S 20
 #define KUBE_RATE_BURST 40
 
-/* 0: go, and it is counted; else when to ask again. `counted` false: only a hold keeps it back. */
-int64_t kube_rate_take(struct kube_rate *r, bool counted, int64_t now_ms);
+struct kube_rate_need {
+    bool free;   /* it takes no token: only a hold keeps it back */
+    bool prompt; /* no hold keeps it back */
+    int leave;   /* so many tokens are left to others */
+};
 
-/* The same of what no hold may keep back. */
-int64_t kube_rate_token(struct kube_rate *r, int64_t now_ms);
+/* 0: go, and it is counted; else when to ask again. */
+int64_t kube_rate_take(struct kube_rate *r, const struct kube_rate_need *need, int64_t now_ms);
 
 /* Is half of the bucket there for those that can do without? */
 bool kube_rate_spare(const struct kube_rate *r, int64_t now_ms);

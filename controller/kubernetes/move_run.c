@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "controller/kubernetes/move_facts.h"
 #include "proto/base/array.h"
@@ -46,9 +45,9 @@ static int64_t poll_ms(const struct run *r)
     return r->order->poll_ms ? r->order->poll_ms : POLL_MS;
 }
 
-static void pause_ms(int64_t ms)
+static void pause_ms(const struct run *r, int64_t ms)
 {
-    (void)nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
+    kube_client_wait(r->facts.client, ms);
 }
 
 /* --- acts --- */
@@ -114,7 +113,7 @@ static int do_act(struct run *r, const struct adopt_act *a, struct err *e)
         guard->end_write(guard->data);
     if (x < 0) {
         tell(r, "no answer (%s): looking again", lost.text);
-        pause_ms(poll_ms(r));
+        pause_ms(r, poll_ms(r));
         return 0;
     }
     switch (status.reason) {
@@ -131,14 +130,14 @@ static int do_act(struct run *r, const struct adopt_act *a, struct err *e)
         if (++r->n_taken > TAKEN_MAX)
             return err_set(e, -EEXIST, "there is a pod/%s already that has nothing to do with it",
                            a->name);
-        pause_ms(poll_ms(r));
+        pause_ms(r, poll_ms(r));
         return 0;
     case KUBE_CONFLICT:
     case KUBE_NOT_FOUND:
         return 0;
     default:
         tell(r, "%s: trying again", status.message.text);
-        pause_ms(status.retry_after_ms ? status.retry_after_ms : 1000);
+        pause_ms(r, status.retry_after_ms);
         return 0;
     }
 }
@@ -261,7 +260,7 @@ static int look(struct run *r, struct err *e)
     if (!r->reason_told || strcmp(r->reason_told, "NoAnswer") != 0)
         tell(r, "waiting: NoAnswer: %s", e->text);
     r->reason_told = "NoAnswer";
-    pause_ms(1000);
+    pause_ms(r, 1000);
     return -EAGAIN;
 }
 
@@ -298,7 +297,7 @@ static int step(struct run *r, struct err *e)
         tell_wait(r, &a);
         x = check_time(r, &a, e);
         if (x == 0)
-            pause_ms(poll_ms(r));
+            pause_ms(r, poll_ms(r));
     } else {
         x = do_act(r, &a, e);
     }

@@ -50,8 +50,9 @@ enum move_end {
 /* Gets a line for people whenever something happens. */
 typedef void move_tell_fn(void *data, const char *line);
 
-/* Blocks. One of enum move_end, with the reason and its way out in e unless done; or -errno: the
- * cluster could not be asked, and what was begun stands there. */
+/* Blocks, on the loop of the client: where that is stopped, the request or the pause of that moment
+ * ends, and the guard is asked. One of enum move_end, with the reason and its way out in e unless
+ * done; or -errno: the cluster could not be asked, and what was begun stands there. */
 int move_run(struct kube_client *c, const struct kube_capabilities *can, const struct move_order *o,
              move_tell_fn *tell, void *data, struct err *e);
 

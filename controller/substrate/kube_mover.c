@@ -17,14 +17,15 @@
 
 #define JOBS_MOST 16 /* the core gives 8 at once; what stands there from before besides */
 #define POLL_MS 700
+#define KNOWN_MS 600000 /* so long what the server can do is not asked again */
 
 struct job {
     struct kube_mover *mover; /* NULL: it is gone */
     pthread_t thread;
     char *model, *namespace, *pod, *uid, *node;
     atomic_bool unwanted, leave;
+    struct loop *loop; /* the thread's; loop_post() apart */
     /* The thread's own, until it has ended. */
-    struct loop *loop;
     struct kube_client *client;
     struct kube_capabilities can;
     bool noted; /* it stands in its model's status */
@@ -37,6 +38,9 @@ struct kube_mover {
     struct loop *loop;
     char *kubeconfig, *context;
     struct kube_mover_options options;
+    pthread_mutex_t can_lock; /* of what the server can do */
+    struct kube_capabilities can;
+    int64_t can_until_ms; /* 0: it has to be asked */
     struct job **jobs;
     size_t n_jobs, cap_jobs;
 };
@@ -103,7 +107,8 @@ static int note_move(struct job *j, int64_t not_after_ms, struct err *e)
 static void unnote_move(struct job *j)
 {
     const struct kube_mover_options *o = &j->mover->options;
-    int64_t not_after_ms = j->noted && j->client ? o->begin_write(o->data) : 0;
+    bool may = j->noted && j->client && !atomic_load(&j->leave);
+    int64_t not_after_ms = may ? o->begin_write(o->data) : 0;
     struct err e = ERR_INIT;
 
     if (!not_after_ms)
@@ -183,6 +188,32 @@ static void hear_line(void *data, const char *line)
     o->note(o->data, false, strbuf_text(&text));
 }
 
+/* One asks for all. */
+static int find_out(struct job *j, struct err *e)
+{
+    struct kube_mover *m = j->mover;
+    int r = 0;
+
+    (void)pthread_mutex_lock(&m->can_lock);
+    if (atomic_load(&j->leave))
+        r = err_set(e, -ECANCELED, "this controller ends");
+    else if (clock_boot_ms() >= m->can_until_ms)
+        r = kube_discover(j->client, &m->can, e);
+    if (r == 0 && clock_boot_ms() >= m->can_until_ms)
+        m->can_until_ms = clock_boot_ms() + KNOWN_MS;
+    j->can = m->can;
+    (void)pthread_mutex_unlock(&m->can_lock);
+    return r;
+}
+
+/* Definitions come and go. */
+static void find_out_anew(struct kube_mover *m)
+{
+    (void)pthread_mutex_lock(&m->can_lock);
+    m->can_until_ms = 0;
+    (void)pthread_mutex_unlock(&m->can_lock);
+}
+
 static int connect_to(struct job *j, struct err *e)
 {
     const struct kube_mover_options *o = &j->mover->options;
@@ -195,13 +226,11 @@ static int connect_to(struct job *j, struct err *e)
     int r = kube_config_load(&choice, &config, e);
 
     if (r == 0)
-        r = loop_new(&j->loop, e);
-    if (r < 0) {
-        kube_config_free(config);
+        r = kube_client_new(j->loop, config, &j->client, e);
+    if (r < 0)
         return r;
-    }
-    r = kube_client_new(j->loop, config, &j->client, e);
-    return r < 0 ? r : kube_discover(j->client, &j->can, e);
+    kube_client_share(j->client, o->limit, true);
+    return find_out(j, e);
 }
 
 static int carry_out(struct job *j, struct err *e)
@@ -222,7 +251,11 @@ static int carry_out(struct job *j, struct err *e)
                                       .guard = &guard };
     int r = connect_to(j, e);
 
-    return r < 0 ? r : move_run(j->client, &j->can, &order, hear_line, j, e);
+    if (r == 0)
+        r = move_run(j->client, &j->can, &order, hear_line, j, e);
+    if (r == -ENOTSUP)
+        find_out_anew(j->mover);
+    return r;
 }
 
 static enum kube_move_end end_of(int r)
@@ -253,7 +286,6 @@ static void *run(void *data)
     if (j->end != KUBE_MOVE_LEFT)
         unnote_move(j);
     kube_client_free(j->client);
-    loop_free(j->loop);
     loop_post(j->mover->loop, on_over, j);
     return NULL;
 }
@@ -263,6 +295,7 @@ static void *run(void *data)
 
 static void job_free(struct job *j)
 {
+    loop_free(j->loop);
     free(j->model);
     free(j->namespace);
     free(j->pod);
@@ -319,6 +352,7 @@ bool kube_mover_has(const struct kube_mover *m, const char *uid)
 static void start(struct kube_mover *m, const struct kube_mover_order *o)
 {
     const char *slash = strchr(o->pod, '/');
+    struct err e = ERR_INIT;
     struct job *j;
 
     if (!slash || m->n_jobs >= JOBS_MOST) /* the order comes again */
@@ -334,9 +368,11 @@ static void start(struct kube_mover *m, const struct kube_mover_order *o)
     j->namespace[slash - o->pod] = '\0';
     atomic_init(&j->unwanted, o->abort);
     atomic_init(&j->leave, false);
-    if (pthread_create(&j->thread, NULL, run, j) != 0) {
+    if (loop_new(&j->loop, &e) < 0 || pthread_create(&j->thread, NULL, run, j) != 0) {
         m->options.note(m->options.data, true,
-                        "no thread for a move: raise the limit of processes (TasksMax, pids)");
+                        e.text[0] ? e.text
+                                  : "no thread for a move: raise the limit of processes "
+                                    "(TasksMax, pids)");
         job_free(j);
         return;
     }
@@ -361,19 +397,28 @@ struct kube_mover *kube_mover_new(struct loop *l, const struct kube_mover_option
     m->options = *options;
     m->options.kubeconfig = m->kubeconfig = xstrdup(options->kubeconfig);
     m->options.context = m->context = xstrdup(options->context);
+    (void)pthread_mutex_init(&m->can_lock, NULL);
     return m;
+}
+
+static void stop(void *data)
+{
+    loop_stop(data, 0);
 }
 
 void kube_mover_free(struct kube_mover *m)
 {
     if (!m)
         return;
-    for (size_t i = 0; i < m->n_jobs; i++)
+    for (size_t i = 0; i < m->n_jobs; i++) {
         atomic_store(&m->jobs[i]->leave, true);
+        loop_post(m->jobs[i]->loop, stop, m->jobs[i]->loop); /* whatever it waits for */
+    }
     for (size_t i = 0; i < m->n_jobs; i++) {
         (void)pthread_join(m->jobs[i]->thread, NULL);
         m->jobs[i]->mover = NULL; /* on_over() is queued, and frees the rest */
     }
+    (void)pthread_mutex_destroy(&m->can_lock);
     free(m->jobs);
     free(m->kubeconfig);
     free(m->context);

@@ -1,5 +1,6 @@
 /* Carries out moves of pods (kubernetes/move_run.h) for the controller: each on a thread and with a
- * client of its own, since a move waits for minutes. Orders are level-triggered: one that is given
+ * client of its own, since a move waits for minutes; all keep to one rate, and ask once in a while,
+ * together, what the server can do. Orders are level-triggered: one that is given
  * again changes nothing, and a move that stands in the cluster already is carried on.
  *
  * Before its first act a move is written into status.moves of its ServedModel, and taken out of it
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "controller/kube_client/kube_limit.h"
 #include "controller/state/kube_facts.h"
 #include "proto/base/loop.h"
 
@@ -20,6 +22,7 @@ struct kube_mover;
 
 struct kube_mover_options {           /* borrowed for the call */
     const char *kubeconfig, *context; /* as of kubernetes_options */
+    struct kube_limit *limit;         /* outlives the mover */
     void *data;
     /* On the loop: what came of an order. */
     void (*moved)(void *data, const struct kube_moved *moved);
@@ -40,7 +43,8 @@ struct kube_mover_order {  /* borrowed for the call */
 };
 
 struct kube_mover *kube_mover_new(struct loop *l, const struct kube_mover_options *options);
-/* Waits for what is under way to come to a place where it can be left. Accepts NULL. */
+/* What is under way comes to a place where it can be left, within seconds whatever the server does.
+ * Accepts NULL. */
 void kube_mover_free(struct kube_mover *m);
 
 void kube_mover_give(struct kube_mover *m, const struct kube_mover_order *order);

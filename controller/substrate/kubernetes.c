@@ -432,11 +432,14 @@ int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
     k->loop = l;
     k->options = *options;
     r = kubernetes_config(k, &config, e);
+    k->limit = kube_limit_new();
     k->cluster = kube_cluster_new();
     k->tell = loop_timer_add(l, on_tell, k);
     k->look = loop_timer_add(l, on_look, k);
     if (r == 0)
         r = kube_client_new(l, config, &k->client, e);
+    if (r == 0)
+        kube_client_share(k->client, k->limit, false);
     if (r == 0)
         r = kubernetes_acts_begin(k, e);
     for (size_t i = 0; r == 0 && i < N_KINDS; i++)
@@ -460,6 +463,7 @@ void kubernetes_free(struct kubernetes *k)
     }
     kubernetes_acts_end(k);
     kube_client_free(k->client);
+    kube_limit_free(k->limit);
     loop_timer_remove(k->tell);
     loop_timer_remove(k->look);
     kube_cluster_free(k->cluster);

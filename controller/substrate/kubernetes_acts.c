@@ -74,6 +74,7 @@ static void make_mover(struct kubernetes *k)
 {
     const struct kube_mover_options options = { .kubeconfig = k->options.kubeconfig,
                                                 .context = k->options.context,
+                                                .limit = k->limit,
                                                 .data = k,
                                                 .moved = on_moved,
                                                 .begin_write = begin_write,

@@ -33,6 +33,7 @@ struct kubernetes {
     struct loop *loop;
     struct kubernetes_options options; /* its functions */
     struct kube_client *client;
+    struct kube_limit *limit; /* of all clients but the leader's */
     struct kube_leader *leader;
     struct kube_herald *herald;
     struct kube_reporter *reporter;

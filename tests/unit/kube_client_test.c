@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "controller/kube_client/kube_client.h"
+#include "controller/kube_client/kube_limit.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 #include "proto/base/file.h"
@@ -476,6 +477,35 @@ static void requests_keep_to_the_rate(void **state)
     assert_int_equal(w->calls, 60);
 }
 
+/* Twice as many requests by two clients take as long as by one. */
+static void several_clients_keep_to_one_rate(void **state)
+{
+    struct world *w = *state;
+    struct kube_client *first = TAKE(w->client);
+    struct kube_limit *limit = kube_limit_new();
+    int64_t begin_ms = clock_boot_ms();
+
+    connect_with(w, config_of(w, false));
+    kube_client_share(first, limit, false);
+    kube_client_share(w->client, limit, true);
+    w->want = 60;
+    for (int i = 0; i < w->want; i++) {
+        if (i % 2 == 0) {
+            send(w, &(struct kube_request){ .path = "/x" });
+            continue;
+        }
+        assert_int_equal(kube_send(first, &(struct kube_request){ .path = "/x" }, on_answer, w,
+                                   NULL, &(struct err){ 0 }),
+                         0);
+    }
+    assert_int_equal(loop_run(w->loop), 0);
+    assert_true(clock_boot_ms() - begin_ms >= 950);
+    assert_int_equal(w->calls, 60);
+    kube_client_free(first);
+    kube_client_free(TAKE(w->client));
+    kube_limit_free(limit);
+}
+
 static void a_server_that_throttles_is_left_alone(void **state)
 {
     struct world *w = *state;
@@ -673,6 +703,7 @@ int main(void)
         PLAIN(lists_come_page_by_page),
         PLAIN(an_expired_page_begins_the_list_anew),
         PLAIN(requests_keep_to_the_rate),
+        PLAIN(several_clients_keep_to_one_rate),
         PLAIN(a_server_that_throttles_is_left_alone),
         PLAIN(what_is_too_late_is_not_sent),
         PLAIN(what_is_under_way_ends_when_it_is_too_late),

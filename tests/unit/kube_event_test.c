@@ -448,7 +448,7 @@ static void test_the_limiter_keeps_half_for_others(void **state)
 
     (void)state;
     while (kube_rate_spare(&rate, 1000) && n < 100)
-        n += kube_rate_take(&rate, true, 1000) == 0;
+        n += kube_rate_take(&rate, &(struct kube_rate_need){ 0 }, 1000) == 0;
     assert_int_equal(n, KUBE_RATE_BURST / 2 + 1);
     assert_true(kube_rate_spare(&rate, 1050));
     kube_rate_hold(&rate, 1050, 1000, 0);

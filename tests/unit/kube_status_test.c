@@ -107,11 +107,13 @@ static void words_of_a_server_do_not_steer_a_terminal(void **state)
 
 /* --- rate ------------------------------------------------------------------------------------- */
 
+static const struct kube_rate_need COUNTED = { 0 }, FREE = { .free = true };
+
 static int taken(struct kube_rate *r, int64_t now_ms)
 {
     int n = 0;
 
-    while (kube_rate_take(r, true, now_ms) == 0)
+    while (kube_rate_take(r, &COUNTED, now_ms) == 0)
         n++;
     return n;
 }
@@ -123,13 +125,42 @@ static void a_burst_and_then_twenty_a_second(void **state)
 
     (void)state;
     assert_int_equal(taken(&r, 1000), 40);
-    at_ms = kube_rate_take(&r, true, 1000);
+    at_ms = kube_rate_take(&r, &COUNTED, 1000);
     assert_in_range(at_ms, 1050, 1052);
-    assert_int_equal(kube_rate_take(&r, true, at_ms), 0);
+    assert_int_equal(kube_rate_take(&r, &COUNTED, at_ms), 0);
     assert_int_equal(taken(&r, at_ms), 0);
     assert_in_range(taken(&r, at_ms + 1000), 19, 20);
     assert_int_equal(taken(&r, at_ms + 1000000), 40);
-    assert_int_equal(kube_rate_take(&r, false, at_ms + 1000000), 0);
+    assert_int_equal(kube_rate_take(&r, &FREE, at_ms + 1000000), 0);
+}
+
+static void who_yields_leaves_a_part_to_others(void **state)
+{
+    static const struct kube_rate_need YIELDS = { .leave = 10 };
+    struct kube_rate r = { 0 };
+    int64_t at_ms = 0;
+    int n = 0;
+
+    (void)state;
+    while ((at_ms = kube_rate_take(&r, &YIELDS, 1000)) == 0)
+        n++;
+    assert_int_equal(n, 30);
+    assert_in_range(at_ms, 1050, 1052);
+    assert_int_equal(taken(&r, 1000), 10);
+}
+
+/* Each thread reads the clock when its own turn begins. */
+static void an_older_time_gives_no_tokens_twice(void **state)
+{
+    struct kube_rate r = { 0 };
+
+    (void)state;
+    assert_int_equal(taken(&r, 1000), 40);
+    assert_int_equal(taken(&r, 2000), 20);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(taken(&r, 1000), 0);
+        assert_int_equal(taken(&r, 2000), 0);
+    }
 }
 
 static void a_hold_holds_all(void **state)
@@ -139,9 +170,9 @@ static void a_hold_holds_all(void **state)
     (void)state;
     kube_rate_hold(&r, 3000, 2000, 0);
     kube_rate_hold(&r, 3500, 0, 0); /* not shorter */
-    assert_int_equal(kube_rate_take(&r, true, 1000), 5000);
-    assert_int_equal(kube_rate_take(&r, false, 4999), 5000);
-    assert_int_equal(kube_rate_take(&r, false, 5000), 0);
+    assert_int_equal(kube_rate_take(&r, &COUNTED, 1000), 5000);
+    assert_int_equal(kube_rate_take(&r, &FREE, 4999), 5000);
+    assert_int_equal(kube_rate_take(&r, &FREE, 5000), 0);
     assert_int_equal(taken(&r, 5000), 40);
 }
 
@@ -158,7 +189,7 @@ static void a_hold_is_as_long_as_said_within_reason(void **state)
         struct kube_rate r = { 0 };
 
         kube_rate_hold(&r, 1000, cases[i].said_ms, cases[i].jitter);
-        assert_int_equal(kube_rate_take(&r, false, 1000), cases[i].until_ms);
+        assert_int_equal(kube_rate_take(&r, &FREE, 1000), cases[i].until_ms);
     }
 }
 
@@ -169,6 +200,8 @@ int main(void)
         cmocka_unit_test(the_later_of_two_times_counts),
         cmocka_unit_test(words_of_a_server_do_not_steer_a_terminal),
         cmocka_unit_test(a_burst_and_then_twenty_a_second),
+        cmocka_unit_test(who_yields_leaves_a_part_to_others),
+        cmocka_unit_test(an_older_time_gives_no_tokens_twice),
         cmocka_unit_test(a_hold_holds_all),
         cmocka_unit_test(a_hold_is_as_long_as_said_within_reason),
     };
