@@ -19,6 +19,7 @@ struct call {
     const char *kind, *name;
     int64_t from_ms, to_ms;
     struct controller_event *event;
+    const struct api_question *question;
     uint64_t ticket;  /* once it waits for its FX_ANSWER */
     uint64_t version; /* when it looked; 0: it did not */
 };
@@ -121,6 +122,12 @@ static void do_submit(struct calls *c, struct call *call)
     c->options.step(c->options.data, e);
 }
 
+static void do_review(struct calls *c, struct call *call)
+{
+    take_ticket(c, call);
+    c->options.review(c->options.data, call->ticket, call->question);
+}
+
 void calls_answer(struct calls *c, uint64_t ticket, int status, json_t *object, const char *message)
 {
     for (size_t i = 0; i < c->tickets.n_calls; i++) {
@@ -198,6 +205,14 @@ static void ask_submit(void *data, struct controller_event *event, api_done_fn *
     ask(data, &call);
 }
 
+static void ask_review(void *data, const struct api_question *question, api_done_fn *done,
+                       void *arg)
+{
+    const struct call call = { .fn = do_review, .done = done, .arg = arg, .question = question };
+
+    ask(data, &call);
+}
+
 static int ask_ingest(void *data, const struct bearer *by, const void *bytes, size_t n,
                       struct strbuf *reply, struct err *e)
 {
@@ -223,6 +238,7 @@ static void ask_stats(void *data, struct api_stats *ret_stats)
 struct api_backend calls_backend(struct calls *c)
 {
     return (struct api_backend){ .data = c,
+                                 .review = c->options.review ? ask_review : NULL,
                                  .get = ask_get,
                                  .report = ask_report,
                                  .submit = ask_submit,

@@ -24,6 +24,9 @@ struct calls_options {
     /* On the loop's thread: may this object be put, dry run or not? -errno with the reason, which
      * is answered 422. NULL: any. */
     int (*admit)(void *data, const struct manifest *object, struct err *e);
+    /* On the loop's thread: finds out who asks; calls_answer() with this ticket, now or later.
+     * NULL: nobody but huddle knows tokens. */
+    void (*review)(void *data, uint64_t ticket, const struct api_question *question);
     /* On any thread: see api/backend.h. */
     bool (*ready)(void *data, struct err *e);
     void (*stats)(void *data, struct api_stats *ret_stats);
@@ -39,7 +42,7 @@ DEFINE_AUTO(calls, struct calls *, calls_free);
 
 struct api_backend calls_backend(struct calls *c);
 
-/* From FX_ANSWER: the call of this ticket is decided. */
+/* From FX_ANSWER, or a review: the call of this ticket is decided. */
 void calls_answer(struct calls *c, uint64_t ticket, int status, json_t *object,
                   const char *message);
 

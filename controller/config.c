@@ -79,6 +79,10 @@ static const struct field FIELDS[] = {
       "namespace of the Lease huddle-controller, by which one of several controllers leads; when "
       "empty that of the pod, or huddle-system with a kubeconfig",
       NULL },
+    { "kubernetes.users", FIELD_BOOL, C(kubernetes.users), "true", 0, 0, NULL,
+      "users and ServiceAccounts of Kubernetes may use the API with their own tokens, as far as "
+      "RBAC lets them (group huddle.energy); false: only tokens of the file `tokens`",
+      NULL },
     { "kubernetes.lease.duration", FIELD_DURATION, C(kubernetes.lease.duration_ms), "60s", 1000,
       3600000, NULL, "so long after the last renewal others may take the Lease; whole seconds",
       NULL },

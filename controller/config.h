@@ -52,6 +52,7 @@ struct config {
         char *context;    /* in it; "": the current one */
         bool in_cluster;  /* as a pod of it */
         char *namespace;  /* of the Lease; "": the pod's own, or huddle-system */
+        bool users;       /* whose tokens are none of huddle's, Kubernetes is asked about */
         struct kube_leader_terms lease;
     } kubernetes;
     struct string_list grid_files; /* folders: see grid_files.h */

@@ -333,6 +333,34 @@ static void make_release(struct daemon *d)
     d->release = release_new(&options);
 }
 
+/* Whose token is it? */
+static void ask_kubernetes(void *data, uint64_t ticket, const struct api_question *q)
+{
+    const struct daemon *d = data;
+    const struct access *a = &q->access;
+    const struct kube_question question = {
+        .token = q->token,
+        .hash = q->hash,
+        .asked = { a->verb, a->resource, a->sub, a->name, a->path },
+    };
+
+    kubernetes_ask(d->kubernetes, ticket, &question);
+}
+
+static void take_verdict(void *data, uint64_t ticket, int status, const char *user, const char *why)
+{
+    const struct daemon *d = data;
+    json_t *name = json_string(user);
+
+    calls_answer(d->calls, ticket, status, name, why);
+    json_decref(name);
+}
+
+static bool asks_kubernetes(const struct config *c)
+{
+    return config_has_kubernetes(c) && c->kubernetes.users && c->tokens[0];
+}
+
 static void make_calls(struct daemon *d)
 {
     const struct ingest_options in = { .nodes_max = (size_t)d->config->nodes_max,
@@ -343,6 +371,7 @@ static void make_calls(struct daemon *d)
                                      .step = step_in_turn,
                                      .answer = answer_in_turn,
                                      .admit = admit_object,
+                                     .review = asks_kubernetes(d->config) ? ask_kubernetes : NULL,
                                      .ready = is_ready,
                                      .stats = fill_stats,
                                      .data = d };
@@ -405,6 +434,7 @@ static int make_kubernetes(struct daemon *d, struct err *e)
                                                 .step = step_in_turn,
                                                 .admit = admit_object,
                                                 .view = view_in_turn,
+                                                .verdict = asks_kubernetes(c) ? take_verdict : NULL,
                                                 .note = note_kubernetes };
 
     if (!config_has_kubernetes(c))

@@ -13,9 +13,11 @@
 #include "proto/base/clock.h"
 #include "proto/base/yaml.h"
 
-#define HASH_BYTES 32u
+#define HASH_BYTES AUTH_HASH_BYTES
 #define HEX_LENGTH 64u
 #define WORDS_MAX 8 /* of a line; more than it can have */
+#define BEARER "Bearer "
+#define OWN "hud_" /* as `huddlectl token create` begins them */
 #define LINE "expected: NAME ROLE sha256:HEX [node:NODE] [expires:TIME]"
 #define NODE_CHARS "abcdefghijklmnopqrstuvwxyz0123456789-."
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@-"
@@ -126,7 +128,7 @@ static int parse_head(char *const *words, struct token *t, struct err *e)
 
     if (!words[2] || strncmp(words[2], "sha256:", 7) != 0)
         return err_set(e, -EINVAL, LINE);
-    if (words[0][strspn(words[0], NAME_CHARS)] || strlen(words[0]) >= AUTH_WHO_MAX)
+    if (words[0][strspn(words[0], NAME_CHARS)] || strlen(words[0]) >= AUTH_NAME_MAX)
         return err_set(e, -EINVAL,
                        "a token's name may have letters, digits and . _ @ -, 63 at most");
     (void)snprintf(t->bearer.who, sizeof(t->bearer.who), "%s", words[0]);
@@ -249,6 +251,22 @@ static enum role find_token(struct auth *a, const unsigned char *hash, struct be
     return role;
 }
 
+static bool hash_token(const char *authorization, unsigned char hash[HASH_BYTES])
+{
+    const char *token = authorization ? authorization + strlen(BEARER) : NULL;
+
+    return authorization && strncmp(authorization, BEARER, strlen(BEARER)) == 0 &&
+           gnutls_hash_fast(GNUTLS_DIG_SHA256, token, strlen(token), hash) >= 0;
+}
+
+bool auth_is_of_others(const char *authorization, unsigned char ret_hash[AUTH_HASH_BYTES])
+{
+    const char own[] = BEARER OWN;
+
+    return authorization && strlen(authorization) > strlen(BEARER) &&
+           strncmp(authorization, own, strlen(own)) != 0 && hash_token(authorization, ret_hash);
+}
+
 int auth_check(struct auth *a, const char *authorization, enum right right, int64_t wall_ms,
                struct bearer *ret_bearer)
 {
@@ -260,10 +278,7 @@ int auth_check(struct auth *a, const char *authorization, enum right right, int6
         (void)snprintf(ret_bearer->who, sizeof(ret_bearer->who), "local");
         return 0;
     }
-    if (!authorization || strncmp(authorization, "Bearer ", 7) != 0)
-        return 401;
-    authorization += 7;
-    if (gnutls_hash_fast(GNUTLS_DIG_SHA256, authorization, strlen(authorization), hash) < 0)
+    if (!hash_token(authorization, hash))
         return 401;
     role = find_token(a, hash, ret_bearer);
     if (role == ROLE_NONE || wall_ms >= ret_bearer->expires_wall_ms)

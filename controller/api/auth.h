@@ -11,6 +11,7 @@
 #ifndef HUDDLE_API_AUTH_H
 #define HUDDLE_API_AUTH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,10 +54,12 @@ void auth_set(struct auth *a, struct tokens *fresh);
 void auth_free(struct auth *a);
 DEFINE_AUTO(auth, struct auth *, auth_free);
 
-#define AUTH_WHO_MAX 64
+#define AUTH_NAME_MAX 64 /* of a token of ours */
+#define AUTH_WHO_MAX 256
 #define AUTH_NODE_MAX 254
+#define AUTH_HASH_BYTES 32
 struct bearer {
-    char who[AUTH_WHO_MAX];   /* the token's name */
+    char who[AUTH_WHO_MAX];   /* the token's name; of others', the user's */
     char node[AUTH_NODE_MAX]; /* of an agent's token: who it may report for; "": any node */
     int64_t expires_wall_ms;  /* AUTH_NEVER: it does not */
 };
@@ -67,6 +70,10 @@ struct bearer {
  * known), 403 for a role that may not. */
 int auth_check(struct auth *a, const char *authorization, enum right right, int64_t wall_ms,
                struct bearer *ret_bearer);
+
+/* SHA-256 of the token in the header: by it a token is known without being kept. False: there is
+ * none, or it has the form of ours. */
+bool auth_is_of_others(const char *authorization, unsigned char ret_hash[AUTH_HASH_BYTES]);
 
 /* Tokens that expire before that time, or have: a list for the caller to free; returns their
  * number. */

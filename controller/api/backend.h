@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "controller/api/access.h"
 #include "controller/api/auth.h"
 #include "controller/controller.h"
 #include "proto/base/err.h"
@@ -33,8 +34,19 @@ struct api_stats { /* of the daemon, for /metrics; cumulative since its start */
     size_t n_watches;
 };
 
+/* About a bearer token that is none of ours. */
+struct api_question {
+    const char *token;
+    unsigned char hash[AUTH_HASH_BYTES]; /* of the token */
+    struct access access;
+};
+
 struct api_backend {
     void *data;
+
+    /* Whose is the token, and may he? 200 and the user's name as the object, a string; 401, 403, or
+     * 503 when it cannot be found out, with the reason. NULL: only tokens of ours are known. */
+    void (*review)(void *data, const struct api_question *question, api_done_fn *done, void *arg);
 
     /* controller_get(): the object, or an array of all (name NULL); 404 when there is none. */
     void (*get)(void *data, const char *kind, const char *name, api_done_fn *done, void *arg);

@@ -12,6 +12,7 @@
 #include "proto/base/clock.h"
 
 #define WRONG_PER_MINUTE 10
+#define NO_TOKEN "a valid token is needed: Authorization: Bearer TOKEN (huddlectl: --token-file)"
 
 struct gate {
     struct auth *auth;
@@ -117,18 +118,25 @@ static int refuse(struct gate_refusal *ret, int status, int64_t wait_ms, const c
     return status;
 }
 
-static int wrong_token(struct gate *g, struct httpd_call *call, struct gate_refusal *ret)
+const char *gate_credentials(const struct httpd_call *call)
+{
+    const char *text = httpd_header(call, "Authorization");
+
+    return text ? text : httpd_header(call, "Huddle-Authorization");
+}
+
+static int wrong_token(struct gate *g, struct httpd_call *call, const char *why,
+                       struct gate_refusal *ret)
 {
     char key[HTTPD_PEER_MAX];
     int64_t wait_ms = 0;
 
     address_key(call, key);
-    if (httpd_header(call, "Authorization"))
+    if (gate_credentials(call))
         wait_ms = limiter_take(g->wrong, key, clock_boot_ms());
     if (wait_ms > 0)
         return refuse(ret, 429, wait_ms, "too many wrong tokens from this address");
-    return refuse(ret, 401, 0,
-                  "a valid token is needed: Authorization: Bearer TOKEN (huddlectl: --token-file)");
+    return refuse(ret, 401, 0, why);
 }
 
 /* Whoever has it did not guess: no limit for the address. */
@@ -144,26 +152,46 @@ static int expired_token(const struct bearer *by, struct gate_refusal *ret)
     return 401;
 }
 
-int gate_check(struct gate *g, struct httpd_call *call, const struct route *route, bool known,
-               struct bearer *ret_bearer, struct gate_refusal *ret_refusal)
+static int too_often(struct gate *g, const char *who, struct gate_refusal *ret)
 {
-    const char *why = foreign_page(g, call);
-    int64_t wait_ms = 0;
-    int r;
+    int64_t wait_ms = limiter_take(g->requests, who, clock_boot_ms());
+
+    return wait_ms > 0 ? refuse(ret, 429, wait_ms, "too many requests of this token") : 0;
+}
+
+int gate_check(struct gate *g, struct httpd_call *call, const struct route *route, bool known,
+               bool others, struct bearer *ret_bearer, struct gate_refusal *ret_refusal)
+{
+    const char *why = foreign_page(g, call), *credentials = gate_credentials(call);
+    unsigned char hash[AUTH_HASH_BYTES];
+    int r, slow = 0;
 
     if (why)
         return refuse(ret_refusal, 403, 0, why);
-    r = auth_check(g->auth, httpd_header(call, "Authorization"), route->right, clock_wall_ms(),
-                   ret_bearer);
+    r = auth_check(g->auth, credentials, route->right, clock_wall_ms(), ret_bearer);
     if (r == 401 && ret_bearer->who[0])
         return expired_token(ret_bearer, ret_refusal);
+    if (r == 401 && others && route->right != RIGHT_REPORT && auth_is_of_others(credentials, hash))
+        return GATE_ASK;
     if (r == 401)
-        return wrong_token(g, call, ret_refusal);
+        return wrong_token(g, call, NO_TOKEN, ret_refusal);
     if (g->tokens && route->right != RIGHT_REPORT)
-        wait_ms = limiter_take(g->requests, ret_bearer->who, clock_boot_ms());
-    if (wait_ms > 0)
-        return refuse(ret_refusal, 429, wait_ms, "too many requests of this token");
+        slow = too_often(g, ret_bearer->who, ret_refusal);
+    if (slow)
+        return slow;
     if (r == 403 && !known)
         return refuse(ret_refusal, 403, 0, "the role of this token does not allow it");
     return 0;
+}
+
+int gate_reviewed(struct gate *g, struct httpd_call *call, int status, const char *user,
+                  const char *why, struct bearer *ret_bearer, struct gate_refusal *ret_refusal)
+{
+    *ret_bearer = (struct bearer){ .expires_wall_ms = AUTH_NEVER };
+    if (status == 401)
+        return wrong_token(g, call, why, ret_refusal);
+    if (status != 200)
+        return refuse(ret_refusal, status, status == 503 ? 1000 : 0, why);
+    (void)snprintf(ret_bearer->who, sizeof(ret_bearer->who), "%s", user);
+    return too_often(g, ret_bearer->who, ret_refusal);
 }

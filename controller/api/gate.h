@@ -30,12 +30,23 @@ size_t gate_expiring(struct gate *g, int64_t before_wall_ms, struct bearer **ret
 struct gate_refusal {
     int status;
     int retry_s; /* 429: when to come again */
-    char why[192];
+    char why[512];
 };
 
-/* May this call do what the route asks? 0 and the caller, or the status in *ret_refusal.
- * `known`: no right is asked for, only a token that exists. */
+/* The header that says who asks. Through the API server of Kubernetes, which keeps Authorization
+ * for itself, it is Huddle-Authorization, of the same form. NULL: none does. */
+const char *gate_credentials(const struct httpd_call *call);
+
+#define GATE_ASK 1
+
+/* May this call do what the route asks? 0 and the caller, or the status in *ret_refusal; GATE_ASK:
+ * the token is none of ours, and `others` may know it. `known`: no right is asked for, only a token
+ * that exists. */
 int gate_check(struct gate *g, struct httpd_call *call, const struct route *route, bool known,
-               struct bearer *ret_bearer, struct gate_refusal *ret_refusal);
+               bool others, struct bearer *ret_bearer, struct gate_refusal *ret_refusal);
+
+/* What others said: 200 and the user, or a status and why. As gate_check(). */
+int gate_reviewed(struct gate *g, struct httpd_call *call, int status, const char *user,
+                  const char *why, struct bearer *ret_bearer, struct gate_refusal *ret_refusal);
 
 #endif

@@ -85,6 +85,14 @@ void request_submit(struct request *rq, void (*next)(struct request *rq))
     b->submit(b->data, &rq->event, on_answer, rq);
 }
 
+void request_review(struct request *rq, void (*next)(struct request *rq))
+{
+    const struct api_backend *b = &rq->server->backend;
+
+    rq->next = next;
+    b->review(b->data, &rq->question, on_answer, rq);
+}
+
 bool request_refused(struct request *rq)
 {
     if (rq->status / 100 == 2)

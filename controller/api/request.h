@@ -24,7 +24,11 @@ struct request {
     struct api_server *server;
     struct httpd_call *call;
     struct route route;
+    int route_status;  /* 0; 404, 405: there is no such route, which only who is known is told */
+    const char *allow; /* methods that there are; of 405 */
     struct bearer by;
+    bool asks; /* others have to be asked who it is */
+    struct api_question question;
 
     /* the backend's last answer */
     int status;
@@ -54,6 +58,7 @@ void request_get(struct request *rq, const char *kind, const char *name,
 void request_report(struct request *rq, int64_t from_wall_ms, int64_t to_wall_ms,
                     void (*next)(struct request *rq));
 void request_submit(struct request *rq, void (*next)(struct request *rq)); /* rq->event */
+void request_review(struct request *rq, void (*next)(struct request *rq)); /* rq->question */
 
 /* True when the backend refused: then the refusal is the request's answer. */
 bool request_refused(struct request *rq);

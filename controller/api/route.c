@@ -80,6 +80,7 @@ static int find_verb(const char *method, const char *word, struct route *r, cons
     for (size_t i = 0; i < ARRAY_LEN(VERBS); i++) {
         if (strcmp(VERBS[i].word, word) == 0) {
             r->verb = VERBS[i].verb;
+            r->verb_word = VERBS[i].word;
             r->right = VERBS[i].right;
         }
     }

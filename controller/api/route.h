@@ -49,6 +49,7 @@ struct route {
     const struct resource *resource; /* of LIST ... VERB */
     char name[ROUTE_NAME_MAX];       /* of GET ... VERB */
     enum verb verb;                  /* of VERB */
+    const char *verb_word;           /* "drain"; NULL: none */
 };
 
 /* 0; 404; or 405 with the methods that there are in *ret_allow. */

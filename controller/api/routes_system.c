@@ -27,7 +27,7 @@ void routes_readyz(struct request *rq)
 
     if (b->ready(b->data, &e))
         request_text(rq, 200, "text/plain; charset=utf-8", "ok\n", 3);
-    else if (gate_check(rq->server->gate, rq->call, &rq->route, true, &by, &refusal) == 0)
+    else if (gate_check(rq->server->gate, rq->call, &rq->route, true, false, &by, &refusal) == 0)
         request_fail(rq, 503, "not ready: %s", e.text);
     else
         request_fail(rq, 503, "not ready");

@@ -12,7 +12,8 @@
 #include "proto/base/address.h"
 #include "proto/base/array.h"
 
-#define OTHER_BODY_MOST 4096u /* of requests that need none */
+#define OTHER_BODY_MOST 4096u   /* of requests that need none */
+#define ASKING_BODY_MOST 32768u /* of those of whom it is not known yet who they are */
 
 /* --- requests ----------------------------------------------------------------------------------
  */
@@ -76,8 +77,8 @@ static void refuse(struct request *rq, const struct gate_refusal *refusal)
 {
     if (refusal->status == 401)
         httpd_add_header(rq->call, "WWW-Authenticate", "Bearer realm=\"huddle\"");
-    if (refusal->status == 429)
-        request_retry(rq, 429, refusal->retry_s, refusal->why);
+    if (refusal->retry_s > 0)
+        request_retry(rq, refusal->status, refusal->retry_s, refusal->why);
     else
         request_fail(rq, refusal->status, "%s", refusal->why);
 }
@@ -96,41 +97,92 @@ static size_t body_limit(const struct api_server *s, enum action action)
     }
 }
 
-/* Nobody learns which paths there are, and nobody's body is read, without a token. */
+/* The caller is known: what stands in the way of the route? True: it was answered. */
+static bool answered(struct request *rq)
+{
+    if (rq->route_status == 405) {
+        httpd_add_header(rq->call, "Allow", rq->allow);
+        request_fail(rq, 405, "%.20s is not offered here; %s is", httpd_method(rq->call),
+                     rq->allow);
+    } else if (rq->route_status) {
+        request_fail(rq, 404, "there is no %.200s here", httpd_path(rq->call));
+    } else {
+        return !ACTIONS[rq->route.action].plain && !request_accepts_json(rq);
+    }
+    return true;
+}
+
+/* Nobody learns which paths there are without a token. Nobody's body is read either, but a short
+ * one of those whose tokens others may know. */
 static size_t admit(void *data, struct httpd_call *call)
 {
     struct api_server *s = data;
     struct request *rq = request_new(s, call);
     struct gate_refusal refusal;
-    const char *allow = "";
-    int status;
+    size_t most;
+    int r = 0;
 
     httpd_attach(call, rq, request_free);
-    status = route_find(httpd_method(call), httpd_path(call), &rq->route, &allow);
-    if (!(status == 0 && rq->route.open) &&
-        gate_check(s->gate, call, &rq->route, status != 0, &rq->by, &refusal) != 0) {
+    rq->route_status = route_find(httpd_method(call), httpd_path(call), &rq->route, &rq->allow);
+    if (rq->route_status || !rq->route.open)
+        r = gate_check(s->gate, call, &rq->route, rq->route_status != 0, s->backend.review != NULL,
+                       &rq->by, &refusal);
+    most = rq->route_status ? OTHER_BODY_MOST : body_limit(s, rq->route.action);
+    rq->asks = r == GATE_ASK;
+    if (rq->asks)
+        return most < ASKING_BODY_MOST ? most : ASKING_BODY_MOST;
+    if (r)
         refuse(rq, &refusal);
-    } else if (status == 405) {
-        httpd_add_header(call, "Allow", allow);
-        request_fail(rq, 405, "%.20s is not offered here; %s is", httpd_method(call), allow);
-    } else if (status) {
-        request_fail(rq, 404, "there is no %.200s here", httpd_path(call));
-    } else if (ACTIONS[rq->route.action].plain || request_accepts_json(rq)) {
-        return body_limit(s, rq->route.action);
-    }
+    else if (!answered(rq))
+        return most;
     return 0;
+}
+
+static void act(struct request *rq)
+{
+    size_t n;
+
+    if (!httpd_body(rq->call, &n) && body_limit(rq->server, rq->route.action) == OTHER_BODY_MOST)
+        request_fail(rq, 413, "the request's body is too long");
+    else
+        ACTIONS[rq->route.action].run(rq);
+}
+
+static void reviewed(struct request *rq)
+{
+    const char *user = json_string_value(rq->object);
+    struct gate_refusal refusal;
+
+    if (gate_reviewed(rq->server->gate, rq->call, rq->status, user ? user : "",
+                      rq->message ? rq->message : "", &rq->by, &refusal) != 0)
+        refuse(rq, &refusal);
+    else if (!answered(rq))
+        act(rq);
+}
+
+static void ask_others(struct request *rq)
+{
+    const char *credentials = gate_credentials(rq->call);
+
+    rq->question.token = credentials + strlen("Bearer ");
+    (void)auth_is_of_others(credentials, rq->question.hash);
+    if (rq->route_status)
+        rq->question.access = (struct access){ "", "", "", "", "" };
+    else
+        access_of(&rq->route, httpd_path(rq->call), request_flag(rq, "watch"),
+                  &rq->question.access);
+    request_review(rq, reviewed);
 }
 
 static void handle(void *data, struct httpd_call *call)
 {
     struct request *rq = httpd_attached(call);
-    size_t n;
 
     (void)data;
-    if (!httpd_body(call, &n) && body_limit(rq->server, rq->route.action) == OTHER_BODY_MOST)
-        request_fail(rq, 413, "the request's body is too long");
+    if (rq->asks)
+        ask_others(rq);
     else
-        ACTIONS[rq->route.action].run(rq);
+        act(rq);
 }
 
 /* --- the server --------------------------------------------------------------------------------

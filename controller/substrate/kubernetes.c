@@ -422,6 +422,24 @@ int kubernetes_config(const struct kubernetes *k, struct kube_config **ret_confi
     return kube_config_load(&choice, ret_config, e);
 }
 
+static int start_reviewer(struct kubernetes *k, struct err *e)
+{
+    struct kube_config *config = NULL;
+    int r;
+
+    if (!k->options.verdict)
+        return 0;
+    r = kubernetes_config(k, &config, e);
+    return r < 0 ? r
+                 : kube_reviewer_new(k->loop, config, k->options.verdict, k->options.data,
+                                     &k->reviewer, e);
+}
+
+void kubernetes_ask(struct kubernetes *k, uint64_t ticket, const struct kube_question *q)
+{
+    kube_reviewer_ask(k->reviewer, ticket, q);
+}
+
 int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
                    struct kubernetes **ret_kubernetes, struct err *e)
 {
@@ -440,6 +458,8 @@ int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
         r = kube_client_new(l, config, &k->client, e);
     if (r == 0)
         kube_client_share(k->client, k->limit, false);
+    if (r == 0)
+        r = start_reviewer(k, e);
     if (r == 0)
         r = kubernetes_acts_begin(k, e);
     for (size_t i = 0; r == 0 && i < N_KINDS; i++)
@@ -462,6 +482,7 @@ void kubernetes_free(struct kubernetes *k)
         kube_objects_done(&k->watches[i].objects);
     }
     kubernetes_acts_end(k);
+    kube_reviewer_free(k->reviewer);
     kube_client_free(k->client);
     kube_limit_free(k->limit);
     loop_timer_remove(k->tell);

@@ -13,6 +13,7 @@
 
 #include "controller/controller.h"
 #include "controller/substrate/kube_leader.h"
+#include "controller/substrate/kube_reviewer.h"
 #include "proto/base/loop.h"
 
 struct kubernetes;
@@ -29,6 +30,8 @@ struct kubernetes_options { /* borrowed for the call */
     int (*admit)(void *data, const struct manifest *object, struct err *e);
     /* An object as the API shows it, a new reference; NULL: there is none. */
     json_t *(*view)(void *data, const char *kind, const char *name);
+    /* What kubernetes_ask() found out; NULL: it is never asked. */
+    kube_verdict_fn *verdict;
     /* For the log. */
     void (*note)(void *data, bool warning, const char *text);
 };
@@ -52,6 +55,9 @@ void kubernetes_raise_epoch(struct kubernetes *k, uint64_t seen);
 struct kube_leader *kubernetes_leader(struct kubernetes *k);
 /* Carries an FX_KUBE_MOVE out; CE_KUBE_MOVED answers it. */
 void kubernetes_move(struct kubernetes *k, const struct effect *e);
+
+/* About a caller whose token is none of huddle's: see kube_reviewer.h. Answered by `verdict`. */
+void kubernetes_ask(struct kubernetes *k, uint64_t ticket, const struct kube_question *q);
 
 /* From any thread: the kind whose list has not been had yet, "pods", or other words; NULL: the core
  * was told all. */

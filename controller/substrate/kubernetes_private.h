@@ -42,6 +42,7 @@ struct kubernetes {
     struct kube_mover *mover;
     struct kube_leftovers leftovers;
     struct kube_nodes *nodes;
+    struct kube_reviewer *reviewer; /* NULL: nobody asks */
     struct loop_timer *tell, *look;
     bool tell_due;
     int64_t tell_took_ms; /* the last one */
