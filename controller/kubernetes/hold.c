@@ -36,6 +36,10 @@ static const struct {
     [HOLD_NAMED_CLAIM] = { "NamedResourceClaim",
                            "its ResourceClaim is named and bound to devices of this node",
                            "use resourceClaimTemplateName: a claim for each pod" },
+    [HOLD_DAEMON_VOLUME] = { "DaemonVolume",
+                             "it is a DaemonSet's, and has a PersistentVolumeClaim on this node",
+                             "keep its nodes out of the PowerPool, or use hostPath or emptyDir for "
+                             "what may be gone for a while" },
 };
 
 static bool says(const struct view_pod *p, const char *annotation, const char *word)
@@ -73,6 +77,8 @@ enum hold hold_of(const struct survey *s, const struct view_pod *p)
         return HOLD_NOBODY;
     if (!strcmp(kind, "Job"))
         return HOLD_JOB;
+    if (!strcmp(kind, "DaemonSet"))
+        return p->claims.n ? HOLD_DAEMON_VOLUME : HOLD_DO_NOT_DISRUPT;
     if (strcmp(kind, "ReplicaSet") != 0 && !is_set)
         return HOLD_OWNER;
     if (says(p, "cluster-autoscaler.kubernetes.io/safe-to-evict", "false"))

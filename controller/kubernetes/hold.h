@@ -17,6 +17,7 @@ enum hold {
     HOLD_ONE_NODE_VOLUME, /* ReadWriteOnce: two nodes cannot have it at once */
     HOLD_CLAIM_TEMPLATES, /* a StatefulSet with volumes of its own */
     HOLD_NAMED_CLAIM,     /* a resource claim that may be shared, allocated on this node */
+    HOLD_DAEMON_VOLUME,   /* a DaemonSet's pod with a claim: no mere daemon */
     HOLD_COUNT
 };
 

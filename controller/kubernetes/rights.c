@@ -27,7 +27,7 @@ static const struct right RIGHTS[] = {
     { "scheduling.k8s.io", "priorityclasses", "", LOOK, "", false, "priorities of waiting pods" },
     { "storage.k8s.io", "csinodes", "", LOOK, "", false, "waking: CSI drivers are not awaited" },
     { "storage.k8s.io", "volumeattachments", "", LOOK, "", false,
-      "sleep of nodes with attached volumes" },
+      "sleep: whether a volume is attached is not known" },
     { "storage.k8s.io", "storageclasses", "", LOOK, "", false, "pods with volumes are not moved" },
     { "storage.k8s.io", "csistoragecapacities", "", LOOK, "", false,
       "pods with volumes are not moved" },

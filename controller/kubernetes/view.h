@@ -150,7 +150,8 @@ bool view_tolerates(const struct view_pod *p, const struct view_taint *t);
  * them of this node. */
 bool view_selects_node(const struct view_pod *p, const struct view_node *n);
 
-/* Of a DaemonSet, or a mirror pod: it goes with its node. */
+/* Of a DaemonSet, or a mirror pod: it goes with its node. One that has a PersistentVolumeClaim, or
+ * says that it must not be disrupted (karpenter.sh/do-not-disrupt), is more than that. */
 bool view_is_daemon(const struct view_pod *p);
 
 /* Succeeded or Failed: it holds nothing any more. */

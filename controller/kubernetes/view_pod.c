@@ -4,6 +4,7 @@
 
 #include "controller/kubernetes/view_private.h"
 #include "proto/base/array.h"
+#include "proto/base/strbuf.h"
 
 static bool is_sidecar(const json_t *container)
 {
@@ -124,6 +125,20 @@ static void read_spread(const json_t *list, struct view_pod *p)
     }
 }
 
+static void add_claim(struct view_pod *p, char *name)
+{
+    p->claims.item = xrealloc(p->claims.item, (p->claims.n + 1) * sizeof(*p->claims.item));
+    p->claims.item[p->claims.n++] = name;
+}
+
+static char *joined(const char *a, const char *b)
+{
+    struct strbuf text = STRBUF_INIT;
+
+    strbuf_printf(&text, "%s-%s", a, b);
+    return strbuf_take(&text);
+}
+
 static void read_volumes(const json_t *list, struct view_pod *p)
 {
     const json_t *volume;
@@ -134,10 +149,10 @@ static void read_volumes(const json_t *list, struct view_pod *p)
 
         p->host_path |= view_at(volume, "hostPath") != NULL;
         p->empty_dir |= view_at(volume, "emptyDir") != NULL;
-        if (*claim) {
-            p->claims.item = xrealloc(p->claims.item, (p->claims.n + 1) * sizeof(*p->claims.item));
-            p->claims.item[p->claims.n++] = xstrdup(claim);
-        }
+        if (*claim)
+            add_claim(p, xstrdup(claim));
+        else if (view_at(volume, "ephemeral")) /* a claim that is made for it, POD-VOLUME */
+            add_claim(p, joined(p->meta.name, view_word(volume, "name")));
     }
 }
 
@@ -292,8 +307,11 @@ void view_pod_done(struct view_pod *p)
 
 bool view_is_daemon(const struct view_pod *p)
 {
-    return p->mirror || !strcmp(p->meta.owner.kind, "DaemonSet") ||
-           !strcmp(p->meta.owner.kind, "Node");
+    const char *stays = string_map_get(&p->meta.annotations, "karpenter.sh/do-not-disrupt");
+
+    return p->mirror || !strcmp(p->meta.owner.kind, "Node") ||
+           (!strcmp(p->meta.owner.kind, "DaemonSet") && !p->claims.n &&
+            strcmp(stays ? stays : "", "true") != 0);
 }
 
 bool view_is_finished(const struct view_pod *p)

@@ -8,6 +8,9 @@
 #include "controller/state/snapshot_build.h"
 
 #define CHECK_KEEPS_MS 10000
+#define DAEMONS_MS                                                                                 \
+    180000                 /* so long a woken node waits for its daemons: a broken roll-out is not \
+                              to keep it closed for ever */
 #define SCHEDULER_MS 30000 /* so long it may take to find that there is room again */
 
 bool kube_life_is_led(enum node_state state)
@@ -46,11 +49,12 @@ static bool agent_fresh(const struct node *n, int64_t now_ms)
 
 /* Ready, said by a kubelet of the boot of which the agent speaks. Where kubelets tell of no boot, a
  * heartbeat that is newer than the sleep has to do. */
-static bool is_up(const struct node *n)
+static bool is_up(const struct node *n, int64_t now_ms)
 {
     const struct node_kube *k = &n->kube;
+    bool waited = k->late_ms > 0 && now_ms - k->late_ms >= DAEMONS_MS;
 
-    if (!n->seen || !k->ready || k->lacks)
+    if (!n->seen || !k->ready || (k->lacks && !waited))
         return false;
     return k->boot_id[0] ? strcmp(k->boot_id, n->boot_id) == 0
                          : strcmp(k->beat, k->slept_beat) != 0;
@@ -84,7 +88,7 @@ static void set_presence(const struct controller *c, const struct node *n, struc
     case NODE_ASLEEP:
     case NODE_WAKING:
     case NODE_QUARANTINED:
-        if (is_up(n))
+        if (is_up(n, c->now_ms))
             break;
         f->heard = false;
         f->age_ms = INT64_MAX;
@@ -207,6 +211,12 @@ void kube_life_followed(struct controller *c, struct node *n, const struct node_
 
     if (s == NODE_SLEEPING)
         memcpy(n->kube.slept_beat, n->kube.beat, sizeof(n->kube.slept_beat));
+    if (s == NODE_AWAKE && (before->state == NODE_WAKING || before->state == NODE_QUARANTINED) &&
+        n->kube.lacks)
+        core_event(c, true, "node", n->name, "DaemonMissing",
+                   "it is opened without what it had before it slept: %s (waited for %d s; kubectl "
+                   "describe pod tells why)",
+                   n->kube.lacks, DAEMONS_MS / 1000);
     if (s == NODE_AWAKE && before->state != NODE_UNMANAGED && before->state != NODE_UNREACHABLE)
         c->kube.opened_ms = c->now_ms;
 }

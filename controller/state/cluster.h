@@ -186,9 +186,10 @@ struct node_kube {
     char beat[40], slept_beat[40]; /* its newest heartbeat; the newest one when it was committed */
     uint32_t left;                 /* pods that do not go with it */
     char *first_left, *lacks, *pending; /* NULL: none; see kube_facts.h */
-    int64_t empty_ms;                   /* since when none is left and none comes; 0: not so */
-    char checked_op[OP_MAX];            /* of the newest look whether it may be switched off */
-    char committed_op[OP_MAX];          /* of which NodePower says `sleeping` */
+    int64_t late_ms;  /* since when, of its present boot, it lacks a daemon and nothing else; 0 */
+    int64_t empty_ms; /* since when none is left and none comes; 0: not so */
+    char checked_op[OP_MAX];   /* of the newest look whether it may be switched off */
+    char committed_op[OP_MAX]; /* of which NodePower says `sleeping` */
     bool recorded_led;  /* its NodePower tells of a state into which only a leader brings it */
     int64_t checked_ms; /* when that found nothing against it; 0: never */
     char check_why[REASON_MAX]; /* else why not */

@@ -104,15 +104,26 @@ static bool set_short(char *at, size_t size, const char *text)
     return true;
 }
 
+static void take_daemons(struct node_kube *k, const struct kube_node_facts *f, bool booted,
+                         int64_t now_ms)
+{
+    if (!f->ready || !f->lacks_daemon)
+        k->late_ms = 0;
+    else if (k->late_ms == 0 || booted)
+        k->late_ms = now_ms;
+}
+
 /* How far it is closed, and who is left there. */
 static bool take_closing(struct node_kube *k, const struct kube_node_facts *f, int64_t now_ms)
 {
-    bool changed = k->stage != (int)f->stage || k->left != f->left;
+    bool changed = k->stage != (int)f->stage || k->left != f->left, booted;
 
     changed |= set_text(&k->first_left, f->first_left ? f->first_left : "");
     changed |= set_text(&k->lacks, f->lacks ? f->lacks : "");
     changed |= set_text(&k->pending, f->pending ? f->pending : "");
-    changed |= set_short(k->boot_id, sizeof(k->boot_id), f->boot_id ? f->boot_id : "");
+    booted = set_short(k->boot_id, sizeof(k->boot_id), f->boot_id ? f->boot_id : "");
+    take_daemons(k, f, booted, now_ms);
+    changed |= booted;
     changed |= set_short(k->beat, sizeof(k->beat), f->beat ? f->beat : "");
     k->stage = (int)f->stage;
     k->left = f->left;

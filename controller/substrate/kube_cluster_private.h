@@ -29,6 +29,7 @@ struct kube_seen_node {
     char closed[KUBE_WHY_MAX], stays[KUBE_WHY_MAX];
     int weight; /* of `stays`: a reason that weighs more takes the place of another */
     uint32_t left;
+    bool lacks_daemon; /* that is what `lacks` says, and nothing else is lacking */
     char first_left[KUBE_WHY_MAX], lacks[KUBE_WHY_MAX], pending[KUBE_WHY_MAX];
 };
 

@@ -94,6 +94,7 @@ static void tell_node(struct kube_seen_node *n, const struct kube_sink *sink)
         .beat = n->view.beat,
         .first_left = "",
         .lacks = n->lacks,
+        .lacks_daemon = n->lacks_daemon,
         .pending = n->pending,
     };
 

@@ -115,6 +115,7 @@ static void look_for_resources(const struct kube_cluster *k, struct kube_seen_no
     const struct kube_seen_power *p = named_find(&k->powers, n->name);
 
     n->lacks[0] = '\0';
+    n->lacks_daemon = false;
     if (!p || kube_stage_of(&n->view) != KUBE_STAGE_CLOSED)
         return;
     ARRAY_FOREACH(a, &p->allocatable, item) {
@@ -141,8 +142,11 @@ void kube_find_lacks(struct kube_cluster *k)
             view_is_finished(p) || !*p->node)
             continue;
         n = named_find(&k->nodes, p->node);
-        if (n && !n->lacks[0])
-            (void)snprintf(n->lacks, sizeof(n->lacks), "its daemon %.120s/%.120s is not ready",
-                           p->meta.namespace, p->meta.name);
+        if (!n || n->lacks[0])
+            continue;
+        n->lacks_daemon = true;
+        (void)snprintf(n->lacks, sizeof(n->lacks),
+                       "its daemon %.90s/%.90s (%.20s %.60s) is not ready", p->meta.namespace,
+                       p->meta.name, p->meta.owner.kind, p->meta.owner.name);
     }
 }

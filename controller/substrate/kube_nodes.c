@@ -28,8 +28,9 @@ enum task {
     TASK_TAINTS,    /* and the label */
     TASK_READ_NODE, /* what was refused is read anew */
     TASK_READ_POWER,
-    TASK_CHECK_POWER, /* and the three that follow */
+    TASK_CHECK_POWER, /* and the four that follow */
     TASK_CHECK_PODS,
+    TASK_CHECK_VOLUMES, /* again for each page */
     TASK_CHECK_LEASE,
 };
 
@@ -300,6 +301,22 @@ static void check_pods(struct kube_own_node *n)
     begin(n, TASK_CHECK_PODS, &request);
 }
 
+/* `after`: the token of the page before; "": the first one. They are asked for by no field. */
+static void check_volumes(struct kube_own_node *n, const char *after)
+{
+    struct strbuf path = STRBUF_INIT;
+    struct kube_request request = { 0 };
+
+    strbuf_printf(&path, "/apis/storage.k8s.io/v1/volumeattachments?limit=500");
+    if (*after) {
+        strbuf_printf(&path, "&continue=");
+        kube_escape(&path, after);
+    }
+    request.path = strbuf_text(&path);
+    begin(n, TASK_CHECK_VOLUMES, &request);
+    strbuf_done(&path);
+}
+
 static void begin_check(struct kube_own_node *n, int64_t now_ms)
 {
     char why[WHY_MAX];
@@ -346,11 +363,17 @@ static void go_on_checking(struct kube_own_node *n, enum task task, const json_t
         good = kube_check_power(object, n->checked_op, n->want.epoch, why, sizeof(why));
     else if (task == TASK_CHECK_PODS)
         good = kube_check_pods(object, why, sizeof(why));
+    else if (task == TASK_CHECK_VOLUMES)
+        good = kube_check_volumes(object, n->name, why, sizeof(why));
     if (!good)
         tell_check(n, why);
     else if (task == TASK_CHECK_POWER)
         check_pods(n);
     else if (task == TASK_CHECK_PODS)
+        check_volumes(n, "");
+    else if (task == TASK_CHECK_VOLUMES && *view_word(object, "metadata.continue"))
+        check_volumes(n, view_word(object, "metadata.continue"));
+    else if (task == TASK_CHECK_VOLUMES)
         read_anew(n, TASK_CHECK_LEASE,
                   "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases");
     else

@@ -157,6 +157,28 @@ bool kube_check_pods(const json_t *list, char *why, size_t size)
     return true;
 }
 
+/* One that cannot be read may be of any node. */
+bool kube_check_volumes(const json_t *list, const char *node, char *why, size_t size)
+{
+    const json_t *items = json_object_get(list, "items"), *item;
+    size_t i;
+
+    if (!json_is_array(items)) {
+        (void)snprintf(why, size, "its VolumeAttachments could not be read");
+        return false;
+    }
+    json_array_foreach((json_t *)items, i, item) {
+        const char *of = view_word(item, "spec.nodeName");
+
+        if (*of && strcmp(of, node) != 0)
+            continue;
+        (void)snprintf(why, size, "a volume is still attached to it: VolumeAttachment %.80s",
+                       view_word(item, "metadata.name"));
+        return false;
+    }
+    return true;
+}
+
 bool kube_check_node(const json_t *node, char *why, size_t size)
 {
     json_t *patch = kube_stage_patch(node, KUBE_STAGE_CLOSED);

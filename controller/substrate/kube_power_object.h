@@ -30,6 +30,8 @@ json_t *kube_power_status_write(const json_t *seen, const json_t *node, const js
 /* Why the node may not be switched off; true: nothing against it. */
 bool kube_check_power(const json_t *power, const char *op, uint64_t epoch, char *why, size_t size);
 bool kube_check_pods(const json_t *list, char *why, size_t size);
+/* A list of VolumeAttachments, or a part of one. */
+bool kube_check_volumes(const json_t *list, const char *node, char *why, size_t size);
 bool kube_check_node(const json_t *node, char *why, size_t size);
 
 #endif

@@ -201,6 +201,16 @@ static void owners_decide_whether_a_pod_can_be_moved(void **state)
     assert_int_equal(hold_as(POD("p", OWNED("Job"), ""), NULL), HOLD_JOB);
     assert_int_equal(hold_as(POD("p", OWNED("Workflow"), ""), NULL), HOLD_OWNER);
     assert_int_equal(hold_as(POD("p", OWNED("DaemonSet"), ""), NULL), HOLD_NONE);
+    assert_int_equal(hold_as(POD("p", OWNED("DaemonSet"),
+                                 ", 'volumes': [{'persistentVolumeClaim': {'claimName': 'c'}}]"),
+                             NULL),
+                     HOLD_DAEMON_VOLUME);
+    assert_int_equal(
+        hold_as(POD("p",
+                    "'annotations': {'karpenter.sh/do-not-disrupt': 'true'}, " OWNED("DaemonSet"),
+                    ""),
+                NULL),
+        HOLD_DO_NOT_DISRUPT);
     assert_int_equal(hold_as(POD("p", OWNED("StatefulSet"), ""), PLAIN), HOLD_NONE);
     assert_int_equal(hold_as(POD("p", OWNED("StatefulSet"), ""), SET), HOLD_CLAIM_TEMPLATES);
     assert_int_equal(

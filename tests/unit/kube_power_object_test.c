@@ -162,6 +162,20 @@ static const struct {
     { "[]", "could not be read" },
 };
 
+#define ATTACHMENT(name, of) "{'metadata':{'name':'" name "'},'spec':{" of "}}"
+
+static const struct {
+    const char *list, *why; /* NULL: nothing stands against it */
+} ATTACHED[] = {
+    { "{'items':[]}", NULL },
+    { "{'items':[" ATTACHMENT("v1", "'nodeName':'other'") "]}", NULL },
+    { "{'items':[" ATTACHMENT("v1", "'nodeName':'other'") "," ATTACHMENT("v2",
+                                                                         "'nodeName':'n'") "]}",
+      "VolumeAttachment v2" },
+    { "{'items':[" ATTACHMENT("v3", "") "]}", "VolumeAttachment v3" },
+    { "{}", "could not be read" },
+};
+
 static void whatever_stands_against_it(void **state)
 {
     char why[160];
@@ -181,6 +195,14 @@ static void whatever_stands_against_it(void **state)
 
         if (good != !LISTS[i].why || (!good && !strstr(why, LISTS[i].why)))
             fail_msg("list %zu: %s", i, good ? "good" : why);
+        json_decref(list);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ATTACHED); i++) {
+        json_t *list = object(ATTACHED[i].list);
+        bool good = kube_check_volumes(list, "n", why, sizeof(why));
+
+        if (good != !ATTACHED[i].why || (!good && !strstr(why, ATTACHED[i].why)))
+            fail_msg("attachments %zu: %s", i, good ? "good" : why);
         json_decref(list);
     }
     assert_true(kube_check_node(n, why, sizeof(why)));

@@ -317,6 +317,50 @@ static void a_cycle(void **state)
     end(&r);
 }
 
+static int events_of(struct rig *r, const char *reason)
+{
+    json_t *list = controller_get(r->d.core, "events", NULL, r->d.now_ms, r->d.wall_ms), *e;
+    int n = 0;
+    size_t i;
+
+    json_array_foreach(list, i, e)
+        n += strcmp(json_string_value(json_object_get(e, "reason")), reason) == 0;
+    json_decref(list);
+    return n;
+}
+
+/* A roll-out that never ends keeps a woken node closed for three minutes, not for ever. */
+static void a_daemon_is_waited_for_so_long(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    assert_int_equal(desk_verb(&r.d, VERB_WAKE, "n1"), 200);
+    take_effects(&r);
+    r.agent_boot = "boot-2";
+    probe(&r, POWER_ON);
+    pass(&r, 1);
+    r.n1.ready = true;
+    r.n1.boot_id = "boot-2";
+    r.n1.lacks = "of nvidia.com/gpu it has less than before it slept (0 of 4)";
+    tell(&r);
+    pass(&r, 200); /* devices are waited for */
+    assert_int_equal(r.wanted, KUBE_STAGE_CLOSED);
+    r.n1.lacks = "its daemon kube-system/cni-x (DaemonSet cni) is not ready";
+    r.n1.lacks_daemon = true;
+    tell(&r);
+    pass(&r, 170);
+    assert_int_equal(r.wanted, KUBE_STAGE_CLOSED);
+    pass(&r, 15);
+    STATE(&r, "awake");
+    assert_int_equal(r.wanted, KUBE_STAGE_NONE);
+    assert_int_equal(events_of(&r, "DaemonMissing"), 1);
+    assert_non_null(strstr(why_not(&r), "DaemonSet cni")); /* nor does it sleep again */
+    end(&r);
+}
+
 /* Without a heartbeat of its own, a kubelet that tells no boot is none that came back. */
 static void a_kubelet_without_a_boot(void **state)
 {
@@ -825,6 +869,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cycle),
+        cmocka_unit_test(a_daemon_is_waited_for_so_long),
         cmocka_unit_test(a_kubelet_without_a_boot),
         cmocka_unit_test(pods_hold_a_drain),
         cmocka_unit_test(no_taint_is_not_empty),

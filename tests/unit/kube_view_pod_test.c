@@ -294,9 +294,17 @@ static void state_and_owner_are_read(void **state)
     /* A tenant's annotation with a NUL byte: accepted by the API server. */
     json_t *hostile = object("{'metadata': {'name': 'p', 'namespace': 'a', 'annotations': {"
                              "'huddle.energy/x': 'a\\u0000b'}}, 'status': {'phase': 'Failed'}}");
+    json_t *holder = object("{'metadata': {'name': 'db-x', 'ownerReferences': [{'kind':"
+                            " 'DaemonSet', 'name': 'db', 'uid': 'd', 'controller': true}]}, 'spec':"
+                            " {'volumes': [{'name': 'scratch', 'ephemeral': {}}]}}");
     struct view_pod p;
 
     (void)state;
+    assert_int_equal(view_pod_read(holder, &p), 0);
+    assert_string_equal(p.claims.item[0], "db-x-scratch");
+    assert_false(view_is_daemon(&p)); /* it has a claim */
+    view_pod_done(&p);
+    json_decref(holder);
     assert_int_equal(view_pod_read(pending, &p), 0);
     assert_true(p.unschedulable && !p.scheduled && !p.ready && !view_is_daemon(&p));
     assert_string_equal(p.reason, "0/3 nodes are available");

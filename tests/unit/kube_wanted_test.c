@@ -16,6 +16,7 @@
 struct ear {
     struct kube_cluster *k;
     char pending[4][200], lacks[4][200], closed[4][200]; /* of n0 to n3 */
+    bool daemon[4];                                      /* lacks one, and nothing else */
     uint32_t left[4];
     char power[200], wait[400]; /* wait: NAMESPACE/NAME UID: WHY, of the last one told */
     int waits;
@@ -30,6 +31,7 @@ static void hear_node(void *data, const struct kube_node_facts *f)
     (void)snprintf(x->pending[i], sizeof(x->pending[i]), "%s", f->gone ? "" : f->pending);
     (void)snprintf(x->lacks[i], sizeof(x->lacks[i]), "%s", f->gone ? "" : f->lacks);
     (void)snprintf(x->closed[i], sizeof(x->closed[i]), "%s", f->gone ? "" : f->closed);
+    x->daemon[i] = f->lacks_daemon;
     x->left[i] = f->left;
 }
 
@@ -485,8 +487,14 @@ static void what_a_woken_node_lacks(void **state)
         "'apps/v1','kind':'DaemonSet','name':'d','uid':'o','controller':true}]},'spec':{"
         "'nodeName':'n1','containers':[]},'status':{'phase':'Running'}}");
     tell(&x);
-    assert_non_null(strstr(x.lacks[1], "k/d is not ready"));
+    assert_non_null(strstr(x.lacks[1], "k/d (DaemonSet d) is not ready"));
+    assert_true(x.daemon[1]);
     assert_int_equal(x.left[1], 0);
+    put_node(&x, "n1", LABEL, ASLEEP, "0");
+    tell(&x);
+    assert_non_null(strstr(x.lacks[1], "nvidia.com/gpu")); /* which is waited for */
+    assert_false(x.daemon[1]);
+    put_node(&x, "n1", LABEL, ASLEEP, "2");
     drop_pod(&x, "d");
     put_waiting(&x, "q", "1", ",'nodeName':'n1'");
     tell(&x);
