@@ -111,9 +111,25 @@ static void deal_gpus(const struct node *n)
     }
 }
 
+static void tell_deleted(struct controller *c, const struct node *n)
+{
+    if (n->kube.deleted)
+        core_event(
+            c, true, "node", n->name, "NodeDeletedAsleep",
+            "its Node was deleted while its machine was off: its NodePower keeps it, and it is "
+            "woken when it is needed (at once: huddlectl wake node %s); is the machine gone "
+            "for good, then kubectl delete nodepower %s",
+            n->name, n->name);
+    else
+        core_event(c, false, "node", n->name, "NodeBack",
+                   "Kubernetes has it again; labels that people had given it are gone with its old "
+                   "Node");
+}
+
 void kube_node(struct controller *c, const struct kube_node_facts *f)
 {
     struct node *n = named_find(&c->cluster->nodes, f->name);
+    bool was_deleted = n && n->kube.deleted;
 
     if (f->gone) {
         if (n)
@@ -125,6 +141,8 @@ void kube_node(struct controller *c, const struct kube_node_facts *f)
         n = add_node(c, f->name);
     if (!node_kube_take(c->cluster, n, f, c->now_ms))
         return;
+    if (was_deleted != f->deleted)
+        tell_deleted(c, n);
     deal_gpus(n);
     reconcile_node(c, n);
     c->plan_wanted = true;

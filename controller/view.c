@@ -213,6 +213,7 @@ json_t *view_node(struct controller *c, const struct node *n)
     view_set(s, "plan", view_node_plan(c, n));
     view_set_wake(c, n, s);
     view_set(s, "observed", json_boolean(c->options.kubernetes));
+    view_set(s, "deleted", json_boolean(n->kube.deleted));
     view_set(s, "passive", view_text(pool_passive(c->cluster, n->pool)));
     view_set(o, "status", s);
     return o;

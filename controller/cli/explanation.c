@@ -100,6 +100,12 @@ static void say_sleep(json_t *sentences, const json_t *node, const char *state)
 {
     const char *why_not = look_text(node, "status.whyNotAsleep");
 
+    if (look_true(node, "status.deleted"))
+        say(sentences,
+            "Its Node was deleted while its machine was off: its NodePower keeps it, and it is "
+            "woken "
+            "when it is needed. If the machine is gone for good: kubectl delete nodepower %s.",
+            text_or(node, "metadata.name", ""));
     if (strcmp(state, "awake") == 0 && why_not)
         say(sentences, "It may not sleep now: %s.", why_not);
     else if (strcmp(state, "awake") == 0 && look_true(node, "status.sleepable"))

@@ -177,6 +177,7 @@ enum power_mark {                  /* stored; never renumber */
 /* A node as Kubernetes has it: see kube_node.h. All zero where huddle stands alone. */
 struct node_kube {
     bool known, ready;
+    bool deleted;                              /* its Node, while it slept */
     int64_t unready_ms;                        /* since when it is not */
     char *closed;                              /* why nothing may be placed on it; NULL: it may */
     char *stays;                               /* why it cannot be emptied; NULL: it can */

@@ -20,7 +20,9 @@ enum kube_stage { /* how far huddle has closed a node for pods: substrate/kube_s
 
 struct kube_node_facts {
     const char *name;
-    bool gone; /* the cluster has it no more: the rest means nothing */
+    bool gone;    /* the cluster has it no more: the rest means nothing */
+    bool deleted; /* the cluster has it no more, but its machine is off, and its NodePower keeps it
+                   */
     const char *uid, *address;
     const struct string_map *labels; /* sorted by key */
     bool ready;

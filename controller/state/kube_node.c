@@ -146,6 +146,8 @@ bool node_kube_take(struct cluster *c, struct node *n, const struct kube_node_fa
             NULL; /* it may have been one of these texts: reconcile_node() says anew */
         changed = true;
     }
+    changed |= k->deleted != f->deleted;
+    k->deleted = f->deleted;
     if (!was_known || k->ready != f->ready) {
         changed = true;
         k->unready_ms = now_ms;

@@ -152,7 +152,7 @@ static void put_node(struct kube_cluster *k, const json_t *object)
     }
     view_node_done(&n->view);
     n->view = view;
-    n->unknown = false;
+    n->unknown = n->deleted = false;
     k->fit_dirty |= n->shape != shape_of(&view);
     n->shape = shape_of(&view);
 }
@@ -315,7 +315,17 @@ static void untell(struct kube_seen_pod *p)
     p->told_node = p->told_model = NULL;
 }
 
-static void drop_node(struct kube_cluster *k, const char *name)
+void kube_put_deleted(struct kube_cluster *k, const struct kube_seen_power *p)
+{
+    struct kube_seen_node *n;
+
+    put_node(k, p->node);
+    n = named_find(&k->nodes, p->name);
+    if (n)
+        n->deleted = true;
+}
+
+void kube_drop_node(struct kube_cluster *k, const char *name)
 {
     struct kube_seen_node *n = named_find(&k->nodes, name);
 
@@ -355,7 +365,10 @@ void kube_cluster_drop(struct kube_cluster *k, enum kube_kind kind, const struct
 
     switch (kind) {
     case KUBE_KIND_NODES:
-        drop_node(k, key->name);
+        if (kube_power_keeps(k, key->name))
+            kube_put_deleted(k, named_find(&k->powers, key->name));
+        else
+            kube_drop_node(k, key->name);
         return;
     case KUBE_KIND_PODS:
         drop_pod(k, key->uid);

@@ -9,6 +9,9 @@
  * read; nor while, empty and asleep, it would leave too few topology domains for the pods of some
  * workload (kubernetes/spread.h).
  *
+ * A node whose Node is deleted while its machine is off is told as long as its NodePower is there,
+ * by what that says of it.
+ *
  * A pod that waits for a node (kubernetes/wait.h), and would fit one that huddle has closed, is
  * told with that node: the fewest, the largest pods first, nodes that are coming anyway before
  * others. A node that was woken and is open, has room for the pod, and is not used by the scheduler

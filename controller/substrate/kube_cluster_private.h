@@ -20,6 +20,7 @@ struct kube_seen_node {
     struct view_node view;
     uint64_t shape;    /* labels and taints: what pods ask of it */
     uint64_t told;     /* digest of the facts that were told; 0: not told */
+    bool deleted;      /* while its machine was off: what is kept is what its NodePower tells */
     bool unknown;      /* it cannot be read: nothing may be decided on it */
     int64_t opened_ms; /* since when the scheduler may use it; 0: it may not */
     /* Of one round of telling. */
@@ -38,6 +39,7 @@ struct kube_seen_power { /* a NodePower */
     uint64_t epoch, told;
     char *phase, *record;
     struct amounts allocatable; /* before it slept */
+    json_t *node;               /* what it was then, as a Node that sleeps; NULL: nothing is told */
 };
 
 struct kube_seen_pod {
@@ -173,12 +175,20 @@ void kube_wake_try_free(struct kube_wake_try *t);
 
 /* kube_cluster_wanted.c: what the node lacks of what it had. After kube_weigh_nodes(). */
 void kube_find_lacks(struct kube_cluster *k);
+void kube_power_keep(struct kube_cluster *k); /* nodes whose Node was deleted, before all else */
 void kube_power_put(struct kube_cluster *k, const json_t *object);
 void kube_power_drop(struct kube_cluster *k, const char *name);
 void kube_power_free(struct kube_seen_power *p);
 void kube_power_untell(struct kube_cluster *k, const char *name);       /* its Node has gone */
 bool kube_power_stands(const struct kube_cluster *k, const char *name); /* it is not awake */
+/* Is there a NodePower by which a node whose Node was deleted is kept: one that says that its
+ * machine is off, or on its way there or back? */
+bool kube_power_keeps(const struct kube_cluster *k, const char *name);
 void kube_power_tell(struct kube_cluster *k, const struct kube_sink *sink);
+
+/* kube_cluster.c */
+void kube_put_deleted(struct kube_cluster *k, const struct kube_seen_power *p);
+void kube_drop_node(struct kube_cluster *k, const char *name);
 
 void kube_list_add(struct string_list *l, const char *text);
 

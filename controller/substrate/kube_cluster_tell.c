@@ -61,7 +61,7 @@ static void fill_gpus(const struct kube_seen_node *n, struct kube_node_facts *f)
 
 static uint64_t node_digest(const struct kube_node_facts *f)
 {
-    uint64_t d = mix_text(mix_text(mix_number(1, f->ready), f->uid), f->address);
+    uint64_t d = mix_text(mix_text(mix_number(f->deleted ? 2 : 1, f->ready), f->uid), f->address);
 
     for (size_t i = 0; i < f->labels->n; i++)
         d = mix_text(mix_text(d, f->labels->pair[i].key), f->labels->pair[i].value);
@@ -95,6 +95,7 @@ static void tell_node(struct kube_seen_node *n, const struct kube_sink *sink)
         .first_left = "",
         .lacks = n->lacks,
         .lacks_daemon = n->lacks_daemon,
+        .deleted = n->deleted,
         .pending = n->pending,
     };
 
@@ -430,6 +431,7 @@ void kube_cluster_tell(struct kube_cluster *k, int64_t now_ms, const struct kube
 {
     k->now_ms = now_ms;
     k->due_ms = INT64_MAX;
+    kube_power_keep(k);
     kube_look(k);
     for (size_t i = 0; i < k->models.n_items; i++) {
         struct kube_model_target *m = (struct kube_model_target *)(void *)k->models.items[i];

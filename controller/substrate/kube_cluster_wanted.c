@@ -7,6 +7,7 @@
 #include "controller/kubernetes/view_private.h"
 #include "controller/state/snapshot.h"
 #include "controller/substrate/kube_cluster_private.h"
+#include "controller/substrate/kube_power_object.h"
 #include "controller/substrate/kube_stage.h"
 #include "proto/base/array.h"
 #include "proto/base/random.h"
@@ -29,8 +30,52 @@ void kube_power_free(struct kube_seen_power *p)
     amounts_done(&p->allocatable);
     free(p->phase);
     free(p->record);
+    json_decref(p->node);
     free(p->name);
     free(p);
+}
+
+bool kube_power_keeps(const struct kube_cluster *k, const char *name)
+{
+    const struct kube_seen_power *p = named_find(&k->powers, name);
+
+    return p && p->node && kube_power_is_off(p->phase);
+}
+
+/* Closed, and not ready. The label and taint are not in what was noted before. */
+static json_t *as_node(const char *name, const json_t *before)
+{
+    json_t *labels = json_copy((json_t *)(uintptr_t)view_at(before, "labels"));
+    json_t *taints = json_copy((json_t *)(uintptr_t)view_at(before, "taints"));
+    json_t *allocatable = (json_t *)(uintptr_t)view_at(before, "allocatable");
+
+    if (!json_is_object(labels) || !json_is_object(allocatable)) {
+        json_decref(labels);
+        json_decref(taints);
+        return NULL;
+    }
+    if (!json_is_array(taints)) {
+        json_decref(taints);
+        taints = json_array();
+    }
+    json_object_set_new(labels, KUBE_LABEL_ASLEEP, json_string(KUBE_LABEL_ASLEEP_VALUE));
+    json_array_append_new(taints,
+                          json_pack("{s:s, s:s}", "key", KUBE_TAINT_ASLEEP, "effect", "NoExecute"));
+    return json_pack("{s:{s:s, s:o}, s:{s:o}, s:{s:O, s:{s:s}}}", "metadata", "name", name,
+                     "labels", labels, "spec", "taints", taints, "status", "allocatable",
+                     allocatable, "nodeInfo", "bootID", view_word(before, "bootID"));
+}
+
+/* Its Node may have been deleted, also before this controller started. */
+static void keep_node(struct kube_cluster *k, const struct kube_seen_power *p)
+{
+    const struct kube_seen_node *n = named_find(&k->nodes, p->name);
+    bool keeps = kube_power_keeps(k, p->name);
+
+    if (!n && keeps)
+        kube_put_deleted(k, p);
+    else if (n && n->deleted && !keeps)
+        kube_drop_node(k, p->name);
 }
 
 void kube_power_put(struct kube_cluster *k, const json_t *object)
@@ -52,14 +97,19 @@ void kube_power_put(struct kube_cluster *k, const json_t *object)
     p->phase = view_copy(object, "status.phase");
     p->record = view_copy(object, "status.record");
     amounts_read(&p->allocatable, view_at(object, "status.preSleep.allocatable"));
+    json_decref(p->node);
+    p->node = as_node(name, view_at(object, "status.preSleep"));
 }
 
 void kube_power_drop(struct kube_cluster *k, const char *name)
 {
     struct kube_seen_power *p = named_find(&k->powers, name);
+    const struct kube_seen_node *n = named_find(&k->nodes, name);
 
     if (!p)
         return;
+    if (n && n->deleted) /* a person wants it forgotten */
+        kube_drop_node(k, name);
     if (p->told)
         kube_list_add(&k->gone_powers, name);
     named_remove(&k->powers, name);
@@ -83,6 +133,12 @@ bool kube_power_stands(const struct kube_cluster *k, const char *name)
         if (strcmp(p->phase, node_state_name(NO[i])) == 0)
             return false;
     return p && *p->phase;
+}
+
+void kube_power_keep(struct kube_cluster *k)
+{
+    for (size_t i = 0; i < k->powers.n_items; i++)
+        keep_node(k, (const struct kube_seen_power *)(void *)k->powers.items[i]);
 }
 
 void kube_power_tell(struct kube_cluster *k, const struct kube_sink *sink)

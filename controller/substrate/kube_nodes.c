@@ -26,6 +26,7 @@ enum task {
     TASK_SPEC,      /* of the NodePower: made, or changed */
     TASK_STATUS,    /* of the NodePower */
     TASK_TAINTS,    /* and the label */
+    TASK_FINISH,    /* the NodePower of a node that is gone is deleted */
     TASK_READ_NODE, /* what was refused is read anew */
     TASK_READ_POWER,
     TASK_CHECK_POWER, /* and the four that follow */
@@ -51,6 +52,7 @@ struct kube_own_node {
     struct kube_call *call;
     char checked_op[64]; /* of the look under way */
     int64_t again_ms, pause_ms, check_ms;
+    int64_t gone_ms;  /* since when there is a NodePower and no Node; 0: not so */
     char renewed[64]; /* renewTime of its Lease, and when that was seen to change */
     int64_t renewed_ms;
     enum kube_reason told;
@@ -146,6 +148,8 @@ void kube_nodes_node_gone(struct kube_nodes *k, const char *name)
         return;
     json_decref(n->node);
     n->node = NULL;
+    if (!kube_power_is_off(view_word(n->power, "status.phase")))
+        n->wanted = false; /* one that comes under its name is another one */
 }
 
 void kube_nodes_power_gone(struct kube_nodes *k, const char *name)
@@ -157,6 +161,7 @@ void kube_nodes_power_gone(struct kube_nodes *k, const char *name)
     json_decref(n->power);
     n->power = NULL;
     n->dirty = true;
+    n->wanted &= n->node != NULL; /* else it was kept by that alone */
 }
 
 void kube_nodes_want(struct kube_nodes *k, const struct effect *e)
@@ -181,7 +186,7 @@ void kube_nodes_want(struct kube_nodes *k, const struct effect *e)
 
 static bool is_write(enum task t)
 {
-    return t == TASK_SPEC || t == TASK_STATUS || t == TASK_TAINTS;
+    return t == TASK_SPEC || t == TASK_STATUS || t == TASK_TAINTS || t == TASK_FINISH;
 }
 
 static void on_answer(void *data, const struct kube_answer *answer);
@@ -243,6 +248,8 @@ static bool write_power(struct kube_own_node *n)
 
     if (!n->want.status || kube_power_epoch(n->power) > n->want.epoch)
         return false;
+    if (!n->node && n->want.asleep && strcmp(view_word(n->power, "status.op"), n->want.op) != 0)
+        return false; /* of a deleted one no new sleep begins */
     body = kube_power_spec_write(n->power, n->name, n->want.asleep);
     request.body = body;
     if (body && n->power)
@@ -268,7 +275,7 @@ static bool write_power(struct kube_own_node *n)
 static bool write_stage(struct kube_own_node *n)
 {
     char path[PATH_MAX_];
-    json_t *patch = kube_stage_patch(n->node, n->want.stage);
+    json_t *patch = n->node ? kube_stage_patch(n->node, n->want.stage) : NULL;
     struct kube_request request = {
         .method = "PATCH", .path = path, .content_type = KUBE_MERGE_PATCH, .body = patch
     };
@@ -421,6 +428,8 @@ static void done(struct kube_own_node *n, enum task task, const json_t *object)
     case TASK_READ_NODE:
         see_node(n, object);
         break;
+    case TASK_FINISH: /* its watch tells */
+        break;
     default:
         go_on_checking(n, task, object);
         break;
@@ -432,11 +441,12 @@ static bool is_outdated(struct kube_own_node *n, enum task task, enum kube_reaso
 {
     bool old = reason == KUBE_CONFLICT || reason == KUBE_ALREADY_EXISTS;
 
-    if ((task == TASK_SPEC || task == TASK_STATUS || task == TASK_READ_POWER) &&
+    if ((task == TASK_SPEC || task == TASK_STATUS || task == TASK_READ_POWER ||
+         task == TASK_FINISH) &&
         reason == KUBE_NOT_FOUND) {
         json_decref(n->power);
         n->power = NULL;
-        return task == TASK_STATUS || task == TASK_READ_POWER;
+        return task != TASK_SPEC;
     }
     if (!is_write(task) || !old)
         return false;
@@ -471,7 +481,7 @@ static void step(struct kube_own_node *n, int64_t now_ms)
 {
     const struct kube_nodes_options *o = &n->k->options;
 
-    if (n->call || !n->wanted || !n->node || now_ms < n->again_ms ||
+    if (n->call || !n->wanted || (!n->node && !n->power) || now_ms < n->again_ms ||
         n->want.epoch != o->epoch(o->data) || o->left_ms(o->data) <= 0)
         return;
     if (kube_power_epoch(n->power) > n->want.epoch)
@@ -482,8 +492,32 @@ static void step(struct kube_own_node *n, int64_t now_ms)
         (n->want.asleep ? write_power(n) || write_stage(n) : write_stage(n) || write_power(n)))
         return;
     n->dirty = false;
-    if (n->want.check && now_ms >= n->check_ms)
+    if (n->want.check && n->node && now_ms >= n->check_ms)
         begin_check(n, now_ms);
+}
+
+static void finish(struct kube_own_node *n, int64_t now_ms)
+{
+    const struct kube_nodes_options *o = &n->k->options;
+    char path[PATH_MAX_];
+    struct kube_request request = { .method = "DELETE", .path = path };
+    json_t *body;
+
+    if (!n->power || n->node) {
+        n->gone_ms = 0;
+        return;
+    }
+    n->gone_ms = n->gone_ms ? n->gone_ms : now_ms;
+    if (n->call || n->wanted || now_ms < n->again_ms || o->left_ms(o->data) <= 0 ||
+        kube_power_epoch(n->power) > o->epoch(o->data))
+        return;
+    body = kube_power_finish(n->power, now_ms - n->gone_ms);
+    if (!body)
+        return;
+    path_of(n, KUBE_POWER_PATH, "", path);
+    request.body = body;
+    begin(n, TASK_FINISH, &request);
+    json_decref(body);
 }
 
 static void on_time(void *data, int64_t now_ms)
@@ -492,8 +526,10 @@ static void on_time(void *data, int64_t now_ms)
 
     (void)now_ms;
     loop_timer_arm(k->timer, loop_now_ms(k->loop) + STEP_MS);
-    for (size_t i = 0; i < k->nodes.n_items; i++)
+    for (size_t i = 0; i < k->nodes.n_items; i++) {
         step(node_at(k, i), clock_boot_ms());
+        finish(node_at(k, i), clock_boot_ms());
+    }
 }
 
 struct kube_nodes *kube_nodes_new(struct loop *l, struct kube_client *c,

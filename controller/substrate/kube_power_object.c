@@ -5,6 +5,9 @@
 
 #include "controller/kubernetes/view_private.h"
 #include "controller/substrate/kube_stage.h"
+#include "proto/base/array.h"
+
+#define GONE_MS 3600000 /* a Node that is made anew within the hour finds its record */
 
 uint64_t kube_power_epoch(const json_t *seen)
 {
@@ -117,6 +120,34 @@ json_t *kube_power_status_write(const json_t *seen, const json_t *node, const js
     body = body_of(seen, view_word(seen, "metadata.name"), view_word(seen, "spec.desired"));
     json_object_set_new(body, "status", wanted);
     return body;
+}
+
+/* --- without its Node ---------------------------------------------------------------------------
+ */
+
+bool kube_power_is_off(const char *phase)
+{
+    static const char *const OFF[] = { "sleeping", "asleep", "waking", "quarantined" };
+
+    for (size_t i = 0; i < ARRAY_LEN(OFF); i++)
+        if (strcmp(phase, OFF[i]) == 0)
+            return true;
+    return false;
+}
+
+json_t *kube_power_finish(const json_t *seen, int64_t gone_for_ms)
+{
+    static const char *const ON[] = { "unmanaged", "awake", "unreachable", "draining", "empty" };
+    const char *phase = view_word(seen, "status.phase");
+    bool on = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(ON); i++)
+        on |= strcmp(phase, ON[i]) == 0;
+    if (!on || gone_for_ms < GONE_MS)
+        return NULL;
+    return json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
+                     "preconditions", "uid", view_word(seen, "metadata.uid"), "resourceVersion",
+                     view_word(seen, "metadata.resourceVersion"));
 }
 
 /* --- may it be switched off ---------------------------------------------------------------------

@@ -27,6 +27,14 @@ json_t *kube_power_spec_write(const json_t *seen, const char *name, bool asleep)
 json_t *kube_power_status_write(const json_t *seen, const json_t *node, const json_t *status,
                                 bool asleep, bool acts, uint64_t epoch);
 
+/* Does the phase say that the machine is off, or on its way there or back? Then the NodePower keeps
+ * the node though its Node is deleted. */
+bool kube_power_is_off(const char *phase);
+
+/* The body of a request that deletes it, of a node that was awake when its Node was deleted, which
+ * was so long ago; NULL: it is to stay. */
+json_t *kube_power_finish(const json_t *seen, int64_t gone_for_ms);
+
 /* Why the node may not be switched off; true: nothing against it. */
 bool kube_check_power(const json_t *power, const char *op, uint64_t epoch, char *why, size_t size);
 bool kube_check_pods(const json_t *list, char *why, size_t size);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,6 +217,38 @@ static void whatever_stands_against_it(void **state)
     json_decref(n);
 }
 
+/* Of a machine that is off the record stays until somebody deletes it. */
+static void a_record_ends_with_its_node(void **state)
+{
+    static const char *const ON[] = { "awake", "unmanaged", "unreachable", "draining", "empty" };
+    static const char *const STAY[] = { "sleeping",  "asleep", "waking", "quarantined",
+                                        "preparing", "held",   "" };
+    char text[300];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ON) + ARRAY_LEN(STAY); i++) {
+        bool on = i < ARRAY_LEN(ON);
+        const char *phase = on ? ON[i] : STAY[i - ARRAY_LEN(ON)];
+        json_t *seen, *body, *conditions;
+
+        (void)snprintf(text, sizeof(text),
+                       "{'metadata':{'uid':'u','resourceVersion':'7'},'status':{'phase':'%s'}}",
+                       phase);
+        seen = object(text);
+        assert_null(kube_power_finish(seen, 3599000));
+        body = kube_power_finish(seen, 3600000);
+        if (!body != !on)
+            fail_msg("%s", phase);
+        conditions = json_object_get(body, "preconditions");
+        assert_true(!on || (json_equal(json_object_get(conditions, "uid"),
+                                       json_object_get(json_object_get(seen, "metadata"), "uid")) &&
+                            json_object_get(conditions, "resourceVersion")));
+        assert_int_equal(kube_power_is_off(phase), i >= ARRAY_LEN(ON) && i < ARRAY_LEN(ON) + 4);
+        json_decref(body);
+        json_decref(seen);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +257,7 @@ int main(void)
         cmocka_unit_test(a_new_term_is_no_reason_to_write),
         cmocka_unit_test(who_came_later_is_known),
         cmocka_unit_test(whatever_stands_against_it),
+        cmocka_unit_test(a_record_ends_with_its_node),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -361,6 +361,43 @@ static void a_daemon_is_waited_for_so_long(void **state)
     end(&r);
 }
 
+/* Its Node is deleted while it sleeps: it is woken all the same, and is what comes back. */
+static void a_deleted_node_is_woken(void **state)
+{
+    json_t *o;
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    r.n1.deleted = true;
+    r.n1.uid = "";
+    tell(&r);
+    tell(&r);
+    STATE(&r, "asleep");
+    assert_int_equal(events_of(&r, "NodeDeletedAsleep"), 1);
+    o = controller_get(r.d.core, "nodes", "n1", r.d.now_ms, r.d.wall_ms);
+    assert_true(json_is_true(json_object_get(json_object_get(o, "status"), "deleted")));
+    json_decref(o);
+    assert_int_equal(desk_verb(&r.d, VERB_WAKE, "n1"), 200);
+    take_effects(&r);
+    pass(&r, 1);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    r.agent_boot = "boot-2"; /* its kubelet makes a Node anew, without taint and label */
+    probe(&r, POWER_ON);
+    r.n1.deleted = false;
+    r.n1.uid = "u1b";
+    r.n1.ready = true;
+    r.n1.boot_id = "boot-2";
+    r.n1.stage = KUBE_STAGE_NONE;
+    tell(&r);
+    pass(&r, 1);
+    STATE(&r, "awake");
+    assert_int_equal(events_of(&r, "NodeBack"), 1);
+    end(&r);
+}
+
 /* Without a heartbeat of its own, a kubelet that tells no boot is none that came back. */
 static void a_kubelet_without_a_boot(void **state)
 {
@@ -870,6 +907,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cycle),
         cmocka_unit_test(a_daemon_is_waited_for_so_long),
+        cmocka_unit_test(a_deleted_node_is_woken),
         cmocka_unit_test(a_kubelet_without_a_boot),
         cmocka_unit_test(pods_hold_a_drain),
         cmocka_unit_test(no_taint_is_not_empty),

@@ -17,6 +17,7 @@ struct ear {
     struct kube_cluster *k;
     char pending[4][200], lacks[4][200], closed[4][200]; /* of n0 to n3 */
     bool daemon[4];                                      /* lacks one, and nothing else */
+    bool gone[4], kept[4];                               /* kept: its Node is deleted, it is not */
     uint32_t left[4];
     char power[200], wait[400]; /* wait: NAMESPACE/NAME UID: WHY, of the last one told */
     int waits;
@@ -26,8 +27,10 @@ struct ear {
 static void hear_node(void *data, const struct kube_node_facts *f)
 {
     struct ear *x = data;
-    size_t i = f->gone ? 3 : (size_t)(f->name[1] - '0');
+    size_t i = (size_t)(f->name[1] - '0');
 
+    x->gone[i] |= f->gone;
+    x->kept[i] = f->deleted;
     (void)snprintf(x->pending[i], sizeof(x->pending[i]), "%s", f->gone ? "" : f->pending);
     (void)snprintf(x->lacks[i], sizeof(x->lacks[i]), "%s", f->gone ? "" : f->lacks);
     (void)snprintf(x->closed[i], sizeof(x->closed[i]), "%s", f->gone ? "" : f->closed);
@@ -68,6 +71,7 @@ static void tell(struct ear *x)
     const struct kube_sink sink = { x, hear_node, hear_pod, hear_model, hear_power, hear_wait };
 
     x->power[0] = x->wait[0] = '\0';
+    memset(x->gone, 0, sizeof(x->gone));
     x->now_ms += 1000;
     kube_cluster_tell(x->k, x->now_ms, &sink);
 }
@@ -566,6 +570,77 @@ static void what_stands_of_huddle_is_known(void **state)
     kube_cluster_free(x.k);
 }
 
+static void drop_node(struct ear *x, const char *name)
+{
+    kube_cluster_drop(x->k, KUBE_KIND_NODES, &(struct kube_key){ "", (char *)name, (char *)name });
+}
+
+static void put_record(struct ear *x, const char *phase)
+{
+    char text[600];
+
+    (void)snprintf(
+        text, sizeof(text),
+        "{'metadata':{'name':'n1'},'status':{'phase':'%s','leaderEpoch':4,'record':'r',"
+        "'preSleep':{'bootID':'b','labels':{'zone':'b'},'taints':[{'key':'mine','effect':"
+        "'NoSchedule'}],'allocatable':{'cpu':'4'}}}}",
+        phase);
+    put(x, KUBE_KIND_NODE_POWERS, text);
+}
+
+#define FOR_N1 ",'nodeSelector':{'zone':'b'},'tolerations':[{'key':'mine','operator':'Exists'}]"
+
+/* Somebody deletes a Node whose machine sleeps: it is known by its NodePower, and can be woken. */
+static void a_deleted_node_is_kept_while_it_sleeps(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put_record(&x, "asleep");
+    tell(&x);
+    assert_false(x.kept[1]);
+    drop_node(&x, "n1");
+    put_waiting(&x, "p1", "3", FOR_N1);
+    tell(&x);
+    assert_true(x.kept[1] && !x.gone[1]);
+    assert_non_null(strstr(x.pending[1], "a/p1 ")); /* as it was before: labels, taints, room */
+    put_node(&x, "n1", "", "", "2");                /* it has come back */
+    tell(&x);
+    assert_false(x.kept[1]);
+    drop_node(&x, "n1");
+    tell(&x);
+    assert_true(x.kept[1]);
+    put_record(&x, "awake"); /* by whose hand ever: then it has no Node, and is none */
+    tell(&x);
+    assert_true(x.gone[1]);
+    kube_cluster_free(x.k);
+}
+
+static void its_record_alone_tells_of_it(void **state)
+{
+    struct ear x = { .k = kube_cluster_new() };
+
+    (void)state;
+    put_record(&x, "waking"); /* this controller has never seen its Node */
+    tell(&x);
+    assert_true(x.kept[1]);
+    assert_string_equal(x.power, "n1 is 4 r");
+    kube_cluster_drop(x.k, KUBE_KIND_NODE_POWERS,
+                      &(struct kube_key){ "", (char *)"n1", (char *)"u" });
+    tell(&x);
+    assert_true(x.gone[1]);
+    put_record(&x, "awake");
+    tell(&x);
+    assert_false(x.kept[1] || x.gone[1]);
+    put_node(&x, "n1", "", "", "2");
+    tell(&x);
+    drop_node(&x, "n1");
+    tell(&x);
+    assert_true(x.gone[1] && !x.kept[1]); /* it was awake */
+    kube_cluster_free(x.k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +657,8 @@ int main(void)
         cmocka_unit_test(what_a_woken_node_lacks),
         cmocka_unit_test(records_are_told_with_their_nodes),
         cmocka_unit_test(what_stands_of_huddle_is_known),
+        cmocka_unit_test(a_deleted_node_is_kept_while_it_sleeps),
+        cmocka_unit_test(its_record_alone_tells_of_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
