@@ -129,18 +129,28 @@ static void take_back(const struct adopt_case *c, const struct adopt_move *m, st
 
 /* --- before there is a surge --- */
 
-static void begin(const struct adopt_case *c, const struct adopt_move *m, int64_t wall_ms,
-                  struct adopt_act *a)
+static bool waits(struct adopt_move *m, enum adopt_verdict v, int64_t boot_ms)
+{
+    if (v != ADOPT_NOT_YET)
+        return false;
+    if (!m->waits_from)
+        m->waits_from = boot_ms;
+    return boot_ms - m->waits_from < m->patience_ms;
+}
+
+static void begin(const struct adopt_case *c, struct adopt_move *m, int64_t boot_ms,
+                  int64_t wall_ms, struct adopt_act *a)
 {
     struct adopt_problem p = { 0 };
+    enum adopt_verdict v;
 
     if (!c->victim || c->victim->meta.deleting || view_is_finished(c->victim)) {
         SAY(a, ADOPT_REFUSED, "NoSuchPod", "there is no pod/%s%s", m->pod,
             c->victim ? " any more: it is ending" : "");
     } else if (is_marked(c->victim)) {
         adopt_act_unmark(c, a); /* of a move that ended in the middle */
-    } else if (adopt_ask(ADOPT_TO_BEGIN, c, &p) != ADOPT_FINE) {
-        adopt_act_say(a, ADOPT_REFUSED, p.reason, &p.why);
+    } else if ((v = adopt_ask(ADOPT_TO_BEGIN, c, &p)) != ADOPT_FINE) {
+        adopt_act_say(a, waits(m, v, boot_ms) ? ADOPT_WAIT : ADOPT_REFUSED, p.reason, &p.why);
     } else {
         adopt_act_set(a, ADOPT_CREATE, &c->planned, body_of(c, wall_ms + m->deadline_ms));
     }
@@ -334,7 +344,7 @@ void adopt_next(const struct adopt_facts *f, struct adopt_move *m, int64_t boot_
             m->pod, m->pod);
         take_back(&c, m, ret_act);
     } else {
-        begin(&c, m, wall_ms, ret_act);
+        begin(&c, m, boot_ms, wall_ms, ret_act);
     }
     view_pod_done(&c.planned);
 }

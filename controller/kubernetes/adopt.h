@@ -41,12 +41,15 @@ struct adopt_move {
     const char *pod, *node; /* victim's name; where to */
     int64_t settle_ms;      /* from "in all endpoints" to the hand-over */
     int64_t deadline_ms;    /* from creation of the surge to giving up */
+    int64_t patience_ms;    /* before anything is done: what may come right by itself (a roll-out,
+                               pods that are not ready) is waited for; then it is refused */
     bool acknowledge_drain; /* also when the pod is not DrainSafe */
     const char *by;         /* of surge.h: whose move it is; NULL: a person's */
     /* Memory; may be lost (zero). */
     char victim_uid[64];
     bool seen;            /* a surge of this move within its deadline */
     bool handed_over;     /* it had its label */
+    int64_t waits_from;   /* since when it may not begin yet; 0: it does not wait */
     int64_t settled_from; /* 0: not in all endpoints */
     const char *ending;   /* the reason for which the move is taken back; NULL: it is not */
     struct err ending_why;

@@ -318,6 +318,7 @@ int move_run(struct kube_client *c, const struct kube_capabilities *can, const s
     r.move.node = o->node;
     r.move.settle_ms = o->settle_ms;
     r.move.deadline_ms = o->deadline_ms;
+    r.move.patience_ms = o->patience_ms;
     r.move.acknowledge_drain = o->acknowledge_drain;
     r.move.by = o->by;
     (void)snprintf(r.move.victim_uid, sizeof(r.move.victim_uid), "%s", o->uid ? o->uid : "");

@@ -33,6 +33,7 @@ struct move_order {
     const char *uid;  /* of that pod and no other of its name; NULL: whatever there is */
     const char *node; /* "" with `abort` */
     int64_t settle_ms, deadline_ms;
+    int64_t patience_ms; /* as of adopt_move */
     bool acknowledge_drain;
     bool dry_run;    /* tell what would be done, and everything that stands against it */
     bool abort;      /* take a move of this pod back */

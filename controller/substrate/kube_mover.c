@@ -17,7 +17,8 @@
 
 #define JOBS_MOST 16 /* the core gives 8 at once; what stands there from before besides */
 #define POLL_MS 700
-#define KNOWN_MS 600000 /* so long what the server can do is not asked again */
+#define PATIENCE_MS 60000 /* what is not yet so at the beginning is no refusal before that */
+#define KNOWN_MS 600000   /* so long what the server can do is not asked again */
 
 struct job {
     struct kube_mover *mover; /* NULL: it is gone */
@@ -246,6 +247,7 @@ static int carry_out(struct job *j, struct err *e)
                                       .node = j->node,
                                       .settle_ms = MOVE_SETTLE_MS,
                                       .deadline_ms = MOVE_DEADLINE_MS,
+                                      .patience_ms = PATIENCE_MS,
                                       .poll_ms = POLL_MS,
                                       .by = SURGE_BY_PLAN,
                                       .guard = &guard };

@@ -299,6 +299,53 @@ static void the_hand_over_waits_for_what_may_come_right(void **state)
     assert_waits(slow_set, quick_set, "Scaling");
 }
 
+static void nobodys(struct desk *d)
+{
+    desk_set(desk_pod(d, "web-1"), "metadata.ownerReferences", json_array());
+}
+
+/* Who has patience is not refused before it ends; for what does not come right nobody waits. */
+static void the_beginning_waits_for_what_may_come_right(void **state)
+{
+    struct desk d;
+    int64_t begin_ms;
+
+    (void)state;
+    desk_init(&d, N);
+    d.move.patience_ms = 60000;
+    budget_tight(&d);
+    desk_tick(&d);
+    for (int i = 0; i < 20; i++) {
+        assert_false(desk_move(&d));
+        assert_int_equal(d.act.verb, ADOPT_WAIT);
+        assert_string_equal(d.act.reason, "BudgetExhausted");
+        desk_tick(&d);
+    }
+    budget_loose(&d);
+    desk_tick(&d);
+    assert_int_equal(until_act(&d), ADOPT_CREATE);
+    desk_done(&d);
+
+    desk_init(&d, N);
+    d.move.patience_ms = 60000;
+    budget_tight(&d);
+    desk_tick(&d);
+    begin_ms = d.now_ms;
+    assert_true(desk_run(&d, 1000));
+    assert_int_equal(d.act.verb, ADOPT_REFUSED);
+    assert_string_equal(d.act.reason, "BudgetExhausted");
+    assert_true(d.now_ms - begin_ms >= 60000 && d.now_ms - begin_ms < 70000);
+    assert_int_equal(d.n_acts, 0);
+    desk_done(&d);
+
+    desk_init(&d, N);
+    d.move.patience_ms = 60000;
+    nobodys(&d);
+    assert_true(desk_move(&d));
+    assert_int_equal(d.act.verb, ADOPT_REFUSED);
+    desk_done(&d);
+}
+
 /* Between hand-over and adoption another pod becomes unready: the ReplicaSet deletes that one. */
 static void when_another_pod_goes_the_victim_stays_and_is_unmarked(void **state)
 {
@@ -384,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_cost_of_the_owner_is_given_back),
         cmocka_unit_test(what_goes_wrong_takes_it_back),
         cmocka_unit_test(the_hand_over_waits_for_what_may_come_right),
+        cmocka_unit_test(the_beginning_waits_for_what_may_come_right),
         cmocka_unit_test(when_another_pod_goes_the_victim_stays_and_is_unmarked),
         cmocka_unit_test(once_handed_over_it_is_not_taken_back),
         cmocka_unit_test(an_abandoned_surge_is_removed_and_the_move_made_anew),
