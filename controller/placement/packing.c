@@ -8,16 +8,6 @@
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
-const struct seat *packing_seat(const struct packing *p, size_t i)
-{
-    return i < p->s->n_replicas ? &p->seats[i] : &p->fresh[i - p->s->n_replicas];
-}
-
-bool packing_counts(const struct snap_replica *r)
-{
-    return !r->leaving && r->phase != REPLICA_FAILED && r->phase != REPLICA_EXITED;
-}
-
 double packing_size(const struct served_model *spec)
 {
     return (double)spec->resources.gpu_milli * 100 + (double)spec->resources.cpu_milli +
@@ -261,11 +251,6 @@ bool packing_open(struct packing *p, uint32_t node)
     p->host[node] = HOST_COMING;
     packing_order_changed(p, node);
     return true;
-}
-
-bool packing_is_up(const struct packing *p, uint32_t node)
-{
-    return (p->host[node] == HOST_AWAKE || p->host[node] == HOST_COMING) && !p->closed[node];
 }
 
 void packing_close(struct packing *p, uint32_t node, bool closed)

@@ -64,13 +64,22 @@ void packing_init(struct packing *p, const struct snapshot *s, const struct plan
 void packing_done(struct packing *p);
 
 /* Of the present replicas, then of the fresh ones: i < snapshot->n_replicas + n_fresh. */
-const struct seat *packing_seat(const struct packing *p, size_t i);
+static inline const struct seat *packing_seat(const struct packing *p, size_t i)
+{
+    return i < p->s->n_replicas ? &p->seats[i] : &p->fresh[i - p->s->n_replicas];
+}
 
 /* Is it a live replica that counts as placed? */
-bool packing_counts(const struct snap_replica *r);
+static inline bool packing_counts(const struct snap_replica *r)
+{
+    return !r->leaving && r->phase != REPLICA_FAILED && r->phase != REPLICA_EXITED;
+}
 
 /* Is the node on, or coming, once the plan is carried out: a host that is not to sleep? */
-bool packing_is_up(const struct packing *p, uint32_t node);
+static inline bool packing_is_up(const struct packing *p, uint32_t node)
+{
+    return (p->host[node] == HOST_AWAKE || p->host[node] == HOST_COMING) && !p->closed[node];
+}
 
 /* Does something stand on it for which it has to be awake, ours or not? */
 static inline bool packing_in_use(const struct packing *p, uint32_t node)

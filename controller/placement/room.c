@@ -32,12 +32,18 @@ static bool model_allowed(const struct served_model *spec, const char *model)
     return false;
 }
 
-bool room_device_fits(const struct room *r, const struct snap_node *n,
-                      const struct served_model *spec, uint32_t g)
+static inline bool device_fits(const struct room *r, const struct snap_node *n,
+                               const struct served_model *spec, uint32_t g)
 {
     return r->gpus[g].milli >= milli_of_one(spec) &&
            r->gpus[g].memory_bytes >= room_device_bytes(spec, &n->gpus[g]) &&
            model_allowed(spec, n->gpus[g].model);
+}
+
+bool room_device_fits(const struct room *r, const struct snap_node *n,
+                      const struct served_model *spec, uint32_t g)
+{
+    return device_fits(r, n, spec, g);
 }
 
 /* The first ones that fit. */
@@ -47,7 +53,7 @@ static bool pick_whole(const struct room *r, const struct snap_node *n,
     uint32_t left = devices_wanted(spec);
 
     for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS && left > 0; g++)
-        if (room_device_fits(r, n, spec, g)) {
+        if (device_fits(r, n, spec, g)) {
             *ret_mask |= (uint64_t)1 << g;
             left--;
         }
@@ -63,7 +69,7 @@ static bool pick_part(const struct room *r, const struct snap_node *n,
     uint32_t best = NO_INDEX;
 
     for (uint32_t g = 0; g < n->n_gpus && g < SNAP_GPUS; g++)
-        if (room_device_fits(r, n, spec, g) &&
+        if (device_fits(r, n, spec, g) &&
             (best == NO_INDEX || r->gpus[g].milli < r->gpus[best].milli))
             best = g;
     *ret_mask = best == NO_INDEX ? 0 : (uint64_t)1 << best;

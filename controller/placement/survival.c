@@ -141,6 +141,15 @@ static bool put_there(struct trial *t, uint32_t model, uint32_t node)
     return true;
 }
 
+/* Where nothing was put, room is what it was before the trial. */
+static bool is_untouched(const struct trial *t, uint32_t node)
+{
+    ARRAY_FOREACH(m, t, moved)
+        if (m->node == node)
+            return false;
+    return true;
+}
+
 static bool put_elsewhere(struct trial *t, uint32_t model, uint32_t lost)
 {
     uint64_t *full = t->full + (size_t)model * t->n_words;
@@ -153,7 +162,7 @@ static bool put_elsewhere(struct trial *t, uint32_t model, uint32_t lost)
             t->p->steps++;
             if (n != lost && put_there(t, model, n))
                 return true;
-            if (!had_room(t, model, n))
+            if ((n != lost && is_untouched(t, n)) || !had_room(t, model, n))
                 full[w] |= UINT64_C(1) << bit;
         }
     return false;
