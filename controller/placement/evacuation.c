@@ -12,7 +12,8 @@
 #include "controller/placement/weighing.h"
 #include "proto/base/array.h"
 
-#define HYSTERESIS 1.3 /* by which the gain must exceed the cost: no flapping at the edge */
+#define HYSTERESIS 1.3   /* by which the gain must exceed the cost: no flapping at the edge */
+#define MOVES_LISTED 32u /* so many and more are listed together */
 
 struct job {
     struct packing *p;
@@ -257,10 +258,11 @@ struct candidate {
     double saved_w; /* a move; in all where there are none */
 };
 
-static int compare_candidates(const void *a, const void *b)
+static int compare_candidates(const void *a, const void *b, void *unused)
 {
     const struct candidate *x = a, *y = b;
 
+    (void)unused;
     if ((x->moves == 0) != (y->moves == 0))
         return x->moves == 0 ? -1 : 1;
     if (x->saved_w != y->saved_w)
@@ -290,22 +292,42 @@ static void budgets(struct job *j)
     }
 }
 
+static bool is_candidate(const struct packing *p, uint32_t node)
+{
+    const struct snap_node *n = &p->s->nodes[node];
+
+    return n->state == NODE_AWAKE && n->pool < p->s->n_pools && n->sleepable;
+}
+
+/* In the order of compare_candidates where nodes are alike, so that little is left to sort: by
+ * moves, and the last node first. */
 static uint32_t list_candidates(struct job *j, struct candidate *out)
 {
     const struct packing *p = j->p;
-    uint32_t n_out = 0;
+    uint32_t at[MOVES_LISTED + 1] = { 0 }, n_out = 0;
 
     for (uint32_t n = 0; n < p->s->n_nodes; n++) {
         const struct snap_node *node = &p->s->nodes[n];
 
-        if (node->state != NODE_AWAKE || node->pool >= p->s->n_pools)
-            continue;
-        if (!node->sleepable)
+        if (is_candidate(p, n))
+            at[p->held[n] < MOVES_LISTED ? p->held[n] : MOVES_LISTED]++;
+        else if (node->state == NODE_AWAKE && node->pool < p->s->n_pools)
             note(j, n, "awake: %.120s", node->why_not_asleep);
-        else
-            out[n_out++] = (struct candidate){ n, p->held[n],
-                                               (node->curve.watts[0] - node->curve.standby_w) /
-                                                   (p->held[n] > 0 ? p->held[n] : 1) };
+    }
+    for (uint32_t k = 0; k <= MOVES_LISTED; k++) {
+        uint32_t some = at[k];
+
+        at[k] = n_out;
+        n_out += some;
+    }
+    for (uint32_t n = p->s->n_nodes; n-- > 0;) {
+        const struct node_curve *c = &p->s->nodes[n].curve;
+        uint32_t moves = p->held[n];
+
+        if (is_candidate(p, n))
+            out[at[moves < MOVES_LISTED ? moves : MOVES_LISTED]++] =
+                (struct candidate){ n, moves,
+                                    (c->watts[0] - c->standby_w) / (moves > 0 ? moves : 1) };
     }
     return n_out;
 }
@@ -348,7 +370,7 @@ double evacuation(struct packing *p, struct outlook *o, struct reserve *reserve,
     j.sleeps_left = xcalloc(p->s->n_pools + 1, sizeof(*j.sleeps_left));
     budgets(&j);
     n = list_candidates(&j, list);
-    qsort(list, n, sizeof(*list), compare_candidates);
+    array_sort(list, n, sizeof(*list), compare_candidates, NULL);
     for (uint32_t i = 0; i < n; i++)
         try_node(&j, list[i].node);
     keep_survivable(&j);

@@ -168,45 +168,51 @@ static uint32_t alike_from(const struct snap_node *n, uint32_t g)
     return to - g;
 }
 
-static void list_devices(struct mix *m, const struct snapshot *s)
+/* Returns their number. */
+static double list_devices(struct mix *m, const struct snapshot *s)
 {
+    double all = 0;
+
     m->n_scarcities = 0;
-    for (uint32_t n = 0; n < s->n_nodes; n++)
-        for (uint32_t g = 0; g < s->nodes[n].n_gpus; g += alike_from(&s->nodes[n], g))
-            if (!scarcity_of(m, s->nodes[n].gpus[g].model))
-                ARRAY_ADD(m, scarcities)->device = s->nodes[n].gpus[g].model;
+    for (uint32_t n = 0; n < s->n_nodes; n++) {
+        const struct snap_node *node = &s->nodes[n];
+
+        for (uint32_t g = 0, alike; g < node->n_gpus; g += alike) {
+            struct mix_scarcity *k = scarcity_of(m, node->gpus[g].model);
+
+            if (!k) {
+                k = ARRAY_ADD(m, scarcities);
+                k->device = node->gpus[g].model;
+            }
+            alike = alike_from(node, g);
+            k->devices += alike;
+        }
+        all += node->n_gpus;
+    }
+    return all;
 }
 
 /* Bound demand is split over the devices that it allows, by their number. */
 static void learn_scarcity(struct mix *m, const struct snapshot *s, const uint32_t *replicas)
 {
-    AUTO(mem) double *devices = NULL;
-    double all_devices = 0, all_demand = 0;
+    double all_devices = list_devices(m, s), all_demand = 0;
 
-    list_devices(m, s);
-    devices = xcalloc(m->n_scarcities + 1, sizeof(*devices));
-    for (uint32_t n = 0; n < s->n_nodes; n++) {
-        const struct snap_node *node = &s->nodes[n];
-
-        for (uint32_t g = 0, alike; g < node->n_gpus; g += alike) {
-            alike = alike_from(node, g);
-            devices[scarcity_of(m, node->gpus[g].model) - m->scarcities] += alike;
-        }
-        all_devices += node->n_gpus;
-    }
     for (uint32_t i = 0; i < s->n_models; i++) {
         const struct served_model *spec = s->models[i].spec;
         double demand = replicas[i] * fmax(0, (double)spec->resources.gpu_milli), sum = 0;
 
         all_demand += demand;
-        for (size_t k = 0; k < m->n_scarcities && spec->resources.gpu_models.n > 0; k++)
-            sum += allows(spec, m->scarcities[k].device) ? devices[k] : 0;
-        for (size_t k = 0; k < m->n_scarcities && sum > 0; k++)
-            if (allows(spec, m->scarcities[k].device))
-                m->scarcities[k].demand += demand * devices[k] / sum;
+        if (spec->resources.gpu_models.n == 0)
+            continue;
+        ARRAY_FOREACH(k, m, scarcities)
+            sum += allows(spec, k->device) ? k->devices : 0;
+        ARRAY_FOREACH(k, m, scarcities)
+            if (sum > 0 && allows(spec, k->device))
+                k->demand += demand * k->devices / sum;
     }
-    for (size_t k = 0; k < m->n_scarcities && all_demand > 0; k++)
-        m->scarcities[k].demand *= all_devices / devices[k] / all_demand;
+    ARRAY_FOREACH(k, m, scarcities)
+        if (all_demand > 0)
+            k->demand *= all_devices / k->devices / all_demand;
 }
 
 void mix_learn(struct mix *m, const struct snapshot *s, const uint32_t *replicas)

@@ -19,6 +19,7 @@
 
 struct mix_scarcity {
     const char *device; /* borrowed from the snapshot */
+    double devices;     /* of it */
     double demand;      /* that is bound to it, over its share of all devices */
 };
 

@@ -73,15 +73,17 @@ static int compare_nodes(const void *a, const void *b, void *packing)
     return x < y ? -1 : x > y;
 }
 
-/* All empty nodes by class; no more sleepers of a pool than may be woken and be awake. */
+/* All empty nodes by class (where there is one, they are listed in order); no more sleepers of a
+ * pool than may be woken and be awake. */
 static uint32_t list_empty(struct packing *p, uint32_t *out)
 {
     AUTO(mem) int64_t *wakes = xcalloc(p->s->n_pools + 1, sizeof(*wakes));
     uint32_t n = 0, kept = 0;
 
-    for (uint32_t i = 0; i < p->s->n_nodes; i++)
-        if (empty(p, i))
-            out[n++] = i;
+    for (enum host kind = HOST_AWAKE; kind < HOST_NONE; kind++)
+        for (uint32_t i = 0; i < p->s->n_nodes; i++)
+            if (p->host[i] == kind && empty(p, i))
+                out[n++] = i;
     array_sort(out, n, sizeof(*out), compare_nodes, p);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t pool = p->s->nodes[out[i]].pool;
