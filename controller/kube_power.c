@@ -40,9 +40,12 @@ void kube_power(struct controller *c, const struct kube_power_facts *f)
     struct node *n = named_find(&c->cluster->nodes, f->node);
     json_t *row;
 
-    if (n && f->gone)
+    if (!n)
+        return;
+    n->kube.has_power = !f->gone;
+    if (f->gone)
         n->kube.recorded_led = false;
-    if (!n || f->gone)
+    if (f->gone)
         return;
     row = json_loads(f->record, 0, NULL);
     note_state(n, row);
@@ -145,32 +148,41 @@ static bool goes_to_sleep(enum node_state s)
 }
 
 /* Of what changes seldom: no write because time passes. */
-static uint64_t digest_of(const struct node *n, enum kube_stage stage, bool kept,
+static uint64_t digest_of(const struct node *n, enum kube_stage stage, bool kept, bool spare,
                           const char *record)
 {
-    uint64_t d = random_mix(((uint64_t)stage << 1 | kept) + 1) ^ random_hash(record);
+    uint64_t shape = (uint64_t)stage * 4 + (spare ? 2 : 0) + (kept ? 1 : 0);
+    uint64_t d = random_mix(shape + 1) ^ random_hash(record);
 
     return random_mix(d + (uint64_t)n->power) | 1;
 }
 
+/* Nothing of huddle's is on it, and nothing more is to come. */
+static bool is_spare(const struct controller *c, const struct node *n)
+{
+    return kube_life_stage(c, n) == KUBE_STAGE_NONE && (!n->pool || pool_is_released(n->pool));
+}
+
 static void tell(struct controller *c, struct node *n)
 {
+    bool spare = is_spare(c, n);
     /* Of a passive pool, too, a NodePower does not go on to tell of what is over. */
-    bool kept = kube_life_acts(c, n) || n->kube.recorded_led;
+    bool kept = !spare && (kube_life_acts(c, n) || n->kube.recorded_led);
     enum kube_stage stage = kube_life_stage(c, n);
     enum node_state state = n->record.state;
     json_t *status = kept ? status_of(c, n) : NULL;
-    uint64_t digest =
-        digest_of(n, stage, kept, kept ? json_string_value(json_object_get(status, "record")) : "");
+    uint64_t digest = digest_of(n, stage, kept, spare,
+                                kept ? json_string_value(json_object_get(status, "record")) : "");
+    bool clean = n->kube.stage == KUBE_STAGE_NONE && !(spare && n->kube.has_power);
     struct effect *e;
 
-    if (digest == n->kube.told ||
-        (!kept && n->kube.told == 0 && n->kube.stage == KUBE_STAGE_NONE)) {
+    if (digest == n->kube.told || (!kept && n->kube.told == 0 && clean)) {
         json_decref(status);
         return;
     }
     n->kube.told = digest;
     n->kube.told_stage = (int)stage;
+    n->kube.told_spare = spare;
     e = fx_add(c->fx, FX_KUBE_NODE);
     e->wake_safe = !goes_to_sleep(state);
     e->kube_node.node = xstrdup(n->name);
@@ -179,6 +191,7 @@ static void tell(struct controller *c, struct node *n)
     e->kube_node.asleep = goes_to_sleep(state);
     e->kube_node.check = state == NODE_EMPTY || state == NODE_PREPARING;
     e->kube_node.op = xstrdup(n->record.op);
+    e->kube_node.spare = spare;
     e->kube_node.status = status;
 }
 
@@ -191,7 +204,8 @@ void kube_power_flush(struct controller *c)
     for (size_t i = 0; i < c->cluster->nodes.n_items && c->reconciled_ms == c->now_ms; i++) {
         struct node *n = cluster_node(c->cluster, i); /* by a plan, or as time passes */
 
-        if ((int)kube_life_stage(c, n) != n->kube.told_stage)
+        if ((int)kube_life_stage(c, n) != n->kube.told_stage ||
+            is_spare(c, n) != n->kube.told_spare)
             tell(c, n);
     }
 }

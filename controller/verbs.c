@@ -70,6 +70,8 @@ static const char *ask_sleep(struct controller *c, struct node *n)
     }
     if (!n->pool)
         return "it is in no pool";
+    if (pool_is_released(n->pool))
+        return pool_passive(c->cluster, n->pool);
     why = why_not_asleep(c, n);
     if (why)
         return why;
@@ -180,7 +182,8 @@ static const char *pool_is_observed(const struct controller *c, const struct nod
 {
     if (!c->options.kubernetes || kube_life_acts(c, n))
         return NULL;
-    return !c->cluster->leads && n->pool && pool_spec(n->pool)->mode == POOL_MODE_ACT
+    return pool_is_released(n->pool) ||
+                   (!c->cluster->leads && pool_mode_now(c->cluster, n->pool) == POOL_MODE_ACT)
                ? pool_passive(c->cluster, n->pool)
                : OBSERVES;
 }

@@ -8,6 +8,7 @@
 
 #include "controller/core.h"
 #include "controller/kube_facts.h"
+#include "controller/reconcile/kube_life.h"
 #include "controller/reconcile/node_pause.h"
 #include "controller/state/snapshot_build.h"
 #include "controller/substrate/standalone.h"
@@ -431,7 +432,7 @@ json_t *view_model(struct controller *c, const struct model *m)
 
 json_t *view_pool(struct controller *c, const struct pool *p)
 {
-    uint32_t nodes = 0, awake = 0, asleep = 0, moving = 0, lost = 0, quarantined = 0;
+    uint32_t nodes = 0, awake = 0, asleep = 0, moving = 0, lost = 0, quarantined = 0, marked = 0;
     const struct policy *policy = pool_policy(c->cluster, p);
     json_t *o = manifest_to_json(p->revision->object);
     double watts = 0;
@@ -446,15 +447,16 @@ json_t *view_pool(struct controller *c, const struct pool *p)
         asleep += n->record.state == NODE_ASLEEP;
         lost += n->record.state == NODE_UNREACHABLE;
         quarantined += n->record.state == NODE_QUARANTINED;
+        marked += kube_life_is_marked(c, n) ? 1 : 0;
         moving += node_state_is_leaving(n->record.state) || n->record.state == NODE_WAKING;
         watts += !stale(c, n) && isfinite(n->watts) ? n->watts : 0;
     }
     view_set(o, "status",
-             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:b}", "nodes", (json_int_t)nodes,
-                       "awake", (json_int_t)awake, "asleep", (json_int_t)asleep, "transitioning",
-                       (json_int_t)moving, "quarantined", (json_int_t)quarantined, "unreachable",
-                       (json_int_t)lost, "watts", watts, "policy",
-                       policy ? view_text(policy->name) : json_null(), "paused",
+             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:b}", "nodes",
+                       (json_int_t)nodes, "awake", (json_int_t)awake, "asleep", (json_int_t)asleep,
+                       "transitioning", (json_int_t)moving, "quarantined", (json_int_t)quarantined,
+                       "unreachable", (json_int_t)lost, "marked", (json_int_t)marked, "watts",
+                       watts, "policy", policy ? view_text(policy->name) : json_null(), "paused",
                        c->cluster->paused || (policy && policy_spec(policy)->paused)));
     return o;
 }

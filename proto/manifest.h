@@ -128,6 +128,7 @@ enum pool_mode {                 /* what huddle does to the pool's nodes, and to
                  POOL_MODE_OBSERVE,   /* plans, and explains */
                  POOL_MODE_RECOMMEND, /* and tells people what it would do */
                  POOL_MODE_ACT,
+                 POOL_MODE_RELEASE, /* wakes all, takes back what it did, then does nothing */
 };
 
 struct power_pool {

@@ -121,9 +121,10 @@ static const struct field POOL[] = {
     { "selector", FIELD_MAP, P(selector), NULL, 0, 0, NULL,
       "labels of the nodes in this pool; every node when empty", NULL },
     { "policy", FIELD_TEXT, P(policy), "default", 0, 0, NULL, "PowerPolicy by name", NULL },
-    { "mode", FIELD_WORD, P(mode), "auto", 0, 0, "auto observe recommend act",
+    { "mode", FIELD_WORD, P(mode), "auto", 0, 0, "auto observe recommend act release",
       "what huddle does to its nodes, and to replicas on them: plan and explain; tell people, too, "
-      "what it would do; do it; auto: observe on Kubernetes, else act",
+      "what it would do; do it; wake all of them, take back what it did, and then nothing; auto: "
+      "observe on Kubernetes, else act",
       NULL },
     { "minAwake", FIELD_INT, P(min_awake), "1", 0, 100000, NULL, "nodes that stay awake", NULL },
     { "maxAwake", FIELD_INT, P(max_awake), NULL, 1, 100000, NULL,

@@ -76,7 +76,7 @@ static void add_verb(struct strbuf *out, const struct verb *v)
         manual_text(out, v->text);
         strbuf_putc(out, '\n');
     }
-    add_options(out, v->takes);
+    add_options(out, v->takes & ~TAKES_ALWAYS);
     add_examples(out, v->examples);
 }
 

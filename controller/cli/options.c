@@ -171,6 +171,10 @@ static const struct option OPTIONS[N_OPTIONS] = {
                         NULL },
     [OPT_ALL_NAMESPACES] = { 'A', "all-namespaces", NULL, false, "of all namespaces: the default",
                              NULL },
+    [OPT_ALL] = { 0, "all", NULL, false,
+                  "give a whole cluster of Kubernetes back; --kubeconfig, --context, --namespace "
+                  "(huddle's own: huddle-system) and --timeout are for this alone",
+                  NULL },
     [OPT_TO_NODE] = { 0, "to", "NODE", false, "node to move it to", NULL },
     [OPT_DRY_RUN_MOVE] = { 0, "dry-run", NULL, false,
                            "tell what would be done, or all that stands against it; do nothing",

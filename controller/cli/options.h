@@ -76,6 +76,7 @@ enum option_id {
     OPT_CONTEXT,
     OPT_NAMESPACE,
     OPT_ALL_NAMESPACES,
+    OPT_ALL,
     OPT_TO_NODE,
     OPT_DRY_RUN_MOVE,
     OPT_SETTLE,

@@ -212,8 +212,19 @@ static const struct verb VERBS[] = {
     { "hold", "Steering nodes", NODES, "keep huddle's hands off nodes",
       "huddle neither sleeps, wakes nor drains a held node until it is released.",
       "huddlectl hold n3 --reason 'I am working on it'\n", ON_NODES, 0, -1, "nodes", verb_node },
-    { "release", "Steering nodes", NODES, "take a hold back", "", "huddlectl release n3\n",
-      ON_NODES, 0, -1, "nodes", verb_node },
+    { "release", "Steering nodes", NODES " | --all", "take a hold back; --all: give a cluster back",
+      "With --all, and your own kubeconfig: sets `mode: release` of every PowerPool, upon which "
+      "the leading controller wakes all nodes, takes moves back, and takes its taints, labels, "
+      "annotations and NodePowers off; waits until nothing of it is left, and says what still is, "
+      "and why. Without a controller, or when time is up, it prints the commands of kubectl that "
+      "take off what is left, and fails. Huddle does nothing from then on; objects that are kept "
+      "in a repository have to say `mode: release` there, too.",
+      "huddlectl release n3\n"
+      "# before huddle is uninstalled\n"
+      "huddlectl release --all --timeout 1h\n",
+      ON_NODES | TAKES(ALL) | TAKES(KUBECONFIG) | TAKES(CONTEXT) | TAKES(NAMESPACE) |
+          TAKES(TIMEOUT) | TAKES_ALWAYS,
+      0, -1, "nodes", verb_release },
     { "pause", "Steering huddle", "", "do nothing but wake nodes",
       "The first thing to do when in doubt: no move, no sleep, no shrink, until resume.",
       "huddlectl pause --reason 'network maintenance'\n", TAKES(REASON), 0, 0, NULL, verb_cluster },
@@ -449,7 +460,7 @@ void verb_help(struct strbuf *out, const struct verb *v, const char *program, bo
     add_examples(out, v->examples, program);
     if (v->takes) {
         heading(out, "Options", colour);
-        add_options(out, v->takes);
+        add_options(out, v->takes & ~TAKES_ALWAYS);
     }
     heading(out, "Options of every verb", colour);
     add_options(out, verb_takes(v) & TAKES_ALWAYS);

@@ -169,6 +169,7 @@ static void report_pool(struct report *r, const json_t *view, const json_t *s)
     const char *mode = text(json_object_get(view, "spec"), "mode");
     double lost = number(s, "quarantined") + number(s, "unreachable");
     bool acts = strcmp(mode, "act") == 0, recommends = strcmp(mode, "recommend") == 0;
+    bool releases = strcmp(mode, "release") == 0, marked = number(s, "marked") > 0;
 
     take_counts(r, s, COUNTS, ARRAY_LEN(COUNTS));
     take_text(r, "policy", text(s, "policy"));
@@ -180,13 +181,17 @@ static void report_pool(struct report *r, const json_t *view, const json_t *s)
         lost > 0     ? "NodesLost"
         : acts       ? "Acting"
         : recommends ? "Recommending"
-                     : "Observing",
+        : !releases  ? "Observing"
+        : marked     ? "Releasing"
+                     : "Released",
         lost > 0     ? "nodes are quarantined or unreachable: huddlectl get nodes names them"
         : acts       ? "huddle moves pods and puts nodes to sleep"
         : recommends ? "huddle tells what it would do, in Events"
-                     : "huddle looks, and does nothing");
-    say_if(r, "Reconciling", number(s, "transitioning") > 0, "NodesInTransition",
-           "nodes fall asleep or wake");
+        : !releases  ? "huddle looks, and does nothing"
+        : marked     ? "nodes are woken, and what huddle did to them is taken back"
+                     : "all nodes are awake, and nothing of huddle's is on them");
+    say_if(r, "Reconciling", number(s, "transitioning") > 0 || (releases && marked),
+           "NodesInTransition", "nodes fall asleep, wake, or are given back");
 }
 
 static void report_policy(struct report *r, const json_t *s)

@@ -191,3 +191,47 @@ json_t *surge_body(const struct surge_order *o)
     return json_pack("{s:s,s:s,s:o,s:o}", "apiVersion", "v1", "kind", "Pod", "metadata",
                      metadata(o), "spec", spec);
 }
+
+/* --- behind a move ------------------------------------------------------------------------------
+ */
+
+static const char *const MARKS[] = { SURGE_MOVE,     SURGE_REPLACES,    SURGE_REPLACES_POD,
+                                     SURGE_DEADLINE, SURGE_WITHHELD,    SURGE_BY,
+                                     VICTIM_MOVE,    VICTIM_COST_BEFORE };
+
+bool surge_is_marked(const struct view_pod *p)
+{
+    for (size_t i = 0; *p->meta.owner.uid && i < ARRAY_LEN(MARKS); i++)
+        if (string_map_get(&p->meta.annotations, MARKS[i]))
+            return true;
+    return false;
+}
+
+json_t *surge_unmark(const struct view_pod *p)
+{
+    const char *before = string_map_get(&p->meta.annotations, VICTIM_COST_BEFORE);
+    json_t *notes = json_object();
+
+    for (size_t i = 0; i < ARRAY_LEN(MARKS); i++)
+        if (string_map_get(&p->meta.annotations, MARKS[i]))
+            json_object_set_new(notes, MARKS[i], json_null());
+    if (string_map_get(&p->meta.annotations, VICTIM_MOVE))
+        json_object_set_new(notes, VICTIM_COST, before ? json_string(before) : json_null());
+    return json_pack("{s:{s:s, s:s, s:o}}", "metadata", "uid", p->meta.uid, "resourceVersion",
+                     p->meta.resource_version, "annotations", notes);
+}
+
+void surge_marks_off(const struct view_pod *p, struct strbuf *out)
+{
+    json_t *patch = surge_unmark(p), *value;
+    const char *key;
+
+    json_object_foreach(json_object_get(json_object_get(patch, "metadata"), "annotations"), key,
+                        value) {
+        if (json_is_string(value))
+            strbuf_printf(out, " --overwrite %s=%s", key, json_string_value(value));
+        else
+            strbuf_printf(out, " %s-", key);
+    }
+    json_decref(patch);
+}

@@ -9,6 +9,7 @@
 #define HUDDLE_KUBERNETES_SURGE_H
 
 #include "controller/kubernetes/view.h"
+#include "proto/base/strbuf.h"
 
 /* On the surge. */
 #define SURGE_MOVE "huddle.energy/move"                 /* id of the move */
@@ -44,6 +45,16 @@ const char *surge_withheld(const struct view_workload *replica_set, const struct
 
 /* What the label is once it is given; NULL: the ReplicaSet does not ask for it. */
 const char *surge_withheld_value(const struct view_workload *replica_set, const char *key);
+
+/* Does the pod still bear anything of a move, and is it a controller's? */
+bool surge_is_marked(const struct view_pod *p);
+
+/* The merge patch that takes all of it off, a new reference: also its cost of deletion, which is
+ * what it was before. */
+json_t *surge_unmark(const struct view_pod *p);
+
+/* The same as arguments of `kubectl annotate`: " KEY- KEY-...". */
+void surge_marks_off(const struct view_pod *p, struct strbuf *out);
 
 struct surge_order {
     const struct view_workload *replica_set;

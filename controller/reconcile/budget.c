@@ -165,6 +165,14 @@ bool budget_wake(const struct controller *c, const struct node *n)
            budget_wakes_left(c, n);
 }
 
+/* However many its pool wants awake: none is to stay asleep. */
+bool budget_release(const struct controller *c, const struct node *n)
+{
+    struct limits l = budget_limits(c, n->pool);
+
+    return n->record.state == NODE_ASLEEP && limits_wakes_at_once(&l);
+}
+
 /* --- may the cluster do without an empty node (T5) ----------------------------------------------
  */
 

@@ -260,3 +260,9 @@ enum kube_stage kube_life_stage(const struct controller *c, const struct node *n
     }
     return KUBE_STAGE_KEPT;
 }
+
+bool kube_life_is_marked(const struct controller *c, const struct node *n)
+{
+    return (kube_life_is_led(n) && kube_life_stage(c, n) != KUBE_STAGE_NONE) ||
+           n->kube.stage != KUBE_STAGE_NONE || n->kube.has_power;
+}

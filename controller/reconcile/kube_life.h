@@ -40,6 +40,9 @@ struct node_wants kube_life_commit(const struct node *n, struct node_wants w);
 /* After edge `t`: what has to be remembered. */
 void kube_life_followed(struct controller *c, struct node *n, const struct node_record *before);
 
+/* Does it sleep, or bear anything of huddle's? */
+bool kube_life_is_marked(const struct controller *c, const struct node *n);
+
 /* How far the cluster should have closed it now. */
 enum kube_stage kube_life_stage(const struct controller *c, const struct node *n);
 

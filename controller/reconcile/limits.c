@@ -69,8 +69,11 @@ static bool pool_is_full(const struct limits *l)
 
 bool limits_wakes_left(const struct limits *l)
 {
-    if (pool_is_full(l))
-        return false;
+    return !pool_is_full(l) && limits_wakes_at_once(l);
+}
+
+bool limits_wakes_at_once(const struct limits *l)
+{
     return !l->policy || l->policy->budget.wakes < 0 || l->wakes < l->policy->budget.wakes;
 }
 

@@ -38,6 +38,9 @@ const char *limits_no_commit(const struct limits *l);
 /* May one more node be woken (dry run or not)? */
 bool limits_wakes_left(const struct limits *l);
 
+/* The same, however many of the pool are awake. */
+bool limits_wakes_at_once(const struct limits *l);
+
 /* Fewer are awake or coming than the pool asks for at least. */
 bool limits_lacks(const struct limits *l);
 

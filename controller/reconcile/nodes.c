@@ -68,6 +68,8 @@ static void wish_withdraw(struct controller *c, struct node *n, struct node_fact
         f->withdraw = "the store cannot be written";
     else if (starving_model(c, n))
         f->withdraw = "a model is below its floor";
+    else if (pool_is_released(n->pool))
+        f->withdraw = "its pool is released";
     else if (by_person(n))
         return;
     else if (c->cluster->paused || node_policy(c->cluster, n)->paused)
@@ -97,6 +99,12 @@ static void wish_wake(struct controller *c, struct node *n, struct node_facts *f
     }
     if (!n->pool)
         return;
+    if (pool_is_released(n->pool)) {
+        if (n->record.state == NODE_SLEEPING || budget_release(c, n))
+            f->wake = "its pool is released";
+        f->wake_by = "release";
+        return;
+    }
     if ((n->record.state == NODE_ASLEEP || n->record.state == NODE_QUARANTINED) &&
         !budget_wake(c, n))
         return;

@@ -31,6 +31,9 @@ struct limits budget_limits(const struct controller *c, const struct pool *p);
 /* Why no node of the pool may leave now; NULL: one may. Static text. */
 const char *budget_no_sleep(const struct controller *c, const struct node *n);
 bool budget_wake(const struct controller *c, const struct node *n);
+
+/* May it be woken because its pool is released? However many are awake, and also on a dry run. */
+bool budget_release(const struct controller *c, const struct node *n);
 bool budget_wakes_left(const struct controller *c, const struct node *n); /* dry run or not */
 
 /* Why the cluster could not do without this empty node on present facts (T5); NULL: it can. */

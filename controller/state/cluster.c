@@ -433,6 +433,11 @@ enum pool_mode pool_mode_now(const struct cluster *c, const struct pool *p)
     return mode;
 }
 
+bool pool_is_released(const struct pool *p)
+{
+    return p && pool_spec(p)->mode == POOL_MODE_RELEASE;
+}
+
 const char *pool_passive(const struct cluster *c, const struct pool *p)
 {
     enum pool_mode mode = pool_mode_now(c, p);
@@ -441,6 +446,9 @@ const char *pool_passive(const struct cluster *c, const struct pool *p)
         return "observe: huddle acts on nothing here; a PowerPool with mode: act lets it";
     if (mode == POOL_MODE_RECOMMEND)
         return "recommend: huddle tells what it would do; mode: act of the PowerPool lets it";
+    if (mode == POOL_MODE_RELEASE)
+        return "release: huddle wakes its nodes and does nothing else; mode: act of the PowerPool "
+               "lets it";
     return c->kubernetes && !c->leads ? "another controller leads: this one only watches" : NULL;
 }
 

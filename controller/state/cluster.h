@@ -194,6 +194,8 @@ struct node_kube {
     bool recorded_led;  /* its NodePower tells of a state into which only a leader brings it */
     int64_t checked_ms; /* when that found nothing against it; 0: never */
     char check_why[REASON_MAX]; /* else why not */
+    bool has_power;             /* there is a NodePower of it */
+    bool told_spare;            /* the edge was told that its NodePower is to go */
     int told_stage;
     uint64_t told;       /* digest of what should be, as the edge knows; 0: not told */
     struct inventory is; /* of which: CPU, memory, devices, labels, address */
@@ -423,6 +425,9 @@ struct policy *pool_policy(const struct cluster *c, const struct pool *p);
 
 /* What huddle does in the pool (NULL: none), auto resolved: on Kubernetes it is observe. */
 enum pool_mode pool_mode_now(const struct cluster *c, const struct pool *p);
+
+/* Are its nodes to be woken, and given back? */
+bool pool_is_released(const struct pool *p);
 
 /* Why nothing is done to nodes of the pool, or replicas there (NULL: of no pool), whatever the plan
  * says; NULL: huddle acts. Static text. */

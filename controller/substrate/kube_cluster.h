@@ -23,6 +23,7 @@
 #include <jansson.h>
 
 #include "controller/kube_client/kube_watch.h"
+#include "controller/kubernetes/view.h"
 #include "controller/state/kube_facts.h"
 #include "proto/manifest.h"
 
@@ -76,6 +77,12 @@ void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void
 /* Does anything stand there that only the leader may take back: a taint or the label of huddle's,
  * the NodePower of a node that is not simply awake, a pod that is to take another's place? */
 bool kube_cluster_has_own(const struct kube_cluster *k);
+
+/* Pods that bear marks of a move, and with which nothing more is to come of it: no pod waits to
+ * take their place, and the one whose place they took is not on its way out. Borrowed
+ * views. */
+typedef void kube_marked_fn(void *data, const struct view_pod *p);
+void kube_cluster_marked(const struct kube_cluster *k, kube_marked_fn *fn, void *data);
 
 /* The labels by which the pods of a model's workload are found, as text; "": not known. */
 void kube_cluster_selector(struct kube_cluster *k, const char *name, struct strbuf *ret_text);

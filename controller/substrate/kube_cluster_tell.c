@@ -405,6 +405,39 @@ bool kube_cluster_has_own(const struct kube_cluster *k)
     return false;
 }
 
+static bool is_waited_for(const struct kube_cluster *k, const struct view_pod *victim)
+{
+    for (size_t i = 0; i < k->pods.n_items; i++) {
+        const struct kube_seen_pod *p = (const struct kube_seen_pod *)(void *)k->pods.items[i];
+        const char *replaces =
+            p->unknown ? NULL : string_map_get(&p->view.meta.annotations, SURGE_REPLACES);
+
+        if (replaces && strcmp(replaces, victim->meta.uid) == 0 && surge_is_waiting(&p->view))
+            return true;
+    }
+    return false;
+}
+
+static bool is_over(const struct kube_cluster *k, const struct view_pod *p)
+{
+    const char *replaces = string_map_get(&p->meta.annotations, SURGE_REPLACES);
+    const struct kube_seen_pod *old = replaces ? named_find(&k->pods, replaces) : NULL;
+
+    return !(old && old->view.meta.deleting) && !is_waited_for(k, p);
+}
+
+void kube_cluster_marked(const struct kube_cluster *k, kube_marked_fn *fn, void *data)
+{
+    for (size_t i = 0; i < k->pods.n_items; i++) {
+        const struct kube_seen_pod *p = (const struct kube_seen_pod *)(void *)k->pods.items[i];
+
+        if (p->unknown || p->view.meta.deleting || !surge_is_marked(&p->view) ||
+            !is_over(k, &p->view))
+            continue;
+        fn(data, &p->view);
+    }
+}
+
 /* --- all ----------------------------------------------------------------------------------------
  */
 

@@ -26,7 +26,7 @@ enum task {
     TASK_SPEC,      /* of the NodePower: made, or changed */
     TASK_STATUS,    /* of the NodePower */
     TASK_TAINTS,    /* and the label */
-    TASK_FINISH,    /* the NodePower of a node that is gone is deleted */
+    TASK_FINISH,    /* the NodePower is deleted: of a node that is gone, or given back */
     TASK_READ_NODE, /* what was refused is read anew */
     TASK_READ_POWER,
     TASK_CHECK_POWER, /* and the four that follow */
@@ -42,7 +42,7 @@ struct kube_own_node {
     bool wanted;
     struct {
         enum kube_stage stage;
-        bool asleep, check;
+        bool asleep, check, spare;
         char *op;
         uint64_t epoch;
         json_t *status; /* NULL: its NodePower stays as it is */
@@ -173,6 +173,7 @@ void kube_nodes_want(struct kube_nodes *k, const struct effect *e)
     n->want.stage = e->kube_node.stage;
     n->want.asleep = e->kube_node.asleep;
     n->want.check = e->kube_node.check;
+    n->want.spare = e->kube_node.spare;
     n->want.op = xstrdup(e->kube_node.op);
     n->want.epoch = e->kube_node.epoch;
     n->want.status = json_incref(e->kube_node.status);
@@ -285,6 +286,23 @@ static bool write_stage(struct kube_own_node *n)
     path_of(n, "/api/v1/nodes", "", path);
     begin(n, TASK_TAINTS, &request);
     json_decref(patch);
+    return true;
+}
+
+/* Of a node that is given back. Not one that was written meanwhile. */
+static bool forget_power(struct kube_own_node *n)
+{
+    char path[PATH_MAX_];
+    struct kube_request request = { .method = "DELETE", .path = path };
+    json_t *body;
+
+    if (!n->want.spare || !n->power || kube_power_epoch(n->power) > n->want.epoch)
+        return false;
+    body = kube_power_delete(n->power);
+    request.body = body;
+    path_of(n, KUBE_POWER_PATH, "", path);
+    begin(n, TASK_FINISH, &request);
+    json_decref(body);
     return true;
 }
 
@@ -428,7 +446,8 @@ static void done(struct kube_own_node *n, enum task task, const json_t *object)
     case TASK_READ_NODE:
         see_node(n, object);
         break;
-    case TASK_FINISH: /* its watch tells */
+    case TASK_FINISH:
+        kube_nodes_power_gone(n->k, n->name);
         break;
     default:
         go_on_checking(n, task, object);
@@ -488,8 +507,8 @@ static void step(struct kube_own_node *n, int64_t now_ms)
         return; /* another controller leads, and this one does not know it yet */
     /* What is meant first, then what is done; but before a node is opened nothing need be written.
      */
-    if (n->dirty &&
-        (n->want.asleep ? write_power(n) || write_stage(n) : write_stage(n) || write_power(n)))
+    if (n->dirty && (n->want.asleep ? write_power(n) || write_stage(n)
+                                    : write_stage(n) || write_power(n) || forget_power(n)))
         return;
     n->dirty = false;
     if (n->want.check && n->node && now_ms >= n->check_ms)

@@ -47,6 +47,8 @@ int kube_object_read(const json_t *object, enum manifest_kind kind, struct manif
                     spec ? json_incref(spec) : json_object());
     r = manifest_from_json(doc, name, ret_m, e);
     json_decref(doc);
+    if (r == 0 && kind == KIND_POWER_POOL && *meta_text(object, "deletionTimestamp"))
+        (*ret_m)->pool.mode = POOL_MODE_RELEASE;
     return r;
 }
 

@@ -135,6 +135,13 @@ bool kube_power_is_off(const char *phase)
     return false;
 }
 
+json_t *kube_power_delete(const json_t *seen)
+{
+    return json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
+                     "preconditions", "uid", view_word(seen, "metadata.uid"), "resourceVersion",
+                     view_word(seen, "metadata.resourceVersion"));
+}
+
 json_t *kube_power_finish(const json_t *seen, int64_t gone_for_ms)
 {
     static const char *const ON[] = { "unmanaged", "awake", "unreachable", "draining", "empty" };
@@ -143,11 +150,7 @@ json_t *kube_power_finish(const json_t *seen, int64_t gone_for_ms)
 
     for (size_t i = 0; i < ARRAY_LEN(ON); i++)
         on |= strcmp(phase, ON[i]) == 0;
-    if (!on || gone_for_ms < GONE_MS)
-        return NULL;
-    return json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
-                     "preconditions", "uid", view_word(seen, "metadata.uid"), "resourceVersion",
-                     view_word(seen, "metadata.resourceVersion"));
+    return on && gone_for_ms >= GONE_MS ? kube_power_delete(seen) : NULL;
 }
 
 /* --- may it be switched off ---------------------------------------------------------------------

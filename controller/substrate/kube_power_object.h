@@ -35,6 +35,9 @@ bool kube_power_is_off(const char *phase);
  * was so long ago; NULL: it is to stay. */
 json_t *kube_power_finish(const json_t *seen, int64_t gone_for_ms);
 
+/* The body of the request that deletes it as it was seen. */
+json_t *kube_power_delete(const json_t *seen);
+
 /* Why the node may not be switched off; true: nothing against it. */
 bool kube_check_power(const json_t *power, const char *op, uint64_t epoch, char *why, size_t size);
 bool kube_check_pods(const json_t *list, char *why, size_t size);

@@ -10,17 +10,9 @@
 
 #include <jansson.h>
 
+#include "controller/kubernetes/marks.h"
 #include "controller/kubernetes/view.h"
 #include "controller/state/kube_facts.h"
-
-#define KUBE_TAINT_CANDIDATE "huddle.energy/candidate" /* PreferNoSchedule */
-#define KUBE_TAINT_DRAINING "huddle.energy/draining"   /* NoSchedule */
-#define KUBE_TAINT_ASLEEP "huddle.energy/asleep"       /* NoExecute */
-
-/* Takes a node out of the share of unready nodes from which the controller manager stops evictions;
- * with another value it is somebody else's, and stays. */
-#define KUBE_LABEL_ASLEEP "node.kubernetes.io/exclude-disruption"
-#define KUBE_LABEL_ASLEEP_VALUE "huddle"
 
 /* As the cluster has it. Closed is a node with both the taint and the label. */
 enum kube_stage kube_stage_of(const struct view_node *n);

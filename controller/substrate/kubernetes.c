@@ -194,7 +194,7 @@ static void refused(struct watch *w, const char *name, const char *why)
 
 static void take_mode(struct kubernetes *k, const char *pool, enum pool_mode mode)
 {
-    if (mode != POOL_MODE_RECOMMEND && mode != POOL_MODE_ACT) {
+    if (mode != POOL_MODE_RECOMMEND && mode != POOL_MODE_ACT && mode != POOL_MODE_RELEASE) {
         kube_objects_remove(&k->writers, pool);
         return;
     }

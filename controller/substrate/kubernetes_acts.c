@@ -115,6 +115,18 @@ void kubernetes_move(struct kubernetes *k, const struct effect *e)
                                                           .abort = e->kube_move.abort });
 }
 
+static void make_marks(struct kubernetes *k)
+{
+    const struct kube_marks_options options = { .client = k->client,
+                                                .leader = k->leader,
+                                                .cluster = k->cluster,
+                                                .mover = k->mover,
+                                                .data = k,
+                                                .note = kubernetes_note };
+
+    k->marks = kube_marks_new(&options);
+}
+
 /* --- writing ------------------------------------------------------------------------------------
  */
 
@@ -228,6 +240,7 @@ int kubernetes_acts_begin(struct kubernetes *k, struct err *e)
         return r;
     make_reporter(k);
     make_mover(k);
+    make_marks(k);
     make_nodes(k);
     return 0;
 }
@@ -243,12 +256,15 @@ void kubernetes_acts_look(struct kubernetes *k, bool facts_told, int64_t now_ms)
     if (problem)
         kubernetes_note(k, true, problem);
     kube_reporter_look(k->reporter, facts_told && k->writers.n > 0, now_ms);
-    if (facts_told && kube_leader_held(k->leader, clock_boot_ms()))
-        look_for_leftovers(k, now_ms);
+    if (!facts_told || !kube_leader_held(k->leader, clock_boot_ms()))
+        return;
+    look_for_leftovers(k, now_ms);
+    kube_marks_look(k->marks, now_ms);
 }
 
 void kubernetes_acts_end(struct kubernetes *k)
 {
+    kube_marks_free(k->marks);
     kube_mover_free(k->mover); /* its threads ask the leader */
     kube_leftovers_done(&k->leftovers);
     kube_reporter_free(k->reporter);

@@ -9,6 +9,7 @@
 #include "controller/substrate/kube_cluster.h"
 #include "controller/substrate/kube_herald.h"
 #include "controller/substrate/kube_leftovers.h"
+#include "controller/substrate/kube_marks.h"
 #include "controller/substrate/kube_mover.h"
 #include "controller/substrate/kube_nodes.h"
 #include "controller/substrate/kube_object.h"
@@ -37,10 +38,11 @@ struct kubernetes {
     struct kube_leader *leader;
     struct kube_herald *herald;
     struct kube_reporter *reporter;
-    struct kube_objects writers; /* PowerPools whose mode is recommend or act */
+    struct kube_objects writers; /* PowerPools for which something may be written */
     struct kube_cluster *cluster;
     struct kube_mover *mover;
     struct kube_leftovers leftovers;
+    struct kube_marks *marks;
     struct kube_nodes *nodes;
     struct kube_reviewer *reviewer; /* NULL: nobody asks */
     struct loop_timer *tell, *look;

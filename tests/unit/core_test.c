@@ -28,6 +28,45 @@ static void a_node_that_lost_its_pool_does_not_sleep(void **state)
     desk_done(&d);
 }
 
+#define RELEASED                                                                               \
+    "{" API                                                                                    \
+    "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"minAwake\":0,\"spare\":" \
+    "0,\"mode\":\"release\",\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"}}}"
+
+/* A drain that a person has asked for is turned back, a sleeper that nobody needs is woken. */
+static void a_released_pool_is_awake(void **state)
+{
+    struct wire_pod pod = { .uid = "somebodys" };
+    struct node *a, *b;
+    struct desk d;
+
+    (void)state;
+    desk_init(&d);
+    assert_int_equal(desk_put(&d, DESK_POOL), 201);
+    d.pods = &pod;
+    d.n_pods = 1;
+    desk_report(&d, "a", NULL, 0);
+    desk_report(&d, "b", NULL, 0);
+    desk_pass(&d, 1000);
+    a = cluster_node(d.core->cluster, 0);
+    b = cluster_node(d.core->cluster, 1);
+    assert_int_equal(desk_verb(&d, VERB_SLEEP, "a"), 200);
+    desk_pass(&d, 1000);
+    assert_int_equal(a->record.state, NODE_DRAINING);
+    b->record.state = NODE_ASLEEP;
+    b->record.entered_ms = d.now_ms;
+    assert_int_equal(desk_put(&d, RELEASED), 200);
+    for (int i = 0; i < 30; i++) {
+        desk_report(&d, "a", NULL, 0);
+        desk_pass(&d, 1000);
+    }
+    assert_int_equal(a->record.state, NODE_AWAKE);
+    assert_int_equal(b->record.state, NODE_WAKING);
+    assert_string_equal(b->record.by, "release");
+    assert_int_equal(desk_verb(&d, VERB_SLEEP, "a"), 422);
+    desk_done(&d);
+}
+
 /* Without Kubernetes nobody says which of them would go with the node: all of them hold it. */
 static void a_node_with_pods_is_not_empty(void **state)
 {
@@ -608,6 +647,7 @@ int main(void)
         cmocka_unit_test(no_text_of_an_agent_costs_a_row),
         cmocka_unit_test(a_node_that_lost_its_pool_does_not_sleep),
         cmocka_unit_test(a_node_with_pods_is_not_empty),
+        cmocka_unit_test(a_released_pool_is_awake),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -236,6 +236,45 @@ static void a_surge_is_a_replica_that_is_coming(void **state)
     end(&x);
 }
 
+static void hear_marked(void *data, const struct view_pod *p)
+{
+    struct strbuf *text = data;
+
+    strbuf_printf(text, "%s ", p->meta.name);
+}
+
+static void assert_marked(const struct ear *x, const char *expect)
+{
+    AUTO(strbuf) struct strbuf text = STRBUF_INIT;
+
+    kube_cluster_marked(x->k, hear_marked, &text);
+    assert_string_equal(strbuf_text(&text), expect);
+}
+
+#define VICTIM OWNED("ReplicaSet", "r") ",'annotations':{'huddle.energy/moved-by':'i'}"
+
+/* Of the one that was moved, and of the one that is there now, once it is over for both. */
+static void marks_are_told_when_the_move_is_over(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    assert_marked(&x, "");
+    put_pod(&x, "m1", "n1", VICTIM, "", "Running");
+    put_pod(&x, "a-surge", "", MOVE("m1"), PIN("n2"), "Pending");
+    assert_marked(&x, ""); /* it waits */
+    put_pod(&x, "a-surge", "n2", OWNED("ReplicaSet", "r") MOVE("m1"), PIN("n2"), "Running");
+    put_pod(&x, "m1", "n1", VICTIM ",'deletionTimestamp':'t'", "", "Running");
+    assert_marked(&x, ""); /* the other one ends */
+    drop(&x, KUBE_KIND_PODS, "m1", "p-m1");
+    assert_marked(&x, "a-surge ");
+    drop(&x, KUBE_KIND_PODS, "a-surge", "p-a-surge");
+    put_pod(&x, "m1", "n1", VICTIM, "", "Running"); /* it has stayed */
+    assert_marked(&x, "m1 ");
+    end(&x);
+}
+
 static void what_holds_all_pods_of_a_model_is_told_of_it(void **state)
 {
     struct ear x;
@@ -537,6 +576,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_replica_is_a_pod_of_the_target),
         cmocka_unit_test(a_surge_is_a_replica_that_is_coming),
+        cmocka_unit_test(marks_are_told_when_the_move_is_over),
         cmocka_unit_test(what_holds_all_pods_of_a_model_is_told_of_it),
         cmocka_unit_test(nodes_come_and_go),
         cmocka_unit_test(what_is_not_found_is_told_with_the_way_out),

@@ -352,6 +352,37 @@ static void before_a_node_is_switched_off_its_power_has_the_term(void **state)
     assert_true(has_seen_before(w, "PUT ", "GET "));
 }
 
+/* --- what is given back -------------------------------------------------------------------------
+ */
+
+#define FORGOTTEN "DELETE /apis/huddle.energy/v1alpha1/nodepowers/n1 "
+
+static bool is_forgotten(struct world *w)
+{
+    return has_seen(w, FORGOTTEN) && w->writes == 0;
+}
+
+/* Its NodePower goes, as it was seen, and behind its taints. */
+static void a_node_is_given_back(void **state)
+{
+    struct world *w = *state;
+    struct effect e = { .kind = FX_KUBE_NODE };
+
+    w->lease_ms = clock_boot_ms() + 10 * PATIENCE_MS;
+    see(w, CLOSED,
+        "{'metadata':{'name':'n1','uid':'u','resourceVersion':'9'},'spec':{'desired':'awake'},"
+        "'status':{'leaderEpoch':2}}");
+    e.kube_node.node = (char *)"n1";
+    e.kube_node.op = (char *)"";
+    e.kube_node.epoch = w->epoch;
+    e.kube_node.spare = true;
+    kube_nodes_want(w->nodes, &e);
+    run_until(w, is_forgotten);
+    assert_true(has_seen_before(w, "PATCH /api/v1/nodes/n1 ", FORGOTTEN));
+    assert_true(has_seen(w, "\"uid\":\"u\""));
+    assert_true(has_seen(w, "\"resourceVersion\":\"9\""));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -359,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_new_term_alone_is_written_for_no_sleeper),
         TEST(before_a_node_is_switched_off_its_power_has_the_term),
+        TEST(a_node_is_given_back),
         TEST(no_write_is_sent_behind_the_term_in_which_it_began),
     };
 

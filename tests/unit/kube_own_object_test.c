@@ -58,6 +58,20 @@ static void what_is_wrong_is_told_with_its_place(void **state)
     json_decref(o);
 }
 
+static void a_pool_that_goes_is_released(void **state)
+{
+    struct manifest *m = NULL;
+    struct err e = ERR_INIT;
+    json_t *o = object("{'kind':'PowerPool','metadata':{'name':'rack','deletionTimestamp':"
+                       "'2026-11-27T08:00:00Z'},'spec':{'mode':'act'}}");
+
+    (void)state;
+    assert_int_equal(kube_object_read(o, KIND_POWER_POOL, &m, &e), 0);
+    assert_int_equal(m->pool.mode, POOL_MODE_RELEASE);
+    manifest_free(m);
+    json_decref(o);
+}
+
 static void names_are_kept_once(void **state)
 {
     struct kube_objects o = { 0 };
@@ -80,6 +94,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_is_called_with_its_namespace),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
+        cmocka_unit_test(a_pool_that_goes_is_released),
         cmocka_unit_test(names_are_kept_once),
     };
 

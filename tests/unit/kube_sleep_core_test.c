@@ -18,7 +18,7 @@ struct rig {
     struct kube_node_facts n1; /* as told last */
     const char *agent_boot;    /* NULL: its agent is silent */
     enum kube_stage wanted;    /* by the newest FX_KUBE_NODE */
-    bool asleep, check, any;
+    bool asleep, check, any, spare;
     char op[OP_MAX], record[9000];
     int wakes;                   /* FX_POWER */
     enum power_order_kind order; /* in the newest reply to its agent */
@@ -48,6 +48,7 @@ static void take_effects(struct rig *r)
         r->wanted = e->kube_node.stage;
         r->asleep = e->kube_node.asleep;
         r->check = e->kube_node.check;
+        r->spare = e->kube_node.spare;
         (void)snprintf(r->op, sizeof(r->op), "%s", e->kube_node.op);
         (void)snprintf(r->record, sizeof(r->record), "%s",
                        e->kube_node.status
@@ -94,7 +95,9 @@ static void tell_watch(struct rig *r)
 
 static void tell_power(struct rig *r, const char *record, uint64_t epoch)
 {
-    const struct kube_power_facts f = { .node = "n1", .epoch = epoch, .record = record };
+    const struct kube_power_facts f = {
+        .node = "n1", .epoch = epoch, .record = record, .gone = !record
+    };
     struct controller_event e = { .kind = CE_KUBE_POWER, .kube_power = &f };
 
     step(r, &e);
@@ -902,6 +905,93 @@ static void a_term_of_a_later_leader_is_passed_by_winning_the_lease_alone(void *
     end(&r);
 }
 
+/* --- given back ---------------------------------------------------------------------------------
+ */
+
+/* How many nodes of the pool bear something. */
+static int marked(struct rig *r)
+{
+    json_t *o = controller_get(r->d.core, "powerpools", "p", r->d.now_ms, r->d.wall_ms);
+    int n = (int)json_integer_value(json_object_get(json_object_get(o, "status"), "marked"));
+
+    json_decref(o);
+    return n;
+}
+
+/* Its nodes are woken, although it asks for none, and nothing is kept of them. */
+static void a_pool_is_released(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    assert_int_equal(marked(&r), 1);
+    put(&r, POOL_OF("observe", "0"));
+    pass(&r, 30);
+    STATE(&r, "asleep");
+    put(&r, POOL_OF("release", "0"));
+    pass(&r, 1);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    assert_false(r.spare);
+    r.agent_boot = "boot-2";
+    r.n1.ready = true;
+    r.n1.boot_id = "boot-2";
+    tell(&r);
+    probe(&r, POWER_ON);
+    pass(&r, 3);
+    STATE(&r, "awake");
+    assert_int_equal(r.wanted, KUBE_STAGE_NONE);
+    assert_true(r.spare);
+    assert_int_equal(marked(&r), 1); /* as it was seen last */
+    r.n1.stage = KUBE_STAGE_NONE;
+    tell(&r);
+    assert_int_equal(marked(&r), 1); /* its NodePower */
+    tell_power(&r, NULL, 0);
+    assert_int_equal(marked(&r), 0);
+    pass(&r, 200);
+    STATE(&r, "awake");
+    assert_int_equal(desk_verb(&r.d, VERB_SLEEP, "n1"), 422);
+    end(&r);
+}
+
+/* What was begun is turned back, whoever wanted it. */
+static void a_release_turns_back(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    empty(&r);
+    put(&r, POOL_OF("release", "1"));
+    pass(&r, 2);
+    STATE(&r, "awake");
+    assert_int_equal(r.wanted, KUBE_STAGE_NONE);
+    assert_true(r.spare);
+    end(&r);
+}
+
+/* A NodePower that an earlier leader has left on a node that is awake. */
+static void what_is_left_of_another_life_goes(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    put(&r, POOL_OF("observe", "1"));
+    lead(&r, false, 3);
+    r.any = false;
+    tell_power(&r, "{}", 2);
+    lead(&r, true, 4);
+    pass(&r, 3);
+    assert_false(r.any && r.spare);
+    put(&r, POOL_OF("release", "1"));
+    pass(&r, 2);
+    assert_true(r.any && r.spare);
+    end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -926,6 +1016,9 @@ int main(void)
         cmocka_unit_test(waking_is_tested),
         cmocka_unit_test(an_empty_store_goes_on),
         cmocka_unit_test(an_older_record_is_not_taken),
+        cmocka_unit_test(a_pool_is_released),
+        cmocka_unit_test(a_release_turns_back),
+        cmocka_unit_test(what_is_left_of_another_life_goes),
         cmocka_unit_test(a_term_of_a_later_leader_is_passed_by_winning_the_lease_alone),
     };
 
