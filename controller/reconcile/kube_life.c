@@ -263,6 +263,6 @@ enum kube_stage kube_life_stage(const struct controller *c, const struct node *n
 
 bool kube_life_is_marked(const struct controller *c, const struct node *n)
 {
-    return (kube_life_is_led(n) && kube_life_stage(c, n) != KUBE_STAGE_NONE) ||
+    return (kube_life_is_led(n->record.state) && kube_life_stage(c, n) != KUBE_STAGE_NONE) ||
            n->kube.stage != KUBE_STAGE_NONE || n->kube.has_power;
 }

@@ -46,9 +46,17 @@ RULES = [
 class Sleeper(Observer):
     """A controller that acts. It listens on the same port in all its lives: agents report there."""
 
-    def __init__(self, cluster: ControlPlane, folder: pathlib.Path, port: int, driver: str) -> None:
+    def __init__(
+        self,
+        cluster: ControlPlane,
+        folder: pathlib.Path,
+        port: int,
+        driver: str,
+        user: str = "huddle",
+        namespace: str = NAMESPACE,
+    ) -> None:
         terms = {"duration": "20s", "renewDeadline": "18s", "retryPeriod": "500ms"}
-        super().__init__(cluster, folder, "huddle", namespace=NAMESPACE, lease=terms)
+        super().__init__(cluster, folder, user, namespace=namespace, lease=terms)
         keys = json.loads(self.controller.config.read_text())
         keys |= {"listen": f"127.0.0.1:{port}", "clusterName": "sleeps"}
         keys["powerDrivers"] = {"programs": [str(pathlib.Path(driver).parent)]}
