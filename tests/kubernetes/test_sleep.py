@@ -247,6 +247,16 @@ def test_a_pod_that_waits_wakes_one(stage: Stage) -> None:
     filler = pod("filler", nodeName="hollow-1")
     filler["spec"]["containers"][0]["resources"] = big
     api.create("pods", filler, NAMESPACE)
+    helpless = pod("helpless", nodeSelector={"sleeps": "yes"})  # no node brings what it lacks
+    helpless["spec"]["volumes"] = [{"name": "v", "persistentVolumeClaim": {"claimName": "none"}}]
+    api.create("pods", helpless, NAMESPACE)
+
+    def withheld() -> bool:
+        events = [e for e in ctl.list("events") if e["reason"] == "WakeWithheld"]
+        return [e["involvedObject"]["name"] for e in events] == [f"{NAMESPACE}/helpless"]
+
+    ctl.wait("that no wake helps", withheld, LONG_S)
+    assert {ctl.state(name) for name in ("hollow-2", "hollow-3")} == {"asleep"}
     waiting = pod("waiting", nodeSelector={"sleeps": "yes"})
     waiting["spec"]["containers"][0]["resources"] = big
     api.create("pods", waiting, NAMESPACE)
@@ -261,7 +271,22 @@ def test_a_pod_that_waits_wakes_one(stage: Stage) -> None:
     assert "cannot be scheduled elsewhere" in json.dumps(ctl.list("journal"))
     time.sleep(5)
     assert ctl.state(other) == "asleep" and stage.machines.power(other) == "off"
-    for name in ("waiting", "filler"):
+    for name in ("waiting", "filler", "helpless"):
         api.delete("pods", name, NAMESPACE, gracePeriodSeconds=0)
     ctl.ok("wake", other)
     stage.wait_awake(other)
+
+
+def test_a_node_that_is_deleted_asleep_comes_back(stage: Stage) -> None:
+    api, ctl, name = stage.api, stage.ctl, "hollow-1"
+    stage.sleep(name)
+    ctl.wait_state(name, "asleep")
+    api.delete("nodes", name)
+    ctl.wait("that it is kept", lambda: ctl.status("nodes", name)["deleted"], LONG_S)
+    assert ctl.state(name) == "asleep" and not api.find("nodes", name)
+    ctl.ok("wake", name)
+    api.wait_for("its new Node", lambda: api.find("nodes", name), LONG_S)
+    api.patch("nodes", name, {"metadata": {"labels": {"sleeps": "yes"}}})
+    stage.wait_awake(name)
+    assert not ctl.status("nodes", name)["deleted"]
+    api.wait_for("its record", lambda: stage.power(name)["status"]["phase"] == "awake", LONG_S)
