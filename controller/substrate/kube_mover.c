@@ -11,6 +11,7 @@
 #include "controller/kube_client/kube_discovery.h"
 #include "controller/kubernetes/move_run.h"
 #include "controller/kubernetes/surge.h"
+#include "controller/substrate/kube_move_note.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 #include "proto/base/strbuf.h"
@@ -49,46 +50,18 @@ struct kube_mover {
 /* --- on the job's thread: the status of its model -----------------------------------------------
  */
 
-static json_t *entry_of(const struct job *j)
+static int write_note(struct job *j, bool stands, int64_t not_after_ms, struct err *e)
 {
-    char id[SURGE_ID_SIZE], deadline[CLOCK_TEXT_MAX];
     const struct kube_mover_options *o = &j->mover->options;
+    const struct kube_move_note note = { .model = j->model,
+                                         .namespace = j->namespace,
+                                         .pod = j->pod,
+                                         .uid = j->uid,
+                                         .node = j->node,
+                                         .deadline_wall_ms = clock_wall_ms() + MOVE_DEADLINE_MS,
+                                         .epoch = o->epoch(o->data) };
 
-    surge_id(j->uid, j->node, id);
-    clock_format(clock_wall_ms() + MOVE_DEADLINE_MS, deadline);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "id", id, "recipe", "adopt", "victim",
-                     j->pod, "victimUID", j->uid, "node", j->node, "deadline", deadline,
-                     "leaderEpoch", (json_int_t)o->epoch(o->data));
-}
-
-/* `moves` is taken over. */
-static int write_moves(struct job *j, json_t *moves, int64_t not_after_ms, struct err *e)
-{
-    size_t suffix = strlen(j->namespace) + 1, length = strlen(j->model);
-    json_t *body = json_pack("{s:{s:o}}", "status", "moves", moves);
-    AUTO(mem) char *name = xstrdup(j->model);
-    AUTO(mem) char *path = NULL;
-    AUTO(strbuf) struct strbuf full = STRBUF_INIT;
-    struct kube_status status = { 0 };
-    int r;
-
-    if (length > suffix)
-        name[length - suffix] = '\0';
-    path = kube_path(&j->can, KUBE_SERVED_MODELS, j->namespace, name);
-    strbuf_printf(&full, "%s/status", path ? path : "");
-    r = path ? kube_fetch(j->client,
-                          &(struct kube_request){ .method = "PATCH",
-                                                  .path = strbuf_text(&full),
-                                                  .content_type = KUBE_MERGE_PATCH,
-                                                  .body = body,
-                                                  .not_after_ms = not_after_ms },
-                          &status, NULL, e)
-             : -ENOENT;
-    json_decref(body);
-    if (r < 0 || status.reason == KUBE_OK)
-        return r;
-    return err_set(e, status.reason == KUBE_NOT_FOUND ? -ENOENT : -EACCES,
-                   "servedmodel/%s cannot be told of the move: %s", name, status.message.text);
+    return kube_move_note_write(j->client, &j->can, &note, stands, not_after_ms, e);
 }
 
 /* Nobody else has written that it is under way. A model that is gone has no status to keep. */
@@ -98,7 +71,7 @@ static int note_move(struct job *j, int64_t not_after_ms, struct err *e)
 
     if (j->noted || !*j->model)
         return 0;
-    r = write_moves(j, json_pack("[o]", entry_of(j)), not_after_ms, e);
+    r = write_note(j, true, not_after_ms, e);
     if (r == -ENOENT && atomic_load(&j->unwanted))
         return 0;
     j->noted = r == 0;
@@ -111,11 +84,12 @@ static void unnote_move(struct job *j)
     bool may = j->noted && j->client && !atomic_load(&j->leave);
     int64_t not_after_ms = may ? o->begin_write(o->data) : 0;
     struct err e = ERR_INIT;
+    int r;
 
     if (!not_after_ms)
         return;
-    if (write_moves(j, json_null(), not_after_ms, &e) <
-        0) /* it is found again, and taken out then */
+    r = write_note(j, false, not_after_ms, &e);
+    if (r < 0 && r != -ENOENT) /* it is found again, and taken out then */
         o->note(o->data, true, e.text);
     o->end_write(o->data);
 }
