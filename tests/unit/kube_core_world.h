@@ -199,4 +199,22 @@ static inline void tell_all(struct desk *d)
     POD(d, "o-1", "o.a", "n4");
 }
 
+static inline bool heard(const struct desk *d, const char *reason, const char *part)
+{
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        if (d->fx.items[i].kind == FX_EVENT && strcmp(d->fx.items[i].event.reason, reason) == 0 &&
+            strstr(d->fx.items[i].event.message, part))
+            return true;
+    return false;
+}
+
+static inline size_t n_changes(const struct desk *d, const char *kind)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->fx.n_items; i++)
+        n += d->fx.items[i].kind == FX_CHANGE && strcmp(d->fx.items[i].change.kind, kind) == 0;
+    return n;
+}
+
 #endif
