@@ -206,6 +206,7 @@ static void put_workload(struct kube_cluster *k, enum kube_kind kind, const json
     if (w->has_pod)
         view_pod_done(&w->pod);
     w->has_pod = view_template_read(&view, &w->pod) == 0;
+    w->fit = w->has_pod ? kube_fit_of(&w->pod) : 0;
     w->loses = (struct err)ERR_INIT;
     if (w->has_pod)
         (void)drain_safety_of(&w->pod, view_at(view.template, "spec"), &w->loses);

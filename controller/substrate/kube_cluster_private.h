@@ -74,6 +74,7 @@ struct kube_workload {
     struct view_workload view; /* without its template */
     struct view_pod pod;       /* of its template; zero: none */
     bool has_pod;
+    uint64_t fit;     /* kube_fit_of() that pod */
     struct err loses; /* why requests would be lost when such a pod ends; "": none are */
 };
 

@@ -7,6 +7,7 @@
 #include "controller/kubernetes/spread.h"
 #include "controller/substrate/kube_cluster_private.h"
 #include "controller/substrate/kube_stage.h"
+#include "proto/base/random.h"
 
 #define DEPLOYMENTS                                                               \
     (KUBE_KIND_DEPLOYMENTS - KUBE_KIND_REPLICA_SETS) /* in kube_cluster.workloads \
@@ -96,42 +97,84 @@ static void hold_places(const struct kube_cluster *k, const struct domain_node *
     }
 }
 
-static void weigh(const struct kube_cluster *k, const struct kube_workload *w,
-                  const struct view_spread *c, int64_t pods, struct domain_node *place)
+/* --- all ----------------------------------------------------------------------------------------
+ */
+
+/* Domains of a key are the same for all pods that fit alike: thousands of workloads are a few. */
+struct domains {
+    uint64_t alike;
+    int64_t all, open;
+};
+
+struct round {
+    const struct kube_cluster *k;
+    struct domain_node *node; /* scratch */
+    struct domains *domains;
+    size_t n_domains, cap_domains;
+};
+
+static uint64_t alike(const struct kube_workload *w, const struct view_spread *c)
 {
-    size_t n = find_places(k, c, &w->pod, place), open;
-    int64_t all = 0, is_open = 0, least;
+    uint64_t rules = (uint64_t)c->honors_taints << 1 | c->ignores_affinity;
+
+    return random_mix(random_mix(w->fit ^ random_hash(c->topology_key)) + rules);
+}
+
+static const struct domains *domains_of(struct round *r, const struct kube_workload *w,
+                                        const struct view_spread *c)
+{
+    uint64_t key = alike(w, c);
+    struct domains *d;
+    size_t n, open;
+
+    ARRAY_FOREACH(known, r, domains)
+        if (known->alike == key)
+            return known;
+    d = ARRAY_ADD(r, domains);
+    d->alike = key;
+    n = find_places(r->k, c, &w->pod, r->node);
+    for (size_t i = 0; i < n; d->all++) {
+        i = end_of_domain(r->node, n, i, &open);
+        d->open += open > 0;
+    }
+    return d;
+}
+
+static void weigh(struct round *r, const struct kube_workload *w, const struct view_spread *c,
+                  int64_t pods)
+{
+    const struct domains *d = domains_of(r, w, c);
+    int64_t least = spread_least(c, pods, d->all);
     char why[KUBE_WHY_MAX];
 
-    for (size_t i = 0; i < n; all++) {
-        i = end_of_domain(place, n, i, &open);
-        is_open += open > 0;
-    }
-    least = spread_least(c, pods, all);
+    if (d->open > least)
+        return;
     (void)snprintf(why, sizeof(why),
                    "%.40s/%.40s demands to be spread (%.40s, maxSkew %d, DoNotSchedule): with %d "
                    "pods %d domains have to be awake%s",
                    w->view.meta.namespace, w->view.meta.name, c->topology_key, (int)c->max_skew,
                    (int)pods, (int)least,
                    c->honors_taints ? "" : "; nodeTaintsPolicy: Honor would end that");
-    if (is_open <= least)
-        hold_places(k, place, n, is_open - least, why);
+    hold_places(r->k, r->node, find_places(r->k, c, &w->pod, r->node), d->open - least, why);
+}
+
+static void weigh_workload(struct round *r, const struct kube_workload *w, bool surges)
+{
+    if (!w->has_pod || *w->view.meta.owner.uid)
+        return; /* a Deployment's says it all */
+    ARRAY_FOREACH(c, &w->pod, spread)
+        if (c->required && label_selector_matches(&c->selector, &w->pod.meta.labels))
+            weigh(r, w, c, spread_pods(c, &w->view, surges));
 }
 
 void kube_weigh_spread(struct kube_cluster *k)
 {
-    struct domain_node *place = xcalloc(k->nodes.n_items + 1, sizeof(*place));
+    struct round r = { .k = k, .node = xcalloc(k->nodes.n_items + 1, sizeof(*r.node)) };
 
     for (size_t i = 0; i < ARRAY_LEN(k->workloads); i++)
-        for (size_t j = 0; j < k->workloads[i].n_items; j++) {
-            const struct kube_workload *w =
-                (struct kube_workload *)(void *)k->workloads[i].items[j];
-
-            if (!w->has_pod || *w->view.meta.owner.uid)
-                continue; /* a Deployment's says it all */
-            ARRAY_FOREACH(c, &w->pod, spread)
-                if (c->required && label_selector_matches(&c->selector, &w->pod.meta.labels))
-                    weigh(k, w, c, spread_pods(c, &w->view, i == DEPLOYMENTS), place);
-        }
-    free(place);
+        for (size_t j = 0; j < k->workloads[i].n_items; j++)
+            weigh_workload(&r, (struct kube_workload *)(void *)k->workloads[i].items[j],
+                           i == DEPLOYMENTS);
+    free(r.domains);
+    free(r.node);
 }

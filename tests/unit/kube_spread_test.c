@@ -222,6 +222,40 @@ static void as_many_domains_stay_as_pods_need(void **state)
     kube_cluster_free(x.k);
 }
 
+static void put_set(struct ear *x, const char *more)
+{
+    char text[900];
+
+    (void)snprintf(
+        text, sizeof(text),
+        "{'metadata':{'name':'w','namespace':'a','uid':'s','generation':1},'spec':{'replicas':4,"
+        "'template':{'metadata':{'labels':{'app':'w'}},'spec':{'containers':[{}]%s,"
+        "'topologySpreadConstraints':[{'maxSkew':1,'topologyKey':'kubernetes.io/hostname',"
+        "'whenUnsatisfiable':'DoNotSchedule','labelSelector':{'matchLabels':{'app':'w'}}}]}}}}",
+        more);
+    put(x, KUBE_KIND_STATEFUL_SETS, text);
+}
+
+/* Each workload has its own domains, by what its pods ask of nodes. */
+static void workloads_are_not_mixed_up(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put_deployment(&x, 3, HOST, "");
+    put_set(&x, ",'nodeSelector':{'zone':'z2'}");
+    assert_string_equal(who_stays(&x), "45"); /* these two are all there are for it */
+    put_deployment(&x, 3, "zone", "");
+    assert_string_equal(who_stays(&x), "45"); /* no zone is down to one node */
+    put_node(&x, 3, ASLEEP);
+    put_power(&x, 3, "asleep");
+    assert_string_equal(who_stays(&x), "245");
+    put_set(&x, "");
+    assert_string_equal(who_stays(&x), "2"); /* four of five nodes: one may go */
+    kube_cluster_free(x.k);
+}
+
 /* A zone is closed by its last node. */
 static void a_zone_has_several_nodes(void **state)
 {
@@ -320,6 +354,7 @@ int main(void)
         cmocka_unit_test(the_least_is_enough_and_no_less_is),
         cmocka_unit_test(a_roll_out_needs_more),
         cmocka_unit_test(as_many_domains_stay_as_pods_need),
+        cmocka_unit_test(workloads_are_not_mixed_up),
         cmocka_unit_test(a_zone_has_several_nodes),
         cmocka_unit_test(one_of_two_is_turned_back),
         cmocka_unit_test(those_kept_apart_wake_a_node_each),
