@@ -39,13 +39,44 @@ void cli_print(const struct strbuf *text)
     (void)fputs(strbuf_text(text), stdout);
 }
 
+#define PLUGIN "kubectl huddle"
+
+static bool is_given(const struct cli *c, enum option_id id)
+{
+    return options_get(&c->options, id) != NULL;
+}
+
+static bool through_kubernetes(const struct cli *c)
+{
+    const char *server = getenv("HUDDLE_SERVER");
+
+    return is_given(c, OPT_DOOR_KUBECONFIG) || is_given(c, OPT_DOOR_CONTEXT) ||
+           is_given(c, OPT_ACCOUNT) ||
+           (strcmp(c->program, PLUGIN) == 0 && !is_given(c, OPT_SERVER) &&
+            !is_given(c, OPT_CONFIG) && !(server && *server));
+}
+
+int cli_open_session(struct cli *c, struct err *e)
+{
+    if (c->session.server)
+        return 0;
+    if (!through_kubernetes(c))
+        return session_open(&c->options, &c->session, e);
+    if (is_given(c, OPT_SERVER) || is_given(c, OPT_CONFIG) || is_given(c, OPT_CA))
+        return err_set(
+            e, -EINVAL,
+            "--server, --config and --ca lead to the controller itself, --kubeconfig, "
+            "--context and --account through the API server of Kubernetes: take one way");
+    if (is_given(c, OPT_ACCOUNT) && (is_given(c, OPT_TOKEN) || is_given(c, OPT_TOKEN_FILE)))
+        return err_set(e, -EINVAL, "--account and a token both say who asks: give one of the two");
+    return session_open_kube(&c->options, &c->session, e);
+}
+
 int cli_connect(struct cli *c)
 {
     struct err e = ERR_INIT;
 
-    if (!c->session.server && session_open(&c->options, &c->session, &e) < 0)
-        return cli_fail(&e);
-    return 0;
+    return cli_open_session(c, &e) < 0 ? cli_fail(&e) : 0;
 }
 
 /* --- one run -----------------------------------------------------------------------------------
@@ -129,7 +160,7 @@ static const char *program_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
-    return strcmp(slash ? slash + 1 : path, "kubectl-huddle") == 0 ? "kubectl huddle" : "huddlectl";
+    return strcmp(slash ? slash + 1 : path, "kubectl-huddle") == 0 ? PLUGIN : "huddlectl";
 }
 
 int cli_run(int argc, char **argv)

@@ -24,6 +24,16 @@ static const struct option OPTIONS[N_OPTIONS] = {
                  NULL },
     [OPT_CONFIG] = { 0, "config", "FILE", false,
                      "configuration; default HUDDLE_CONFIG or ~/.config/huddle/config.yaml", NULL },
+    [OPT_DOOR_KUBECONFIG] = { 0, "kubeconfig", "FILE", false,
+                              "reach the controller through the API server of Kubernetes, as its "
+                              "user; what kubectl huddle does: default KUBECONFIG, ~/.kube/config",
+                              NULL },
+    [OPT_DOOR_CONTEXT] = { 0, "context", "NAME", false,
+                           "the same, by this context of the kubeconfig", NULL },
+    [OPT_ACCOUNT] = { 0, "account", "NAME", false,
+                      "the same, in the name of this ServiceAccount of huddle-system: a token of "
+                      "ten minutes that is good for huddle alone",
+                      NULL },
     [OPT_OUTPUT] = { 'o', "output", "FORMAT", false, "table, wide, json, yaml or name",
                      "table wide json yaml name" },
     [OPT_OUTPUT_ONE] = { 'o', "output", "FORMAT", false, "table, json or yaml", "table json yaml" },

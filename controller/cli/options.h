@@ -19,6 +19,9 @@ enum option_id {
     OPT_TOKEN_FILE,
     OPT_CA,
     OPT_CONFIG,
+    OPT_DOOR_KUBECONFIG, /* of verbs that talk to the controller: the way there */
+    OPT_DOOR_CONTEXT,
+    OPT_ACCOUNT,
     /* some */
     OPT_OUTPUT,
     OPT_OUTPUT_ONE, /* of verbs that print one thing, not a list of objects */
@@ -94,8 +97,9 @@ _Static_assert(N_OPTIONS <= 128, "a set of options is 128 bits");
 
 #define TAKES(id) ((option_set)1 << OPT_##id)
 #define TAKES_ANY (~(option_set)0)
-#define TAKES_ALWAYS \
-    (TAKES(HELP) | TAKES(SERVER) | TAKES(TOKEN) | TAKES(TOKEN_FILE) | TAKES(CA) | TAKES(CONFIG))
+#define TAKES_ALWAYS                                                                              \
+    (TAKES(HELP) | TAKES(SERVER) | TAKES(TOKEN) | TAKES(TOKEN_FILE) | TAKES(CA) | TAKES(CONFIG) | \
+     TAKES(DOOR_KUBECONFIG) | TAKES(DOOR_CONTEXT) | TAKES(ACCOUNT))
 
 struct option {
     char letter;       /* or 0 */

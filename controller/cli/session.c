@@ -162,19 +162,38 @@ int session_open(const struct options *o, struct session *ret_session, struct er
     return r;
 }
 
+static int token_of_flags(const struct options *o, char **ret_token, struct err *e)
+{
+    const char *token = options_get(o, OPT_TOKEN), *file = options_get(o, OPT_TOKEN_FILE);
+
+    if (token)
+        *ret_token = xstrdup(token);
+    return !token && file ? read_token_file(file, ret_token, e) : 0;
+}
+
+int session_open_kube(const struct options *o, struct session *ret_session, struct err *e)
+{
+    AUTO(mem) char *token = NULL;
+    struct session s = { 0 };
+    int r = token_of_flags(o, &token, e);
+
+    if (r == 0)
+        r = session_kube_new(o, token, &s.kube, e);
+    if (r < 0)
+        return r;
+    s.server = xstrdup(session_kube_server(s.kube));
+    *ret_session = s;
+    return 0;
+}
+
 int session_open_at(const struct options *o, const char *url, struct session *ret_session,
                     struct err *e)
 {
-    const char *token = options_get(o, OPT_TOKEN), *file = options_get(o, OPT_TOKEN_FILE);
     struct session s = { .server = xstrdup(url),
                          .user = xstrdup(options_get(o, OPT_USER)),
                          .ca = xstrdup(options_get(o, OPT_CA)) };
-    int r = 0;
+    int r = token_of_flags(o, &s.token, e);
 
-    if (token)
-        s.token = xstrdup(token);
-    else if (file)
-        r = read_token_file(file, &s.token, e);
     if (r == 0 && s.user && !s.token)
         r = err_set(e, -EINVAL, "--user needs the password: --token-file FILE");
     if (r == 0)
@@ -192,6 +211,7 @@ void session_done(struct session *s)
     free(s->token);
     free(s->user);
     free(s->ca);
+    session_kube_free(s->kube);
     *s = (struct session){ 0 };
 }
 
@@ -218,7 +238,7 @@ void session_path(struct strbuf *out, const char *plural, const char *name)
 }
 
 /* What the server says about a refusal: its Status object's message. */
-static int refused(int status, const json_t *answer, struct err *e)
+static int refused(const struct session *s, int status, const json_t *answer, struct err *e)
 {
     AUTO(strbuf) struct strbuf safe = STRBUF_INIT;
     const char *message = look_text(answer, "message"), *reason = look_text(answer, "reason");
@@ -230,7 +250,9 @@ static int refused(int status, const json_t *answer, struct err *e)
                                                 : -EPROTO;
 
     text_safe(&safe, message ? message : "no reason given");
-    if (status == 401)
+    if (s->kube && status == 403 && strstr(strbuf_text(&safe), "services/proxy"))
+        strbuf_puts(&safe, " (ClusterRole huddle-viewer, huddle-operator or huddle-admin has it)");
+    if (status == 401 && !s->kube)
         strbuf_puts(&safe, " (give --token-file, HUDDLE_TOKEN, or a token in the configuration)");
     if (reason)
         return err_set(e, code, "from server (%.40s): %s", reason, strbuf_text(&safe));
@@ -239,12 +261,16 @@ static int refused(int status, const json_t *answer, struct err *e)
 
 static struct http_request request_for(const struct session *s, const char *url)
 {
-    return (struct http_request){ .url = url,
-                                  .accept = "application/json",
-                                  .most_bytes = MOST_BYTES,
-                                  .total_ms = s->total_ms,
-                                  .ca_file = s->ca,
-                                  .bearer = s->token };
+    struct http_request rq = { .url = url,
+                               .accept = "application/json",
+                               .most_bytes = MOST_BYTES,
+                               .total_ms = s->total_ms,
+                               .ca_file = s->ca,
+                               .bearer = s->token };
+
+    if (s->kube)
+        session_kube_fill(s->kube, &rq);
+    return rq;
 }
 
 /* 429 says that nothing was done: the server wants to be asked less often. */
@@ -297,7 +323,7 @@ int session_call(const struct session *s, const char *method, const char *path, 
         return unreached(status, e);
     answer = answer_text ? json_loadb(answer_text, n, 0, NULL) : NULL;
     if (status / 100 != 2) {
-        int r = refused(status, answer, e);
+        int r = refused(s, status, answer, e);
 
         json_decref(answer);
         return r;
@@ -329,7 +355,7 @@ int session_stream(const struct session *s, const char *path, http_chunk_fn *chu
     if (status < 0 || status / 100 == 2)
         return status < 0 ? unreached(status, e) : 0;
     answer = text ? json_loadb(text, n, 0, NULL) : NULL;
-    status = refused(status, answer, e);
+    status = refused(s, status, answer, e);
     json_decref(answer);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "controller/cli/options.h"
+#include "controller/cli/session_kube.h"
 #include "proto/base/err.h"
 #include "proto/base/http.h"
 #include "proto/base/strbuf.h"
@@ -15,15 +16,19 @@
 #define DEFAULT_SERVER "http://127.0.0.1:7443"
 
 struct session {
-    char *server;     /* without a slash at its end */
-    char *token;      /* or NULL */
-    char *user;       /* of whom the token is the password; NULL: a bearer token */
-    char *ca;         /* or NULL: the system's */
-    int64_t total_ms; /* longest answer; 0: the usual */
+    char *server;              /* without a slash at its end */
+    char *token;               /* or NULL */
+    char *user;                /* of whom the token is the password; NULL: a bearer token */
+    char *ca;                  /* or NULL: the system's */
+    struct session_kube *kube; /* the way through an API server; NULL: none */
+    int64_t total_ms;          /* longest answer; 0: the usual */
 };
 
 /* A token is never sent in the clear to another machine: http:// is refused then. */
 int session_open(const struct options *o, struct session *ret_session, struct err *e);
+
+/* Through the API server of Kubernetes: see session_kube.h. A token is taken from flags alone. */
+int session_open_kube(const struct options *o, struct session *ret_session, struct err *e);
 
 /* Another server than huddle's: token, user and certificate authority are taken from flags alone,
  * so that what is meant for huddle is never sent there. */

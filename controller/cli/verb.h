@@ -55,8 +55,10 @@ void verb_help(struct strbuf *out, const struct verb *v, const char *program, bo
 /* Runs the program: the whole of main(). */
 int cli_run(int argc, char **argv);
 
-/* Opens the session on first use. 0, or EXIT_FAILED after saying why. */
+/* Opens the session on first use: to the server that is named, or, called by kubectl or with a
+ * kubeconfig, through the API server of Kubernetes. 0, or EXIT_FAILED after saying why. */
 int cli_connect(struct cli *c);
+int cli_open_session(struct cli *c, struct err *e); /* the same; -errno, and nothing is said */
 
 /* Print "error: ..." to standard error and return the exit code. */
 int cli_fail(const struct err *e);

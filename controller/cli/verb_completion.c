@@ -27,7 +27,7 @@ static void offer_names(void *data, const char *plural, const char *prefix, stru
     json_t *list = NULL;
     const json_t *items;
 
-    if (!c->session.server && session_open(&c->options, &c->session, &e) < 0)
+    if (cli_open_session(c, &e) < 0)
         return;
     c->session.total_ms = 1000; /* a person waits at a prompt */
     if (listing_get(&c->session, kind_find(plural, &e), NULL, &list, &e) < 0)

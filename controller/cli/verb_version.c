@@ -15,7 +15,7 @@
 /* Of the server: what it says, or an error. */
 static int ask_server(struct cli *c, json_t **ret_server, struct err *e)
 {
-    int r = session_open(&c->options, &c->session, e);
+    int r = cli_open_session(c, e);
 
     return r < 0 ? r : session_call(&c->session, "GET", "/version", NULL, ret_server, e);
 }

@@ -359,6 +359,19 @@ const struct kube_config *kube_client_config(const struct kube_client *c)
     return c->config;
 }
 
+int kube_login(struct kube_client *c, struct kube_login *ret_login, struct err *e)
+{
+    struct kube_proof proof = { 0 };
+    int r = kube_credentials_get(c->credentials, loop_now_ms(c->loop), &proof, e);
+
+    if (r > 0)
+        return err_set(e, -EAGAIN, "credentials are being asked for");
+    if (r == 0)
+        *ret_login =
+            (struct kube_login){ proof.bearer, proof.cert_file, proof.key_file, c->headers };
+    return r;
+}
+
 struct loop *kube_client_loop(struct kube_client *c)
 {
     return c->loop;

@@ -80,6 +80,15 @@ int kube_fetch(struct kube_client *c, const struct kube_request *request,
 /* Runs the client's loop for so long (0: 1 s; at most 30 s), or until it is stopped. */
 void kube_client_wait(struct kube_client *c, int64_t ms);
 
+/* What the client shows of itself, for a request that goes another way (an answer that is streamed
+ * to a caller that waits). Borrowed until its next request. -EAGAIN before the first was answered.
+ */
+struct kube_login {
+    const char *bearer, *cert_file, *key_file; /* NULL: none */
+    const char *const *headers;                /* User-Agent, impersonation; closed by NULL */
+};
+int kube_login(struct kube_client *c, struct kube_login *ret_login, struct err *e);
+
 /* For command lines: GETs a whole list, page by page (limit=500), `item` for each object; -errno,
  * with the server's words, when it cannot be had whole. An expired page begins the list anew, after
  * `restart` (may be NULL) was called. */

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import collections.abc
 import hashlib
+import http.client
 import json
 import pathlib
+import ssl
+import subprocess
 
 import pytest
 
+from tests.kubernetes.api import MERGE, Object
+from tests.kubernetes.build import where
 from tests.kubernetes.cluster import ControlPlane
-from tests.kubernetes.conftest import keep_logs, need
-from tests.lab.controller import GROUP, Controller
-from tests.lab.enter import REPOSITORY
+from tests.kubernetes.conftest import keep_logs, need, not_here
+from tests.lab import enter
+from tests.lab.controller import GROUP, LIMIT_S, Controller
+from tests.lab.lab import BUILD, REPOSITORY
 
 NAMESPACE = "huddle-system"
 DEPLOY = REPOSITORY / "deploy/kubernetes"
+ADDRESS = "198.51.100.7"  # an API server forwards to no loopback address
 PEOPLE = {"viv": ["viewers"], "otto": ["operators"], "ada": ["admins"], "nil": ["nobodies"]}
 ROLES = {"viewers": "huddle-viewer", "operators": "huddle-operator", "admins": "huddle-admin"}
 
@@ -27,9 +34,41 @@ class Doors:
         self.cluster, self.controller = cluster, controller
 
     def ask(self, token: str, method: str, path: str, body: object = None) -> tuple[int, str]:
-        status, answer = self.controller.ask(method, path, body, token)
-        text = answer.decode()
+        status, text = self.answer(token, method, path, body)
         return status, json.loads(text).get("message", "") if text[:1] == "{" else text
+
+    def answer(self, token: str, method: str, path: str, body: object = None) -> tuple[int, str]:
+        context = ssl.create_default_context(cafile=str(self.cluster.pki.ca))
+        connection = http.client.HTTPSConnection(
+            ADDRESS, self.controller.port, timeout=LIMIT_S, context=context
+        )
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        try:
+            connection.request(method, path, body and json.dumps(body).encode(), headers)
+            found = connection.getresponse()
+            return found.status, found.read().decode()
+        finally:
+            connection.close()
+
+    def plugin(self, user: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """`kubectl huddle`, as kubectl calls it."""
+        bin_folder = self.cluster.folder / "bin"
+        if not bin_folder.exists():
+            bin_folder.mkdir()
+            (bin_folder / "kubectl-huddle").symlink_to(BUILD / "huddlectl")
+            (bin_folder / "kubectl").symlink_to(where("kubectl"))
+        return subprocess.run(
+            ["kubectl", "huddle", *words],
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=60,
+            env={
+                "PATH": f"{bin_folder}:/usr/bin:/bin",
+                "HOME": "/nonexistent",
+                "KUBECONFIG": str(self.cluster.kubeconfig(user)),
+            },
+        )
 
 
 def kubectl(cluster: ControlPlane, *words: object) -> None:
@@ -40,6 +79,9 @@ def kubectl(cluster: ControlPlane, *words: object) -> None:
 @pytest.fixture(name="doors", scope="module")
 def _doors(folder: pathlib.Path) -> collections.abc.Iterator[Doors]:
     need("control")
+    if not enter.inside():
+        not_here("needs a network of its own: tests/run.py --only kubernetes")
+    subprocess.run(["ip", "addr", "add", f"{ADDRESS}/32", "dev", "lo"], check=True)
     place = folder / "users"
     with ControlPlane(place, people=PEOPLE) as cluster:
         try:
@@ -54,13 +96,44 @@ def _doors(folder: pathlib.Path) -> collections.abc.Iterator[Doors]:
             cluster.tokens["huddle"] = cluster.account_token(NAMESPACE, "huddle-controller")
             digest = hashlib.sha256(b"hud_own").hexdigest()
             (place / "tokens").write_text(f"own admin sha256:{digest}\n")
-            kubernetes = {"kubeconfig": str(cluster.kubeconfig("huddle"))}
-            with Controller(
-                place, kubernetes=kubernetes, tokens=str(place / "tokens")
-            ) as controller:
+            certificate = cluster.pki.server(
+                "tls", [ADDRESS], [f"huddle-controller.{NAMESPACE}.svc"]
+            )
+            keys = {
+                "kubernetes": {"kubeconfig": str(cluster.kubeconfig("huddle"))},
+                "tokens": str(place / "tokens"),
+                "tls": {"certificate": str(certificate), "key": str(place / "tls.key")},
+                "listen": f"{ADDRESS}:0",
+            }
+            with Controller(place, **keys) as controller:
+                lead_to(cluster, controller.port)
                 yield Doors(cluster, controller)
         finally:
             keep_logs(cluster.folder, "users")
+            subprocess.run(["ip", "addr", "del", f"{ADDRESS}/32", "dev", "lo"], check=True)
+
+
+def lead_to(cluster: ControlPlane, port: int) -> None:
+    """What Kubernetes would make of the Service and of the controller's pod: the API server forwards to pods."""
+    api, name = cluster.api, "huddle-controller-0"
+    spec = {
+        "nodeName": "n1",
+        "serviceAccountName": "huddle-controller",
+        "containers": [{"name": "controller", "image": "none"}],
+    }
+    api.create("pods", {"metadata": {"name": name}, "spec": spec}, NAMESPACE)
+    status = {"phase": "Running", "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}
+    path = api.path("pods", NAMESPACE, name, "status")
+    api.request("PATCH", path, {"status": status}, MERGE)
+    endpoint: Object = {"addresses": [ADDRESS], "conditions": {"ready": True}}
+    endpoint["targetRef"] = {"kind": "Pod", "namespace": NAMESPACE, "name": name}
+    body: Object = {
+        "metadata": {"name": name, "labels": {"kubernetes.io/service-name": "huddle-controller"}},
+        "addressType": "IPv4",
+        "endpoints": [endpoint],
+        "ports": [{"name": "api", "port": port}],
+    }
+    api.create("endpointslices", body, NAMESPACE)
 
 
 def test_each_may_what_his_role_says(doors: Doors) -> None:
@@ -92,7 +165,7 @@ def test_each_may_what_his_role_says(doors: Doors) -> None:
         doors.cluster.api.wait_for(f"rights of {who}", lambda w=who, s=wanted: allowed(w) == s, 30)
     status, why = doors.ask(doors.cluster.tokens["viv"], *asked["sleep"])
     assert status == 403 and why.startswith('user "viv" may not create nodes/sleep of group'), why
-    journal = doors.controller.ask("GET", f"{GROUP}/journal", None, "hud_own")[1].decode()
+    journal = doors.answer("hud_own", "GET", f"{GROUP}/journal")[1]
     assert '"otto"' in journal and '"viv"' not in journal
 
 
@@ -115,6 +188,59 @@ def test_accounts_and_wrong_tokens(doors: Doors) -> None:
     assert status == 401 and "neither huddle nor Kubernetes knows this one" in why, why
     assert doors.ask("hud_own", "GET", path)[0] == 200
     assert doors.ask("hud_wrong", "GET", path)[0] == 401
+
+
+def test_kubectl_huddle(doors: Doors) -> None:
+    """With a kubeconfig alone, through the API server."""
+
+    def said(user: str, *words: str) -> tuple[int, str]:
+        done = doors.plugin(user, *words)
+        return done.returncode, done.stdout + done.stderr
+
+    for user in ("viv", "otto", "ada"):
+        doors.cluster.api.wait_for(
+            f"{user} sees", lambda u=user: said(u, "get", "nodes")[0] == 0, 30
+        )
+    code, text = said("viv", "get", "clusters", "-o", "json")
+    assert code == 0 and json.loads(text)["items"], text
+    code, text = said("viv", "pause")
+    assert code == 1 and "services/proxy" in text and "ClusterRole huddle-viewer" in text, text
+    code, text = said("otto", "pause", "--reason", "a walk")
+    assert code == 0, text
+    assert '"otto"' in said("otto", "get", "journal", "-o", "json")[1]
+    code, text = said("otto", "resume")
+    assert code == 1, text
+    assert 'Error from server (Forbidden): user "otto" may not create clusters/resume' in text, text
+    assert said("ada", "resume")[0] == 0
+    code, text = said("nil", "get", "nodes")
+    assert code == 1 and 'User "nil" cannot get resource "services/proxy"' in text, text
+
+
+def test_kubectl_huddle_by_certificate(doors: Doors) -> None:
+    """A certificate ends at the API server: a token of huddle's own accounts goes on."""
+    done = doors.plugin("admin", "get", "clusters", "-o", "name")
+    assert done.returncode == 0, done.stderr
+    as_viewer = ("--account", "huddle-viewer")
+    assert doors.plugin("admin", "get", "nodes", *as_viewer).returncode == 0
+    done = doors.plugin("admin", "pause", *as_viewer)
+    who = "system:serviceaccount:huddle-system:huddle-viewer"
+    assert done.returncode == 1 and f'user "{who}" may not create' in done.stderr, done.stderr
+    done = doors.plugin("otto", "get", "nodes", "--account", "huddle-admin")
+    assert done.returncode == 1, done.stdout
+    assert "no token of ServiceAccount huddle-system/huddle-admin" in done.stderr, done.stderr
+    own = ("--token", "hud_own")
+    assert doors.plugin("viv", "get", "nodes", *own).returncode == 0
+    done = doors.plugin("viv", "get", "nodes", "--server", "http://127.0.0.1:1")
+    assert "127.0.0.1:1" in done.stderr and "cannot connect" in done.stderr, done.stderr
+    for contradicts in (
+        ("--context", "test", "--server", "http://127.0.0.1:1"),
+        ("--ca", "/none"),
+        ("--account", "huddle-viewer", *own),
+    ):
+        done = doors.plugin("viv", "get", "nodes", *contradicts)
+        assert done.returncode == 1 and done.stderr.startswith("error: --"), done.stderr
+    done = doors.plugin("viv", "get", "nodes", "--context", "none")
+    assert done.returncode == 1 and "none" in done.stderr
 
 
 def test_without_the_right_to_ask_nobody_comes_in(doors: Doors) -> None:
