@@ -42,6 +42,8 @@ static const struct right RIGHTS[] = {
     { "huddle.energy", "servedmodels", "status", "patch update", "", false,
       "conditions of models, and moves" },
     { "huddle.energy", "powerpools", "status", "patch update", "", false, "conditions of pools" },
+    { "huddle.energy", "powerpools", "", "patch", "", false,
+      "the finalizer: a pool that is deleted leaves its nodes asleep" },
     { "huddle.energy", "nodepowers", "status", "patch update", "", false, "sleep and waking" },
     { "", "nodes", "", "patch", "", false, "acting: taints and labels of nodes" },
     { "", "nodes", "status", "patch", "", false, "the condition huddle.energy/Asleep of nodes" },

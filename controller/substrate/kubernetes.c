@@ -210,6 +210,8 @@ static void put_object(struct watch *w, const json_t *object)
     char name[KUBE_OBJECT_NAME];
 
     kube_object_name(object, w->kind->declared, name);
+    if (w->kind->declared == KIND_POWER_POOL)
+        kube_finalizers_put(w->k->finalizers, object);
     if (kube_object_read(object, w->kind->declared, &m, &e) < 0 ||
         w->k->options.admit(w->k->options.data, m, &e) < 0) {
         kube_reporter_put(w->k->reporter, w->kind->declared, name, object, e.text);
@@ -244,8 +246,10 @@ static void drop_object(struct watch *w, const char *name)
         kube_cluster_forget_model(w->k->cluster, name);
         kube_leftovers_model(&w->k->leftovers, name, NULL);
     }
-    if (w->kind->declared == KIND_POWER_POOL)
+    if (w->kind->declared == KIND_POWER_POOL) {
         kube_objects_remove(&w->k->writers, name);
+        kube_finalizers_drop(w->k->finalizers, name);
+    }
     kube_reporter_drop(w->k->reporter, w->kind->declared, name);
     w->k->options.step(w->k->options.data, &event);
     kube_objects_remove(&w->objects, name);

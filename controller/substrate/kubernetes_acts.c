@@ -212,6 +212,17 @@ static void make_reporter(struct kubernetes *k)
     k->reporter = kube_reporter_new(k->loop, &options);
 }
 
+static void make_finalizers(struct kubernetes *k)
+{
+    const struct kube_finalizers_options options = { .client = k->client,
+                                                     .leader = k->leader,
+                                                     .data = k,
+                                                     .view = view_of,
+                                                     .note = kubernetes_note };
+
+    k->finalizers = kube_finalizers_new(&options);
+}
+
 void kubernetes_tell(struct kubernetes *k, const struct effect *e)
 {
     enum manifest_kind kind;
@@ -239,6 +250,7 @@ int kubernetes_acts_begin(struct kubernetes *k, struct err *e)
     if (r < 0)
         return r;
     make_reporter(k);
+    make_finalizers(k);
     make_mover(k);
     make_marks(k);
     make_nodes(k);
@@ -260,6 +272,7 @@ void kubernetes_acts_look(struct kubernetes *k, bool facts_told, int64_t now_ms)
         return;
     look_for_leftovers(k, now_ms);
     kube_marks_look(k->marks, now_ms);
+    kube_finalizers_look(k->finalizers, now_ms);
 }
 
 void kubernetes_acts_end(struct kubernetes *k)
@@ -268,6 +281,7 @@ void kubernetes_acts_end(struct kubernetes *k)
     kube_mover_free(k->mover); /* its threads ask the leader */
     kube_leftovers_done(&k->leftovers);
     kube_reporter_free(k->reporter);
+    kube_finalizers_free(k->finalizers);
     kube_objects_done(&k->writers);
     kube_herald_free(k->herald);
     kube_nodes_free(k->nodes);

@@ -7,6 +7,7 @@
 
 #include "controller/kube_client/kube_watch.h"
 #include "controller/substrate/kube_cluster.h"
+#include "controller/substrate/kube_finalizer.h"
 #include "controller/substrate/kube_herald.h"
 #include "controller/substrate/kube_leftovers.h"
 #include "controller/substrate/kube_marks.h"
@@ -43,6 +44,7 @@ struct kubernetes {
     struct kube_mover *mover;
     struct kube_leftovers leftovers;
     struct kube_marks *marks;
+    struct kube_finalizers *finalizers;
     struct kube_nodes *nodes;
     struct kube_reviewer *reviewer; /* NULL: nobody asks */
     struct loop_timer *tell, *look;

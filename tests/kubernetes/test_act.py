@@ -11,6 +11,7 @@ import pytest
 from tests.kubernetes.api import JSON_PATCH, MERGE, Api, ApiError, Object
 from tests.kubernetes.cluster import ControlPlane
 from tests.kubernetes.conftest import keep_logs, need
+from tests.kubernetes.test_doctor import run
 from tests.lab.enter import REPOSITORY
 
 NAMESPACE, ACCOUNT = "huddle-system", "huddle-controller"
@@ -157,6 +158,35 @@ def test_of_a_pod_only_what_a_move_takes(huddle: Api, server: ControlPlane) -> N
         with pytest.raises(ApiError) as error:
             huddle.create("pods", body, TENANT)
         assert denied(error.value), (body, error.value)
+
+
+def test_of_a_pool_only_its_own_finalizer(server: ControlPlane, huddle: Api) -> None:
+    done = run(server.admin_kubeconfig, "install", "crds")
+    assert done.returncode == 0, done.stderr
+    server.api.wait_for("powerpools", lambda: server.api.list("powerpools") == [])
+    meta = {"name": "p", "finalizers": ["example.com/f"]}
+    server.api.create("powerpools", {"metadata": meta, "spec": {"minAwake": 1}})
+    own = ["example.com/f", "huddle.energy/awake"]
+    refused: list[Object] = [
+        {"spec": {"mode": "act"}},
+        {"metadata": {"labels": {"a": "b"}}},
+        {"metadata": {"annotations": {"a": "b"}}},
+        {"metadata": {"finalizers": ["huddle.energy/awake"]}},
+        {"metadata": {"finalizers": [*own, "example.com/g"]}},
+    ]
+
+    def is_refused(body: Object) -> bool:
+        try:
+            huddle.request("PATCH", api_path("powerpools", "p", ""), body, MERGE)
+            return False
+        except ApiError as error:
+            return denied(error)
+
+    for body in refused:
+        server.api.wait_for(f"no to {body}", lambda body=body: is_refused(body))
+    huddle.patch("powerpools", "p", {"metadata": {"finalizers": own}})
+    huddle.patch("powerpools", "p", {"metadata": {"finalizers": ["example.com/f"]}})
+    server.api.patch("powerpools", "p", {"metadata": {"finalizers": None}})
 
 
 def test_the_fence_is_for_huddle_alone(server: ControlPlane, huddle: Api) -> None:

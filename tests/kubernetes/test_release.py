@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import collections.abc
 import pathlib
+import shlex
 import signal
 import subprocess
 
@@ -57,6 +58,10 @@ def dump(api: Api) -> dict[str, object]:
         pods.append([own, kept, ready(p)])
     found["pods"] = sorted(pods, key=str)
     return found
+
+
+def finalizers(api: Api) -> list[str]:
+    return list(api.get("powerpools", "all")["metadata"].get("finalizers", []))
 
 
 def release(cluster: ControlPlane, *words: str) -> subprocess.CompletedProcess[str]:
@@ -178,14 +183,33 @@ def test_without_a_controller_the_way_out_is_printed(shipped: Shipped) -> None:
     taints = [{"key": "huddle.energy/draining", "effect": "NoSchedule"}]
     labels = {EXCLUDE: "huddle"}
     api.patch("nodes", "hollow-9", {"metadata": {"labels": labels}, "spec": {"taints": taints}})
+    api.patch("powerpools", "all", {"metadata": {"finalizers": [FINALIZER]}})
     assert dump(api) != shipped.before
     done = release(shipped.cluster, "--timeout", "5m")
     assert done.returncode == 1 and "no controller leads" in done.stderr, done.stderr
     assert "powerpool/all is released (it was act)" in done.stdout
     commands = [w for w in done.stderr.splitlines() if w.startswith("kubectl ")]
     for command in commands:
-        assert shipped.cluster.kubectl(*command.split()[1:]).returncode == 0, command
-    assert len(commands) == 2 and dump(api) == shipped.before
+        assert shipped.cluster.kubectl(*shlex.split(command)[1:]).returncode == 0, command
+    assert len(commands) == 3 and dump(api) == shipped.before
+    assert not finalizers(api)
+
+
+def in_the_wrong_order(shipped: Shipped, ctl: Sleeper, name: str) -> None:
+    """The definitions are deleted, and all objects with them, while a node sleeps: it is woken first."""
+    api, cluster = shipped.api, shipped.cluster
+    api.patch("powerpolicies", "soon", {"spec": {"paused": True}})
+    api.patch("powerpools", "all", {"spec": {"mode": "act"}})
+    ctl.wait("leave to sleep", lambda: ctl.ctl("sleep", name).returncode == 0, LONG_S)
+    ctl.wait_state(name, "asleep")
+    assert finalizers(api) == [FINALIZER]
+    done = cluster.kubectl("delete", "-f", str(DEPLOY / "crds"), "--wait=false")
+    assert done.returncode == 0, done.stderr
+    gone = "powerpools.huddle.energy"
+    api.wait_for("no pools", lambda: not api.find("customresourcedefinitions", gone), LONG_S)
+    assert shipped.machines.power(name) == "on" and ready(api.get("nodes", name))
+    assert dump(api) == shipped.before
+    assert ctl.controller.process and ctl.controller.process.poll() is None
 
 
 def test_released_and_uninstalled_nothing_is_left(shipped: Shipped) -> None:
@@ -201,13 +225,15 @@ def test_released_and_uninstalled_nothing_is_left(shipped: Shipped) -> None:
             for name in empty:
                 ctl.wait_state(name, "asleep")
             assert [shipped.machines.power(n) for n in empty] == ["off", "off"]
-            assert dump(api) != shipped.before
+            assert dump(api) != shipped.before and finalizers(api) == [FINALIZER]
             done = release(shipped.cluster, "--timeout", f"{LONG_S:.0f}s")
             assert done.returncode == 0, done.stdout + done.stderr
             assert [shipped.machines.power(n) for n in NODES] == ["on"] * 3
             assert not api.list("nodepowers") and dump(api) == shipped.before
+            assert not finalizers(api)
             for name in NODES:
                 assert ready(api.get("nodes", name)) and ctl.state(name) == "awake"
+            in_the_wrong_order(shipped, ctl, empty[0])
             shipped.uninstall()
             assert dump(api) == shipped.before
         except AssertionError as error:
