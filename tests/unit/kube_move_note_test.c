@@ -13,6 +13,7 @@
 
 #include "controller/substrate/kube_move_note.h"
 #include "proto/base/array.h"
+#include "proto/base/clock.h"
 #include "proto/base/httpd.h"
 #include "proto/base/strbuf.h"
 #include "tests/unit/kube_object.h"
@@ -183,6 +184,16 @@ static void who_writes_all_the_time_is_not_chased(void **state)
     assert_int_equal(write_note(w, "gone.a", &e), -ENOENT);
 }
 
+static void behind_the_term_nothing_is_written(void **state)
+{
+    struct world *w = *state;
+    struct err e = ERR_INIT;
+
+    assert_true(kube_move_note_write(w->client, &w->can, &NOTE, true, clock_boot_ms() - 1, &e) < 0);
+    assert_non_null(strstr(e.text, "not sent in time"));
+    assert_string_equal(strbuf_text(&w->written), "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -190,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moves_of_others_stay),
         TEST(who_was_quicker_is_read_first),
+        TEST(behind_the_term_nothing_is_written),
         TEST(who_writes_all_the_time_is_not_chased),
     };
 
