@@ -174,9 +174,12 @@ int kube_look_survey(struct kube_look *k, struct survey *s, struct err *e)
 int kube_look_review(struct kube_look *k, const json_t *question, json_t **ret_answer,
                      struct err *e)
 {
+    const char *kind = json_string_value(json_object_get(question, "kind"));
+    bool self = !kind || strcmp(kind, "SubjectAccessReview") != 0;
     const struct kube_request request = {
         .method = "POST",
-        .path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        .path = self ? "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+                     : "/apis/authorization.k8s.io/v1/subjectaccessreviews",
         .content_type = "application/json",
         .body = question,
     };

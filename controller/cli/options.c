@@ -203,6 +203,11 @@ static const struct option OPTIONS[N_OPTIONS] = {
                               "client: only print them, without a cluster; server: let the cluster "
                               "check, store nothing",
                               "client server none" },
+    [OPT_CHECKED_ACCOUNT] = { 0, "account", "NAME", false,
+                              "of this ServiceAccount of huddle-system, in place of this user: "
+                              "huddle-controller is the controller's; needs the right to create "
+                              "subjectaccessreviews",
+                              NULL },
     [OPT_FORCE_CONFLICTS] = { 0, "force-conflicts", NULL, false,
                               "take over what somebody else applied", NULL },
 };

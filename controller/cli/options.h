@@ -88,6 +88,7 @@ enum option_id {
     OPT_ABORT,
     OPT_DRY_RUN_INSTALL,
     OPT_FORCE_CONFLICTS,
+    OPT_CHECKED_ACCOUNT,
     N_OPTIONS,
 };
 

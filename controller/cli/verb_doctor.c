@@ -98,7 +98,8 @@ struct rights_asked {
     char missing[RIGHTS_MAX][64]; /* verbs */
 };
 
-static int ask_rights(struct kube_look *k, struct rights_asked *ret, struct err *e)
+static int ask_rights(struct kube_look *k, const char *account, struct rights_asked *ret,
+                      struct err *e)
 {
     char verb[16];
 
@@ -107,7 +108,7 @@ static int ask_rights(struct kube_look *k, struct rights_asked *ret, struct err 
         json_t *question;
 
         ret->allowed[i] = true;
-        for (int n = 0; (question = right_question(&rights()[i], n, verb)); n++) {
+        for (int n = 0; (question = right_question(&rights()[i], n, account, verb)); n++) {
             json_t *answer = NULL;
             int r = kube_look_review(k, question, &answer, e);
 
@@ -204,7 +205,8 @@ int verb_auth_check(struct cli *c)
 
     if (output_choose(&c->options, OPT_OUTPUT_ONE, &to, &e) < 0)
         code = cli_usage(c, "%s", e.text);
-    else if ((code = kube_look_open(c, &k)) == 0 && ask_rights(&k, asked, &e) < 0)
+    else if ((code = kube_look_open(c, &k)) == 0 &&
+             ask_rights(&k, options_get(&c->options, OPT_CHECKED_ACCOUNT), asked, &e) < 0)
         code = cli_fail(&e);
     kube_look_done(&k);
     if (code == EXIT_DONE) {
@@ -235,7 +237,7 @@ static int look(struct cli *c, struct kube_look *k, struct survey *s, struct rig
 
     if (code)
         return code;
-    if (kube_look_survey(k, s, &e) < 0 || (!k->namespace && ask_rights(k, asked, &e) < 0))
+    if (kube_look_survey(k, s, &e) < 0 || (!k->namespace && ask_rights(k, NULL, asked, &e) < 0))
         return cli_fail(&e);
     return EXIT_DONE;
 }

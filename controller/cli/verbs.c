@@ -261,14 +261,19 @@ static const struct verb VERBS[] = {
       "huddlectl discover -n models -o yaml > models.yaml\n"
       "huddlectl apply --dry-run=client -f models.yaml\n",
       ON_CLUSTER, 0, 0, NULL, verb_discover },
-    { "auth check", "Kubernetes", "", "which of the rights that huddle needs this user has",
+    { "auth check", "Kubernetes", "",
+      "which of the rights that huddle needs this user has, or huddle's account",
       "Asks the cluster for each rule (SelfSubjectAccessReview), and tells what is off without it. "
-      "For huddle's own account use a context that is, or impersonates, it. Rules of modes that "
+      "The rules are those of deploy/kubernetes/act; --account huddle-controller asks about the "
+      "account that the controller has there (SubjectAccessReview). Rules of modes that "
       "are not the default do not count. Exit code 0: all are there, 3: some are missing, 1: it "
       "could not be found out.",
       "huddlectl auth check\n"
+      "# has the controller what it needs, and what is lost without it?\n"
+      "huddlectl auth check --account huddle-controller\n"
       "huddlectl auth check --kubeconfig controller.kubeconfig -o json\n",
-      TAKES(OUTPUT_ONE) | TAKES(KUBECONFIG) | TAKES(CONTEXT), 0, 0, NULL, verb_auth_check },
+      TAKES(OUTPUT_ONE) | TAKES(KUBECONFIG) | TAKES(CONTEXT) | TAKES(CHECKED_ACCOUNT), 0, 0, NULL,
+      verb_auth_check },
     { "move", "Kubernetes", "POD --to NODE", "move a pod to a node without losing a request",
       "For pods of a Deployment or a ReplicaSet. A second pod is made on the node, beside the "
       "others; when it is ready, in the endpoints of every Service and known to proxies, the "

@@ -13,6 +13,8 @@ static const struct right RIGHTS[] = {
     { "", "pods", "", LOOK, "", false, "everything: huddle does not see what runs" },
     { "", "services", "", LOOK, "", false, "moves: whether a pod serves is not known" },
     { "", "namespaces", "", LOOK, "", false, "moves in namespaces that end are not refused" },
+    { "", "resourcequotas", "", LOOK, "", false,
+      "moves where a quota has no room are not refused" },
     { "", "persistentvolumeclaims", "", LOOK, "", false, "pods with volumes are not moved" },
     { "", "persistentvolumes", "", LOOK, "", false, "pods with volumes are not moved" },
     { "apps", "replicasets", "", LOOK, "", false, "moves by adoption" },
@@ -24,16 +26,9 @@ static const struct right RIGHTS[] = {
       "moves: when traffic reaches a new pod is not known" },
     { "autoscaling", "horizontalpodautoscalers", "", LOOK, "", false,
       "scaling.owner is not detected" },
-    { "scheduling.k8s.io", "priorityclasses", "", LOOK, "", false, "priorities of waiting pods" },
     { "storage.k8s.io", "csinodes", "", LOOK, "", false, "waking: CSI drivers are not awaited" },
     { "storage.k8s.io", "volumeattachments", "", LOOK, "", false,
       "sleep: whether a volume is attached is not known" },
-    { "storage.k8s.io", "storageclasses", "", LOOK, "", false, "pods with volumes are not moved" },
-    { "storage.k8s.io", "csistoragecapacities", "", LOOK, "", false,
-      "pods with volumes are not moved" },
-    { "resource.k8s.io", "resourceclaims", "", LOOK, "", true, "pods with resource claims" },
-    { "resource.k8s.io", "resourceslices", "", LOOK, "", true, "pods with resource claims" },
-    { "resource.k8s.io", "deviceclasses", "", LOOK, "", true, "pods with resource claims" },
     { "huddle.energy", "servedmodels", "", LOOK, "", false, "everything: no model is seen" },
     { "huddle.energy", "powerpools", "", LOOK, "", false, "everything: no pool is seen" },
     { "huddle.energy", "powerpolicies", "", LOOK, "", false, "everything: no policy is seen" },
@@ -44,18 +39,18 @@ static const struct right RIGHTS[] = {
     { "huddle.energy", "powerpools", "status", "patch update", "", false, "conditions of pools" },
     { "huddle.energy", "powerpools", "", "patch", "", false,
       "the finalizer: a pool that is deleted leaves its nodes asleep" },
+    { "huddle.energy", "powerpolicies", "status", "patch update", "", false,
+      "conditions of policies" },
     { "huddle.energy", "nodepowers", "status", "patch update", "", false, "sleep and waking" },
     { "", "nodes", "", "patch", "", false, "acting: taints and labels of nodes" },
-    { "", "nodes", "status", "patch", "", false, "the condition huddle.energy/Asleep of nodes" },
-    { "", "pods", "eviction", "create", "", false, "moves by eviction; bystanders" },
+    { "", "pods", "eviction", "create", "", true, "moves by eviction; bystanders" },
     { "events.k8s.io", "events", "", "create patch", "", false, "Events" },
     { "authentication.k8s.io", "tokenreviews", "", "create", "", false,
-      "agents cannot authenticate" },
+      "users of Kubernetes at huddle's own API" },
     { "authorization.k8s.io", "subjectaccessreviews", "", "create", "", false,
-      "people cannot use huddlectl against the controller" },
+      "users of Kubernetes at huddle's own API" },
     { "coordination.k8s.io", "leases", "", "create get update", RIGHTS_OWN_NAMESPACE, false,
       "election: two replicas of the controller" },
-    { "", "secrets", "", "get", RIGHTS_OWN_NAMESPACE, false, "credentials of power drivers" },
     { "coordination.k8s.io", "leases", "", LOOK, "kube-node-lease", false,
       "sleep: whether a kubelet lives is not known" },
     { "", "pods", "", "patch create delete", TENANT, true,
@@ -64,8 +59,6 @@ static const struct right RIGHTS[] = {
       "scaling.owner Huddle there (Role `scale`)" },
     { "apps", "statefulsets", "scale", "get patch update", TENANT, true,
       "moves of StatefulSets there (Role `scale`)" },
-    { "", "pods", "binding", "create", "", true, "mode bind" },
-    { "", "pods", "status", "patch", "", true, "mode bind" },
     { NULL, NULL, NULL, NULL, NULL, false, NULL },
 };
 
@@ -75,19 +68,38 @@ const struct right *rights(void)
     return RIGHTS;
 }
 
-json_t *right_question(const struct right *r, int n_verb, char ret_verb[16])
+/* One object is asked for by its name: the right to all Leases of the namespace is not needed. */
+static const char *name_of(const struct right *r)
 {
-    const char *verb = r->verbs;
+    return strcmp(r->resource, "leases") == 0 && strcmp(r->namespace, RIGHTS_OWN_NAMESPACE) == 0
+               ? "huddle-controller"
+               : "";
+}
+
+json_t *right_question(const struct right *r, int n_verb, const char *account, char ret_verb[16])
+{
+    const char *verb = r->verbs, *own = "system:serviceaccount:" RIGHTS_OWN_NAMESPACE;
+    char user[300];
+    json_t *spec;
 
     for (; n_verb > 0 && verb; n_verb--)
         verb = strchr(verb, ' ') ? strchr(verb, ' ') + 1 : NULL;
     if (!verb)
         return NULL;
     (void)snprintf(ret_verb, 16, "%.*s", (int)strcspn(verb, " "), verb);
-    return json_pack("{s:s, s:s, s:{s:{s:s, s:s, s:s, s:s, s:s}}}", "apiVersion",
-                     "authorization.k8s.io/v1", "kind", "SelfSubjectAccessReview", "spec",
-                     "resourceAttributes", "group", r->group, "resource", r->resource,
-                     "subresource", r->sub, "verb", ret_verb, "namespace", r->namespace);
+    spec = json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "resourceAttributes", "group", r->group,
+                     "resource", r->resource, "subresource", r->sub, "verb", ret_verb, "namespace",
+                     r->namespace, "name", name_of(r));
+    if (account) {
+        (void)snprintf(user, sizeof(user), "%s:%.200s", own, account);
+        json_object_set_new(spec, "user", json_string(user));
+        json_object_set_new(spec, "groups",
+                            json_pack("[s, s, s]", "system:serviceaccounts",
+                                      "system:serviceaccounts:" RIGHTS_OWN_NAMESPACE,
+                                      "system:authenticated"));
+    }
+    return json_pack("{s:s, s:s, s:o}", "apiVersion", "authorization.k8s.io/v1", "kind",
+                     account ? "SubjectAccessReview" : "SelfSubjectAccessReview", "spec", spec);
 }
 
 bool right_answer(const json_t *review)

@@ -1,5 +1,5 @@
-/* The rights that huddle's controller asks of a cluster: each rule with what is off without it. The
- * table is the RBAC list; `huddlectl auth check` asks the server for each. Pure. */
+/* The rights that huddle's controller asks of a cluster, those of deploy/kubernetes/act: each rule
+ * with what is off without it. `huddlectl auth check` asks the server for each. Pure. */
 #ifndef HUDDLE_KUBERNETES_RIGHTS_H
 #define HUDDLE_KUBERNETES_RIGHTS_H
 
@@ -20,9 +20,10 @@ struct right {
 /* Closed by a NULL resource. */
 const struct right *rights(void);
 
-/* A SelfSubjectAccessReview for one of the rule's verbs (the `n_verb`-th); NULL: there is none. A
- * new reference. */
-json_t *right_question(const struct right *r, int n_verb, char ret_verb[16]);
+/* A SelfSubjectAccessReview for one of the rule's verbs (the `n_verb`-th), or, with `account`, a
+ * SubjectAccessReview for that ServiceAccount of RIGHTS_OWN_NAMESPACE; NULL: there is none. A new
+ * reference. */
+json_t *right_question(const struct right *r, int n_verb, const char *account, char ret_verb[16]);
 bool right_answer(const json_t *review); /* status.allowed */
 
 #endif

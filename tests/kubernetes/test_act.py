@@ -4,6 +4,7 @@ pods what huddle does, and nothing else."""
 from __future__ import annotations
 
 import collections.abc
+import json
 import pathlib
 
 import pytest
@@ -211,6 +212,24 @@ def test_rights_that_it_has_not(huddle: Api) -> None:
         assert error.value.code == 403
     lease = huddle.create("leases", {"metadata": {"name": "huddle-controller"}}, NAMESPACE)
     huddle.replace("leases", lease)
+
+
+def test_auth_check_knows_the_shipped_rights(server: ControlPlane) -> None:
+    """All that huddle asks for is in deploy/kubernetes/act, but what is optional; and a rule that is taken away is
+    missed by its name, with what is off without it."""
+
+    def check() -> tuple[int, dict[str, Object]]:
+        done = run(server.admin_kubeconfig, "auth", "check", "--account", ACCOUNT, "-o", "json")
+        assert done.returncode in (0, 3), done.stderr
+        rules = json.loads(done.stdout)["rules"]
+        missing = {r["resource"]: r for r in rules if not r["allowed"] and not r["optional"]}
+        return done.returncode, missing
+
+    assert check() == (0, {})
+    server.api.delete("clusterrolebindings", "huddle-users")
+    lost = server.api.wait_for("it is missed", lambda: check()[1])
+    assert lost.keys() == {"tokenreviews", "subjectaccessreviews"}
+    assert lost["tokenreviews"]["missing"] == "create" and lost["tokenreviews"]["off"]
 
 
 def test_two_controllers_with_a_store_each(server: ControlPlane) -> None:

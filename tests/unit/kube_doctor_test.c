@@ -332,7 +332,8 @@ static void each_right_is_a_question(void **state)
 
     (void)state;
     for (const struct right *r = rights(); r->resource; r++, n++) {
-        json_t *q = right_question(r, 0, verb);
+        json_t *q = right_question(r, 0, NULL, verb);
+        json_t *of_account = right_question(r, 0, "huddle-controller", verb);
         const json_t *of = json_object_get(json_object_get(q, "spec"), "resourceAttributes");
 
         assert_string_equal(json_string_value(json_object_get(of, "resource")), r->resource);
@@ -342,10 +343,19 @@ static void each_right_is_a_question(void **state)
         assert_false(!strcmp(r->resource, "secrets") && !*r->namespace);
         assert_false(!strcmp(r->sub, "exec") || !strcmp(r->sub, "proxy") ||
                      !strcmp(r->resource, "*"));
-        assert_null(right_question(r, 9, verb));
+        assert_null(right_question(r, 9, NULL, verb));
+        assert_string_equal(json_string_value(json_object_get(q, "kind")),
+                            "SelfSubjectAccessReview");
+        assert_null(json_object_get(json_object_get(q, "spec"), "user"));
+        assert_string_equal(json_string_value(json_object_get(of_account, "kind")),
+                            "SubjectAccessReview");
+        assert_string_equal(
+            json_string_value(json_object_get(json_object_get(of_account, "spec"), "user")),
+            "system:serviceaccount:huddle-system:huddle-controller");
         json_decref(q);
+        json_decref(of_account);
     }
-    assert_true(n > 30);
+    assert_true(n > 25);
     assert_true(right_answer(yes) && !right_answer(no) && !right_answer(NULL));
     json_decref(yes);
     json_decref(no);
