@@ -268,7 +268,8 @@ help:
 	@echo
 	@echo '  make demo            install what is missing, build, and watch a rack serve a day in two minutes'
 	@echo '  make test            install what is missing, build, and run all tests'
-	@echo '  make test-quick      all tests but those on a real Kubernetes (make test-kubernetes: those alone)'
+	@echo '  make test-quick      all tests but those on a real Kubernetes (make test-kubernetes: those alone;'
+	@echo '                      make test-moves MOVES=200: so many moves under traffic)'
 	@echo '  make all             build huddle-agent, huddle-controller, huddlectl into build/$(MODE)/'
 	@echo '  make install         PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); uninstall takes it away'
 	@echo '  make images          container images into build/images/ (images-arm64: by a cross build)'

@@ -1,7 +1,7 @@
 # A real Kubernetes for the tests. Its programs are built once and kept outside of the checkout.
 DEPS_KUBERNETES := libseccomp-dev nftables python3-venv
 
-.PHONY: kubernetes-programs test-kubernetes
+.PHONY: kubernetes-programs test-kubernetes test-moves
 # Without the Go modules' proxy the tests are skipped with the reason; with CI=true this fails.
 kubernetes-programs:
 	$(Q)tests/kubernetes/build.py --optional
@@ -10,6 +10,14 @@ test-kubernetes: deps
 	$(Q)tests/checks/deps.sh $(DEPS_KUBERNETES) $(DEPS_CONTAINER)
 	$(Q)$(MAKE) --no-print-directory all lab kubernetes-images kubernetes-programs images
 	$(Q)tests/run.py --build $(BUILD) --only kubernetes
+
+# MOVES of each recipe on real nodes under traffic, where `make test` makes some.
+MOVES ?= 200
+test-moves: deps
+	$(Q)tests/checks/deps.sh $(DEPS_KUBERNETES) $(DEPS_CONTAINER)
+	$(Q)$(MAKE) --no-print-directory all lab kubernetes-images kubernetes-programs images
+	$(Q)HUDDLE_MOVES=$(MOVES) python3 -m tests.lab.enter python3 -m pytest -q -s -p no:cacheprovider \
+		tests/kubernetes/test_move_real.py -k lose_no_request
 
 # The program through which test_client.py drives huddle's own client.
 kubernetes-images integration-programs: $(BUILD)/lab/kube_client_driver
