@@ -259,6 +259,7 @@ struct effect {
         struct {
             char *node;
             enum kube_stage stage;
+            enum kube_bind bind;
             bool asleep;    /* NodePower.spec.desired: written before the stage */
             bool check;     /* look again and again whether it may be switched off: CE_KUBE_CHECK */
             bool spare;     /* its NodePower is to go, once the stage is seen */

@@ -131,8 +131,14 @@ enum pool_mode {                 /* what huddle does to the pool's nodes, and to
                  POOL_MODE_RELEASE, /* wakes all, takes back what it did, then does nothing */
 };
 
+enum pool_scheduling {                        /* on Kubernetes: who gives new pods a node */
+                       POOL_SCHEDULING_STEER, /* its default scheduler; huddle moves them later */
+                       POOL_SCHEDULING_BIND,  /* huddle, those that ask for it by name */
+};
+
 struct power_pool {
     enum pool_mode mode;
+    enum pool_scheduling scheduling;
     struct string_map selector; /* node labels; empty: every node */
     char *policy;               /* PowerPolicy by name */
     int64_t min_awake;          /* nodes */

@@ -126,6 +126,12 @@ static const struct field POOL[] = {
       "what it would do; do it; wake all of them, take back what it did, and then nothing; auto: "
       "observe on Kubernetes, else act",
       NULL },
+    { "scheduling", FIELD_WORD, P(scheduling), "steer", 0, 0, "steer bind",
+      "on Kubernetes: steer, new pods are placed by its own scheduler; bind, huddle is the "
+      "scheduler "
+      "of pods with `schedulerName: huddle`, on the pool's nodes with the taint "
+      "huddle.energy/bind:NoSchedule, where `mode: act`",
+      NULL },
     { "minAwake", FIELD_INT, P(min_awake), "1", 0, 100000, NULL, "nodes that stay awake", NULL },
     { "maxAwake", FIELD_INT, P(max_awake), NULL, 1, 100000, NULL,
       "nodes that may be awake: huddle wakes none beyond it, a person may", NULL },

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "controller/kubernetes/adopt_private.h"
+#include "controller/kubernetes/bind.h"
 #include "proto/base/array.h"
 
 #define SAY(p, verdict, word, ...) ((p)->reason = (word), err_text(&(p)->why, __VA_ARGS__), verdict)
@@ -16,7 +17,7 @@ static bool warns(const struct view_taint *t)
                                           "DeletionCandidateOfClusterAutoscaler",
                                           "karpenter.sh/disrupted" };
 
-    for (size_t i = 0; i < ARRAY_LEN(PREFIX); i++)
+    for (size_t i = 0; i < ARRAY_LEN(PREFIX) && strcmp(t->key, BIND_TAINT) != 0; i++)
         if (!strncmp(t->key, PREFIX[i], strlen(PREFIX[i])))
             return true;
     return false;

@@ -59,6 +59,9 @@ static const struct right RIGHTS[] = {
       "scaling.owner Huddle there (Role `scale`)" },
     { "apps", "statefulsets", "scale", "get patch update", TENANT, true,
       "moves of StatefulSets there (Role `scale`)" },
+    { "", "pods", "binding", "create", "", true, "mode bind" },
+    { "", "pods", "status", "patch", "", true, "mode bind" },
+    { "", "pods", "", "delete", "", true, "mode bind: pods that a kubelet refused are left" },
     { NULL, NULL, NULL, NULL, NULL, false, NULL },
 };
 

@@ -69,6 +69,7 @@ struct view_pod {
         pre_stop_s; /* pre_stop_s: shortest sleep of the serving containers; -1: none */
     bool ready, scheduled, unschedulable, mirror, host_network;
     bool host_path, empty_dir, resource_claims, gated;
+    bool grouped;               /* to be scheduled with others, as a whole */
     bool named_resource_claims; /* one of them by name, not from a template: it may be shared */
     bool host_ports;            /* a container has one */
 };

@@ -276,6 +276,7 @@ int view_pod_read(const json_t *object, struct view_pod *ret_pod)
     json_array_foreach(view_at(spec, "resourceClaims"), i, claim)
         p->named_resource_claims |= view_at(claim, "resourceClaimName") != NULL;
     p->gated = json_array_size(view_at(spec, "schedulingGates")) > 0;
+    p->grouped = view_at(spec, "schedulingGroup") || view_at(spec, "workloadRef");
     return 0;
 }
 

@@ -266,3 +266,19 @@ bool kube_life_is_marked(const struct controller *c, const struct node *n)
     return (kube_life_is_led(n->record.state) && kube_life_stage(c, n) != KUBE_STAGE_NONE) ||
            n->kube.stage != KUBE_STAGE_NONE || n->kube.has_power;
 }
+
+enum kube_bind kube_life_bind(const struct controller *c, const struct node *n)
+{
+    if (!kube_life_acts(c, n) || pool_passive(c->cluster, n->pool) ||
+        pool_spec(n->pool)->scheduling != POOL_SCHEDULING_BIND)
+        return KUBE_BIND_NEVER;
+    switch (n->record.state) {
+    case NODE_UNMANAGED:
+    case NODE_AWAKE:
+    case NODE_HELD:
+    case NODE_UNREACHABLE: /* its agent may be: pods are the kubelet's, of which others judge */
+        return n->record.cordoned || n->record.drained ? KUBE_BIND_CLOSED : KUBE_BIND_OPEN;
+    default:
+        return KUBE_BIND_CLOSED;
+    }
+}

@@ -46,4 +46,8 @@ bool kube_life_is_marked(const struct controller *c, const struct node *n);
 /* How far the cluster should have closed it now. */
 enum kube_stage kube_life_stage(const struct controller *c, const struct node *n);
 
+/* May pods that ask for huddle as their scheduler be bound to it? Also while huddle is paused: a
+ * pod without a node serves nobody. */
+enum kube_bind kube_life_bind(const struct controller *c, const struct node *n);
+
 #endif

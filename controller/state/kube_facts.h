@@ -18,6 +18,12 @@ enum kube_stage { /* how far huddle has closed a node for pods: substrate/kube_s
                   KUBE_STAGE_KEPT,      /* wanted: what it is */
 };
 
+enum kube_bind { /* may pods that ask for huddle as their scheduler be bound to a node? */
+                 KUBE_BIND_NEVER,
+                 KUBE_BIND_CLOSED, /* not now: it sleeps, or is to be emptied */
+                 KUBE_BIND_OPEN,
+};
+
 struct kube_node_facts {
     const char *name;
     bool gone;    /* the cluster has it no more: the rest means nothing */

@@ -84,6 +84,26 @@ bool kube_cluster_has_own(const struct kube_cluster *k);
 typedef void kube_marked_fn(void *data, const struct view_pod *p);
 void kube_cluster_marked(const struct kube_cluster *k, kube_marked_fn *fn, void *data);
 
+struct kube_binding { /* of a pod that asks for huddle as its scheduler; borrowed */
+    const struct view_pod *pod;
+    const char *node; /* NULL: none */
+    bool unsupported; /* it asks for what huddle does not do */
+    const char *why;  /* it gets no node; "" */
+};
+
+struct kube_bind_hand {
+    void *data;
+    enum kube_bind (*may)(void *data, const char *node);
+    const char *(*bound)(void *data, const char *uid); /* node that the pod is to have; NULL */
+    bool (*due)(void *data, const char *uid);          /* is anything to be said of it just now? */
+    void (*binding)(void *data, const struct kube_binding *b);
+    void (*rejected)(void *data, const struct view_pod *p); /* see bind_is_rejected() */
+};
+
+/* Deals pods that wait for huddle to nodes with its taint, the first by priority, then by age; at
+ * most a hundred that are due. As of the last telling. */
+void kube_cluster_bind(struct kube_cluster *k, const struct kube_bind_hand *hand);
+
 /* The labels by which the pods of a model's workload are found, as text; "": not known. */
 void kube_cluster_selector(struct kube_cluster *k, const char *name, struct strbuf *ret_text);
 

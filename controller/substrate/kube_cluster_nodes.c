@@ -55,8 +55,7 @@ bool kube_taint_counts(const struct view_node *n, const struct view_taint *t)
     bool is_away = strcmp(t->key, "node.kubernetes.io/unreachable") == 0 ||
                    strcmp(t->key, "node.kubernetes.io/not-ready") == 0;
 
-    return t->effect != TAINT_PREFER_NO_SCHEDULE &&
-           strncmp(t->key, "huddle.energy/", strlen("huddle.energy/")) != 0 &&
+    return t->effect != TAINT_PREFER_NO_SCHEDULE && !kube_stage_owns(t->key) &&
            !(is_away && kube_stage_of(n) == KUBE_STAGE_CLOSED);
 }
 

@@ -96,11 +96,17 @@ bool kube_herald_event(const struct effect *e, const char *uid, char scratch[512
 void kube_herald_tell(struct kube_herald *h, const struct effect *e, const char *uid)
 {
     struct kube_event event;
-    struct err ignored = ERR_INIT;
     char scratch[512];
 
     if (kube_herald_event(e, uid, scratch, &event))
-        (void)kube_events_tell(h->events, &event, &ignored); /* the log has it in any case */
+        kube_herald_say(h, &event);
+}
+
+void kube_herald_say(struct kube_herald *h, const struct kube_event *event)
+{
+    struct err ignored = ERR_INIT;
+
+    (void)kube_events_tell(h->events, event, &ignored); /* best effort */
 }
 
 const char *kube_herald_problem(struct kube_herald *h)

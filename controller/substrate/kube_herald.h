@@ -20,6 +20,8 @@ DEFINE_AUTO(kube_herald, struct kube_herald *, kube_herald_free);
 bool kube_herald_event(const struct effect *e, const char *uid, char scratch[512],
                        struct kube_event *ret);
 void kube_herald_tell(struct kube_herald *h, const struct effect *e, const char *uid);
+/* Another one, which the core does not know of. */
+void kube_herald_say(struct kube_herald *h, const struct kube_event *event);
 /* Once a second: what is wrong with the Events, when that is new; else NULL. Static text. */
 const char *kube_herald_problem(struct kube_herald *h);
 

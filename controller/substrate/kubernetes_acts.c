@@ -160,6 +160,7 @@ static void on_checked(void *data, const struct kube_check_facts *f)
 void kubernetes_want_node(struct kubernetes *k, const struct effect *e)
 {
     kube_nodes_want(k->nodes, e);
+    kube_binder_want(k->binder, e);
 }
 
 static void make_nodes(struct kubernetes *k)
@@ -174,6 +175,25 @@ static void make_nodes(struct kubernetes *k)
                                                 .note = kubernetes_note };
 
     k->nodes = kube_nodes_new(k->loop, k->client, &options);
+}
+
+static void say(void *data, const struct kube_event *event)
+{
+    const struct kubernetes *k = data;
+
+    kube_herald_say(k->herald, event);
+}
+
+static void make_binder(struct kubernetes *k)
+{
+    const struct kube_binder_options options = { .data = k,
+                                                 .begin_write = begin_write,
+                                                 .end_write = end_write,
+                                                 .epoch = epoch,
+                                                 .say = say,
+                                                 .note = kubernetes_note };
+
+    k->binder = kube_binder_new(k->client, &options);
 }
 
 /* --- what people read ---------------------------------------------------------------------------
@@ -254,6 +274,7 @@ int kubernetes_acts_begin(struct kubernetes *k, struct err *e)
     make_mover(k);
     make_marks(k);
     make_nodes(k);
+    make_binder(k);
     return 0;
 }
 
@@ -273,6 +294,7 @@ void kubernetes_acts_look(struct kubernetes *k, bool facts_told, int64_t now_ms)
     look_for_leftovers(k, now_ms);
     kube_marks_look(k->marks, now_ms);
     kube_finalizers_look(k->finalizers, now_ms);
+    kube_binder_look(k->binder, k->cluster, clock_boot_ms());
 }
 
 void kubernetes_acts_end(struct kubernetes *k)
@@ -285,5 +307,6 @@ void kubernetes_acts_end(struct kubernetes *k)
     kube_objects_done(&k->writers);
     kube_herald_free(k->herald);
     kube_nodes_free(k->nodes);
+    kube_binder_free(k->binder);
     kube_leader_free(k->leader);
 }

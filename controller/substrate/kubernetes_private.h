@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "controller/kube_client/kube_watch.h"
+#include "controller/substrate/kube_binder.h"
 #include "controller/substrate/kube_cluster.h"
 #include "controller/substrate/kube_finalizer.h"
 #include "controller/substrate/kube_herald.h"
@@ -47,6 +48,7 @@ struct kubernetes {
     struct kube_finalizers *finalizers;
     struct kube_nodes *nodes;
     struct kube_reviewer *reviewer; /* NULL: nobody asks */
+    struct kube_binder *binder;
     struct loop_timer *tell, *look;
     bool tell_due;
     int64_t tell_took_ms; /* the last one */

@@ -4,11 +4,11 @@
 #include "tests/unit/core_world.h"
 
 #define GB (INT64_C(1) << 30)
-#define POOL_OF(mode, least)                                                                     \
+#define POOL_OF(mode, least) POOL_WITH("\"mode\":\"" mode "\"", least)
+#define POOL_WITH(more, least)                                                                   \
     "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"minAwake\":" least \
-    ",\"mode\":\"" mode                                                                          \
-    "\",\"spare\":0,\"policy\":\"q\",\"driver\":{\"type\":\"exec\",\"program\":\"/bin/true\"},"  \
-    "\"wakeProven\":true}}"
+    "," more ",\"spare\":0,\"policy\":\"q\",\"driver\":{\"type\":\"exec\",\"program\":"          \
+    "\"/bin/true\"},\"wakeProven\":true}}"
 #define POLICY                                                                             \
     "{" API "\"kind\":\"PowerPolicy\",\"metadata\":{\"name\":\"q\"},\"spec\":{\"timing\":" \
     "{\"settle\":\"2s\",\"cooldown\":\"1s\",\"drain\":\"60s\"}}}"
@@ -18,6 +18,7 @@ struct rig {
     struct kube_node_facts n1; /* as told last */
     const char *agent_boot;    /* NULL: its agent is silent */
     enum kube_stage wanted;    /* by the newest FX_KUBE_NODE */
+    enum kube_bind bind;
     bool asleep, check, any, spare;
     char op[OP_MAX], record[9000];
     int wakes;                   /* FX_POWER */
@@ -46,6 +47,7 @@ static void take_effects(struct rig *r)
             continue;
         r->any = true;
         r->wanted = e->kube_node.stage;
+        r->bind = e->kube_node.bind;
         r->asleep = e->kube_node.asleep;
         r->check = e->kube_node.check;
         r->spare = e->kube_node.spare;
@@ -992,6 +994,37 @@ static void what_is_left_of_another_life_goes(void **state)
     end(&r);
 }
 
+#define BINDING "\"scheduling\":\"bind\","
+
+static void pods_are_bound_to_nodes_that_are_open(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    assert_int_equal(r.bind, KUBE_BIND_NEVER);
+    put(&r, POOL_WITH(BINDING "\"mode\":\"act\"", "1"));
+    pass(&r, 2);
+    assert_int_equal(r.bind, KUBE_BIND_OPEN);
+    drain(&r);
+    assert_int_equal(r.bind, KUBE_BIND_CLOSED);
+    put(&r, POOL_WITH(BINDING "\"mode\":\"observe\"", "1")); /* what was begun is being ended */
+    assert_int_equal(r.bind, KUBE_BIND_NEVER);
+    put(&r, POOL_WITH(BINDING "\"mode\":\"act\"", "1"));
+    assert_int_equal(desk_verb(&r.d, VERB_WAKE, "n1"), 200);
+    take_effects(&r);
+    pass(&r, 2);
+    assert_int_equal(r.bind, KUBE_BIND_OPEN);
+    assert_int_equal(desk_verb(&r.d, VERB_PAUSE, ""), 200); /* a pod without a node serves nobody */
+    take_effects(&r);
+    pass(&r, 2);
+    assert_int_equal(r.bind, KUBE_BIND_OPEN);
+    put(&r, POOL_WITH(BINDING "\"mode\":\"observe\"", "1"));
+    pass(&r, 2);
+    assert_int_equal(r.bind, KUBE_BIND_NEVER);
+    end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1020,6 +1053,7 @@ int main(void)
         cmocka_unit_test(a_release_turns_back),
         cmocka_unit_test(what_is_left_of_another_life_goes),
         cmocka_unit_test(a_term_of_a_later_leader_is_passed_by_winning_the_lease_alone),
+        cmocka_unit_test(pods_are_bound_to_nodes_that_are_open),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
