@@ -275,10 +275,14 @@ static const struct verb VERBS[] = {
       TAKES(OUTPUT_ONE) | TAKES(KUBECONFIG) | TAKES(CONTEXT) | TAKES(CHECKED_ACCOUNT), 0, 0, NULL,
       verb_auth_check },
     { "move", "Kubernetes", "POD --to NODE", "move a pod to a node without losing a request",
-      "For pods of a Deployment or a ReplicaSet. A second pod is made on the node, beside the "
+      "Of a Deployment or a ReplicaSet: a second pod is made on the node, beside the "
       "others; when it is ready, in the endpoints of every Service and known to proxies, the "
-      "ReplicaSet adopts it and deletes the first one. The number of replicas is never written, so "
+      "ReplicaSet adopts it and deletes the first one. The number of replicas is not written, so "
       "autoscalers and GitOps have nothing to take back; the scheduler checks the node as always. "
+      "Of a StatefulSet, and where pods may not be created: the number of replicas is one more "
+      "while it lasts, the pod is evicted, and the scheduler chooses the node, any but the one "
+      "that "
+      "is left; refused where an autoscaler or another owner writes that number. "
       "Not begun during a rollout, when a PodDisruptionBudget allows no disruption, when the node "
       "has no room or is tainted or cordoned, or when the pod has no preStop hook or too short a "
       "grace period. Ended in the middle, it goes on when it is asked again; what was begun and "
@@ -286,7 +290,8 @@ static const struct verb VERBS[] = {
       "code 0: moved, 1: not moved, with the reason. It talks to Kubernetes with your rights, not "
       "to huddle's controller: it gets pods, replicasets, deployments, services, endpointslices, "
       "poddisruptionbudgets and persistentvolumeclaims in the namespace, nodes and pods in the "
-      "cluster; it creates, patches and deletes pods in the namespace.",
+      "cluster; it creates, patches and deletes pods in the namespace, or scales the workload, "
+      "patches and evicts pods, and then it lists horizontalpodautoscalers and servedmodels.",
       "# what would be done, and what stands against it?\n"
       "huddlectl move web-6d4cf56db6-x7k2p --to n2 -n shop --dry-run\n"
       "huddlectl move web-6d4cf56db6-x7k2p --to n2 -n shop\n"

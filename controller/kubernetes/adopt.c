@@ -9,11 +9,11 @@
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 
-#define SAY(a, verb, reason, ...)                    \
-    do {                                             \
-        struct err why_ = ERR_INIT;                  \
-        err_text(&why_, __VA_ARGS__);                \
-        adopt_act_say((a), (verb), (reason), &why_); \
+#define SAY(a, verb, reason, ...)                   \
+    do {                                            \
+        struct err why_ = ERR_INIT;                 \
+        err_text(&why_, __VA_ARGS__);               \
+        move_act_say((a), (verb), (reason), &why_); \
     } while (0)
 
 /* --- who is who --- */
@@ -92,7 +92,7 @@ static struct adopt_case look(const struct adopt_facts *f, const struct adopt_mo
 
 /* --- taking back --- */
 
-static void end(struct adopt_move *m, const char *reason, const struct err *why)
+void adopt_end(struct adopt_move *m, const char *reason, const struct err *why)
 {
     if (m->ending)
         return;
@@ -100,11 +100,11 @@ static void end(struct adopt_move *m, const char *reason, const struct err *why)
     m->ending_why = *why;
 }
 
-#define END(m, reason, ...)           \
-    do {                              \
-        struct err why_ = ERR_INIT;   \
-        err_text(&why_, __VA_ARGS__); \
-        end((m), (reason), &why_);    \
+#define END(m, reason, ...)              \
+    do {                                 \
+        struct err why_ = ERR_INIT;      \
+        err_text(&why_, __VA_ARGS__);    \
+        adopt_end((m), (reason), &why_); \
     } while (0)
 
 void adopt_abort(struct adopt_move *m)
@@ -112,7 +112,7 @@ void adopt_abort(struct adopt_move *m)
     END(m, "Asked", "taken back as asked");
 }
 
-static void take_back(const struct adopt_case *c, const struct adopt_move *m, struct adopt_act *a)
+static void take_back(const struct adopt_case *c, const struct adopt_move *m, struct move_act *a)
 {
     const struct view_pod *s = c->surge && !was_handed_over(c->surge) ? c->surge : NULL;
 
@@ -121,15 +121,15 @@ static void take_back(const struct adopt_case *c, const struct adopt_move *m, st
     else if (c->victim && !c->victim->meta.deleting && is_marked(c->victim))
         adopt_act_unmark(c, a);
     else if (s)
-        SAY(a, ADOPT_WAIT, "SurgeEnding", "%s: pod/%s ends its requests", m->ending_why.text,
+        SAY(a, ACT_WAIT, "SurgeEnding", "%s: pod/%s ends its requests", m->ending_why.text,
             s->meta.name);
     else
-        adopt_act_say(a, ADOPT_ABORTED, m->ending, &m->ending_why);
+        move_act_say(a, ACT_ABORTED, m->ending, &m->ending_why);
 }
 
 /* --- before there is a surge --- */
 
-static bool waits(struct adopt_move *m, enum adopt_verdict v, int64_t boot_ms)
+bool adopt_waits(struct adopt_move *m, enum adopt_verdict v, int64_t boot_ms)
 {
     if (v != ADOPT_NOT_YET)
         return false;
@@ -139,25 +139,25 @@ static bool waits(struct adopt_move *m, enum adopt_verdict v, int64_t boot_ms)
 }
 
 static void begin(const struct adopt_case *c, struct adopt_move *m, int64_t boot_ms,
-                  int64_t wall_ms, struct adopt_act *a)
+                  int64_t wall_ms, struct move_act *a)
 {
     struct adopt_problem p = { 0 };
     enum adopt_verdict v;
 
     if (!c->victim || c->victim->meta.deleting || view_is_finished(c->victim)) {
-        SAY(a, ADOPT_REFUSED, "NoSuchPod", "there is no pod/%s%s", m->pod,
+        SAY(a, ACT_REFUSED, "NoSuchPod", "there is no pod/%s%s", m->pod,
             c->victim ? " any more: it is ending" : "");
     } else if (is_marked(c->victim)) {
         adopt_act_unmark(c, a); /* of a move that ended in the middle */
     } else if ((v = adopt_ask(ADOPT_TO_BEGIN, c, &p)) != ADOPT_FINE) {
-        adopt_act_say(a, waits(m, v, boot_ms) ? ADOPT_WAIT : ADOPT_REFUSED, p.reason, &p.why);
+        move_act_say(a, adopt_waits(m, v, boot_ms) ? ACT_WAIT : ACT_REFUSED, p.reason, &p.why);
     } else {
-        adopt_act_set(a, ADOPT_CREATE, &c->planned, body_of(c, wall_ms + m->deadline_ms));
+        move_act_set(a, ACT_CREATE, &c->planned.meta, body_of(c, wall_ms + m->deadline_ms));
     }
 }
 
 size_t adopt_reasons_against(const struct adopt_facts *f, const struct adopt_move *m,
-                             adopt_tell_fn *tell, void *data)
+                             move_reason_fn *tell, void *data)
 {
     struct adopt_case c = look(f, m);
     size_t n = 0;
@@ -215,24 +215,25 @@ static void look_for_end(const struct adopt_case *c, struct adopt_move *m)
             m->node);
 }
 
-static bool has_settled(const struct adopt_case *c, struct adopt_move *m, int64_t boot_ms,
-                        struct adopt_act *a)
+bool adopt_has_settled(const struct adopt_case *c, struct adopt_move *m, int64_t boot_ms,
+                       struct move_act *a)
 {
     struct adopt_problem p = { 0 };
 
     if (!c->surge->ready || adopt_check_endpoints(c, &p) != ADOPT_FINE) {
         m->settled_from = 0;
         if (c->surge->ready)
-            adopt_act_say(a, ADOPT_WAIT, p.reason, &p.why);
+            move_act_say(a, ACT_WAIT, p.reason, &p.why);
         else
-            SAY(a, ADOPT_WAIT, "SurgeNotReady", "pod/%s on node/%s is %s, not Ready yet",
-                c->surge->meta.name, m->node, c->surge->phase);
+            SAY(a, ACT_WAIT, "SurgeNotReady", "pod/%s is %s%s%s, not Ready yet",
+                c->surge->meta.name, c->surge->phase, *c->surge->node ? " on node/" : "",
+                c->surge->node);
         return false;
     }
     if (!m->settled_from)
         m->settled_from = boot_ms;
     if (boot_ms - m->settled_from < m->settle_ms) {
-        SAY(a, ADOPT_WAIT, "Settling",
+        SAY(a, ACT_WAIT, "Settling",
             "pod/%s is Ready and in all endpoints; proxies have %.3g s to hear of it",
             c->surge->meta.name, (double)m->settle_ms / 1000);
         return false;
@@ -241,20 +242,20 @@ static bool has_settled(const struct adopt_case *c, struct adopt_move *m, int64_
 }
 
 static void go_on(const struct adopt_case *c, struct adopt_move *m, int64_t boot_ms,
-                  struct adopt_act *a)
+                  struct move_act *a)
 {
     struct adopt_problem p = { 0 };
     enum adopt_verdict v = adopt_ask(ADOPT_TO_HAND_OVER, c, &p);
 
     if (v == ADOPT_NEVER) {
-        end(m, p.reason, &p.why);
+        adopt_end(m, p.reason, &p.why);
         take_back(c, m, a);
         return;
     }
-    if (!has_settled(c, m, boot_ms, a))
+    if (!adopt_has_settled(c, m, boot_ms, a))
         return;
     if (v != ADOPT_FINE)
-        adopt_act_say(a, ADOPT_WAIT, p.reason, &p.why);
+        move_act_say(a, ACT_WAIT, p.reason, &p.why);
     else if (!is_marked(c->victim))
         adopt_act_mark(c, a);
     else
@@ -262,10 +263,10 @@ static void go_on(const struct adopt_case *c, struct adopt_move *m, int64_t boot
 }
 
 static void surge_is_there(const struct adopt_case *c, struct adopt_move *m, int64_t boot_ms,
-                           int64_t wall_ms, struct adopt_act *a)
+                           int64_t wall_ms, struct move_act *a)
 {
     if (c->surge->meta.deleting && !m->ending) {
-        SAY(a, ADOPT_WAIT, "SurgeEnding", "pod/%s of an earlier attempt is ending",
+        SAY(a, ACT_WAIT, "SurgeEnding", "pod/%s of an earlier attempt is ending",
             c->surge->meta.name);
         return;
     }
@@ -278,7 +279,7 @@ static void surge_is_there(const struct adopt_case *c, struct adopt_move *m, int
             c->surge->meta.name);
     }
     if (!m->ending && is_foreign(c)) {
-        SAY(a, ADOPT_REFUSED, "MoveUnderWay",
+        SAY(a, ACT_REFUSED, "MoveUnderWay",
             "pod/%s is being moved to another node: pod/%s takes its place; wait, or take that "
             "back with --abort",
             m->pod, c->surge->meta.name);
@@ -295,7 +296,7 @@ static void surge_is_there(const struct adopt_case *c, struct adopt_move *m, int
 
 /* --- after the hand-over --- */
 
-static void wait_for_adoption(const struct adopt_case *c, struct adopt_move *m, struct adopt_act *a)
+static void wait_for_adoption(const struct adopt_case *c, struct adopt_move *m, struct move_act *a)
 {
     const struct view_pod *s = c->surge;
     int64_t n = 0;
@@ -303,11 +304,11 @@ static void wait_for_adoption(const struct adopt_case *c, struct adopt_move *m, 
     m->handed_over = true;
     m->ending = NULL; /* it cannot be taken back any more */
     if (!c->victim) {
-        adopt_act_set(a, ADOPT_FINISHED, s, NULL);
+        move_act_set(a, ACT_FINISHED, &s->meta, NULL);
         return;
     }
     if (c->victim->meta.deleting) {
-        SAY(a, ADOPT_WAIT, "VictimEnding", "pod/%s ends its requests (up to %lld s)", m->pod,
+        SAY(a, ACT_WAIT, "VictimEnding", "pod/%s ends its requests (up to %lld s)", m->pod,
             (long long)c->victim->grace_s);
         return;
     }
@@ -321,16 +322,16 @@ static void wait_for_adoption(const struct adopt_case *c, struct adopt_move *m, 
         take_back(c, m, a);
         return;
     }
-    SAY(a, ADOPT_WAIT, "HandedOver", "replicaset/%s is to adopt pod/%s and to delete pod/%s",
+    SAY(a, ACT_WAIT, "HandedOver", "replicaset/%s is to adopt pod/%s and to delete pod/%s",
         c->f->replica_set->meta.name, s->meta.name, m->pod);
 }
 
 void adopt_next(const struct adopt_facts *f, struct adopt_move *m, int64_t boot_ms, int64_t wall_ms,
-                struct adopt_act *ret_act)
+                struct move_act *ret_act)
 {
     struct adopt_case c;
 
-    *ret_act = (struct adopt_act){ .name = xstrdup(""), .reason = "" };
+    *ret_act = (struct move_act){ .name = xstrdup(""), .reason = "" };
     c = look(f, m);
     if (c.victim && !*m->victim_uid)
         (void)snprintf(m->victim_uid, sizeof(m->victim_uid), "%s", c.victim->meta.uid);

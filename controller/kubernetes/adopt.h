@@ -13,6 +13,7 @@
 #ifndef HUDDLE_KUBERNETES_ADOPT_H
 #define HUDDLE_KUBERNETES_ADOPT_H
 
+#include "controller/kubernetes/move_act.h"
 #include "controller/kubernetes/surge.h"
 #include "controller/kubernetes/view.h"
 #include "proto/base/err.h"
@@ -21,9 +22,10 @@ struct adopt_facts { /* borrowed views, read in this order: what was read later 
     const struct view_pod *pods; /* of the namespace: those that the ReplicaSet selects, with and
                                     without the label that is withheld */
     size_t n_pods;
-    const struct view_workload *replica_set; /* the victim's controller; NULL: it is none */
-    const struct view_workload *deployment;  /* the ReplicaSet's controller; NULL: none */
-    const struct view_budget *budgets;       /* of the namespace, as are services and slices */
+    const struct view_workload *replica_set;  /* the victim's controller; NULL: it is none */
+    const struct view_workload *deployment;   /* the ReplicaSet's controller; NULL: none */
+    const struct view_workload *stateful_set; /* the victim's controller; NULL: it is none */
+    const struct view_budget *budgets;        /* of the namespace, as are services and slices */
     size_t n_budgets;
     const struct view_service *services;
     size_t n_services;
@@ -33,8 +35,11 @@ struct adopt_facts { /* borrowed views, read in this order: what was read later 
     const struct view_pod *on_target; /* all pods there, of all namespaces */
     size_t n_on_target;
     const char *exclusive_claim; /* a PersistentVolumeClaim of the victim that only one node can
-                                    hold; NULL: none */
-    bool deletion_cost;          /* the cluster heeds it (Kubernetes 1.22) */
+                                    hold; NULL: none. Of a StatefulSet's: one that is not the
+                                    pod's own */
+    const char *pinned_claim;    /* one of its own whose volume only its node reaches; NULL: none */
+    const char *scaler; /* who else writes the workload's replicas, for people; NULL: nobody */
+    bool deletion_cost; /* the cluster heeds it (Kubernetes 1.22) */
 };
 
 struct adopt_move {
@@ -45,49 +50,29 @@ struct adopt_move {
                                pods that are not ready) is waited for; then it is refused */
     bool acknowledge_drain; /* also when the pod is not DrainSafe */
     const char *by;         /* of surge.h: whose move it is; NULL: a person's */
+    int64_t base; /* of stand_in.h: replicas before the move, as a model's status has it; 0: not
+                     known */
     /* Memory; may be lost (zero). */
     char victim_uid[64];
     bool seen;            /* a surge of this move within its deadline */
-    bool handed_over;     /* it had its label */
+    bool handed_over;     /* it had its label; of stand_in.h: the victim was seen to go */
     int64_t waits_from;   /* since when it may not begin yet; 0: it does not wait */
     int64_t settled_from; /* 0: not in all endpoints */
     const char *ending;   /* the reason for which the move is taken back; NULL: it is not */
     struct err ending_why;
 };
 
-enum adopt_verb {
-    ADOPT_WAIT,
-    ADOPT_CREATE,       /* POST body */
-    ADOPT_MARK,         /* merge patch of the victim: cheapest to delete */
-    ADOPT_HAND_OVER,    /* merge patch of the surge: the withheld label */
-    ADOPT_DELETE_SURGE, /* DELETE with body (DeleteOptions) */
-    ADOPT_UNMARK,       /* merge patch of the victim: as it was */
-    ADOPT_FINISHED,     /* `name` has taken the victim's place */
-    ADOPT_REFUSED,      /* nothing was done */
-    ADOPT_ABORTED,      /* all was taken back; or another pod was removed in the victim's place */
-};
-
-struct adopt_act {
-    enum adopt_verb verb;
-    char *name;         /* of the pod that is acted on; "" where none is */
-    json_t *body;       /* own reference, or NULL */
-    const char *reason; /* one CamelCase word: of WAIT, REFUSED, ABORTED; static */
-    struct err why;     /* for people, with the way out */
-};
-
 /* The next act. `m` keeps what need not be found out again. Times: boot time for intervals, wall
  * time for the deadline that stands in the surge. */
 void adopt_next(const struct adopt_facts *f, struct adopt_move *m, int64_t boot_ms, int64_t wall_ms,
-                struct adopt_act *ret_act);
-void adopt_act_done(struct adopt_act *a);
+                struct move_act *ret_act);
 
 /* Takes the move back, unless it is handed over already. */
 void adopt_abort(struct adopt_move *m);
 
 /* Every reason against beginning the move now, told one by one; how many. */
-typedef void adopt_tell_fn(void *data, const char *reason, const char *why);
 size_t adopt_reasons_against(const struct adopt_facts *f, const struct adopt_move *m,
-                             adopt_tell_fn *tell, void *data);
+                             move_reason_fn *tell, void *data);
 
 /* The surge of the move among the pods; NULL: there is none. */
 const struct view_pod *adopt_surge(const struct adopt_facts *f, const struct adopt_move *m);

@@ -4,6 +4,8 @@
 
 #include "controller/kubernetes/adopt_private.h"
 #include "controller/kubernetes/drain_safe.h"
+#include "controller/kubernetes/recipe.h"
+#include "controller/kubernetes/stand_in.h"
 #include "controller/kubernetes/view_private.h"
 #include "proto/base/array.h"
 
@@ -24,10 +26,22 @@ enum adopt_verdict adopt_ask(adopt_check_fn *const *checks, const struct adopt_c
     return ADOPT_FINE;
 }
 
+const struct view_workload *adopt_set(const struct adopt_facts *f)
+{
+    return f->replica_set ? f->replica_set : f->stateful_set;
+}
+
+static const char *set_kind(const struct adopt_facts *f)
+{
+    return f->replica_set ? "replicaset" : "statefulset";
+}
+
 bool adopt_counts(const struct adopt_case *c, const struct view_pod *p)
 {
-    return c->f->replica_set && !strcmp(p->meta.owner.uid, c->f->replica_set->meta.uid) &&
-           !p->meta.deleting && !view_is_finished(p);
+    const struct view_workload *set = adopt_set(c->f);
+
+    return set && !strcmp(p->meta.owner.uid, set->meta.uid) && !p->meta.deleting &&
+           !view_is_finished(p);
 }
 
 /* --- what the pod is --- */
@@ -35,32 +49,22 @@ bool adopt_counts(const struct adopt_case *c, const struct view_pod *p)
 static enum adopt_verdict check_owner(const struct adopt_case *c, struct adopt_problem *p)
 {
     const struct view_pod *v = c->victim;
-    const char *kind = v->meta.owner.kind;
+    unsigned ways;
+    const struct recipe *r = recipe_for(v, c->f->replica_set, c->f->deployment, &ways);
 
-    if (v->mirror || !strcmp(kind, "Node"))
-        return SAY(p, ADOPT_NEVER, "MirrorPod", "it is a static pod of its node: it stays there");
-    if (!*kind)
-        return SAY(p, ADOPT_NEVER, "BarePod",
-                   "it has no controller that would count another pod in its place: make it a "
-                   "Deployment");
-    if (!strcmp(kind, "StatefulSet"))
+    if (!ways)
+        return SAY(p, ADOPT_NEVER, r->reason, "%s", r->why);
+    if (!(ways & RECIPE_ADOPT))
         return SAY(
             p, ADOPT_NEVER, "StatefulSet",
             "a StatefulSet's pod has a name of its own, a second one cannot stand beside it");
-    if (!strcmp(kind, "Job"))
-        return SAY(p, ADOPT_NEVER, "Job", "a Job's work would begin anew: let it end");
-    if (!strcmp(kind, "DaemonSet"))
-        return SAY(p, ADOPT_NEVER, "DaemonSet", "a DaemonSet has its pod on each node");
-    if (strcmp(kind, "ReplicaSet") != 0)
-        return SAY(p, ADOPT_NEVER, "OwnerKind", "pods of a %s cannot be moved: only a ReplicaSet's",
-                   kind);
     if (!c->f->replica_set || c->f->replica_set->meta.deleting)
         return SAY(p, ADOPT_NEVER, "ReplicaSetGone", "its ReplicaSet %s is gone or being deleted",
                    v->meta.owner.name);
     return ADOPT_FINE;
 }
 
-static enum adopt_verdict check_wishes(const struct adopt_case *c, struct adopt_problem *p)
+enum adopt_verdict adopt_check_wishes(const struct adopt_case *c, struct adopt_problem *p)
 {
     if (!strcmp(adopt_annotation(c->victim, "cluster-autoscaler.kubernetes.io/safe-to-evict"),
                 "false"))
@@ -74,9 +78,10 @@ static enum adopt_verdict check_wishes(const struct adopt_case *c, struct adopt_
     return ADOPT_FINE;
 }
 
-static enum adopt_verdict check_bound(const struct adopt_case *c, struct adopt_problem *p)
+enum adopt_verdict adopt_check_bound(const struct adopt_case *c, struct adopt_problem *p)
 {
-    const json_t *spec = c->f->replica_set ? view_at(c->f->replica_set->template, "spec") : NULL;
+    const struct view_workload *set = adopt_set(c->f);
+    const json_t *spec = set ? view_at(set->template, "spec") : NULL;
 
     if (c->f->exclusive_claim)
         return SAY(p, ADOPT_NEVER, "ExclusiveVolume",
@@ -101,9 +106,10 @@ static enum adopt_verdict check_bound(const struct adopt_case *c, struct adopt_p
     return ADOPT_FINE;
 }
 
-static enum adopt_verdict check_drain(const struct adopt_case *c, struct adopt_problem *p)
+enum adopt_verdict adopt_check_drain(const struct adopt_case *c, struct adopt_problem *p)
 {
-    const json_t *spec = c->f->replica_set ? view_at(c->f->replica_set->template, "spec") : NULL;
+    const struct view_workload *set = adopt_set(c->f);
+    const json_t *spec = set ? view_at(set->template, "spec") : NULL;
     enum drain_safety d;
 
     if (c->m->acknowledge_drain)
@@ -126,19 +132,27 @@ static bool same_template(const struct view_workload *set, const struct view_wor
     return same;
 }
 
-static enum adopt_verdict check_rollout(const struct adopt_case *c, struct adopt_problem *p)
+static enum adopt_verdict check_ordinals(const struct view_workload *set, struct adopt_problem *p)
+{
+    if (set->meta.deleting)
+        return SAY(p, ADOPT_NEVER, "StatefulSetGone", "its StatefulSet is being deleted");
+    if (set->observed_generation != set->meta.generation || set->updated_replicas != set->replicas)
+        return SAY(p, ADOPT_NOT_YET, "Rollout",
+                   "statefulset/%s is changing: %lld of %lld pods are up to date; wait for the end",
+                   set->meta.name, (long long)set->updated_replicas, (long long)set->replicas);
+    return ADOPT_FINE;
+}
+
+enum adopt_verdict adopt_check_rollout(const struct adopt_case *c, struct adopt_problem *p)
 {
     const struct view_workload *set = c->f->replica_set, *d = c->f->deployment;
 
+    if (!set && c->f->stateful_set)
+        return check_ordinals(c->f->stateful_set, p);
     if (!set || set->meta.deleting)
         return SAY(p, ADOPT_NEVER, "ReplicaSetGone", "its ReplicaSet is gone or being deleted");
     if (!*set->meta.owner.kind)
         return ADOPT_FINE;
-    if (strcmp(set->meta.owner.kind, "Deployment") != 0)
-        return SAY(p, ADOPT_NEVER, "OwnerKind",
-                   "its ReplicaSet belongs to %s %s, not to a Deployment: whoever that is would "
-                   "not expect it",
-                   set->meta.owner.kind, set->meta.owner.name);
     if (!d)
         return SAY(p, ADOPT_NEVER, "DeploymentGone", "its deployment/%s is gone",
                    set->meta.owner.name);
@@ -159,9 +173,9 @@ static enum adopt_verdict check_rollout(const struct adopt_case *c, struct adopt
 }
 
 /* The ReplicaSet's own pods: as many as wanted, all ready, none ending. */
-static enum adopt_verdict check_pods(const struct adopt_case *c, struct adopt_problem *p)
+enum adopt_verdict adopt_check_pods(const struct adopt_case *c, struct adopt_problem *p)
 {
-    const struct view_workload *set = c->f->replica_set;
+    const struct view_workload *set = adopt_set(c->f);
     int64_t n = 0, ready = 0;
 
     if (!set)
@@ -171,8 +185,7 @@ static enum adopt_verdict check_pods(const struct adopt_case *c, struct adopt_pr
 
         if (!strcmp(one->meta.owner.uid, set->meta.uid) && one->meta.deleting)
             return SAY(p, ADOPT_NOT_YET, "PodsEnding",
-                       "pod/%s of the same ReplicaSet is being deleted; wait until it is gone",
-                       one->meta.name);
+                       "pod/%s beside it is being deleted; wait until it is gone", one->meta.name);
         if (!adopt_counts(c, one))
             continue;
         n++;
@@ -180,17 +193,16 @@ static enum adopt_verdict check_pods(const struct adopt_case *c, struct adopt_pr
     }
     if (set->observed_generation != set->meta.generation || n != set->replicas)
         return SAY(p, ADOPT_NOT_YET, "Scaling",
-                   "replicaset/%s has %lld pods and wants %lld; wait until it has them",
+                   "%s/%s has %lld pods and wants %lld; wait until it has them", set_kind(c->f),
                    set->meta.name, (long long)n, (long long)set->replicas);
     if (ready < n)
         return SAY(p, ADOPT_NOT_YET, "NotReady",
-                   "%lld of %lld pods of replicaset/%s are not ready: the ReplicaSet would delete "
-                   "one of those first",
-                   (long long)(n - ready), (long long)n, set->meta.name);
+                   "%lld of %lld pods of %s/%s are not ready: one of those would be deleted first",
+                   (long long)(n - ready), (long long)n, set_kind(c->f), set->meta.name);
     return ADOPT_FINE;
 }
 
-static enum adopt_verdict check_budget(const struct adopt_case *c, struct adopt_problem *p)
+enum adopt_verdict adopt_check_budget(const struct adopt_case *c, struct adopt_problem *p)
 {
     const struct view_budget *found = NULL;
 
@@ -239,6 +251,21 @@ static enum adopt_verdict check_cost(const struct adopt_case *c, struct adopt_pr
     return ADOPT_FINE;
 }
 
+/* A move that writes `replicas` (stand_in.h) has the workload to itself. */
+enum adopt_verdict adopt_check_alone(const struct adopt_case *c, struct adopt_problem *p)
+{
+    for (size_t i = 0; i < c->f->n_pods; i++) {
+        const struct view_pod *one = &c->f->pods[i];
+        const char *pod = adopt_annotation(one, STAND_IN_FOR_POD);
+
+        pod = *pod ? pod : one->meta.name;
+        if (!one->meta.deleting && stand_in_is_open(one) && strcmp(pod, c->m->pod) != 0)
+            return SAY(p, ADOPT_NOT_YET, "MoveUnderWay",
+                       "pod/%s of the same workload is being moved; wait for its end", pod);
+    }
+    return ADOPT_FINE;
+}
+
 static enum adopt_verdict check_planned(const struct adopt_case *c, struct adopt_problem *p)
 {
     if (c->f->replica_set && !c->has_planned)
@@ -250,10 +277,21 @@ static enum adopt_verdict check_planned(const struct adopt_case *c, struct adopt
 }
 
 adopt_check_fn *const ADOPT_TO_BEGIN[] = {
-    check_owner,  check_wishes, check_bound,   check_drain,        check_rollout,    check_pods,
-    check_budget, check_cost,   check_planned, adopt_check_target, adopt_check_room, NULL,
+    check_owner,
+    adopt_check_wishes,
+    adopt_check_bound,
+    adopt_check_drain,
+    adopt_check_rollout,
+    adopt_check_pods,
+    adopt_check_alone,
+    adopt_check_budget,
+    check_cost,
+    check_planned,
+    adopt_check_target,
+    adopt_check_room,
+    NULL,
 };
 
 adopt_check_fn *const ADOPT_TO_HAND_OVER[] = {
-    check_rollout, check_pods, check_budget, check_cost, NULL,
+    adopt_check_rollout, adopt_check_pods, adopt_check_budget, check_cost, NULL,
 };

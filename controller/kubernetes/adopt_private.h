@@ -34,21 +34,35 @@ extern adopt_check_fn *const ADOPT_TO_HAND_OVER[]; /* holds from creation to han
 /* On the node that the surge is to stand on. */
 adopt_check_fn adopt_check_target, adopt_check_room;
 
+/* Of the pod, its set, budget: also for other recipes. */
+adopt_check_fn adopt_check_wishes, adopt_check_bound, adopt_check_drain, adopt_check_rollout,
+    adopt_check_pods, adopt_check_budget, adopt_check_alone;
+
+/* The victim's ReplicaSet or StatefulSet; NULL: neither. */
+const struct view_workload *adopt_set(const struct adopt_facts *f);
+
 /* The first that is not fine. */
 enum adopt_verdict adopt_ask(adopt_check_fn *const *checks, const struct adopt_case *c,
                              struct adopt_problem *p);
 
 const char *adopt_annotation(const struct view_pod *p, const char *key); /* "" where it is not */
 
-/* Acts (adopt_act.c). They are told, or on a pod: `body` is taken over. */
-void adopt_act_set(struct adopt_act *a, enum adopt_verb verb, const struct view_pod *on,
-                   json_t *body);
-void adopt_act_say(struct adopt_act *a, enum adopt_verb verb, const char *reason,
-                   const struct err *why);
-void adopt_act_mark(const struct adopt_case *c, struct adopt_act *a);
-void adopt_act_unmark(const struct adopt_case *c, struct adopt_act *a);
-void adopt_act_hand_over(const struct adopt_case *c, struct adopt_act *a);
-void adopt_act_delete_surge(const struct adopt_case *c, struct adopt_act *a);
+/* Acts (adopt_act.c). */
+void adopt_act_mark(const struct adopt_case *c, struct move_act *a);
+void adopt_act_unmark(const struct adopt_case *c, struct move_act *a);
+void adopt_act_hand_over(const struct adopt_case *c, struct move_act *a);
+void adopt_act_delete_surge(const struct adopt_case *c, struct move_act *a);
+
+/* The move is taken back for this reason, unless for another already. */
+void adopt_end(struct adopt_move *m, const char *reason, const struct err *why);
+
+/* Of a move that is not begun: is what is not so yet to be waited for? */
+bool adopt_waits(struct adopt_move *m, enum adopt_verdict v, int64_t boot_ms);
+
+/* Is the surge Ready, in all endpoints, and for long enough? Else the act says for what it waits.
+ */
+bool adopt_has_settled(const struct adopt_case *c, struct adopt_move *m, int64_t boot_ms,
+                       struct move_act *a);
 
 /* Is the pod one of the ReplicaSet's that it counts? */
 bool adopt_counts(const struct adopt_case *c, const struct view_pod *p);

@@ -37,18 +37,17 @@ static const char *known_kind(const char *kind) /* findings keep static words */
     return "Pod";
 }
 
-static void tell_held(const struct held *h, size_t n, struct findings *f)
+static void tell_held(const struct survey *s, const struct held *h, size_t n, struct findings *f)
 {
     const struct view_pod *p = h->first;
-    const char *kind = known_kind(h->owner.kind);
+    const char *kind = known_kind(h->owner.kind), *words = hold_words_of(s, p, h->hold);
     bool is_pod = !strcmp(kind, "Pod");
 
     findings_add(
         f, FINDING_STOPS, hold_code(h->hold), kind, p->meta.namespace,
         is_pod ? p->meta.name : h->owner.name,
-        n == 1 ? finding_text("node %s cannot sleep: %s", p->node, hold_words(h->hold))
-               : finding_text("%zu pods hold their nodes (%s and others): %s", n, p->node,
-                              hold_words(h->hold)),
+        n == 1 ? finding_text("node %s cannot sleep: %s", p->node, words)
+               : finding_text("%zu pods hold their nodes (%s and others): %s", n, p->node, words),
         finding_text("pod %s, owner %s", p->meta.name, *h->owner.kind ? h->owner.kind : "nobody"),
         hold_way_out(h->hold));
 }
@@ -69,7 +68,7 @@ static void held_pods(const struct survey *s, struct findings *f)
     for (size_t i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && by_owner(&list[i], &list[end]) == 0;)
             end++;
-        tell_held(&list[i], end - i, f);
+        tell_held(s, &list[i], end - i, f);
     }
     free(list);
 }

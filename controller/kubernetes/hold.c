@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "controller/kubernetes/recipe.h"
 #include "proto/base/array.h"
 
 static const struct {
@@ -30,9 +31,11 @@ static const struct {
                                "use ReadWriteMany or ReadOnlyMany for models, or accept a gap "
                                "(allowUnavailable)" },
     [HOLD_CLAIM_TEMPLATES] = { "StatefulSetVolumes",
-                               "a StatefulSet with volumeClaimTemplates gives no second identity",
-                               "keep its nodes out of the PowerPool, or drop the templates where "
-                               "the data can be loaded again" },
+                               "a StatefulSet with volumeClaimTemplates would leave a volume "
+                               "behind",
+                               "set persistentVolumeClaimRetentionPolicy.whenScaled to Delete "
+                               "where the data can be loaded again, or keep its nodes out of the "
+                               "PowerPool" },
     [HOLD_NAMED_CLAIM] = { "NamedResourceClaim",
                            "its ResourceClaim is named and bound to devices of this node",
                            "use resourceClaimTemplateName: a claim for each pod" },
@@ -49,7 +52,25 @@ static bool says(const struct view_pod *p, const char *annotation, const char *w
     return value && !strcmp(value, word);
 }
 
-static enum hold volumes_hold(const struct survey *s, const struct view_pod *p)
+static const struct view_workload *set_of(const struct survey *s, const struct view_pod *p)
+{
+    const char *kind = p->meta.owner.kind;
+
+    if (!strcmp(kind, "ReplicaSet"))
+        return survey_workload(s, SURVEY_REPLICA_SETS, p->meta.owner.uid);
+    return !strcmp(kind, "StatefulSet")
+               ? survey_workload(s, SURVEY_STATEFUL_SETS, p->meta.owner.uid)
+               : NULL;
+}
+
+static const struct recipe *recipe_of_pod(const struct survey *s, const struct view_pod *p,
+                                          unsigned *ret_ways)
+{
+    return recipe_for(p, set_of(s, p), NULL, ret_ways);
+}
+
+static enum hold volumes_hold(const struct survey *s, const struct view_pod *p,
+                              const struct view_workload *set)
 {
     enum hold h = HOLD_NONE;
 
@@ -58,6 +79,8 @@ static enum hold volumes_hold(const struct survey *s, const struct view_pod *p)
 
         if (c && survey_is_pinned(s, c))
             return HOLD_PINNED_VOLUME;
+        if (recipe_is_own_claim(set, p, p->claims.item[i]))
+            continue;          /* it is free when the pod comes again */
         if (!c || c->one_node) /* of one that is not known the worst is supposed */
             h = HOLD_ONE_NODE_VOLUME;
     }
@@ -67,9 +90,8 @@ static enum hold volumes_hold(const struct survey *s, const struct view_pod *p)
 enum hold hold_of(const struct survey *s, const struct view_pod *p)
 {
     const char *kind = p->meta.owner.kind;
-    bool is_set = !strcmp(kind, "StatefulSet");
-    const struct view_workload *set =
-        is_set ? survey_workload(s, SURVEY_STATEFUL_SETS, p->meta.owner.uid) : NULL;
+    const struct view_workload *set = set_of(s, p);
+    unsigned ways;
 
     if (view_is_daemon(p) || view_is_finished(p))
         return HOLD_NONE;
@@ -79,19 +101,20 @@ enum hold hold_of(const struct survey *s, const struct view_pod *p)
         return HOLD_JOB;
     if (!strcmp(kind, "DaemonSet"))
         return p->claims.n ? HOLD_DAEMON_VOLUME : HOLD_DO_NOT_DISRUPT;
-    if (strcmp(kind, "ReplicaSet") != 0 && !is_set)
+    (void)recipe_of_pod(s, p, &ways);
+    if (!ways)
         return HOLD_OWNER;
     if (says(p, "cluster-autoscaler.kubernetes.io/safe-to-evict", "false"))
         return HOLD_NOT_SAFE_TO_EVICT;
     if (says(p, "karpenter.sh/do-not-disrupt", "true"))
         return HOLD_DO_NOT_DISRUPT;
-    if (set && set->claim_templates.n)
+    if (set && set->claim_templates.n && !set->claims_go)
         return HOLD_CLAIM_TEMPLATES;
     if (p->host_path)
         return HOLD_HOST_PATH;
     if (p->named_resource_claims)
         return HOLD_NAMED_CLAIM;
-    return volumes_hold(s, p);
+    return volumes_hold(s, p, set);
 }
 
 const char *hold_code(enum hold h)
@@ -102,6 +125,13 @@ const char *hold_code(enum hold h)
 const char *hold_words(enum hold h)
 {
     return HOLD[h].words;
+}
+
+const char *hold_words_of(const struct survey *s, const struct view_pod *p, enum hold h)
+{
+    unsigned ways;
+
+    return h == HOLD_OWNER ? recipe_of_pod(s, p, &ways)->why : HOLD[h].words;
 }
 
 const char *hold_way_out(enum hold h)

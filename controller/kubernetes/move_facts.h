@@ -10,9 +10,13 @@ struct move_facts {
     struct kube_client *client; /* borrowed, as is the rest of these */
     const struct kube_capabilities *can;
     const char *namespace;
+    const char *kind, *workload; /* where neither the pod nor another in its place is there: its
+                                    workload, if that is known; NULL: not */
+    bool stand_in;               /* what stand_in.h asks for, besides */
     /* Found out once. */
-    char *replica_set; /* name; NULL: not known, or the pod has none */
-    char *pods_path;   /* of the list of pods that matter */
+    char *set_name;  /* NULL: not known, or the pod has none */
+    bool ordinals;   /* it is a StatefulSet, else a ReplicaSet */
+    char *pods_path; /* of the list of pods that matter */
     /* Read anew by each move_facts_read(). */
     struct adopt_facts facts;
     struct view_pod *pods, *on_target;
@@ -25,7 +29,7 @@ struct move_facts {
     size_t n_slices, cap_slices;
     struct view_workload set, deployment;
     struct view_node target;
-    char *exclusive_claim;
+    char *exclusive_claim, *pinned_claim, *scaler;
 };
 
 /* Reads what matters now: without a surge the target node and what is on it; with one that is ready
@@ -33,5 +37,8 @@ struct move_facts {
  * not be read; try again. */
 int move_facts_read(struct move_facts *x, const struct adopt_move *m, struct err *e);
 void move_facts_done(struct move_facts *x);
+
+/* What stand_in_workload() is, as of the last reading. */
+enum kube_resource move_facts_workload(const struct move_facts *x);
 
 #endif

@@ -82,7 +82,10 @@ struct view_workload { /* Deployment, ReplicaSet, StatefulSet, DaemonSet */
     int64_t status_replicas, ready_replicas, updated_replicas, observed_generation;
     char *max_unavailable, *max_surge; /* of a rolling update: "1", "25%", "" */
     bool paused, on_delete, recreate;
-    struct string_list claim_templates; /* StatefulSet */
+    /* StatefulSet */
+    struct string_list claim_templates;
+    bool claims_go; /* claims of pods that are scaled away go with them (whenScaled: Delete) */
+    int64_t first_ordinal;
 };
 
 struct view_budget { /* PodDisruptionBudget */

@@ -56,6 +56,9 @@ int view_workload_read(const json_t *object, struct view_workload *ret_workload)
     ret_workload->on_delete = !strcmp(view_word(object, "spec.updateStrategy.type"), "OnDelete");
     read_claim_templates(view_at(object, "spec.volumeClaimTemplates"),
                          &ret_workload->claim_templates);
+    ret_workload->claims_go = !strcmp(
+        view_word(object, "spec.persistentVolumeClaimRetentionPolicy.whenScaled"), "Delete");
+    ret_workload->first_ordinal = view_integer(object, "spec.ordinals.start", 0);
     return 0;
 }
 

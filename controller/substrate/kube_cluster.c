@@ -200,7 +200,7 @@ static void put_workload(struct kube_cluster *k, enum kube_kind kind, const json
     }
     k->fit_dirty |= w->view.meta.generation != view.meta.generation;
     if (!w->view.meta.owner.uid || strcmp(w->view.meta.owner.uid, view.meta.owner.uid) != 0 ||
-        w->view.claim_templates.n != view.claim_templates.n)
+        w->view.claim_templates.n != view.claim_templates.n || w->view.claims_go != view.claims_go)
         k->epoch++; /* its pods may be another's, or held otherwise; else it is only its status */
     view_workload_done(&w->view);
     if (w->has_pod)
@@ -471,12 +471,16 @@ void kube_cluster_model(struct kube_cluster *k, const char *name, const char *na
                         const struct served_model *spec)
 {
     struct kube_model_target *m = named_find(&k->models, name);
+    bool is_new = !m;
 
-    if (!m) {
+    if (is_new) {
         m = xcalloc(1, sizeof(*m));
         m->name = xstrdup(name);
         named_add(&k->models, m);
-    } else if (strcmp(m->kind, spec->target.kind) == 0 && strcmp(m->target, spec->target.name) == 0)
+    }
+    m->external = spec->scaling_owner == SCALING_EXTERNAL;
+    if (!is_new && strcmp(m->kind, spec->target.kind) == 0 &&
+        strcmp(m->target, spec->target.name) == 0)
         return;
     k->epoch++;
     set_text(&m->namespace, namespace);

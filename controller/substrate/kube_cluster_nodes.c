@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/kubernetes/sleepers_now.h"
+#include "controller/kubernetes/stand_in.h"
 #include "controller/kubernetes/surge.h"
 #include "controller/substrate/kube_cluster_private.h"
 #include "controller/substrate/kube_stage.h"
@@ -169,6 +170,7 @@ static void judge(const struct kube_cluster *k, struct kube_seen_pod *p)
     p->judged = p->coming ? 0 : k->epoch; /* what it replaces may come and go */
     p->model = p->coming ? model_to_come(k, &p->view) : kube_model_of(k, &p->view);
     p->hold = p->coming && p->model ? HOLD_NONE : hold_of(&k->look, &p->view);
+    p->hold_words = hold_words_of(&k->look, &p->view, p->hold);
     p->spread = kube_has_to_be_spread(&p->view);
     p->clean = false;
 }
@@ -180,7 +182,7 @@ static void weigh_guest(struct kube_seen_node *n, const struct kube_seen_pod *se
 
     if (seen->hold != HOLD_NONE)
         stays(n, WEIGHT_HELD, "%.90s/%.90s cannot be moved: %s", p->meta.namespace, p->meta.name,
-              hold_words(seen->hold));
+              seen->hold_words);
     else if (!seen->model)
         stays(n, WEIGHT_FOREIGN, "%.90s/%.90s is no replica of a ServedModel, and no plan moves it",
               p->meta.namespace, p->meta.name);
@@ -222,6 +224,8 @@ static void weigh_pod(struct kube_cluster *k, struct kube_seen_pod *seen)
         return;
     if (seen->model && !*p->node && !seen->coming)
         seen->model->pending++;
+    if (seen->model && stand_in_is_open(p))
+        seen->model->before = stand_in_replicas_before(p);
     if (!view_is_daemon(p))
         count_left(k, seen);
     n = *kube_place_of(seen) ? named_find(&k->nodes, kube_place_of(seen)) : NULL;
@@ -254,6 +258,7 @@ void kube_weigh_nodes(struct kube_cluster *k)
 
         m->pending = 0;
         m->pending_why[0] = '\0';
+        m->before = 0;
     }
     for (size_t i = 0; i < k->pods.n_items; i++)
         weigh_pod(k, (struct kube_seen_pod *)(void *)k->pods.items[i]);

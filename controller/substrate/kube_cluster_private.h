@@ -52,9 +52,10 @@ struct kube_seen_pod {
     uint64_t judged;
     struct kube_model_target *model; /* NULL: no replica */
     enum hold hold;
-    bool spread;         /* by rules that no plan follows */
-    bool coming;         /* it is to take the place of another one of `model` */
-    bool clean;          /* its facts were looked at since it changed */
+    const char *hold_words; /* of it */
+    bool spread;            /* by rules that no plan follows */
+    bool coming;            /* it is to take the place of another one of `model` */
+    bool clean;             /* its facts were looked at since it changed */
     uint64_t shape, fit; /* of one that waits: what it asks, and of which nodes; alike are equal */
     uint64_t told_wait;
     int64_t waits_ms; /* since when it waits for a node; 0: it does not */
@@ -99,6 +100,8 @@ struct kube_model_target {
     char held[KUBE_WHY_MAX];              /* of this round: why its pods cannot be moved; "" */
     uint32_t pending;                     /* of this round, with why the first of them waits */
     char pending_why[KUBE_WHY_MAX];
+    int64_t before; /* of this round: replicas before a move that has one more; 0: there is none */
+    bool external;  /* scaling.owner */
 };
 
 struct kube_cluster {

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/kubernetes/recipe.h"
+#include "controller/kubernetes/stand_in.h"
 #include "controller/kubernetes/surge.h"
 #include "controller/substrate/kube_cluster_private.h"
 #include "controller/substrate/kube_stage.h"
@@ -216,18 +218,35 @@ static int64_t gpus_of(const struct view_pod *p)
     return sum;
 }
 
-/* One recipe is there: adoption by a ReplicaSet, of a pod that ends without losing a request. */
+/* Why its pods may not be borrowed (stand_in.h); NULL: they may. */
+static const char *not_borrowed(const struct kube_model_target *m, const struct view_workload *set)
+{
+    const struct recipe *r =
+        recipe_of(RECIPE_SET, set->meta.owner.api_version, set->meta.owner.kind);
+
+    if (!(r->ways & RECIPE_BORROW))
+        return *r->why ? r->why : "its StatefulSet belongs to a controller that writes replicas";
+    if (set->claim_templates.n && !set->claims_go)
+        return "its StatefulSet has volumeClaimTemplates, and one pod more would leave a volume: "
+               "set "
+               "persistentVolumeClaimRetentionPolicy.whenScaled to Delete";
+    return m->external ? "a StatefulSet's pod is moved by one more replica, and its replicas are "
+                         "another's: scaling.owner is External"
+                       : NULL;
+}
+
+/* Of a pod that ends without losing a request, by a recipe that there is. */
 static void say_held(struct kube_model_target *m)
 {
     const struct kube_workload *w = m->workload;
+    const char *why = NULL;
 
     m->held[0] = '\0';
     if (w && strcmp(m->kind, "StatefulSet") == 0)
-        (void)snprintf(m->held, sizeof(m->held),
-                       "a StatefulSet's pod has a name of its own, and huddle has no way yet to "
-                       "move it");
-    else if (w)
-        (void)snprintf(m->held, sizeof(m->held), "%.*s", (int)sizeof(m->held) - 1, w->loses.text);
+        why = not_borrowed(m, &w->view);
+    if (w)
+        (void)snprintf(m->held, sizeof(m->held), "%.*s", (int)sizeof(m->held) - 1,
+                       why ? why : w->loses.text);
 }
 
 static uint64_t model_digest(const struct kube_model_facts *f)
@@ -239,6 +258,16 @@ static uint64_t model_digest(const struct kube_model_facts *f)
     for (size_t i = 0; i < f->n_unfit; i++)
         d = mix_text(d, f->unfit[i]);
     return d;
+}
+
+/* One that stands in for another is not wanted for itself. */
+static uint32_t wanted_of(const struct kube_model_target *m)
+{
+    int64_t n = m->workload->view.replicas;
+
+    if (m->before && n == m->before + 1)
+        n = m->before;
+    return n > 0 ? (uint32_t)n : 0;
 }
 
 static void tell_model(const struct kube_cluster *k, struct kube_model_target *m,
@@ -263,7 +292,7 @@ static void tell_model(const struct kube_cluster *k, struct kube_model_target *m
         f.gpu_milli = gpus_of(pod);
     }
     if (w)
-        f.wanted = (uint32_t)(w->view.replicas > 0 ? w->view.replicas : 0);
+        f.wanted = wanted_of(m);
     if (is_news(&m->told, model_digest(&f)))
         sink->model(sink->data, &f);
 }
@@ -328,6 +357,9 @@ static void tell_pod(struct kube_cluster *k, struct kube_seen_pod *seen,
     if (seen->coming) {
         replaces = string_map_get(&p->meta.annotations, SURGE_REPLACES);
         by = string_map_get(&p->meta.annotations, SURGE_BY);
+    } else if (stand_in_is_open(p) && string_map_get(&p->meta.annotations, STAND_IN_FOR)) {
+        replaces = string_map_get(&p->meta.annotations, STAND_IN_FOR);
+        by = string_map_get(&p->meta.annotations, STAND_IN_BY);
     }
     (void)snprintf(name, sizeof(name), "%.256s/%.256s", p->meta.namespace, p->meta.name);
     f = (struct kube_pod_facts){ .uid = seen->uid,

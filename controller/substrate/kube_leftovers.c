@@ -38,6 +38,8 @@ static void item_done(struct kube_leftover *x)
     free(x->pod);
     free(x->uid);
     free(x->node);
+    free(x->kind);
+    free(x->workload);
 }
 
 static struct kube_try *try_at(const struct kube_leftovers *l, size_t i)
@@ -68,18 +70,23 @@ void kube_leftovers_done(struct kube_leftovers *l)
     *l = (struct kube_leftovers){ 0 };
 }
 
-static void add(struct kube_leftovers *l, const char *model, const char *namespace,
+static void add(struct kube_leftovers *l, const char *model, const json_t *object,
                 const json_t *entry)
 {
     char pod[600];
 
     if (!*view_word(entry, "victim") || !*view_word(entry, "victimUID"))
         return; /* not huddle's */
-    (void)snprintf(pod, sizeof(pod), "%.253s/%.253s", namespace, view_word(entry, "victim"));
-    *ARRAY_ADD(l, items) = (struct kube_leftover){ .model = xstrdup(model),
-                                                   .pod = xstrdup(pod),
-                                                   .uid = view_copy(entry, "victimUID"),
-                                                   .node = view_copy(entry, "node") };
+    (void)snprintf(pod, sizeof(pod), "%.253s/%.253s", view_word(object, "metadata.namespace"),
+                   view_word(entry, "victim"));
+    *ARRAY_ADD(l, items) =
+        (struct kube_leftover){ .model = xstrdup(model),
+                                .pod = xstrdup(pod),
+                                .uid = view_copy(entry, "victimUID"),
+                                .node = view_copy(entry, "node"),
+                                .kind = view_copy(object, "spec.targetRef.kind"),
+                                .workload = view_copy(object, "spec.targetRef.name"),
+                                .base = view_integer(entry, "base", 0) };
 }
 
 void kube_leftovers_model(struct kube_leftovers *l, const char *model, const json_t *object)
@@ -93,7 +100,7 @@ void kube_leftovers_model(struct kube_leftovers *l, const char *model, const jso
             ARRAY_REMOVE_SWAP(l, items, i);
         }
     json_array_foreach(view_at(object, "status.moves"), i, entry)
-        add(l, model, view_word(object, "metadata.namespace"), entry);
+        add(l, model, object, entry);
 }
 
 /* --- when each is due ---------------------------------------------------------------------------
@@ -123,14 +130,20 @@ static void see(struct look *x, const struct kube_leftover *o, int64_t wait_ms)
     *ARRAY_ADD(x, items) = (struct kube_leftover){ .model = xstrdup(o->model),
                                                    .pod = xstrdup(o->pod),
                                                    .uid = xstrdup(o->uid),
-                                                   .node = xstrdup(o->node) };
+                                                   .node = xstrdup(o->node),
+                                                   .kind = xstrdup(o->kind),
+                                                   .workload = xstrdup(o->workload),
+                                                   .base = o->base };
 }
 
 static void see_orphan(void *data, const char *pod, const char *uid, const char *node)
 {
-    const struct kube_leftover o = {
-        .model = (char *)"", .pod = (char *)pod, .uid = (char *)uid, .node = (char *)node
-    };
+    const struct kube_leftover o = { .model = (char *)"",
+                                     .pod = (char *)pod,
+                                     .uid = (char *)uid,
+                                     .node = (char *)node,
+                                     .kind = (char *)"",
+                                     .workload = (char *)"" };
 
     see(data, &o, 0);
 }
@@ -195,7 +208,10 @@ void kube_leftovers_look(struct kube_leftovers *l, const struct kube_cluster *cl
                                                            .uid = o->uid,
                                                            .node = o->node,
                                                            .abort = true,
-                                                           .listed = *o->model != '\0' });
+                                                           .listed = *o->model != '\0',
+                                                           .base = o->base,
+                                                           .kind = o->kind,
+                                                           .workload = o->workload });
         t->given = true;
         n++;
     }

@@ -18,7 +18,8 @@
 #define KUBE_LEFTOVERS_MOST 4 /* orders at once: the rest of the mover's are for the core */
 
 struct kube_leftover {
-    char *model, *pod, *uid, *node; /* as of kube_mover_order */
+    char *model, *pod, *uid, *node, *kind, *workload; /* as of kube_mover_order, as is base */
+    int64_t base;
 };
 
 struct kube_leftovers {

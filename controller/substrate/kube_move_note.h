@@ -8,11 +8,14 @@
 
 #include "controller/kube_client/kube_client.h"
 #include "controller/kube_client/kube_discovery.h"
+#include "controller/kubernetes/recipe.h"
 
 struct kube_move_note {          /* borrowed */
     const char *model;           /* NAME.NAMESPACE, as the core names it */
     const char *namespace, *pod; /* of the one that is to go; its uid, and where to */
     const char *uid, *node;
+    enum recipe_way way;
+    int64_t base; /* replicas before, where the move writes them; else 0 */
     int64_t deadline_wall_ms;
     uint64_t epoch; /* of who begins it */
 };

@@ -24,13 +24,15 @@
 struct job {
     struct kube_mover *mover; /* NULL: it is gone */
     pthread_t thread;
-    char *model, *namespace, *pod, *uid, *node;
+    char *model, *namespace, *pod, *uid, *node, *kind, *workload;
+    int64_t base;
     atomic_bool unwanted, leave;
     struct loop *loop; /* the thread's; loop_post() apart */
     /* The thread's own, until it has ended. */
     struct kube_client *client;
     struct kube_capabilities can;
-    bool noted; /* it stands in its model's status */
+    bool noted;                /* it stands in its model's status */
+    enum recipe_way noted_way; /* so; RECIPE_NONE: as another controller noted it */
     enum kube_move_end end;
     char reason[64];
     struct err why;
@@ -50,7 +52,8 @@ struct kube_mover {
 /* --- on the job's thread: the status of its model -----------------------------------------------
  */
 
-static int write_note(struct job *j, bool stands, int64_t not_after_ms, struct err *e)
+static int write_note(struct job *j, const struct move_plan *plan, int64_t not_after_ms,
+                      struct err *e)
 {
     const struct kube_mover_options *o = &j->mover->options;
     const struct kube_move_note note = { .model = j->model,
@@ -58,23 +61,27 @@ static int write_note(struct job *j, bool stands, int64_t not_after_ms, struct e
                                          .pod = j->pod,
                                          .uid = j->uid,
                                          .node = j->node,
+                                         .way = plan ? plan->way : RECIPE_NONE,
+                                         .base = plan ? plan->base : 0,
                                          .deadline_wall_ms = clock_wall_ms() + MOVE_DEADLINE_MS,
                                          .epoch = o->epoch(o->data) };
 
-    return kube_move_note_write(j->client, &j->can, &note, stands, not_after_ms, e);
+    return kube_move_note_write(j->client, &j->can, &note, plan != NULL, not_after_ms, e);
 }
 
 /* Nobody else has written that it is under way. A model that is gone has no status to keep. */
-static int note_move(struct job *j, int64_t not_after_ms, struct err *e)
+static int note_move(struct job *j, const struct move_plan *plan, int64_t not_after_ms,
+                     struct err *e)
 {
     int r;
 
-    if (j->noted || !*j->model)
+    if ((j->noted && (!j->noted_way || j->noted_way == plan->way)) || !*j->model)
         return 0;
-    r = write_note(j, true, not_after_ms, e);
+    r = write_note(j, plan, not_after_ms, e);
     if (r == -ENOENT && atomic_load(&j->unwanted))
         return 0;
-    j->noted = r == 0;
+    j->noted |= r == 0;
+    j->noted_way = plan->way;
     return r;
 }
 
@@ -88,7 +95,7 @@ static void unnote_move(struct job *j)
 
     if (!not_after_ms)
         return;
-    r = write_note(j, false, not_after_ms, &e);
+    r = write_note(j, NULL, not_after_ms, &e);
     if (r < 0 && r != -ENOENT) /* it is found again, and taken out then */
         o->note(o->data, true, e.text);
     o->end_write(o->data);
@@ -120,14 +127,15 @@ static int begin(const struct job *j, int64_t *ret_not_after_ms, struct err *e)
     return 0;
 }
 
-static int begin_write(void *data, int64_t *ret_not_after_ms, struct err *e)
+static int begin_write(void *data, const struct move_plan *plan, int64_t *ret_not_after_ms,
+                       struct err *e)
 {
     struct job *j = data;
     int r = begin(j, ret_not_after_ms, e);
 
     if (r < 0)
         return r;
-    r = note_move(j, *ret_not_after_ms, e);
+    r = note_move(j, plan, *ret_not_after_ms, e);
     if (r < 0)
         end_write(j);
     return r;
@@ -219,6 +227,9 @@ static int carry_out(struct job *j, struct err *e)
                                       .pod = j->pod,
                                       .uid = j->uid,
                                       .node = j->node,
+                                      .base = j->base,
+                                      .workload_kind = j->kind,
+                                      .workload = j->workload,
                                       .settle_ms = MOVE_SETTLE_MS,
                                       .deadline_ms = MOVE_DEADLINE_MS,
                                       .patience_ms = PATIENCE_MS,
@@ -277,6 +288,8 @@ static void job_free(struct job *j)
     free(j->pod);
     free(j->uid);
     free(j->node);
+    free(j->kind);
+    free(j->workload);
     free(j);
 }
 
@@ -340,6 +353,9 @@ static void start(struct kube_mover *m, const struct kube_mover_order *o)
                        .pod = xstrdup(slash + 1),
                        .uid = xstrdup(o->uid),
                        .node = xstrdup(o->node),
+                       .kind = o->kind ? xstrdup(o->kind) : NULL,
+                       .workload = o->workload ? xstrdup(o->workload) : NULL,
+                       .base = o->base,
                        .noted = o->listed };
     j->namespace[slash - o->pod] = '\0';
     atomic_init(&j->unwanted, o->abort);

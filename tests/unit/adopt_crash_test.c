@@ -37,7 +37,7 @@ static void it_ends_before_or_after_each_act(void **state)
             d.fail_at = at;
             d.fail_how = (enum fail_how)how;
             (void)finish(&d);
-            assert_int_equal(d.act.verb, ADOPT_FINISHED);
+            assert_int_equal(d.act.verb, ACT_FINISHED);
             assert_int_equal(d.n_created, 1);
             assert_null(desk_pod(&d, "web-1"));
             assert_int_equal(json_array_size(d.pods), N);
@@ -63,7 +63,7 @@ static void it_ends_again_and_again(void **state)
         if (looks < 6) /* too few for it to settle: nothing comes of it, nothing is lost */
             assert_int_equal(movers, 201);
         else
-            assert_int_equal(d.act.verb, ADOPT_FINISHED);
+            assert_int_equal(d.act.verb, ACT_FINISHED);
         adopt_abort(&d.move);
         (void)finish(&d);
         settle(&d);
@@ -92,8 +92,8 @@ static void it_is_taken_back_at_any_moment(void **state)
                     desk_forget(&d);
                 adopt_abort(&d.move);
                 (void)finish(&d);
-                n_aborted += d.act.verb == ADOPT_ABORTED;
-                n_finished += d.act.verb == ADOPT_FINISHED;
+                n_aborted += d.act.verb == ACT_ABORTED;
+                n_finished += d.act.verb == ACT_FINISHED;
                 settle(&d);
                 assert_int_equal(json_array_size(d.pods), N);
                 desk_done(&d);
@@ -126,7 +126,7 @@ static void two_movers_are_as_one(void **state)
             desk_tick(&d);
         }
         assert_true(over);
-        assert_int_equal(d.act.verb, ADOPT_FINISHED);
+        assert_int_equal(d.act.verb, ACT_FINISHED);
         assert_int_equal(d.n_created, 1);
         settle(&d);
         desk_done(&d);
@@ -193,7 +193,7 @@ static void calm(struct desk *d)
 
 static void nothing_is_left_whatever_happens(void **state)
 {
-    int outcome[ADOPT_ABORTED + 1] = { 0 };
+    int outcome[ACT_ABORTED + 1] = { 0 };
 
     (void)state;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
@@ -219,8 +219,8 @@ static void nothing_is_left_whatever_happens(void **state)
         assert_int_equal(json_array_size(d.pods), view_integer(d.set, "spec.replicas", 0));
         desk_done(&d);
     }
-    assert_true(outcome[ADOPT_FINISHED] > SEEDS / 10);
-    assert_true(outcome[ADOPT_ABORTED] + outcome[ADOPT_REFUSED] > SEEDS / 10);
+    assert_true(outcome[ACT_FINISHED] > SEEDS / 10);
+    assert_true(outcome[ACT_ABORTED] + outcome[ACT_REFUSED] > SEEDS / 10);
 }
 
 int main(void)

@@ -10,10 +10,17 @@ static json_t *victim(struct desk *d)
     return desk_pod(d, "web-1");
 }
 
+static void set_owner(json_t *object, const char *api_version, const char *kind)
+{
+    json_t *owner = json_array_get(view_at(object, "metadata.ownerReferences"), 0);
+
+    (void)json_object_set_new(owner, "apiVersion", json_string(api_version));
+    (void)json_object_set_new(owner, "kind", json_string(kind));
+}
+
 static void owner(struct desk *d, const char *kind)
 {
-    (void)json_object_set_new(json_array_get(view_at(victim(d), "metadata.ownerReferences"), 0),
-                              "kind", json_string(kind));
+    set_owner(victim(d), strcmp(kind, "Job") ? "apps/v1" : "batch/v1", kind);
 }
 
 static void set_in_templates(struct desk *d, const char *path, json_t *value)
@@ -112,8 +119,15 @@ static void paused(struct desk *d)
 }
 static void argo(struct desk *d)
 {
-    (void)json_object_set_new(json_array_get(view_at(d->set, "metadata.ownerReferences"), 0),
-                              "kind", json_string("Rollout"));
+    set_owner(d->set, "argoproj.io/v1alpha1", "Rollout");
+}
+static void unknown_set(struct desk *d)
+{
+    set_owner(d->set, "example.com/v1", "Fleet");
+}
+static void kruise(struct desk *d)
+{
+    set_owner(victim(d), "apps.kruise.io/v1alpha1", "CloneSet");
 }
 static void ending(struct desk *d)
 {
@@ -216,7 +230,9 @@ static const struct {
     { unobserved, "Rollout" },
     { half_updated, "Rollout" },
     { paused, "Paused" },
-    { argo, "OwnerKind" },
+    { argo, "ArgoRollout" },
+    { unknown_set, "OwnerKind" },
+    { kruise, "OpenKruise" },
     { ending, "PodsEnding" },
     { victim_ending, "NoSuchPod" },
     { scaling, "Scaling" },
@@ -248,7 +264,7 @@ static void each_reason_is_named_and_nothing_is_done(void **state)
         CASES[i].wrong(&d);
         if (!desk_move(&d))
             fail_msg("it is moved in spite of %s (case %zu)", CASES[i].reason, i);
-        assert_int_equal(d.act.verb, ADOPT_REFUSED);
+        assert_int_equal(d.act.verb, ACT_REFUSED);
         assert_string_equal(d.act.reason, CASES[i].reason);
         assert_true(strlen(d.act.why.text) > 10);
         assert_int_equal(d.n_acts, 0);
@@ -306,7 +322,7 @@ static void what_others_hold_leaves_less_room(void **state)
                         "others away");
     desk_set(other, "status.phase", json_string("Succeeded")); /* holds nothing any more */
     assert_false(desk_move(&d));
-    assert_int_equal(d.act.verb, ADOPT_CREATE);
+    assert_int_equal(d.act.verb, ACT_CREATE);
     desk_done(&d);
 }
 
@@ -321,14 +337,14 @@ static void acknowledged_or_tolerated_it_is_moved(void **state)
         wrong[i](&d);
         d.move.acknowledge_drain = true;
         assert_false(desk_move(&d));
-        assert_int_equal(d.act.verb, ADOPT_CREATE);
+        assert_int_equal(d.act.verb, ACT_CREATE);
         desk_done(&d);
     }
     desk_init(&d, N);
     tainted(&d);
     set_in_templates(&d, "spec.tolerations", desk_json("[{'key':'a','operator':'Exists'}]"));
     assert_false(desk_move(&d));
-    assert_int_equal(d.act.verb, ADOPT_CREATE);
+    assert_int_equal(d.act.verb, ACT_CREATE);
     desk_done(&d);
 }
 
@@ -348,10 +364,10 @@ static void a_bare_replica_set_withholds_another_label(void **state)
     for (size_t i = 0; i < N; i++)
         desk_set(json_array_get(d.pods, i), "metadata.labels.tier", json_string("1"));
     assert_false(desk_move(&d));
-    assert_int_equal(d.act.verb, ADOPT_CREATE);
+    assert_int_equal(d.act.verb, ACT_CREATE);
     assert_null(view_at(d.act.body, "metadata.labels.tier"));
     assert_true(desk_run(&d, 100));
-    assert_int_equal(d.act.verb, ADOPT_FINISHED);
+    assert_int_equal(d.act.verb, ACT_FINISHED);
     desk_assert_clean(&d);
     desk_done(&d);
 }

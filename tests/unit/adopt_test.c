@@ -10,7 +10,7 @@ static void set_ready(struct desk *d, json_t *pod, bool ready)
 }
 
 /* Until the next act is carried out; its verb. */
-static enum adopt_verb until_act(struct desk *d)
+static enum move_verb until_act(struct desk *d)
 {
     int n = d->n_acts;
 
@@ -19,7 +19,7 @@ static enum adopt_verb until_act(struct desk *d)
             return d->act.verb;
         desk_tick(d);
     }
-    return ADOPT_WAIT;
+    return ACT_WAIT;
 }
 
 static json_t *surge_of(const struct desk *d)
@@ -40,19 +40,19 @@ static void it_is_moved_in_three_acts(void **state)
 
     (void)state;
     desk_init(&d, N);
-    assert_int_equal(until_act(&d), ADOPT_CREATE);
+    assert_int_equal(until_act(&d), ACT_CREATE);
     surge = surge_of(&d);
     assert_non_null(surge);
     assert_null(view_at(surge, "metadata.labels.pod-template-hash"));
-    assert_int_equal(until_act(&d), ADOPT_MARK);
+    assert_int_equal(until_act(&d), ACT_MARK);
     assert_true(desk_is_ready(surge));
     /* ready, in the endpoints .3 s later, and .5 s to settle */
     assert_true(d.now_ms - view_integer(surge, "ready_at", 0) >= 800);
     assert_int_equal(desk_cost(desk_pod(&d, "web-1")), INT32_MIN);
-    assert_int_equal(until_act(&d), ADOPT_HAND_OVER);
+    assert_int_equal(until_act(&d), ACT_HAND_OVER);
     assert_string_equal(view_word(surge, "metadata.labels.pod-template-hash"), "abc");
     assert_true(desk_run(&d, 100));
-    assert_int_equal(d.act.verb, ADOPT_FINISHED);
+    assert_int_equal(d.act.verb, ACT_FINISHED);
     assert_string_equal(d.act.name, view_word(surge, "metadata.name"));
     assert_null(desk_pod(&d, "web-1"));
     assert_string_equal(view_word(surge, "spec.nodeName"), "n2");
@@ -62,7 +62,7 @@ static void it_is_moved_in_three_acts(void **state)
     /* asked again, it is done already */
     desk_forget(&d);
     assert_true(desk_move(&d));
-    assert_int_equal(d.act.verb, ADOPT_FINISHED);
+    assert_int_equal(d.act.verb, ACT_FINISHED);
     desk_done(&d);
 }
 
@@ -76,12 +76,12 @@ static void one_alone_is_moved_and_on_again(void **state)
     d.budgets = (json_decref(d.budgets), json_array());
     d.move.pod = "web-0";
     assert_true(desk_run(&d, 100));
-    assert_int_equal(d.act.verb, ADOPT_FINISHED);
+    assert_int_equal(d.act.verb, ACT_FINISHED);
     name = xstrdup(d.act.name);
     d.move =
         (struct adopt_move){ .pod = name, .node = "n3", .settle_ms = 500, .deadline_ms = 60000 };
     assert_true(desk_run(&d, 100));
-    assert_int_equal(d.act.verb, ADOPT_FINISHED);
+    assert_int_equal(d.act.verb, ACT_FINISHED);
     assert_string_equal(view_word(json_array_get(d.pods, 0), "spec.nodeName"), "n3");
     desk_assert_clean(&d);
     desk_done(&d);
@@ -94,11 +94,11 @@ static void a_cost_of_the_owner_is_given_back(void **state)
     (void)state;
     desk_init(&d, N);
     desk_annotate(&d, desk_pod(&d, "web-1"), VICTIM_COST, "7");
-    assert_int_equal(until_act(&d), ADOPT_CREATE);
-    assert_int_equal(until_act(&d), ADOPT_MARK);
+    assert_int_equal(until_act(&d), ACT_CREATE);
+    assert_int_equal(until_act(&d), ACT_MARK);
     adopt_abort(&d.move);
     assert_true(desk_run(&d, 100));
-    assert_int_equal(d.act.verb, ADOPT_ABORTED);
+    assert_int_equal(d.act.verb, ACT_ABORTED);
     assert_int_equal(desk_cost(desk_pod(&d, "web-1")), 7);
     assert_int_equal(json_array_size(d.pods), N);
     desk_assert_clean(&d);
@@ -111,11 +111,11 @@ static void assert_taken_back(void (*change)(struct desk *d, json_t *surge), con
     struct desk d;
 
     desk_init(&d, N);
-    assert_int_equal(until_act(&d), ADOPT_CREATE);
+    assert_int_equal(until_act(&d), ACT_CREATE);
     d.n_ready_least = -1;
     change(&d, surge_of(&d));
     assert_true(desk_run(&d, 900));
-    assert_int_equal(d.act.verb, ADOPT_ABORTED);
+    assert_int_equal(d.act.verb, ACT_ABORTED);
     assert_string_equal(d.act.reason, reason);
     assert_true(*d.act.why.text);
     assert_null(surge_of(&d));
@@ -206,7 +206,7 @@ static void assert_waits(void (*disturb)(struct desk *d), void (*undo)(struct de
     int acts;
 
     desk_init(&d, N);
-    assert_int_equal(until_act(&d), ADOPT_CREATE);
+    assert_int_equal(until_act(&d), ACT_CREATE);
     d.n_ready_least = -1;
     disturb(&d);
     acts = d.n_acts;
@@ -215,7 +215,7 @@ static void assert_waits(void (*disturb)(struct desk *d), void (*undo)(struct de
     assert_string_equal(d.act.reason, reason);
     undo(&d);
     assert_true(desk_run(&d, 200));
-    assert_int_equal(d.act.verb, ADOPT_FINISHED);
+    assert_int_equal(d.act.verb, ACT_FINISHED);
     desk_assert_clean(&d);
     desk_done(&d);
 }
@@ -317,13 +317,13 @@ static void the_beginning_waits_for_what_may_come_right(void **state)
     desk_tick(&d);
     for (int i = 0; i < 20; i++) {
         assert_false(desk_move(&d));
-        assert_int_equal(d.act.verb, ADOPT_WAIT);
+        assert_int_equal(d.act.verb, ACT_WAIT);
         assert_string_equal(d.act.reason, "BudgetExhausted");
         desk_tick(&d);
     }
     budget_loose(&d);
     desk_tick(&d);
-    assert_int_equal(until_act(&d), ADOPT_CREATE);
+    assert_int_equal(until_act(&d), ACT_CREATE);
     desk_done(&d);
 
     desk_init(&d, N);
@@ -332,7 +332,7 @@ static void the_beginning_waits_for_what_may_come_right(void **state)
     desk_tick(&d);
     begin_ms = d.now_ms;
     assert_true(desk_run(&d, 1000));
-    assert_int_equal(d.act.verb, ADOPT_REFUSED);
+    assert_int_equal(d.act.verb, ACT_REFUSED);
     assert_string_equal(d.act.reason, "BudgetExhausted");
     assert_true(d.now_ms - begin_ms >= 60000 && d.now_ms - begin_ms < 70000);
     assert_int_equal(d.n_acts, 0);
@@ -342,7 +342,7 @@ static void the_beginning_waits_for_what_may_come_right(void **state)
     d.move.patience_ms = 60000;
     nobodys(&d);
     assert_true(desk_move(&d));
-    assert_int_equal(d.act.verb, ADOPT_REFUSED);
+    assert_int_equal(d.act.verb, ACT_REFUSED);
     desk_done(&d);
 }
 
@@ -353,12 +353,12 @@ static void when_another_pod_goes_the_victim_stays_and_is_unmarked(void **state)
 
     (void)state;
     desk_init(&d, N);
-    assert_int_equal(until_act(&d), ADOPT_CREATE);
-    assert_int_equal(until_act(&d), ADOPT_MARK);
-    assert_int_equal(until_act(&d), ADOPT_HAND_OVER);
+    assert_int_equal(until_act(&d), ACT_CREATE);
+    assert_int_equal(until_act(&d), ACT_MARK);
+    assert_int_equal(until_act(&d), ACT_HAND_OVER);
     set_ready(&d, desk_pod(&d, "web-2"), false);
     assert_true(desk_run(&d, 100));
-    assert_int_equal(d.act.verb, ADOPT_ABORTED);
+    assert_int_equal(d.act.verb, ACT_ABORTED);
     assert_string_equal(d.act.reason, "AnotherPodRemoved");
     assert_non_null(desk_pod(&d, "web-1"));
     desk_assert_clean(&d);
@@ -372,14 +372,14 @@ static void once_handed_over_it_is_not_taken_back(void **state)
     (void)state;
     desk_init(&d, N);
     d.controller_stopped = true;
-    while (until_act(&d) != ADOPT_HAND_OVER)
+    while (until_act(&d) != ACT_HAND_OVER)
         ;
     adopt_abort(&d.move);
     assert_false(desk_run(&d, 900)); /* far beyond its deadline */
     assert_string_equal(d.act.reason, "HandedOver");
     d.controller_stopped = false;
     assert_true(desk_run(&d, 100));
-    assert_int_equal(d.act.verb, ADOPT_FINISHED);
+    assert_int_equal(d.act.verb, ACT_FINISHED);
     desk_done(&d);
 }
 
@@ -390,16 +390,16 @@ static void an_abandoned_surge_is_removed_and_the_move_made_anew(void **state)
 
     (void)state;
     desk_init(&d, N);
-    assert_int_equal(until_act(&d), ADOPT_CREATE);
+    assert_int_equal(until_act(&d), ACT_CREATE);
     uid = xstrdup(view_word(surge_of(&d), "metadata.uid"));
     for (int i = 0; i < 700; i++)
         desk_tick(&d);
     desk_forget(&d);
-    assert_int_equal(until_act(&d), ADOPT_DELETE_SURGE);
-    assert_int_equal(until_act(&d), ADOPT_CREATE);
+    assert_int_equal(until_act(&d), ACT_DELETE_SURGE);
+    assert_int_equal(until_act(&d), ACT_CREATE);
     assert_string_not_equal(view_word(surge_of(&d), "metadata.uid"), uid);
     assert_true(desk_run(&d, 100));
-    assert_int_equal(d.act.verb, ADOPT_FINISHED);
+    assert_int_equal(d.act.verb, ACT_FINISHED);
     desk_done(&d);
 }
 
@@ -409,15 +409,15 @@ static void a_move_to_another_node_is_not_disturbed(void **state)
 
     (void)state;
     desk_init(&d, N);
-    assert_int_equal(until_act(&d), ADOPT_CREATE);
+    assert_int_equal(until_act(&d), ACT_CREATE);
     desk_forget(&d);
     d.move.node = "n3";
     assert_true(desk_run(&d, 10));
-    assert_int_equal(d.act.verb, ADOPT_REFUSED);
+    assert_int_equal(d.act.verb, ACT_REFUSED);
     assert_string_equal(d.act.reason, "MoveUnderWay");
     adopt_abort(&d.move); /* whatever its node is */
     assert_true(desk_run(&d, 100));
-    assert_int_equal(d.act.verb, ADOPT_ABORTED);
+    assert_int_equal(d.act.verb, ACT_ABORTED);
     assert_null(surge_of(&d));
     desk_assert_clean(&d);
     desk_done(&d);

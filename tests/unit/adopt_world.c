@@ -17,7 +17,7 @@ json_t *desk_json(const char *text)
     return v;
 }
 
-static json_t *desk_in(json_t *object, const char *path)
+json_t *desk_in(json_t *object, const char *path)
 {
     return (json_t *)(uintptr_t)view_at(object, path);
 }
@@ -77,17 +77,19 @@ bool desk_is_ready(const json_t *pod)
     return view_condition(pod, "Ready");
 }
 
-static bool desk_is_deleting(const json_t *pod)
+bool desk_is_deleting(const json_t *pod)
 {
     return *view_word(pod, "metadata.deletionTimestamp");
 }
 
 json_t *desk_add(struct desk *d, json_t *pod)
 {
-    char uid[32];
+    char uid[32], born[CLOCK_TEXT_MAX];
 
     (void)snprintf(uid, sizeof(uid), "uid-%d", ++d->born);
+    clock_format(WALL0 + d->now_ms, born);
     desk_set(pod, "metadata.uid", json_string(uid));
+    desk_set(pod, "metadata.creationTimestamp", json_string(born));
     desk_set(pod, "born", json_integer(d->now_ms));
     if (!view_at(pod, "status.phase"))
         desk_set(pod, "status.phase", json_string("Pending"));
@@ -144,9 +146,29 @@ long desk_cost(const json_t *pod)
     return v ? strtol(json_string_value(v), NULL, 10) : 0;
 }
 
+/* As the set's controller sees it, which knows at once what it does itself. */
+static bool desk_seen(const struct desk *d, const json_t *pod)
+{
+    return !strcmp(view_word(desk_owner(pod), "uid"), SET_UID) &&
+           (!desk_is_deleting(pod) || d->now_ms - view_integer(pod, "evicted_at", INT64_MIN / 2) <
+                                          (int64_t)d->lag_ticks * TICK_MS);
+}
+
+static int desk_beside(const struct desk *d, const json_t *pod)
+{
+    json_t *p;
+    size_t i;
+    int n = 0;
+
+    json_array_foreach(d->pods, i, p)
+        n += desk_counts(p) &&
+             !strcmp(view_word(p, "spec.nodeName"), view_word(pod, "spec.nodeName"));
+    return n;
+}
+
 /* Is `a` deleted before `b`? Source: Kubernetes' documentation of ReplicaSet, "Scaling a
  * ReplicaSet". */
-static bool desk_goes_before(const json_t *a, const json_t *b)
+static bool desk_goes_before(const struct desk *d, const json_t *a, const json_t *b)
 {
     bool on_a = *view_word(a, "spec.nodeName"), on_b = *view_word(b, "spec.nodeName");
     bool run_a = !strcmp(view_word(a, "status.phase"), "Running");
@@ -160,26 +182,74 @@ static bool desk_goes_before(const json_t *a, const json_t *b)
         return !desk_is_ready(a);
     if (desk_cost(a) != desk_cost(b))
         return desk_cost(a) < desk_cost(b);
+    if (desk_beside(d, a) != desk_beside(d, b))
+        return desk_beside(d, a) > desk_beside(d, b);
     return view_integer(a, "born", 0) > view_integer(b, "born", 0);
 }
 
-static void desk_make_replica(struct desk *d)
+static void desk_make_replica(struct desk *d, int64_t number)
 {
     json_t *pod = json_deep_copy(desk_in(d->set, "spec.template"));
     char name[32];
 
-    (void)snprintf(name, sizeof(name), "web-%d", d->born);
+    (void)snprintf(name, sizeof(name), "web-%lld", (long long)number);
     desk_set(pod, "metadata.name", json_string(name));
     desk_set(pod, "metadata.namespace", json_string("ns"));
     desk_set(pod, "metadata.ownerReferences",
-             desk_json("[{'apiVersion':'apps/v1','kind':'ReplicaSet','name':'web-abc',"
-                       "'uid':'" SET_UID "','controller':true}]"));
+             desk_json("[{'apiVersion':'apps/v1','name':'web-abc','uid':'" SET_UID
+                       "','controller':true}]"));
+    (void)json_object_set_new(json_array_get(desk_in(pod, "metadata.ownerReferences"), 0), "kind",
+                              json_string(d->ordinals ? "StatefulSet" : "ReplicaSet"));
     (void)desk_add(d, pod);
+}
+
+static void desk_count(struct desk *d)
+{
+    int64_t n = 0, ready = 0, generation = view_integer(d->set, "metadata.generation", 0);
+    json_t *p;
+    size_t i;
+
+    json_array_foreach(d->pods, i, p) {
+        n += desk_seen(d, p);
+        ready += desk_counts(p) && desk_is_ready(p);
+    }
+    desk_set(d->set, "status",
+             json_pack("{s:I,s:I,s:I,s:I}", "replicas", n, "readyReplicas", ready,
+                       "updatedReplicas", n, "observedGeneration", generation));
+    desk_set(d->deployment, "status",
+             json_pack("{s:I,s:I,s:I}", "replicas", n, "updatedReplicas", n, "observedGeneration",
+                       view_integer(d->deployment, "metadata.generation", 0)));
+}
+
+/* One pod at a time, in order, each when those before it are ready (OrderedReady). */
+static void desk_stateful_set(struct desk *d)
+{
+    int64_t wanted = view_integer(d->set, "spec.replicas", 0);
+    char name[32];
+    json_t *pod;
+
+    desk_count(d);
+    for (int64_t k = 0;; k++) {
+        (void)snprintf(name, sizeof(name), "web-%lld", (long long)k);
+        pod = desk_pod(d, name);
+        if (pod && k < wanted && (desk_is_deleting(pod) || !desk_is_ready(pod)))
+            return;
+        if (!pod && k < wanted) {
+            desk_make_replica(d, k);
+            return;
+        }
+        if (!pod)
+            return;
+        if (k >= wanted) { /* these tests have one too many at most */
+            desk_delete(d, pod);
+            return;
+        }
+    }
 }
 
 static void desk_replica_set(struct desk *d)
 {
-    int64_t n = 0, ready = 0, wanted = view_integer(d->set, "spec.replicas", 0);
+    int64_t n = 0, wanted = view_integer(d->set, "spec.replicas", 0);
     json_t *p, *owner, *first;
     size_t i, k;
 
@@ -190,25 +260,18 @@ static void desk_replica_set(struct desk *d)
                     (void)json_object_set_new(owner, "controller", json_true());
             desk_touch(d, p);
         }
-        n += desk_counts(p);
+        n += desk_seen(d, p);
     }
     for (; n > wanted; n--) {
         first = NULL;
         json_array_foreach(d->pods, i, p)
-            if (desk_counts(p) && (!first || desk_goes_before(p, first)))
+            if (desk_counts(p) && (!first || desk_goes_before(d, p, first)))
                 first = p;
         desk_delete(d, first);
     }
     for (; n < wanted; n++)
-        desk_make_replica(d);
-    json_array_foreach(d->pods, i, p)
-        ready += desk_counts(p) && desk_is_ready(p);
-    desk_set(d->set, "status",
-             json_pack("{s:I,s:I,s:I}", "replicas", n, "readyReplicas", ready, "observedGeneration",
-                       view_integer(d->set, "metadata.generation", 0)));
-    desk_set(d->deployment, "status",
-             json_pack("{s:I,s:I,s:I}", "replicas", n, "updatedReplicas", n, "observedGeneration",
-                       view_integer(d->deployment, "metadata.generation", 0)));
+        desk_make_replica(d, d->born);
+    desk_count(d);
 }
 
 static const char *desk_pinned_to(const json_t *pod)
@@ -235,7 +298,7 @@ static void desk_kubelets(struct desk *d)
         if (!*view_word(p, "spec.nodeName")) {
             const char *pin = desk_pinned_to(p);
 
-            desk_set(p, "spec.nodeName", json_string(pin ? pin : "n0"));
+            desk_set(p, "spec.nodeName", json_string(pin ? pin : d->new_pods ? d->new_pods : "n0"));
             desk_touch(d, p);
         } else if (strcmp(view_word(p, "status.phase"), "Running") != 0 && !view_at(p, "stuck") &&
                    d->now_ms - view_integer(p, "born", 0) >= (int64_t)d->start_ticks * TICK_MS) {
@@ -311,7 +374,7 @@ void desk_tick(struct desk *d)
     d->now_ms += TICK_MS;
     desk_kubelets(d);
     if (!d->controller_stopped && d->now_ms / TICK_MS % d->controller_ticks == 0)
-        desk_replica_set(d);
+        (d->ordinals ? desk_stateful_set : desk_replica_set)(d);
     desk_endpoints(d);
     desk_budgets(d);
     desk_check(d);
@@ -331,6 +394,7 @@ void desk_assert_clean(const struct desk *d)
         assert_true(desk_counts(p));
         assert_null(json_object_get(annotations, VICTIM_MOVE));
         assert_null(json_object_get(annotations, VICTIM_COST_BEFORE));
+        assert_null(json_object_get(annotations, STAND_IN_BASE));
         assert_true(desk_cost(p) > INT32_MIN);
     }
 }
@@ -342,7 +406,7 @@ const char DESK_TEMPLATE[] =
     "'spec':{'terminationGracePeriodSeconds':60,'containers':[{'name':'c','image':'i',"
     "'resources':{'requests':{'cpu':'500m'}},'lifecycle':{'preStop':{'sleep':{'seconds':5}}}}]}}";
 
-void desk_init(struct desk *d, int replicas)
+void desk_init_as(struct desk *d, int replicas, bool ordinals)
 {
     json_t *p;
     size_t i;
@@ -353,6 +417,7 @@ void desk_init(struct desk *d, int replicas)
                         .endpoint_ticks = 3,
                         .controller_ticks = 1,
                         .fail_at = -1,
+                        .ordinals = ordinals,
                         .n_ready_least = -1,
                         .n_selected_most = -1 };
     d->set = desk_json("{'metadata':{'name':'web-abc','namespace':'ns','uid':'" SET_UID
@@ -360,7 +425,12 @@ void desk_init(struct desk *d, int replicas)
                        "'kind':'Deployment','name':'web','uid':'uid-d','controller':true}]},"
                        "'spec':{'selector':{'matchLabels':{'app':'web',"
                        "'pod-template-hash':'abc'}}}}");
+    if (ordinals) {
+        (void)json_object_del(desk_in(d->set, "metadata"), "ownerReferences");
+        desk_set(d->set, "metadata.name", json_string("web"));
+    }
     desk_set(d->set, "spec.replicas", json_integer(replicas));
+    desk_touch(d, d->set);
     desk_set(d->set, "spec.template", desk_json(DESK_TEMPLATE));
     d->deployment = desk_json("{'metadata':{'name':'web','namespace':'ns','uid':'uid-d',"
                               "'generation':1},'spec':{'selector':{'matchLabels':{'app':'web'}}}}");
@@ -383,7 +453,8 @@ void desk_init(struct desk *d, int replicas)
         desk_set(d->node[i], "metadata.name", json_string(name));
         desk_condition(d->node[i], "Ready", true, "");
     }
-    for (i = 0; i < 20; i++)
+    desk_touch(d, d->deployment);
+    for (i = 0; i < (ordinals ? 60 : 20); i++)
         desk_tick(d);
     json_array_foreach(d->pods, i, p)
         assert_true(desk_is_ready(p));
@@ -392,6 +463,11 @@ void desk_init(struct desk *d, int replicas)
     d->n_selected_most = replicas + 1;
     d->move =
         (struct adopt_move){ .pod = "web-1", .node = "n2", .settle_ms = 500, .deadline_ms = 60000 };
+}
+
+void desk_init(struct desk *d, int replicas)
+{
+    desk_init_as(d, replicas, false);
 }
 
 void desk_done(struct desk *d)
@@ -404,5 +480,5 @@ void desk_done(struct desk *d)
     json_decref(d->slices);
     for (size_t i = 0; i < NODES; i++)
         json_decref(d->node[i]);
-    adopt_act_done(&d->act);
+    move_act_done(&d->act);
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "controller/kubernetes/adopt.h"
+#include "controller/kubernetes/stand_in.h"
 #include "controller/kubernetes/view_private.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
@@ -33,15 +34,20 @@ struct desk {
     int versions, born;
     int grace_ticks, start_ticks, endpoint_ticks, controller_ticks; /* how long things take */
     bool controller_stopped;
-    int n_ready_least;   /* invariant; -1: not looked at */
-    int n_selected_most; /* of the Service's pods that are not ending */
+    int lag_ticks;        /* so long the set's controller takes one that is evicted for alive */
+    bool ordinals;        /* the set is a StatefulSet, of nobody */
+    const char *scaler;   /* as of adopt_facts */
+    const char *new_pods; /* node of pods that are not pinned; NULL: n0 */
+    int n_ready_least;    /* invariant; -1: not looked at */
+    int n_selected_most;  /* of the Service's pods that are not ending */
     /* mover */
+    bool stand_in; /* it moves by stand_in.h, else by adopt.h */
     struct adopt_move move;
-    struct adopt_act act; /* the last */
-    int n_acts;           /* carried out */
-    int fail_at;          /* number of the act at which a failure strikes; -1: never */
+    struct move_act act; /* the last */
+    int n_acts;          /* carried out */
+    int fail_at;         /* number of the act at which a failure strikes; -1: never */
     enum fail_how { BEFORE, AFTER, REPLY_LOST } fail_how;
-    int n_created, n_crashes;
+    int n_created, n_crashes, n_evicted, n_denied;
 };
 
 extern const char DESK_TEMPLATE[]; /* of its pods */
@@ -58,6 +64,7 @@ struct desk_facts {
 };
 
 json_t *desk_json(const char *text);
+json_t *desk_in(json_t *object, const char *path);
 /* Sets object.a.b.c, making what is between; `value` is taken over. */
 void desk_set(json_t *object, const char *path, json_t *value);
 /* It has changed: another resourceVersion. */
@@ -67,6 +74,7 @@ json_t *desk_pod(const struct desk *d, const char *name);
 void desk_annotate(struct desk *d, json_t *pod, const char *key, const char *value);
 void desk_condition(json_t *object, const char *type, bool status, const char *reason);
 bool desk_is_ready(const json_t *pod);
+bool desk_is_deleting(const json_t *pod);
 /* `pod` is taken over; borrowed from the desk. */
 json_t *desk_add(struct desk *d, json_t *pod);
 /* Gracefully: it goes some ticks later. */
@@ -81,6 +89,10 @@ void desk_tick(struct desk *d);
 void desk_assert_clean(const struct desk *d);
 /* A Deployment of so many pods, all Ready, and a move of web-1 to n2. */
 void desk_init(struct desk *d, int replicas);
+void desk_init_as(struct desk *d, int replicas, bool ordinals); /* or a StatefulSet */
+/* That whose `replicas` a move writes. */
+json_t *desk_workload(const struct desk *d);
+void desk_scale(struct desk *d, int64_t replicas);
 void desk_done(struct desk *d);
 
 /* --- the mover --- */

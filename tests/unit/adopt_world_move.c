@@ -24,7 +24,8 @@ void desk_facts_read(const struct desk *d, struct desk_facts *x)
     assert_int_equal(view_workload_read(d->deployment, &x->deployment), 0);
     x->f = (struct adopt_facts){ .pods = x->pods,
                                  .n_pods = x->n_pods,
-                                 .replica_set = &x->set,
+                                 .replica_set = d->ordinals ? NULL : &x->set,
+                                 .stateful_set = d->ordinals ? &x->set : NULL,
                                  .deployment = strcmp(x->set.meta.owner.kind, "Deployment")
                                                    ? NULL
                                                    : &x->deployment,
@@ -36,6 +37,7 @@ void desk_facts_read(const struct desk *d, struct desk_facts *x)
                                  .n_slices = json_array_size(d->slices),
                                  .on_target = x->on_target,
                                  .n_on_target = x->n_on_target,
+                                 .scaler = d->scaler,
                                  .deletion_cost = true };
     for (i = 0; i < NODES; i++)
         if (!strcmp(view_word(d->node[i], "metadata.name"), d->move.node)) {
@@ -80,14 +82,66 @@ static void desk_merge(json_t *into, json_t *from)
     }
 }
 
+json_t *desk_workload(const struct desk *d)
+{
+    return view_at(d->set, "metadata.ownerReferences") ? d->deployment : d->set;
+}
+
+void desk_scale(struct desk *d, int64_t replicas)
+{
+    json_t *both[] = { d->set, d->deployment };
+
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        desk_set(both[i], "spec.replicas", json_integer(replicas));
+        desk_set(both[i], "metadata.generation",
+                 json_integer(1 + view_integer(both[i], "metadata.generation", 0)));
+        desk_touch(d, both[i]);
+    }
+}
+
+static void desk_serve_scale(struct desk *d, const struct move_act *a)
+{
+    json_t *w = desk_workload(d);
+
+    assert_string_equal(a->name, view_word(w, "metadata.name"));
+    if (!strcmp(view_word(a->body, "metadata.resourceVersion"),
+                view_word(w, "metadata.resourceVersion")))
+        desk_scale(d, view_integer(a->body, "spec.replicas", -1));
+}
+
+/* Kubernetes charges the budget before it looks at the preconditions. */
+static void desk_serve_eviction(struct desk *d, const struct move_act *a)
+{
+    const json_t *asked = view_at(a->body, "deleteOptions.preconditions"), *b;
+    json_t *pod = desk_pod(d, a->name);
+    size_t i;
+
+    json_array_foreach(d->budgets, i, b)
+        if (view_integer(b, "status.disruptionsAllowed", 0) < 1) {
+            d->n_denied++;
+            return;
+        }
+    if (!pod || strcmp(view_word(asked, "uid"), view_word(pod, "metadata.uid")) != 0 ||
+        strcmp(view_word(asked, "resourceVersion"), view_word(pod, "metadata.resourceVersion")))
+        return;
+    d->n_evicted++;
+    desk_set(pod, "evicted_at", json_integer(d->now_ms));
+    desk_delete(d, pod);
+}
+
 /* What the API server does with an act. */
-static void desk_serve(struct desk *d, const struct adopt_act *a)
+static void desk_serve(struct desk *d, const struct move_act *a)
 {
     json_t *pod = desk_pod(d, a->name);
     const json_t *meta = view_at(a->body, "metadata"), *pre = view_at(a->body, "preconditions");
-    const json_t *asked = a->verb == ADOPT_DELETE_SURGE ? pre : meta;
+    const json_t *asked = a->verb == ACT_DELETE_SURGE ? pre : meta;
 
-    if (a->verb == ADOPT_CREATE) {
+    if (a->verb == ACT_SCALE || a->verb == ACT_EVICT) {
+        (a->verb == ACT_SCALE ? desk_serve_scale : desk_serve_eviction)(d, a);
+        desk_check(d);
+        return;
+    }
+    if (a->verb == ACT_CREATE) {
         if (!pod) {
             (void)desk_add(d, json_deep_copy(a->body));
             d->n_created++;
@@ -98,7 +152,7 @@ static void desk_serve(struct desk *d, const struct adopt_act *a)
         strcmp(view_word(asked, "resourceVersion"), view_word(pod, "metadata.resourceVersion")) !=
             0)
         return; /* 404, 409 */
-    if (a->verb == ADOPT_DELETE_SURGE) {
+    if (a->verb == ACT_DELETE_SURGE) {
         desk_delete(d, pod);
     } else {
         desk_merge(pod, a->body);
@@ -126,12 +180,13 @@ bool desk_move(struct desk *d)
     bool strikes;
 
     desk_facts_read(d, &x);
-    adopt_act_done(&d->act);
-    adopt_next(&x.f, &d->move, d->now_ms, WALL0 + d->now_ms, &d->act);
+    move_act_done(&d->act);
+    (d->stand_in ? stand_in_next : adopt_next)(&x.f, &d->move, d->now_ms, WALL0 + d->now_ms,
+                                               &d->act);
     desk_facts_done(&x);
-    if (d->act.verb >= ADOPT_FINISHED)
+    if (d->act.verb >= ACT_FINISHED)
         return true;
-    if (d->act.verb == ADOPT_WAIT) {
+    if (d->act.verb == ACT_WAIT) {
         assert_true(*d->act.reason && *d->act.why.text);
         return false;
     }

@@ -277,6 +277,8 @@ static void marks_are_told_when_the_move_is_over(void **state)
 
 static void what_holds_all_pods_of_a_model_is_told_of_it(void **state)
 {
+    struct served_model spec = { .target = { .kind = (char *)(uintptr_t) "StatefulSet",
+                                             .name = (char *)(uintptr_t) "s" } };
     struct ear x;
 
     (void)state;
@@ -290,7 +292,47 @@ static void what_holds_all_pods_of_a_model_is_told_of_it(void **state)
     assert_told(&x, "stays[a/m1 cannot be moved: a container that serves has no preStop hook");
     put_workload(&x, KUBE_KIND_STATEFUL_SETS, "s", "", "", "");
     declare(&x, "m.a", "StatefulSet", "s");
-    assert_told(&x, "held: a StatefulSet's pod has a name of its own");
+    assert_told(&x, "model m.a cpu 500 mem 1024 gpu 0 wanted 2 pending 0 unfit problem[]\n");
+    put_workload(&x, KUBE_KIND_STATEFUL_SETS, "s", "", "",
+                 ",'volumeClaimTemplates':[{'metadata':{'name':'d'}}]");
+    assert_told(&x, "held: its StatefulSet has volumeClaimTemplates, and one pod more would leave");
+    put_workload(&x, KUBE_KIND_STATEFUL_SETS, "s", "", "",
+                 ",'volumeClaimTemplates':[{'metadata':{'name':'d'}}],"
+                 "'persistentVolumeClaimRetentionPolicy':{'whenScaled':'Delete'}");
+    assert_told(&x, "unfit problem[]\n");
+    spec.scaling_owner = SCALING_EXTERNAL;
+    kube_cluster_model(x.k, "m.a", "a", &spec);
+    assert_told(&x, "held: a StatefulSet's pod is moved by one more replica, and its replicas are "
+                    "another's: scaling.owner is External");
+    end(&x);
+}
+
+/* While one more replica stands in, it is not wanted for itself, and it is known whose place it
+ * has.
+ */
+static void one_that_stands_in(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    (void)tell(&x);
+    put_pod(&x, "m1", "n1",
+            OWNED("ReplicaSet", "r") ",'annotations':{'huddle.energy/replicas-before':'1'}", "",
+            "Running");
+    assert_told(&x, "model m.a cpu 500 mem 1024 gpu 0 wanted 1 pending 0");
+    put_pod(&x, "m2", "n2",
+            OWNED("ReplicaSet", "r") ",'annotations':{'huddle.energy/replicas-before':'1',"
+                                     "'huddle.energy/stands-in-by':'plan',"
+                                     "'huddle.energy/stands-in-for':'p-m1'}",
+            "", "Running");
+    assert_told(&x, "pod p-m2 a/m2 of m.a on n2 ready for p-m1 planned");
+    put_pod(&x, "m1", "n1", OWNED("ReplicaSet", "r"), "", "Running");
+    put_pod(&x, "m2", "n2",
+            OWNED("ReplicaSet", "r") ",'annotations':{'huddle.energy/stands-in-for':'p-m1'}", "",
+            "Running");
+    assert_told(&x, "model m.a cpu 500 mem 1024 gpu 0 wanted 2 pending 0");
+    assert_null(strstr(strbuf_text(&x.text), " for p-m1"));
     end(&x);
 }
 
@@ -365,7 +407,15 @@ static void each_reason_to_stay(void **state)
         { OWNED("Job", "j"), "", "stays[a/x cannot be moved: a Job's work would be lost]" },
         { OWNED("ReplicaSet", "other"), "", "stays[a/x is no replica of a ServedModel, and no " },
         { OWNED("StatefulSet", "db"), "",
-          "stays[a/x cannot be moved: a StatefulSet with volumeClaimTemplates gives no " },
+          "stays[a/x cannot be moved: a StatefulSet with volumeClaimTemplates would " },
+        { ",'ownerReferences':[{'apiVersion':'apps.kruise.io/"
+          "v1alpha1','kind':'CloneSet','name':'c',"
+          "'uid':'c','controller':true}]",
+          "", "stays[a/x cannot be moved: a CloneSet of OpenKruise deletes by rules of its own" },
+        { OWNED("ReplicaSet", "rollout"), "",
+          "stays[a/x cannot be moved: an Argo Rollout shifts traffic between ReplicaSets" },
+        { OWNED("StatefulSet", "lws"), "",
+          "stays[a/x cannot be moved: a leader moves only with all its workers" },
         { OWNED("ReplicaSet", "r"), ",'volumes':[{'name':'v','hostPath':{'path':'/x'}}]",
           "stays[a/x cannot be moved: it uses files of its node (hostPath)]" },
         { OWNED("ReplicaSet", "r"),
@@ -409,6 +459,14 @@ static void each_reason_to_stay(void **state)
             "'volumeName':'free'}}");
         put(&x, KUBE_KIND_VOLUMES, "{'metadata':{'name':'pv'},'spec':{'local':{'path':'/d'}}}");
         put(&x, KUBE_KIND_VOLUMES, "{'metadata':{'name':'free'},'spec':{}}");
+        put_workload(&x, KUBE_KIND_REPLICA_SETS, "rollout",
+                     ",'ownerReferences':[{'apiVersion':'argoproj.io/v1alpha1','kind':'Rollout',"
+                     "'name':'o','uid':'o','controller':true}]",
+                     "", "");
+        put_workload(&x, KUBE_KIND_STATEFUL_SETS, "lws",
+                     ",'ownerReferences':[{'apiVersion':'leaderworkerset.x-k8s.io/v1','kind':"
+                     "'LeaderWorkerSet','name':'o','uid':'o','controller':true}]",
+                     "", "");
         put_pod(&x, "x", "n1", PODS[i].meta, PODS[i].spec, "Running");
         assert_told(&x, PODS[i].expect);
         assert_non_null(strstr(strbuf_text(&x.text), "node n2 ready cpu 4000-0 mem 8192-0 gpus 2  "
@@ -578,6 +636,7 @@ int main(void)
         cmocka_unit_test(a_surge_is_a_replica_that_is_coming),
         cmocka_unit_test(marks_are_told_when_the_move_is_over),
         cmocka_unit_test(what_holds_all_pods_of_a_model_is_told_of_it),
+        cmocka_unit_test(one_that_stands_in),
         cmocka_unit_test(nodes_come_and_go),
         cmocka_unit_test(what_is_not_found_is_told_with_the_way_out),
         cmocka_unit_test(a_predictor_of_kserve_is_its_deployment),

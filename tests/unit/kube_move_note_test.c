@@ -32,6 +32,7 @@ static const struct kube_move_note NOTE = { .model = "m.a",
                                             .pod = "v",
                                             .uid = "u-v",
                                             .node = "n2",
+                                            .way = RECIPE_ADOPT,
                                             .deadline_wall_ms = INT64_C(1795780800000),
                                             .epoch = 4 };
 

@@ -1,0 +1,152 @@
+/* A mover that writes `replicas` and ends before or after any call, answers that are lost, a move
+ * that is taken back at any moment: never fewer ready pods than before, never two extra pods,
+ * `replicas` as before at the end, and nothing is left behind. */
+#include "tests/unit/adopt_world.h"
+
+#define N 3
+
+static void begin(struct desk *d, bool ordinals)
+{
+    desk_init_as(d, N, ordinals);
+    d->stand_in = true;
+    d->new_pods = "n3";
+}
+
+/* Another mover, with an empty memory, goes on where one ended, until one comes to an end. */
+static void finish(struct desk *d)
+{
+    for (int movers = 1; movers < 20; movers++) {
+        if (desk_run(d, 900))
+            return;
+        desk_forget(d);
+    }
+    fail_msg("no mover comes to an end: %s", d->act.why.text);
+}
+
+static void settle(struct desk *d)
+{
+    for (int i = 0; i < 60; i++)
+        desk_tick(d);
+    desk_assert_clean(d);
+    assert_int_equal(view_integer(desk_workload(d), "spec.replicas", 0), N);
+    assert_int_equal(json_array_size(d->pods), N);
+}
+
+static bool was_moved(const struct desk *d, const char *uid)
+{
+    const json_t *p = desk_pod(d, "web-1");
+
+    return !p || strcmp(view_word(p, "metadata.uid"), uid) != 0;
+}
+
+/* Six calls of a ReplicaSet's, five of a StatefulSet's. */
+static void it_ends_before_or_after_each_call(void **state)
+{
+    (void)state;
+    for (int ordinals = 0; ordinals < 2; ordinals++) {
+        int struck = 0;
+
+        for (int how = BEFORE; how <= REPLY_LOST; how++)
+            for (int at = 0; at < 8; at++) {
+                struct desk d;
+                AUTO(mem) char *uid = NULL;
+
+                begin(&d, ordinals);
+                uid = xstrdup(view_word(desk_pod(&d, "web-1"), "metadata.uid"));
+                d.fail_at = at;
+                d.fail_how = (enum fail_how)how;
+                finish(&d);
+                if (ordinals && d.n_crashes &&
+                    d.act.verb == ACT_REFUSED) /* it has come, and asks */
+                    assert_string_equal(d.act.reason, "Scaling");
+                else
+                    assert_int_equal(d.act.verb, ACT_FINISHED);
+                assert_true(was_moved(&d, uid));
+                assert_int_equal(d.n_evicted, 1);
+                struck += d.n_crashes;
+                settle(&d);
+                desk_done(&d);
+            }
+        assert_int_equal(struck, ordinals ? 2 * 5 : 2 * 6);
+    }
+}
+
+/* Asked to take it back at each moment, and ended at each call of that. */
+static void it_is_taken_back_at_any_moment(void **state)
+{
+    (void)state;
+    for (int ordinals = 0; ordinals < 2; ordinals++) {
+        int n_aborted = 0, n_moved = 0;
+
+        for (int moment = 0; moment < 60; moment++)
+            for (int at = -1; at < 9; at++)
+                for (int how = BEFORE; how <= AFTER; how++) {
+                    struct desk d;
+                    AUTO(mem) char *uid = NULL;
+
+                    begin(&d, ordinals);
+                    uid = xstrdup(view_word(desk_pod(&d, "web-1"), "metadata.uid"));
+                    d.fail_at = at;
+                    d.fail_how = (enum fail_how)how;
+                    (void)desk_run(&d, moment);
+                    adopt_abort(&d.move);
+                    if (!desk_run(&d, 900))
+                        desk_forget(&d);
+                    adopt_abort(&d.move);
+                    finish(&d);
+                    n_aborted += d.act.verb == ACT_ABORTED && !was_moved(&d, uid);
+                    n_moved += was_moved(&d, uid);
+                    assert_true(d.n_evicted <= 1);
+                    settle(&d);
+                    desk_done(&d);
+                }
+        assert_true(n_aborted > 100);
+        assert_true(n_moved > 100);
+    }
+}
+
+/* The pod that says what the move is dies with its mover: a model's status still has the number. */
+static void who_stands_in_dies(void **state)
+{
+    (void)state;
+    for (int moment = 0; moment < 40; moment++) {
+        struct desk d;
+        json_t *p, *extra = NULL;
+        size_t i;
+
+        begin(&d, false);
+        d.fail_at = 3; /* the eviction was done */
+        d.fail_how = AFTER;
+        while (!d.n_crashes && !desk_move(&d))
+            desk_tick(&d);
+        d.n_ready_least = -1; /* not by huddle's hand */
+        for (i = 0; i < (size_t)moment; i++)
+            desk_tick(&d);
+        json_array_foreach(d.pods, i, p)
+            if (json_object_get(view_at(p, "metadata.annotations"), STAND_IN_FOR))
+                extra = p;
+        assert_non_null(extra);
+        (void)snprintf(d.move.victim_uid, sizeof(d.move.victim_uid), "%s",
+                       json_string_value(
+                           json_object_get(view_at(extra, "metadata.annotations"), STAND_IN_FOR)));
+        desk_delete(&d, extra);
+        for (i = 0; i < 20; i++)
+            desk_tick(&d);
+        d.move.base = N;
+        adopt_abort(&d.move);
+        assert_true(desk_run(&d, 900));
+        settle(&d);
+        desk_done(&d);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_ends_before_or_after_each_call),
+        cmocka_unit_test(it_is_taken_back_at_any_moment),
+        cmocka_unit_test(who_stands_in_dies),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
