@@ -179,7 +179,10 @@ def test_refused_by_what_the_pod_is(hollow: HollowNodes, namespace: str) -> None
     set_ = deployment("set", 1, container={"lifecycle": DRAIN}, serviceName="set")
     api.create("statefulsets", set_, namespace)
     api.wait_for("set-0", lambda: any(ready(p) for p in of_app(api, namespace, "set")))
-    mover.refused("set-0", node, "StatefulSet")
+    ref = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "set"}
+    scaler = {"metadata": {"name": "set"}, "spec": {"scaleTargetRef": ref, "maxReplicas": 2}}
+    api.create("horizontalpodautoscalers", scaler, namespace)
+    mover.refused("set-0", node, "ReplicasNotHuddles")
     alone = {"containers": [{"name": "c", "image": "none"}]}
     api.create("pods", {"metadata": {"name": "alone"}, "spec": alone}, namespace)
     mover.refused("alone", node, "BarePod")
