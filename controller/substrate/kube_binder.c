@@ -10,6 +10,7 @@
 
 #define STRATEGIC_PATCH "application/strategic-merge-patch+json" /* conditions merge by type */
 #define AT_ONCE 10
+#define MARKS_AT_ONCE 5      /* the others are for pods that get a node */
 #define SEEN_WITHIN_MS 30000 /* so long a binding counts before the watch shows it */
 #define AGAIN_MS 1000
 #define AGAIN_MOST_MS 60000
@@ -26,6 +27,7 @@ struct bind_job { /* of a pod that waits, or was rejected */
     struct kube_call *call;
     enum act act, done; /* the one under way; the last that went well */
     bool there;         /* in this round */
+    bool rejected;      /* by the kubelet, and its node was closed for that */
     int64_t done_ms, again_ms, pause_ms;
 };
 
@@ -162,10 +164,15 @@ static void on_answer(void *data, const struct kube_answer *answer)
     j->call = NULL;
     b->n_calls--;
     b->options.end_write(b->options.data);
-    if (answer->status.reason == KUBE_OK)
+    if (answer->status.reason == KUBE_OK) {
         went_well(j, now_ms);
-    else
-        put_off(j, now_ms); /* also of one that is gone, or bound already: the watch says so */
+    } else {
+        if (j->act == ACT_BIND && answer->status.reason != KUBE_FORBIDDEN) {
+            j->done = ACT_BIND; /* as far as anybody knows: its room is not given away before the */
+            j->done_ms = now_ms; /* watch has had time to say that it was not */
+        }
+        put_off(j, now_ms); /* also of one that is gone, or bound already */
+    }
     if (answer->status.reason == KUBE_FORBIDDEN)
         note_refusal(b, &answer->status);
     j->act = ACT_NONE;
@@ -262,27 +269,32 @@ static void on_binding(void *data, const struct kube_binding *x)
     struct kube_binder *b = data;
     struct bind_job *j = job_of(b, x->pod);
 
-    if (x->node)
+    if (x->node && b->n_calls < AT_ONCE)
         bind(j, x->node);
+    else if (x->node)
+        j->again_ms = b->now_ms; /* in the next round */
+    else if (b->n_calls >= MARKS_AT_ONCE)
+        j->again_ms = b->now_ms + SAID_AGAIN_MS / 2; /* others have their turn before */
     else if (strcmp(x->pod->reason, x->why) != 0 || x->pod->unschedulable == x->unsupported)
         mark(j, reason, x->why);
     else
-        j->again_ms = b->now_ms + AGAIN_MS; /* it says so already */
+        j->again_ms = b->now_ms + SAID_AGAIN_MS; /* it says so already */
 }
 
 static void on_rejected(void *data, const struct view_pod *p)
 {
     struct kube_binder *b = data;
     struct bind_node *n = named_find(&b->nodes, p->node);
-    bool first = !named_find(&b->jobs, p->meta.uid);
     struct bind_job *j;
 
     if (may(b, p->node) == KUBE_BIND_NEVER)
         return;
     j = job_of(b, p);
-    if (first && n)
+    if (!j->rejected && n)
         n->rejected_ms = b->now_ms + REJECTED_MS;
-    if (!j->call && b->now_ms >= j->again_ms && b->n_calls < AT_ONCE)
+    j->rejected = true;
+    /* A pod of nobody is a person's to delete: nobody would make it again. */
+    if (*p->meta.owner.kind && !j->call && b->now_ms >= j->again_ms && b->n_calls < AT_ONCE)
         send(j, ACT_DELETE, "DELETE", "", NULL,
              json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
                        "preconditions", "uid", j->uid));

@@ -103,11 +103,10 @@ static void look_at_pods(struct dealing *d)
         const struct kube_seen_pod *p = (struct kube_seen_pod *)(void *)d->k->pods.items[i];
         const char *node;
 
-        if (p->unknown || view_is_finished(&p->view)) {
-            if (!p->unknown && bind_is_rejected(&p->view))
-                d->hand->rejected(d->hand->data, &p->view);
+        if (p->unknown && !p->view.node)
+            continue; /* nobody knows where it is */
+        if (!p->unknown && view_is_finished(&p->view))
             continue;
-        }
         if (is_waiting(p)) {
             node = d->hand->bound(d->hand->data, p->uid);
             if (!node) {
@@ -209,15 +208,19 @@ static void refuse(const struct dealing *d, const struct view_pod *p, const char
                      &(struct kube_binding){ .pod = p, .unsupported = true, .why = why });
 }
 
-static bool anybody_asks(const struct kube_cluster *k)
+/* What was rejected closes its node, before rooms are looked for. False: nobody waits. */
+static bool look_for_work(const struct kube_cluster *k, const struct kube_bind_hand *hand)
 {
+    bool waits = false;
+
     for (size_t i = 0; i < k->pods.n_items; i++) {
         const struct kube_seen_pod *p = (struct kube_seen_pod *)(void *)k->pods.items[i];
 
-        if (is_waiting(p) || (!p->unknown && bind_is_rejected(&p->view)))
-            return true;
+        waits |= is_waiting(p);
+        if (!p->unknown && bind_is_rejected(&p->view))
+            hand->rejected(hand->data, &p->view);
     }
-    return false;
+    return waits;
 }
 
 void kube_cluster_bind(struct kube_cluster *k, const struct kube_bind_hand *hand)
@@ -225,7 +228,7 @@ void kube_cluster_bind(struct kube_cluster *k, const struct kube_bind_hand *hand
     struct dealing d = { .k = k, .hand = hand };
     size_t dealt = 0;
 
-    if (!anybody_asks(k))
+    if (!look_for_work(k, hand))
         return;
     find_rooms(&d);
     look_at_pods(&d);
