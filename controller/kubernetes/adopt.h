@@ -50,8 +50,9 @@ struct adopt_move {
                                pods that are not ready) is waited for; then it is refused */
     bool acknowledge_drain; /* also when the pod is not DrainSafe */
     const char *by;         /* of surge.h: whose move it is; NULL: a person's */
-    int64_t base; /* of stand_in.h: replicas before the move, as a model's status has it; 0: not
-                     known */
+    /* Of stand_in.h: replicas before the move, and the workload's generation with them, as they
+     * were written down or seen; 0: not known. */
+    int64_t base, base_generation;
     /* Memory; may be lost (zero). */
     char victim_uid[64];
     bool seen;            /* a surge of this move within its deadline */

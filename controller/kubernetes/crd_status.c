@@ -67,6 +67,8 @@ static const struct row {
     { KINDS(SERVED_MODEL), "moves[].node", TEXT, 253, NULL, "node to which it moves" },
     { KINDS(SERVED_MODEL), "moves[].base", INTEGER, 0, NULL,
       "replicas of the workload before the move" },
+    { KINDS(SERVED_MODEL), "moves[].generation", INTEGER, 0, NULL,
+      "the workload's, with that number of replicas" },
     { KINDS(SERVED_MODEL), "moves[].target", INTEGER, 0, NULL,
       "replicas that the move asks for while it lasts" },
     { KINDS(SERVED_MODEL), "moves[].deadline", TIME, 0, NULL, "after which it is taken back" },

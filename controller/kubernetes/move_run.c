@@ -106,7 +106,7 @@ static int begin_write(struct run *r, int64_t *ret_not_after_ms, struct err *e)
         return 0;
     if (r->stand_in) {
         plan.way = r->facts.ordinals ? RECIPE_BORROW : RECIPE_SURGE_EVICT_SHRINK;
-        plan.base = stand_in_base(&r->facts.facts, &r->move);
+        plan.base = stand_in_base(&r->facts.facts, &r->move, &plan.base_generation);
     }
     return guard->begin_write(guard->data, &plan, ret_not_after_ms, e);
 }
@@ -224,7 +224,8 @@ static void begin_anew(struct run *r)
                                    .patience_ms = o->patience_ms,
                                    .acknowledge_drain = o->acknowledge_drain,
                                    .by = o->by,
-                                   .base = o->base };
+                                   .base = o->base,
+                                   .base_generation = o->base_generation };
     (void)snprintf(r->move.victim_uid, sizeof(r->move.victim_uid), "%s", o->uid ? o->uid : "");
     if (o->abort)
         adopt_abort(&r->move);

@@ -18,7 +18,8 @@
 /* What is written down of a move before its first write. */
 struct move_plan {
     enum recipe_way way;
-    int64_t base; /* replicas before, where they are written; else 0 */
+    int64_t base;            /* replicas before, where they are written; else 0 */
+    int64_t base_generation; /* the workload's, with them */
 };
 
 /* What a controller that moves pods by itself adds; called on the thread of move_run(). */
@@ -40,7 +41,9 @@ struct move_order {
     const char *namespace, *pod;
     const char *uid;  /* of that pod and no other of its name; NULL: whatever there is */
     const char *node; /* "" with `abort` */
-    int64_t base;     /* replicas before, as a model's status has it of this move; 0: not */
+    /* Replicas before, and the workload's generation with them, as a model's status has it of this
+     * move; 0: not. */
+    int64_t base, base_generation;
     const char *workload_kind, *workload; /* of the pod, for when neither it nor its follower is
                                              there; NULL: not known */
     int64_t settle_ms, deadline_ms;

@@ -107,6 +107,20 @@ static void remember(struct adopt_move *m, const char *uid)
         (void)snprintf(m->victim_uid, sizeof(m->victim_uid), "%s", uid);
 }
 
+/* The workload's generation before `replicas` was written, as long as nobody else changed it. */
+static int64_t generation_before(const struct stand_in *s)
+{
+    return s->workload ? s->workload->meta.generation - (s->workload->replicas == s->base + 1) : 0;
+}
+
+/* No pod says any more what the move was: one replica more may be another's wish, unless the
+ * workload was changed by the move alone since. */
+static bool is_as_left(const struct stand_in *s)
+{
+    return !s->workload || s->workload->replicas != s->m->base + 1 ||
+           s->workload->meta.generation == s->m->base_generation + 1;
+}
+
 static struct stand_in look(const struct adopt_facts *f, struct adopt_move *m)
 {
     struct stand_in s = { .f = f, .m = m, .set = adopt_set(f), .workload = stand_in_workload(f) };
@@ -126,8 +140,12 @@ static struct stand_in look(const struct adopt_facts *f, struct adopt_move *m)
         s.base = stand_in_replicas_before(s.extra);
     else if (!s.extra && is_open_victim(s.victim))
         s.base = stand_in_replicas_before(s.victim);
-    else if (!s.extra && is_going(s.victim))
+    else if (!s.extra && is_going(s.victim) && is_as_left(&s))
         s.base = m->base;
+    if (s.base > 0 && s.base != m->base) {
+        m->base = s.base;
+        m->base_generation = generation_before(&s);
+    }
     for (size_t i = 0; i < f->n_pods; i++)
         s.counted += adopt_counts(&c, &f->pods[i]);
     if (s.base > 0 && !s.extra && s.workload && s.workload->replicas == s.base + 1)
@@ -150,12 +168,16 @@ const struct view_pod *stand_in_pod(const struct adopt_facts *f, const struct ad
     return heir ? heir : find_noted(f, m);
 }
 
-int64_t stand_in_base(const struct adopt_facts *f, const struct adopt_move *m)
+int64_t stand_in_base(const struct adopt_facts *f, const struct adopt_move *m,
+                      int64_t *ret_generation)
 {
     struct adopt_move copy = *m;
-    const struct stand_in s = look(f, &copy);
+    struct stand_in s = look(f, &copy);
 
-    return s.base > 0 ? s.base : s.workload ? s.workload->replicas : 0;
+    if (s.base <= 0)
+        s.base = s.workload ? s.workload->replicas : 0;
+    *ret_generation = generation_before(&s);
+    return s.base;
 }
 
 bool stand_in_is_cheapest(const struct view_pod *p)
@@ -219,6 +241,35 @@ size_t stand_in_reasons_against(const struct adopt_facts *f, const struct adopt_
     return n;
 }
 
+/* --- the way back to n --- */
+
+/* A StatefulSet shrinks by its last pod, whatever the others do: not one that serves while another
+ * does not. A ReplicaSet's unready pods go first. */
+static bool may_shrink(const struct stand_in *s, struct move_act *a)
+{
+    const struct adopt_case c = case_of(s);
+    int64_t n_ready = 0;
+
+    if (!s->f->stateful_set || !s->extra || !s->extra->ready)
+        return true;
+    for (size_t i = 0; i < s->f->n_pods; i++) {
+        const struct view_pod *p = &s->f->pods[i];
+
+        n_ready += p != s->extra && adopt_counts(&c, p) && p->ready && !p->meta.deleting;
+    }
+    if (n_ready >= s->base)
+        return true;
+    SAY(a, ACT_WAIT, "NotReady", "pod/%s serves, and of the %lld others only %lld do",
+        s->extra->meta.name, (long long)s->base, (long long)n_ready);
+    return false;
+}
+
+static void shrink(const struct stand_in *s, struct move_act *a)
+{
+    if (may_shrink(s, a))
+        stand_in_scale(s, s->base, a);
+}
+
 /* --- taking back, while the victim is there --- */
 
 static void take_back(const struct stand_in *s, struct move_act *a)
@@ -229,7 +280,7 @@ static void take_back(const struct stand_in *s, struct move_act *a)
         if (x && x->ready && !s->f->stateful_set && s->f->deletion_cost && !stand_in_is_cheapest(x))
             stand_in_note_extra(s, true, a);
         else
-            stand_in_scale(s, s->base, a);
+            shrink(s, a);
     } else if (s->workload && s->workload->replicas == s->base && s->counted > s->base) {
         SAY(a, ACT_WAIT, "Shrinking", "%s: %s is to delete a pod", s->m->ending_why.text,
             s->workload->meta.name);
@@ -406,7 +457,7 @@ static void victim_goes(const struct stand_in *s, int64_t boot_ms, struct move_a
     else if (s->extra && !s->noted && !s->f->stateful_set)
         stand_in_note_extra(s, false, a);
     else if (s->f->stateful_set ? has_come_again(s, boot_ms, a) : is_seen_to_go(s))
-        stand_in_scale(s, s->base, a);
+        shrink(s, a);
     else if (!s->f->stateful_set)
         SAY(a, ACT_WAIT, "VictimEnding", "pod/%s ends its requests; %s is to count it no more",
             s->m->pod, s->workload->meta.name);

@@ -47,8 +47,10 @@ size_t stand_in_reasons_against(const struct adopt_facts *f, const struct adopt_
 /* Is such a move of this pod under way, or has it ended with another in its place? */
 bool stand_in_is_known(const struct adopt_facts *f, const struct adopt_move *m);
 
-/* Replicas before the move: as is written down, or as they are. 0: not known. */
-int64_t stand_in_base(const struct adopt_facts *f, const struct adopt_move *m);
+/* Replicas before the move, as is written down, or as they are, and the workload's generation then.
+ * 0: not known. */
+int64_t stand_in_base(const struct adopt_facts *f, const struct adopt_move *m,
+                      int64_t *ret_generation);
 
 /* The workload whose `replicas` is written: a Deployment, a ReplicaSet of nobody, a StatefulSet;
  * NULL: none. Borrowed. */

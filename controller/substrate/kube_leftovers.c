@@ -86,7 +86,8 @@ static void add(struct kube_leftovers *l, const char *model, const json_t *objec
                                 .node = view_copy(entry, "node"),
                                 .kind = view_copy(object, "spec.targetRef.kind"),
                                 .workload = view_copy(object, "spec.targetRef.name"),
-                                .base = view_integer(entry, "base", 0) };
+                                .base = view_integer(entry, "base", 0),
+                                .base_generation = view_integer(entry, "generation", 0) };
 }
 
 void kube_leftovers_model(struct kube_leftovers *l, const char *model, const json_t *object)
@@ -133,7 +134,8 @@ static void see(struct look *x, const struct kube_leftover *o, int64_t wait_ms)
                                                    .node = xstrdup(o->node),
                                                    .kind = xstrdup(o->kind),
                                                    .workload = xstrdup(o->workload),
-                                                   .base = o->base };
+                                                   .base = o->base,
+                                                   .base_generation = o->base_generation };
 }
 
 static void see_orphan(void *data, const char *pod, const char *uid, const char *node)
@@ -210,6 +212,7 @@ void kube_leftovers_look(struct kube_leftovers *l, const struct kube_cluster *cl
                                                            .abort = true,
                                                            .listed = *o->model != '\0',
                                                            .base = o->base,
+                                                           .base_generation = o->base_generation,
                                                            .kind = o->kind,
                                                            .workload = o->workload });
         t->given = true;

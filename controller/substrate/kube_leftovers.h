@@ -19,7 +19,7 @@
 
 struct kube_leftover {
     char *model, *pod, *uid, *node, *kind, *workload; /* as of kube_mover_order, as is base */
-    int64_t base;
+    int64_t base, base_generation;
 };
 
 struct kube_leftovers {

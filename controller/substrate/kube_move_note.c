@@ -21,10 +21,11 @@ static json_t *entry_of(const struct kube_move_note *n)
 
     surge_id(n->uid, n->node, id);
     clock_format(n->deadline_wall_ms, deadline);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o*, s:o*}", "id", id, "recipe",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o*, s:o*, s:o*}", "id", id, "recipe",
                      recipe_name(n->way), "victim", n->pod, "victimUID", n->uid, "node", n->node,
                      "deadline", deadline, "leaderEpoch", (json_int_t)n->epoch, "base",
-                     n->base ? json_integer(n->base) : NULL, "target",
+                     n->base ? json_integer(n->base) : NULL, "generation",
+                     n->base ? json_integer(n->base_generation) : NULL, "target",
                      n->base ? json_integer(n->base + 1) : NULL);
 }
 

@@ -15,7 +15,8 @@ struct kube_move_note {          /* borrowed */
     const char *namespace, *pod; /* of the one that is to go; its uid, and where to */
     const char *uid, *node;
     enum recipe_way way;
-    int64_t base; /* replicas before, where the move writes them; else 0 */
+    int64_t base;            /* replicas before, where the move writes them; else 0 */
+    int64_t base_generation; /* the workload's, with them */
     int64_t deadline_wall_ms;
     uint64_t epoch; /* of who begins it */
 };

@@ -25,7 +25,7 @@ struct job {
     struct kube_mover *mover; /* NULL: it is gone */
     pthread_t thread;
     char *model, *namespace, *pod, *uid, *node, *kind, *workload;
-    int64_t base;
+    int64_t base, base_generation;
     atomic_bool unwanted, leave;
     struct loop *loop; /* the thread's; loop_post() apart */
     /* The thread's own, until it has ended. */
@@ -33,6 +33,7 @@ struct job {
     struct kube_capabilities can;
     bool noted;                /* it stands in its model's status */
     enum recipe_way noted_way; /* so; RECIPE_NONE: as another controller noted it */
+    int64_t noted_base;
     enum kube_move_end end;
     char reason[64];
     struct err why;
@@ -63,6 +64,7 @@ static int write_note(struct job *j, const struct move_plan *plan, int64_t not_a
                                          .node = j->node,
                                          .way = plan ? plan->way : RECIPE_NONE,
                                          .base = plan ? plan->base : 0,
+                                         .base_generation = plan ? plan->base_generation : 0,
                                          .deadline_wall_ms = clock_wall_ms() + MOVE_DEADLINE_MS,
                                          .epoch = o->epoch(o->data) };
 
@@ -75,13 +77,16 @@ static int note_move(struct job *j, const struct move_plan *plan, int64_t not_af
 {
     int r;
 
-    if ((j->noted && (!j->noted_way || j->noted_way == plan->way)) || !*j->model)
+    if ((j->noted && (!j->noted_way || j->noted_way == plan->way) &&
+         (!j->noted_base || !plan->base || j->noted_base == plan->base)) ||
+        !*j->model)
         return 0;
     r = write_note(j, plan, not_after_ms, e);
     if (r == -ENOENT && atomic_load(&j->unwanted))
         return 0;
     j->noted |= r == 0;
     j->noted_way = plan->way;
+    j->noted_base = plan->base;
     return r;
 }
 
@@ -228,6 +233,7 @@ static int carry_out(struct job *j, struct err *e)
                                       .uid = j->uid,
                                       .node = j->node,
                                       .base = j->base,
+                                      .base_generation = j->base_generation,
                                       .workload_kind = j->kind,
                                       .workload = j->workload,
                                       .settle_ms = MOVE_SETTLE_MS,
@@ -356,6 +362,7 @@ static void start(struct kube_mover *m, const struct kube_mover_order *o)
                        .kind = o->kind ? xstrdup(o->kind) : NULL,
                        .workload = o->workload ? xstrdup(o->workload) : NULL,
                        .base = o->base,
+                       .base_generation = o->base_generation,
                        .noted = o->listed };
     j->namespace[slash - o->pod] = '\0';
     atomic_init(&j->unwanted, o->abort);
@@ -402,10 +409,10 @@ void kube_mover_free(struct kube_mover *m)
 {
     if (!m)
         return;
-    for (size_t i = 0; i < m->n_jobs; i++) {
+    for (size_t i = 0; i < m->n_jobs; i++) /* all, before one that ends lets another begin */
         atomic_store(&m->jobs[i]->leave, true);
+    for (size_t i = 0; i < m->n_jobs; i++)
         loop_post(m->jobs[i]->loop, stop, m->jobs[i]->loop); /* whatever it waits for */
-    }
     for (size_t i = 0; i < m->n_jobs; i++) {
         (void)pthread_join(m->jobs[i]->thread, NULL);
         m->jobs[i]->mover = NULL; /* on_over() is queued, and frees the rest */

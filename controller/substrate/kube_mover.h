@@ -38,10 +38,10 @@ struct kube_mover_order {  /* borrowed for the call */
     const char *model;     /* as the core names it; "": none that is declared */
     const char *pod, *uid; /* NAMESPACE/NAME of the one that is to go */
     const char *node;
-    bool abort;                  /* take it back, unless it is handed over */
-    bool listed;                 /* it is known to stand in the model's status */
-    int64_t base;                /* replicas before, as it stands there; 0: not */
-    const char *kind, *workload; /* of the model's target; NULL: not known */
+    bool abort;                    /* take it back, unless it is handed over */
+    bool listed;                   /* it is known to stand in the model's status */
+    int64_t base, base_generation; /* as of move_order, as they stand there; 0: not */
+    const char *kind, *workload;   /* of the model's target; NULL: not known */
 };
 
 struct kube_mover *kube_mover_new(struct loop *l, const struct kube_mover_options *options);

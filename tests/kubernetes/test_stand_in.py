@@ -6,6 +6,7 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import pathlib
+import shutil
 import signal
 import threading
 import time
@@ -72,6 +73,7 @@ class Watched:
     def __init__(self, api: Api, namespace: str) -> None:
         self.api, self.namespace = api, namespace
         self.looks, self.least, self.most = 0, N, 0
+        self.problem: Exception | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -84,6 +86,12 @@ class Watched:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        except Exception as problem:  # it would be lost with the thread
+            self.problem = problem
+
+    def _watch(self) -> None:
         while not self._ending.is_set():
             pods = self.api.list("pods", self.namespace)
             for name in (WEB, DB):
@@ -96,6 +104,7 @@ class Watched:
 
     def check(self) -> None:
         """Never fewer ready pods than before, never two more; nothing is left."""
+        assert not self.problem, self.problem
         assert self.looks > 5 and self.least >= N and self.most <= N + 1
         api, namespace = self.api, self.namespace
         api.wait_for("as many pods as before", lambda: is_whole(api, namespace), 60)
@@ -200,6 +209,7 @@ def test_a_controller_brings_them_together(steerer: Steerer) -> None:
         steerer.controller.start()
         api.wait_for("a pod more", lambda: len(steerer.pods()) > 2 * N, 120)
         steerer.controller.stop(signal.SIGKILL)
+        shutil.rmtree(steerer.folder / "state")
         steerer.controller.start()
         steerer.wait_consolidated(1)
     watched.check()

@@ -106,15 +106,16 @@ static void it_is_taken_back_at_any_moment(void **state)
 }
 
 /* The pod that says what the move is dies with its mover: a model's status still has the number. */
-static void who_stands_in_dies(void **state)
+static void it_dies(bool foreign)
 {
-    (void)state;
     for (int moment = 0; moment < 40; moment++) {
         struct desk d;
         json_t *p, *extra = NULL;
+        int64_t generation;
         size_t i;
 
         begin(&d, false);
+        generation = view_integer(desk_workload(&d), "metadata.generation", 0);
         d.fail_at = 3; /* the eviction was done */
         d.fail_how = AFTER;
         while (!d.n_crashes && !desk_move(&d))
@@ -133,11 +134,30 @@ static void who_stands_in_dies(void **state)
         for (i = 0; i < 20; i++)
             desk_tick(&d);
         d.move.base = N;
+        d.move.base_generation = generation - (foreign ? 1 : 0);
         adopt_abort(&d.move);
         assert_true(desk_run(&d, 900));
+        if (foreign) {
+            assert_int_equal(view_integer(desk_workload(&d), "spec.replicas", 0), N + 1);
+            desk_done(&d);
+            continue;
+        }
         settle(&d);
         desk_done(&d);
     }
+}
+
+static void who_stands_in_dies(void **state)
+{
+    (void)state;
+    it_dies(false);
+}
+
+/* Another has changed the workload since: the larger number may be what that one wants. */
+static void a_number_that_may_be_anothers_is_kept(void **state)
+{
+    (void)state;
+    it_dies(true);
 }
 
 int main(void)
@@ -146,6 +166,7 @@ int main(void)
         cmocka_unit_test(it_ends_before_or_after_each_call),
         cmocka_unit_test(it_is_taken_back_at_any_moment),
         cmocka_unit_test(who_stands_in_dies),
+        cmocka_unit_test(a_number_that_may_be_anothers_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

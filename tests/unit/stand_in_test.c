@@ -209,6 +209,51 @@ static void taken_back_it_is_the_new_pod_that_goes(void **state)
     desk_done(&d);
 }
 
+static void serve(struct desk *d, const char *name, bool ready)
+{
+    desk_condition(desk_pod(d, name), "Ready", ready, ready ? "" : "ProbeFailed");
+    desk_touch(d, desk_pod(d, name));
+}
+
+static void nothing_is_scaled(struct desk *d)
+{
+    int64_t before = replicas(d);
+
+    for (int i = 0; i < 40; i++) {
+        (void)desk_move(d);
+        desk_tick(d);
+    }
+    assert_int_equal(replicas(d), before);
+    assert_int_equal(d->act.verb, ACT_WAIT);
+}
+
+/* A StatefulSet shrinks by its last pod: while that one makes up for another, it stays. */
+static void a_set_keeps_the_pod_that_makes_up_for_another(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    for (int aborted = 0; aborted < 2; aborted++) {
+        begin(&d, true);
+        while (until_act(&d) != (aborted ? ACT_NOTE : ACT_EVICT) || replicas(&d) == N)
+            ;
+        for (const char *name = aborted ? "web-3" : "web-1"; !desk_pod(&d, name) ||
+                                                             desk_is_deleting(desk_pod(&d, name)) ||
+                                                             !desk_is_ready(desk_pod(&d, name));)
+            desk_tick(&d);
+        d.n_ready_least = -1;
+        serve(&d, "web-0", false);
+        if (aborted)
+            adopt_abort(&d.move);
+        nothing_is_scaled(&d);
+        assert_int_equal(replicas(&d), N + 1);
+        serve(&d, "web-0", true);
+        assert_int_equal(until_act(&d), ACT_SCALE);
+        assert_int_equal(replicas(&d), N);
+        desk_done(&d);
+    }
+}
+
 /* Whoever deletes by an old view would take one of those that serve. */
 static void it_waits_until_the_set_knows(void **state)
 {
@@ -349,6 +394,7 @@ int main(void)
         cmocka_unit_test(each_reason_that_ends_it_takes_it_back),
         cmocka_unit_test(taken_back_it_is_the_new_pod_that_goes),
         cmocka_unit_test(it_waits_until_the_set_knows),
+        cmocka_unit_test(a_set_keeps_the_pod_that_makes_up_for_another),
         cmocka_unit_test(a_budget_holds_it),
         cmocka_unit_test(each_reason_is_named_and_nothing_is_done),
         cmocka_unit_test(volumes_that_go_with_their_pods_are_no_reason),
