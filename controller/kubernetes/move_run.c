@@ -78,6 +78,11 @@ static int refused(struct run *r, const struct move_act *a, const struct kube_st
         return err_set(e, -EACCES, "%s is left as it is: it may not be changed: %s",
                        strbuf_text(&object), status->message.text);
     r->move.ending = REFUSED[a->verb].reason;
+    /* One replica more would be refused as well; who is not known may do nothing at all. */
+    if (a->verb == ACT_CREATE && strstr(status->message.text, "exceeded quota"))
+        r->move.ending = "QuotaExceeded";
+    if (status->reason == KUBE_UNAUTHORIZED)
+        r->move.ending = "Unauthorized";
     err_text(&r->move.ending_why, "%s may not be %s: %s", strbuf_text(&object),
              REFUSED[a->verb].word, status->message.text);
     return 0;

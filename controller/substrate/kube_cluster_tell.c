@@ -450,12 +450,22 @@ static bool is_waited_for(const struct kube_cluster *k, const struct view_pod *v
     return false;
 }
 
+/* It is to delete one of its pods: which one, the marks say. */
+static bool shrinks(const struct kube_cluster *k, const struct view_pod *p)
+{
+    const struct kube_workload *w =
+        named_find(&k->workloads[0], p->meta.owner.uid); /* ReplicaSets */
+
+    return w && w->view.status_replicas > w->view.replicas;
+}
+
 static bool is_over(const struct kube_cluster *k, const struct view_pod *p)
 {
     const char *replaces = string_map_get(&p->meta.annotations, SURGE_REPLACES);
     const struct kube_seen_pod *old = replaces ? named_find(&k->pods, replaces) : NULL;
 
-    return !(old && old->view.meta.deleting) && !is_waited_for(k, p);
+    return !(old && old->view.meta.deleting) && !is_waited_for(k, p) && !shrinks(k, p) &&
+           !stand_in_is_open(p);
 }
 
 void kube_cluster_marked(const struct kube_cluster *k, kube_marked_fn *fn, void *data)

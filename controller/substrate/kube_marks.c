@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/kubernetes/stand_in.h"
 #include "controller/kubernetes/surge.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
@@ -93,10 +94,15 @@ static void take_off(struct kube_marks *m, const struct view_pod *p)
 
 static bool is_in_hand(const struct kube_marks *m, const struct view_pod *p)
 {
-    const char *replaced = string_map_get(&p->meta.annotations, SURGE_REPLACES);
+    static const char *const VICTIM[] = { SURGE_REPLACES, STAND_IN_FOR };
 
-    return kube_mover_has(m->options.mover, p->meta.uid) ||
-           (replaced && kube_mover_has(m->options.mover, replaced));
+    for (size_t i = 0; i < ARRAY_LEN(VICTIM); i++) {
+        const char *victim = string_map_get(&p->meta.annotations, VICTIM[i]);
+
+        if (victim && kube_mover_has(m->options.mover, victim))
+            return true;
+    }
+    return kube_mover_has(m->options.mover, p->meta.uid);
 }
 
 static void on_marked(void *data, const struct view_pod *p)

@@ -272,6 +272,10 @@ static void marks_are_told_when_the_move_is_over(void **state)
     drop(&x, KUBE_KIND_PODS, "a-surge", "p-a-surge");
     put_pod(&x, "m1", "n1", VICTIM, "", "Running"); /* it has stayed */
     assert_marked(&x, "m1 ");
+    put(&x, KUBE_KIND_REPLICA_SETS, /* its cost says which of three is to go */
+        "{'metadata':{'name':'r','namespace':'a','uid':'u-r'" OWNED(
+            "Deployment", "m") "},'spec':{'replicas':2},'status':{'replicas':3}}");
+    assert_marked(&x, "");
     end(&x);
 }
 
