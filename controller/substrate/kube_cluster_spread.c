@@ -158,10 +158,19 @@ static void weigh(struct round *r, const struct kube_workload *w, const struct v
     hold_places(r->k, r->node, find_places(r->k, c, &w->pod, r->node), d->open - least, why);
 }
 
+/* A Deployment's ReplicaSets: it says all for them. What another controller's object owns (an Argo
+ * Rollout, a KServe predictor, a LeaderWorkerSet) says for itself. */
+static bool is_of_a_deployment(const struct kube_cluster *k, const struct view_workload *w)
+{
+    return strcmp(w->meta.owner.kind, "Deployment") == 0 &&
+           strncmp(w->meta.owner.api_version, "apps/", strlen("apps/")) == 0 &&
+           named_find(&k->workloads[DEPLOYMENTS], w->meta.owner.uid);
+}
+
 static void weigh_workload(struct round *r, const struct kube_workload *w, bool surges)
 {
-    if (!w->has_pod || *w->view.meta.owner.uid)
-        return; /* a Deployment's says it all */
+    if (!w->has_pod || is_of_a_deployment(r->k, &w->view))
+        return;
     ARRAY_FOREACH(c, &w->pod, spread)
         if (c->required && label_selector_matches(&c->selector, &w->pod.meta.labels))
             weigh(r, w, c, spread_pods(c, &w->view, surges));

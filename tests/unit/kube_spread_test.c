@@ -256,6 +256,52 @@ static void workloads_are_not_mixed_up(void **state)
     kube_cluster_free(x.k);
 }
 
+/* As put_set(), a ReplicaSet or a StatefulSet that an object controls. */
+static void put_owned(struct ear *x, enum kube_kind kind, const char *owner_version,
+                      const char *owner_kind, const char *owner_uid)
+{
+    char text[1000];
+
+    (void)snprintf(
+        text, sizeof(text),
+        "{'metadata':{'name':'w','namespace':'a','uid':'o','generation':1,'ownerReferences':[{"
+        "'apiVersion':'%s','kind':'%s','name':'w','uid':'%s','controller':true}]},'spec':{"
+        "'replicas':6,'template':{'metadata':{'labels':{'app':'w'}},'spec':{'containers':[{}],"
+        "'topologySpreadConstraints':[{'maxSkew':1,'topologyKey':'kubernetes.io/hostname',"
+        "'whenUnsatisfiable':'DoNotSchedule','labelSelector':{'matchLabels':{'app':'w'}}}]}}}}",
+        owner_version, owner_kind, owner_uid);
+    put(x, kind, text);
+}
+
+/* What a controller of its own rolls out or makes is as much to be spread; what a Deployment has
+ * made is the Deployment's alone: an old revision's constraint holds nothing. */
+static void a_workload_that_is_owned_counts(void **state)
+{
+    static const struct {
+        enum kube_kind kind;
+        const char *version, *owner, *uid, *stay;
+    } CASES[] = {
+        { KUBE_KIND_REPLICA_SETS, "argoproj.io/v1alpha1", "Rollout", "r", "012345" },
+        { KUBE_KIND_STATEFUL_SETS, "leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "l",
+          "012345" },
+        { KUBE_KIND_DEPLOYMENTS, "serving.kserve.io/v1beta1", "InferenceService", "i", "012345" },
+        { KUBE_KIND_REPLICA_SETS, "example.org/v1", "Deployment", "w", "012345" },
+        { KUBE_KIND_REPLICA_SETS, "apps/v1", "Deployment", "nobody", "012345" },
+        { KUBE_KIND_REPLICA_SETS, "apps/v1", "Deployment", "w", "" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct ear x;
+
+        begin(&x);
+        put_deployment(&x, 1, HOST, "");
+        put_owned(&x, CASES[i].kind, CASES[i].version, CASES[i].owner, CASES[i].uid);
+        assert_string_equal(who_stays(&x), CASES[i].stay);
+        kube_cluster_free(x.k);
+    }
+}
+
 /* A zone is closed by its last node. */
 static void a_zone_has_several_nodes(void **state)
 {
@@ -355,6 +401,7 @@ int main(void)
         cmocka_unit_test(a_roll_out_needs_more),
         cmocka_unit_test(as_many_domains_stay_as_pods_need),
         cmocka_unit_test(workloads_are_not_mixed_up),
+        cmocka_unit_test(a_workload_that_is_owned_counts),
         cmocka_unit_test(a_zone_has_several_nodes),
         cmocka_unit_test(one_of_two_is_turned_back),
         cmocka_unit_test(those_kept_apart_wake_a_node_each),
