@@ -22,7 +22,7 @@ static void note_state(struct node *n, const json_t *row)
     struct node_record r = { 0 };
 
     node_record_from_row(&r, row);
-    n->kube.recorded_led = row && kube_life_is_led(r.state);
+    n->kube.recorded_led = row && node_state_is_led(r.state);
 }
 
 /* The API has it: should this controller end now, the next one knows that the node goes off. */
@@ -65,6 +65,7 @@ void kube_power(struct controller *c, const struct kube_power_facts *f)
     n->record = (struct node_record){ 0 };
     node_record_from_row(&n->record, row);
     n->record = node_record_restart(&n->record, c->now_ms);
+    node_bind_pool(c->cluster, n);
     json_decref(row);
     node_touch(c->cluster, n);
     c->plan_wanted = true;
@@ -113,6 +114,7 @@ void kube_power_begin(struct controller *c)
         struct node *n = cluster_node(c->cluster, i);
 
         n->record = node_record_restart(&n->record, c->now_ms);
+        node_bind_pool(c->cluster, n);
         n->kube.told = 0;
         n->kube.checked_ms = 0;
         node_reply_due(c->cluster, n);

@@ -13,23 +13,11 @@
                               to keep it closed for ever */
 #define SCHEDULER_MS 30000 /* so long it may take to find that there is room again */
 
-bool kube_life_is_led(enum node_state state)
-{
-    switch (state) {
-    case NODE_UNMANAGED:
-    case NODE_AWAKE:
-    case NODE_UNREACHABLE:
-        return false;
-    default:
-        return true;
-    }
-}
-
 bool kube_life_acts(const struct controller *c, const struct node *n)
 {
     if (!c->options.kubernetes || !c->cluster->leads || !c->kube.synced || !n->kube.known)
         return false;
-    return !pool_passive(c->cluster, n->pool) || kube_life_is_led(n->record.state);
+    return !pool_passive(c->cluster, n->pool) || node_state_is_led(n->record.state);
 }
 
 bool kube_life_switches(const struct controller *c, const struct node *n)
@@ -263,7 +251,7 @@ enum kube_stage kube_life_stage(const struct controller *c, const struct node *n
 
 bool kube_life_is_marked(const struct controller *c, const struct node *n)
 {
-    return (kube_life_is_led(n->record.state) && kube_life_stage(c, n) != KUBE_STAGE_NONE) ||
+    return (node_state_is_led(n->record.state) && kube_life_stage(c, n) != KUBE_STAGE_NONE) ||
            n->kube.stage != KUBE_STAGE_NONE || n->kube.has_power;
 }
 

@@ -19,9 +19,6 @@ bool kube_life_acts(const struct controller *c, const struct node *n);
  * falls empty is for others (a cluster autoscaler) to take away. */
 bool kube_life_switches(const struct controller *c, const struct node *n);
 
-/* Is it in a state into which only a leader brings it? */
-bool kube_life_is_led(enum node_state state);
-
 /* Changes what reconcile_facts() found. */
 void kube_life_facts(const struct controller *c, const struct node *n, struct node_facts *f);
 

@@ -190,7 +190,7 @@ static int turn_back(struct node_record *r, const struct node_facts *f, int64_t 
     if (!reason && f->wake)
         reason = f->wake;
     if (!reason && !f->in_pool)
-        reason = "in no pool any more";
+        reason = "it is in its pool no more";
     if (!reason && !same_boot(r, f))
         reason = "it was restarted";
     if (!reason && f->age_ms > (r->state == NODE_DRAINING ? 4 : 2) * f->interval_ms)

@@ -23,7 +23,7 @@ struct node_facts {
     int64_t wall_ms;
     uint64_t term;
     /* Settings. */
-    bool in_pool;
+    bool in_pool;           /* its pool, if it has one, selects it */
     bool driver_wakes;      /* the pool has a driver that can wake */
     bool wake_proven;       /* pool.wakeProven; the record knows of own wakes */
     const char *proof_void; /* why the record's proof holds no longer; NULL: it holds */

@@ -128,7 +128,7 @@ static void settings_of(struct controller *c, const struct node *n, struct node_
 {
     const struct power_policy *policy = node_policy(c->cluster, n);
 
-    f->in_pool = n->pool != NULL;
+    f->in_pool = n->pool && node_is_selected(n, n->pool);
     f->driver_wakes = driver_wakes(n);
     f->wake_proven = n->pool && pool_spec(n->pool)->wake_proven;
     f->proof_void = wake_proof_void(&n->record.proof, &n->inventory.identity, c->wall_ms);
@@ -436,7 +436,7 @@ static void observe_node(struct controller *c, struct node *n)
     f.heard = n->kube.known;
     f.heard_ms = n->kube.ready ? c->now_ms : n->kube.unready_ms;
     n->why_not_asleep = kube_life_no_sleep(c, n);
-    if (!c->cluster->leads && kube_life_is_led(n->record.state)) { /* as its NodePower says */
+    if (!c->cluster->leads && node_state_is_led(n->record.state)) { /* as its NodePower says */
         if (why != n->why_not_asleep)
             node_touch(c->cluster, n);
         return;
@@ -445,10 +445,12 @@ static void observe_node(struct controller *c, struct node *n)
     if (t > 0)
         say_edge(&after);
     n->record = after;
-    if (t > 0)
+    if (t > 0) {
         follow(c, n, &before, t);
-    else if (why != n->why_not_asleep)
+        node_bind_pool(c->cluster, n);
+    } else if (why != n->why_not_asleep) {
         node_touch(c->cluster, n);
+    }
 }
 
 static const char *why_not_asleep(const struct controller *c, const struct node *n,
@@ -495,6 +497,8 @@ void reconcile_node(struct controller *c, struct node *n)
     if (f.stage != POWER_STAGE_NONE)
         node_reply_due(c->cluster, n); /* an order may have to be called back */
     carry_out(c, n, &f);
+    if (t > 0)
+        node_bind_pool(c->cluster, n); /* what was done was its pool's */
 }
 
 void reconcile_nodes(struct controller *c)

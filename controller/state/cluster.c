@@ -397,14 +397,26 @@ static void suppose_curve(struct node *n)
     node_curve_suppose(&n->curve, &prior);
 }
 
+bool node_is_selected(const struct node *n, const struct pool *p)
+{
+    return n->inventory.known && string_map_selects(&pool_spec(p)->selector, &n->inventory.labels);
+}
+
+/* Whose driver switches it, and whose mode decides whether it is woken, is that pool under which it
+ * was put to sleep: a label, or a selector, that changes while it is off loses nobody. */
+static bool keeps_its_pool(const struct node *n)
+{
+    return n->pool && node_state_is_led(n->record.state);
+}
+
 void node_bind_pool(struct cluster *c, struct node *n)
 {
-    struct pool *found = NULL;
+    struct pool *found = keeps_its_pool(n) ? n->pool : NULL;
 
     for (size_t i = 0; i < c->pools.n_items && !found; i++) {
         struct pool *p = cluster_pool(c, i);
 
-        if (n->inventory.known && string_map_selects(&pool_spec(p)->selector, &n->inventory.labels))
+        if (node_is_selected(n, p))
             found = p;
     }
     if (n->pool != found)

@@ -47,6 +47,12 @@ static inline bool node_state_is_leaving(enum node_state s)
     return s >= NODE_DRAINING && s <= NODE_SLEEPING;
 }
 
+/* Is it a state into which only the controller brings a node? */
+static inline bool node_state_is_led(enum node_state s)
+{
+    return s != NODE_UNMANAGED && s != NODE_AWAKE && s != NODE_UNREACHABLE;
+}
+
 /* Awake, coming up or on its way to sleep: it draws, and counts against maxAwake. */
 static inline bool node_state_is_on(enum node_state s)
 {

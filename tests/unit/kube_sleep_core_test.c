@@ -958,6 +958,69 @@ static void a_pool_is_released(void **state)
     end(&r);
 }
 
+#define POOL_OF_OTHERS(mode) \
+    POOL_WITH("\"mode\":\"" mode "\",\"selector\":{\"other\":\"yes\"}", "0")
+
+/* Its pool has to take it along, and has nothing to do with it when it is awake again. */
+static void a_sleeper_that_leaves_its_pool_is_woken(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    put(&r, POOL_OF_OTHERS("act"));
+    pass(&r, 30);
+    STATE(&r, "asleep");
+    assert_int_equal(marked(&r), 1);
+    put(&r, POOL_OF_OTHERS("release"));
+    pass(&r, 1);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    r.agent_boot = "boot-2";
+    r.n1.ready = true;
+    r.n1.boot_id = "boot-2";
+    tell(&r);
+    probe(&r, POWER_ON);
+    assert_int_equal(marked(&r), 1);
+    pass(&r, 3);
+    STATE(&r, "unmanaged"); /* it is of no pool */
+    assert_true(r.spare && r.wanted == KUBE_STAGE_NONE);
+    assert_int_equal(marked(&r), 0);
+    end(&r);
+}
+
+static void one_that_leaves_its_pool_turns_back(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    empty(&r);
+    put(&r, POOL_OF_OTHERS("act"));
+    assert_int_equal(marked(&r), 1);
+    pass(&r, 3);
+    STATE(&r, "unmanaged");
+    assert_true(r.spare && r.wanted == KUBE_STAGE_NONE);
+    end(&r);
+}
+
+static void a_sleeper_that_left_its_pool_is_woken_for_a_pod(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    put(&r, POOL_OF_OTHERS("act"));
+    r.n1.pending = "b/job cannot be scheduled elsewhere, and fits here";
+    tell(&r);
+    pass(&r, 1);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    end(&r);
+}
+
 /* What was begun is turned back, whoever wanted it. */
 static void a_release_turns_back(void **state)
 {
@@ -1050,6 +1113,9 @@ int main(void)
         cmocka_unit_test(an_empty_store_goes_on),
         cmocka_unit_test(an_older_record_is_not_taken),
         cmocka_unit_test(a_pool_is_released),
+        cmocka_unit_test(a_sleeper_that_leaves_its_pool_is_woken),
+        cmocka_unit_test(one_that_leaves_its_pool_turns_back),
+        cmocka_unit_test(a_sleeper_that_left_its_pool_is_woken_for_a_pod),
         cmocka_unit_test(a_release_turns_back),
         cmocka_unit_test(what_is_left_of_another_life_goes),
         cmocka_unit_test(a_term_of_a_later_leader_is_passed_by_winning_the_lease_alone),
