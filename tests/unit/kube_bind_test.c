@@ -224,7 +224,7 @@ static void what_stands_against_a_node(void **state)
 static void pods_and_ports_are_counted(void **state)
 {
     struct hand h;
-    char name[8];
+    char name[16];
 
     (void)state;
     begin(&h);
