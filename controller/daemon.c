@@ -341,6 +341,7 @@ static void ask_kubernetes(void *data, uint64_t ticket, const struct api_questio
     const struct kube_question question = {
         .token = q->token,
         .hash = q->hash,
+        .address = q->address,
         .asked = { a->verb, a->resource, a->sub, a->name, a->path },
     };
 

@@ -11,6 +11,7 @@
 
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
+#include "proto/base/utf8.h"
 #include "proto/base/yaml.h"
 
 #define HASH_BYTES AUTH_HASH_BYTES
@@ -259,12 +260,23 @@ static bool hash_token(const char *authorization, unsigned char hash[HASH_BYTES]
            gnutls_hash_fast(GNUTLS_DIG_SHA256, token, strlen(token), hash) >= 0;
 }
 
+static bool is_text(const char *s)
+{
+    const unsigned char *at = (const unsigned char *)s;
+    size_t n;
+
+    while (*at && (n = utf8_length(at)) > 0)
+        at += n;
+    return !*at;
+}
+
 bool auth_is_of_others(const char *authorization, unsigned char ret_hash[AUTH_HASH_BYTES])
 {
     const char own[] = BEARER OWN;
 
     return authorization && strlen(authorization) > strlen(BEARER) &&
-           strncmp(authorization, own, strlen(own)) != 0 && hash_token(authorization, ret_hash);
+           strncmp(authorization, own, strlen(own)) != 0 && is_text(authorization) &&
+           hash_token(authorization, ret_hash);
 }
 
 int auth_check(struct auth *a, const char *authorization, enum right right, int64_t wall_ms,

@@ -72,7 +72,7 @@ int auth_check(struct auth *a, const char *authorization, enum right right, int6
                struct bearer *ret_bearer);
 
 /* SHA-256 of the token in the header: by it a token is known without being kept. False: there is
- * none, or it has the form of ours. */
+ * none, it has the form of ours, or it is no text (UTF-8). */
 bool auth_is_of_others(const char *authorization, unsigned char ret_hash[AUTH_HASH_BYTES]);
 
 /* Tokens that expire before that time, or have: a list for the caller to free; returns their

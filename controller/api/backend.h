@@ -38,6 +38,7 @@ struct api_stats { /* of the daemon, for /metrics; cumulative since its start */
 struct api_question {
     const char *token;
     unsigned char hash[AUTH_HASH_BYTES]; /* of the token */
+    const char *address;                 /* where it comes from, as gate_address() has it */
     struct access access;
 };
 

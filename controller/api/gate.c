@@ -13,6 +13,7 @@
 
 #define WRONG_PER_MINUTE 10
 #define NO_TOKEN "a valid token is needed: Authorization: Bearer TOKEN (huddlectl: --token-file)"
+#define TOO_MANY_WRONG "too many wrong tokens from this address"
 
 struct gate {
     struct auth *auth;
@@ -99,15 +100,14 @@ static const char *foreign_page(const struct gate *g, const struct httpd_call *c
 /* --- tokens ------------------------------------------------------------------------------------
  */
 
-/* IPv6 clients own whole networks of addresses. */
-static void address_key(const struct httpd_call *call, char key[HTTPD_PEER_MAX])
+void gate_address(const struct httpd_call *call, char ret_key[HTTPD_PEER_MAX])
 {
     struct in6_addr six;
 
-    httpd_peer(call, key);
-    if (inet_pton(AF_INET6, key, &six) == 1 && !IN6_IS_ADDR_V4MAPPED(&six)) {
+    httpd_peer(call, ret_key);
+    if (inet_pton(AF_INET6, ret_key, &six) == 1 && !IN6_IS_ADDR_V4MAPPED(&six)) {
         memset(six.s6_addr + 8, 0, 8);
-        (void)inet_ntop(AF_INET6, &six, key, HTTPD_PEER_MAX);
+        (void)inet_ntop(AF_INET6, &six, ret_key, HTTPD_PEER_MAX);
     }
 }
 
@@ -131,12 +131,23 @@ static int wrong_token(struct gate *g, struct httpd_call *call, const char *why,
     char key[HTTPD_PEER_MAX];
     int64_t wait_ms = 0;
 
-    address_key(call, key);
+    gate_address(call, key);
     if (gate_credentials(call))
         wait_ms = limiter_take(g->wrong, key, clock_boot_ms());
     if (wait_ms > 0)
-        return refuse(ret, 429, wait_ms, "too many wrong tokens from this address");
+        return refuse(ret, 429, wait_ms, TOO_MANY_WRONG);
     return refuse(ret, 401, 0, why);
+}
+
+/* The others' time is not for those who guess. */
+static int of_others(struct gate *g, const struct httpd_call *call, struct gate_refusal *ret)
+{
+    char key[HTTPD_PEER_MAX];
+    int64_t wait_ms;
+
+    gate_address(call, key);
+    wait_ms = limiter_wait(g->wrong, key, clock_boot_ms());
+    return wait_ms > 0 ? refuse(ret, 429, wait_ms, TOO_MANY_WRONG) : GATE_ASK;
 }
 
 /* Whoever has it did not guess: no limit for the address. */
@@ -172,7 +183,7 @@ int gate_check(struct gate *g, struct httpd_call *call, const struct route *rout
     if (r == 401 && ret_bearer->who[0])
         return expired_token(ret_bearer, ret_refusal);
     if (r == 401 && others && route->right != RIGHT_REPORT && auth_is_of_others(credentials, hash))
-        return GATE_ASK;
+        return of_others(g, call, ret_refusal);
     if (r == 401)
         return wrong_token(g, call, NO_TOKEN, ret_refusal);
     if (g->tokens && route->right != RIGHT_REPORT)

@@ -1,6 +1,7 @@
 /* Who may come in: the Host and Origin headers (against other sites' pages in a browser), the
- * token, its role and its time, and how often. A good token is never refused for what others do at
- * its address. Thread-safe. */
+ * token, its role and its time, and how often. A good token of huddle's is never refused for what
+ * others do at its address; about a token that others may know nobody is asked while the wrong
+ * ones of its address are used up. Thread-safe. */
 #ifndef HUDDLE_API_GATE_H
 #define HUDDLE_API_GATE_H
 
@@ -36,6 +37,9 @@ struct gate_refusal {
 /* The header that says who asks. Through the API server of Kubernetes, which keeps Authorization
  * for itself, it is Huddle-Authorization, of the same form. NULL: none does. */
 const char *gate_credentials(const struct httpd_call *call);
+
+/* By what an address is known: of IPv6, whose clients own whole networks, the /64. */
+void gate_address(const struct httpd_call *call, char ret_key[HTTPD_PEER_MAX]);
 
 #define GATE_ASK 1
 

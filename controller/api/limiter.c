@@ -63,7 +63,8 @@ static struct bucket *find_bucket(struct limiter *l, uint64_t key, int64_t now_m
     return fullest;
 }
 
-int64_t limiter_take(struct limiter *l, const char *key, int64_t now_ms)
+/* How long until there is one; takes it if there is, and it is wanted. */
+static int64_t draw(struct limiter *l, const char *key, double wanted, int64_t now_ms)
 {
     uint64_t hash = random_mix(random_hash(key) ^ l->seed) | 1;
     struct bucket *b;
@@ -72,8 +73,18 @@ int64_t limiter_take(struct limiter *l, const char *key, int64_t now_ms)
     (void)pthread_mutex_lock(&l->lock);
     b = find_bucket(l, hash, now_ms);
     tokens = tokens_now(l, b, now_ms);
-    b->tokens = tokens >= 1 ? tokens - 1 : tokens;
+    b->tokens = tokens >= 1 ? tokens - wanted : tokens;
     b->at_ms = now_ms;
     (void)pthread_mutex_unlock(&l->lock);
     return tokens >= 1 ? 0 : (int64_t)ceil((1 - tokens) / l->per_ms);
+}
+
+int64_t limiter_take(struct limiter *l, const char *key, int64_t now_ms)
+{
+    return draw(l, key, 1, now_ms);
+}
+
+int64_t limiter_wait(struct limiter *l, const char *key, int64_t now_ms)
+{
+    return draw(l, key, 0, now_ms);
 }

@@ -18,4 +18,7 @@ DEFINE_AUTO(limiter, struct limiter *, limiter_free);
 /* Takes one: 0, or the ms until there is one again (then nothing was taken). */
 int64_t limiter_take(struct limiter *l, const char *key, int64_t now_ms);
 
+/* The same, and nothing is taken. */
+int64_t limiter_wait(struct limiter *l, const char *key, int64_t now_ms);
+
 #endif

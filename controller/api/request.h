@@ -29,6 +29,7 @@ struct request {
     struct bearer by;
     bool asks; /* others have to be asked who it is */
     struct api_question question;
+    char address[HTTPD_PEER_MAX]; /* of the question */
 
     /* the backend's last answer */
     int status;

@@ -166,6 +166,8 @@ static void ask_others(struct request *rq)
 
     rq->question.token = credentials + strlen("Bearer ");
     (void)auth_is_of_others(credentials, rq->question.hash);
+    gate_address(rq->call, rq->address);
+    rq->question.address = rq->address;
     if (rq->route_status)
         rq->question.access = (struct access){ "", "", "", "", "" };
     else

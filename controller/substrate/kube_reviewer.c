@@ -14,7 +14,8 @@ struct review {
     struct review *next, **back;
     uint64_t ticket;
     unsigned char hash[KUBE_HASH_BYTES];
-    char *token, *user;
+    char *token, *user, *address;
+    int64_t until_ms; /* boot time: what is not answered by then is refused */
     char *verb, *resource, *sub, *name, *path;
     struct access_asked asked; /* of these copies */
     const char *audience;      /* NULL: the API server's own */
@@ -42,6 +43,7 @@ static void review_free(struct review *r)
         explicit_bzero(r->token, strlen(r->token));
     free(r->token);
     free(r->user);
+    free(r->address);
     free(r->verb);
     free(r->resource);
     free(r->sub);
@@ -88,6 +90,7 @@ static void send(struct review *r, const char *path, json_t *question, kube_done
                                           .content_type = "application/json",
                                           .body = question,
                                           .total_ms = ANSWER_MS,
+                                          .not_after_ms = r->until_ms,
                                           .prompt = true };
     struct kube_status status = { .reason = KUBE_UNREACHABLE };
     int sent = kube_send(r->reviewer->client, &request, fn, r, &r->call, &status.message);
@@ -147,6 +150,8 @@ static struct review *review_new(struct kube_reviewer *k, uint64_t ticket,
                           .back = &k->reviews,
                           .ticket = ticket,
                           .token = xstrdup(q->token),
+                          .address = xstrdup(q->address),
+                          .until_ms = loop_now_ms(k->loop) + ANSWER_MS,
                           .verb = xstrdup(q->asked.verb),
                           .resource = xstrdup(q->asked.resource),
                           .sub = xstrdup(q->asked.sub),
@@ -161,6 +166,15 @@ static struct review *review_new(struct kube_reviewer *k, uint64_t ticket,
     return r;
 }
 
+static size_t reviews_of(const struct kube_reviewer *k, const char *address)
+{
+    size_t n = 0;
+
+    for (const struct review *r = k->reviews; r; r = r->next)
+        n += strcmp(r->address, address) == 0;
+    return n;
+}
+
 void kube_reviewer_ask(struct kube_reviewer *k, uint64_t ticket, const struct kube_question *q)
 {
     const struct verdict *known =
@@ -171,6 +185,10 @@ void kube_reviewer_ask(struct kube_reviewer *k, uint64_t ticket, const struct ku
     else if (k->n_reviews >= KUBE_REVIEWS_MOST)
         k->fn(k->data, ticket, 503, "",
               "too many ask at once whose tokens Kubernetes has to be asked about");
+    else if (reviews_of(k, q->address) >= KUBE_REVIEWS_OF_ONE)
+        k->fn(
+            k->data, ticket, 503, "",
+            "too many ask at once from this address whose tokens Kubernetes has to be asked about");
     else
         send(review_new(k, ticket, q), TOKEN_REVIEWS, token_question(q->token, NULL), on_token);
 }

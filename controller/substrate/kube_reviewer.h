@@ -4,8 +4,8 @@
  *
  * An answer counts for 10 s where it is yes and 5 s where it is no: a right that is taken away is
  * gone after 10 s. What cannot be found out (no answer within 5 s, no right to ask, 64 questions
- * wait) is refused, and not remembered. A token is kept while it is asked about, its hash
- * afterwards. */
+ * wait, or 4 of the same address) is refused, and not remembered. A token is kept while it is asked
+ * about, its hash afterwards. */
 #ifndef HUDDLE_SUBSTRATE_KUBE_REVIEWER_H
 #define HUDDLE_SUBSTRATE_KUBE_REVIEWER_H
 
@@ -17,6 +17,7 @@
 
 #define KUBE_HASH_BYTES 32
 #define KUBE_REVIEWS_MOST 64    /* at once */
+#define KUBE_REVIEWS_OF_ONE 4   /* of one address */
 #define KUBE_VERDICTS_MOST 1024 /* remembered */
 #define KUBE_YES_MS 10000
 #define KUBE_NO_MS 5000
@@ -26,6 +27,7 @@ struct kube_reviewer;
 struct kube_question { /* borrowed for the call */
     const char *token;
     const unsigned char *hash; /* SHA-256 of it */
+    const char *address;       /* who shows it: one leaves others their share */
     struct access_asked asked;
 };
 

@@ -228,9 +228,11 @@ static void buckets_fill_again(void **state)
     (void)state;
     for (int i = 0; i < 3; i++)
         assert_int_equal(limiter_take(l, "a", 1000), 0);
+    assert_int_equal(limiter_wait(l, "a", 1000), 500);
     assert_int_equal(limiter_take(l, "a", 1000), 500);
     assert_int_equal(limiter_take(l, "b", 1000), 0); /* another's */
     assert_int_equal(limiter_take(l, "a", 1400), 100);
+    assert_int_equal(limiter_wait(l, "a", 1500), 0);
     assert_int_equal(limiter_take(l, "a", 1500), 0);
     assert_int_equal(limiter_take(l, "a", 1500), 500);
     for (int i = 0; i < 3; i++) /* never more than the burst */

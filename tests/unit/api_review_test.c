@@ -38,7 +38,7 @@ static int set_up(void **state)
     f = fdopen(fd, "w");
     assert_non_null(f);
     fputs("ours viewer "
-          "sha256:0a6a7e4b2f3d4c5b6a79881726354453627180900f1e2d3c4b5a69788796a5b4\n",
+          "sha256:ae0bec9e9d33c56354bd612c8a6010840324fc5b9786ce0a18b696b304b09397\n",
           f);
     assert_int_equal(fclose(f), 0);
     *state = world_new((struct api_options){
@@ -146,7 +146,41 @@ static void who_may_not_is_told_why(void **state)
         assert_true(++unknown < 30);
     assert_true(unknown >= 10);
     assert_status(&r, 429, "TooManyRequests", "too many wrong tokens");
-    assert_int_equal(ask_by(w, &r, "Authorization", "good", "GET", BASE "/nodes", NULL), 200);
+    reply_done(&r);
+}
+
+/* Whoever guesses has used up what others are asked for him; tokens of ours are known here. */
+static void others_are_not_asked_for_those_who_guess(void **state)
+{
+    struct world *w = *state;
+    struct reply r = { 0 };
+    int unknown = 0;
+
+    do {
+        w->last[0] = '\0';
+        ask_by(w, &r, "Authorization", "nobody", "GET", BASE "/nodes", NULL);
+        assert_true(++unknown < 30);
+    } while (w->last[0]); /* others were asked */
+    assert_true(unknown > 10);
+    assert_status(&r, 429, "TooManyRequests", "too many wrong tokens");
+    assert_non_null(strstr(strbuf_text(&r.text), "Retry-After: "));
+    assert_int_equal(ask_by(w, &r, "Authorization", "ours", "GET", BASE "/nodes", NULL), 200);
+    reply_done(&r);
+}
+
+/* No JSON could say it; it counts as wrong. */
+static void a_token_that_is_no_text_is_wrong(void **state)
+{
+    struct world *w = *state;
+    struct reply r = { 0 };
+    int unknown = 0;
+
+    ask_by(w, &r, "Authorization", "\xff\xfe", "GET", BASE "/nodes", NULL);
+    assert_status(&r, 401, "Unauthorized", "a valid token is needed");
+    while (ask_by(w, &r, "Authorization", "\xc3", "GET", BASE "/nodes", NULL) == 401)
+        assert_true(++unknown < 30);
+    assert_int_equal(r.status, 429);
+    assert_string_equal(w->last, "");
     reply_done(&r);
 }
 
@@ -200,6 +234,8 @@ int main(void)
         TEST(each_route_is_a_verb_on_a_resource),
         TEST(who_may_does_and_is_named),
         TEST(who_may_not_is_told_why),
+        TEST(others_are_not_asked_for_those_who_guess),
+        TEST(a_token_that_is_no_text_is_wrong),
         TEST(others_are_not_asked_in_vain),
         TEST(bodies_of_strangers_are_short),
     };

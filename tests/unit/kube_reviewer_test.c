@@ -172,14 +172,15 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void ask(struct world *w, uint64_t ticket, const char *token,
-                const struct access_asked *asked)
+static void ask_from(struct world *w, const char *address, uint64_t ticket, const char *token,
+                     const struct access_asked *asked)
 {
     unsigned char hash[KUBE_HASH_BYTES] = { 0 };
 
     (void)snprintf((char *)hash, sizeof(hash), "%s", token);
     kube_reviewer_ask(w->reviewer, ticket,
-                      &(struct kube_question){ .token = token, .hash = hash, .asked = *asked });
+                      &(struct kube_question){
+                          .token = token, .hash = hash, .address = address, .asked = *asked });
 }
 
 static int verdict(struct world *w, const char *token, const struct access_asked *asked)
@@ -187,7 +188,7 @@ static int verdict(struct world *w, const char *token, const struct access_asked
     static uint64_t tickets = 100;
 
     w->want = w->answered + 1;
-    ask(w, ++tickets, token, asked);
+    ask_from(w, "127.0.0.1", ++tickets, token, asked);
     if (w->answered < w->want)
         (void)loop_run(w->loop);
     assert_int_equal(w->ticket, tickets);
@@ -273,20 +274,42 @@ static void what_cannot_be_asked_is_refused(void **state)
 static void so_many_and_no_more(void **state)
 {
     struct world *w = *state;
+    char address[16];
 
     pthread_mutex_lock(&w->lock);
     w->keep = true;
     pthread_mutex_unlock(&w->lock);
     w->want = SIZE_MAX;
-    for (uint64_t i = 0; i < KUBE_REVIEWS_MOST; i++)
-        ask(w, i, "alice", &LIST);
+    for (unsigned i = 0; i < KUBE_REVIEWS_MOST; i++) {
+        (void)snprintf(address, sizeof(address), "10.0.0.%u", i / KUBE_REVIEWS_OF_ONE);
+        ask_from(w, address, i, "alice", &LIST);
+    }
     assert_int_equal(w->answered, 0);
-    ask(w, 1000, "alice", &LIST);
+    ask_from(w, "10.1.0.1", 1000, "alice", &LIST);
     assert_int_equal(w->answered, 1);
     assert_int_equal(w->ticket, 1000);
     assert_int_equal(w->status, 503);
     assert_non_null(strstr(w->why, "too many"));
 } /* and what is under way ends with it */
+
+static void one_address_leaves_others_their_share(void **state)
+{
+    struct world *w = *state;
+
+    pthread_mutex_lock(&w->lock);
+    w->keep = true;
+    pthread_mutex_unlock(&w->lock);
+    w->want = SIZE_MAX;
+    for (unsigned i = 0; i < KUBE_REVIEWS_OF_ONE; i++)
+        ask_from(w, "10.0.0.1", i, "alice", &LIST);
+    ask_from(w, "10.0.0.2", 900, "alice", &LIST);
+    assert_int_equal(w->answered, 0);
+    ask_from(w, "10.0.0.1", 1000, "alice", &LIST);
+    assert_int_equal(w->answered, 1);
+    assert_int_equal(w->ticket, 1000);
+    assert_int_equal(w->status, 503);
+    assert_non_null(strstr(w->why, "too many ask at once from this address"));
+}
 
 static void verdicts_end_and_make_room(void **state)
 {
@@ -325,6 +348,7 @@ int main(void)
         TEST(answers_are_remembered_for_a_while),
         TEST(what_cannot_be_asked_is_refused),
         TEST(so_many_and_no_more),
+        TEST(one_address_leaves_others_their_share),
         cmocka_unit_test(verdicts_end_and_make_room),
     };
 
