@@ -59,7 +59,7 @@ DEFINE_AUTO(auth, struct auth *, auth_free);
 #define AUTH_NODE_MAX 254
 #define AUTH_HASH_BYTES 32
 struct bearer {
-    char who[AUTH_WHO_MAX];   /* the token's name; of others', the user's */
+    char who[AUTH_WHO_MAX];   /* the token's name (without a colon); of others', kubernetes:USER */
     char node[AUTH_NODE_MAX]; /* of an agent's token: who it may report for; "": any node */
     int64_t expires_wall_ms;  /* AUTH_NEVER: it does not */
 };

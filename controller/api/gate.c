@@ -203,6 +203,6 @@ int gate_reviewed(struct gate *g, struct httpd_call *call, int status, const cha
         return wrong_token(g, call, why, ret_refusal);
     if (status != 200)
         return refuse(ret_refusal, status, status == 503 ? 1000 : 0, why);
-    (void)snprintf(ret_bearer->who, sizeof(ret_bearer->who), "%s", user);
+    (void)snprintf(ret_bearer->who, sizeof(ret_bearer->who), "kubernetes:%s", user);
     return too_often(g, ret_bearer->who, ret_refusal);
 }

@@ -166,7 +166,7 @@ def test_each_may_what_his_role_says(doors: Doors) -> None:
     status, why = doors.ask(doors.cluster.tokens["viv"], *asked["sleep"])
     assert status == 403 and why.startswith('user "viv" may not create nodes/sleep of group'), why
     journal = doors.answer("hud_own", "GET", f"{GROUP}/journal")[1]
-    assert '"otto"' in journal and '"viv"' not in journal
+    assert '"kubernetes:otto"' in journal and '"kubernetes:viv"' not in journal
 
 
 def test_accounts_and_wrong_tokens(doors: Doors) -> None:
@@ -207,7 +207,7 @@ def test_kubectl_huddle(doors: Doors) -> None:
     assert code == 1 and "services/proxy" in text and "ClusterRole huddle-viewer" in text, text
     code, text = said("otto", "pause", "--reason", "a walk")
     assert code == 0, text
-    assert '"otto"' in said("otto", "get", "journal", "-o", "json")[1]
+    assert '"kubernetes:otto"' in said("otto", "get", "journal", "-o", "json")[1]
     code, text = said("otto", "resume")
     assert code == 1, text
     assert 'Error from server (Forbidden): user "otto" may not create clusters/resume' in text, text

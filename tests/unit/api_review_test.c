@@ -121,7 +121,7 @@ static void who_may_does_and_is_named(void **state)
     ask_by(w, &r, "Huddle-Authorization", "good", "POST", BASE "/nodes/a1/hold",
            "{\"reason\":\"disk\"}");
     assert_int_equal(r.status, 200);
-    assert_string_equal(w->last, "verb 5 on 'a1' by alice: disk");
+    assert_string_equal(w->last, "verb 5 on 'a1' by kubernetes:alice: disk");
     ask_by(w, &r, "Authorization", "good", "POST", BASE "/powerpools?dryRun=All", POOL);
     assert_int_equal(r.status, 201);
     ask_by(w, &r, "Authorization", "good", "GET", "/nowhere", NULL);
