@@ -13,6 +13,7 @@
 
 /* So many terms may follow each other under one leader: those of epoch E begin at (E + 1) * 64. */
 #define TERMS_AN_EPOCH 64
+#define EPOCHS_MOST 64 /* by which another leader can be ahead: a won Lease each is one */
 
 /* --- from NodePowers ----------------------------------------------------------------------------
  */
@@ -88,6 +89,11 @@ void kube_check(struct controller *c, const struct kube_check_facts *f)
 bool kube_power_term_is_ours(const struct controller *c, uint64_t term)
 {
     return term / TERMS_AN_EPOCH <= c->kube.epoch + 1;
+}
+
+bool kube_power_term_is_far(const struct controller *c, uint64_t term)
+{
+    return term / TERMS_AN_EPOCH > c->kube.epoch + 1 + EPOCHS_MOST;
 }
 
 bool kube_power_see_term(struct controller *c, uint64_t term)

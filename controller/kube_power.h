@@ -19,6 +19,9 @@ void kube_power_begin(struct controller *c);
  * who came later, and is passed only by winning the Lease again: see kube_power_see_term(). */
 bool kube_power_term_is_ours(const struct controller *c, uint64_t term);
 
+/* Is it so far beyond this leader's epoch that no series of leaders since is likely? */
+bool kube_power_term_is_far(const struct controller *c, uint64_t term);
+
 /* A term was seen, or told in an earlier life: the next epoch is to be above it. True: that is
  * news. */
 bool kube_power_see_term(struct controller *c, uint64_t term);

@@ -8,6 +8,7 @@
 
 #define WARM_UP_MS 120000
 #define TERMS_MOST 1000000u /* by which another controller can be ahead: a start each is one */
+#define RAISE_MS 600000     /* so seldom one agent's word costs a leader the Lease */
 
 static int64_t warm_up_ms(const struct controller *c)
 {
@@ -55,12 +56,17 @@ static void adopt_term(struct controller *c, const struct node *n, uint64_t seen
 
 /* On Kubernetes who acts is who has the Lease. A term of its own epoch a leader may pass; one of a
  * later epoch is another leader's, and this one, who may be stale, has to win the Lease again. */
-static void see_term_of_leader(struct controller *c, const struct node *n, uint64_t seen)
+static void see_term_of_leader(struct controller *c, struct node *n, uint64_t seen)
 {
     bool ours = kube_power_term_is_ours(c, seen + 1);
 
     if (!c->cluster->leads || !ours) {
-        if (kube_power_see_term(c, seen + 1) && c->cluster->leads)
+        if (n->raised_ms > 0 && c->now_ms - n->raised_ms < RAISE_MS)
+            return; /* if it is true it is said again, and by others */
+        if (!kube_power_see_term(c, seen + 1))
+            return;
+        n->raised_ms = c->now_ms;
+        if (c->cluster->leads)
             core_event(c, true, "node", n->name, "LaterTermSeen",
                        "its agent has seen term %llu, of a later leader: this controller asks for "
                        "the Lease again before it acts",
@@ -70,21 +76,49 @@ static void see_term_of_leader(struct controller *c, const struct node *n, uint6
     }
 }
 
+/* Most agents say so. That is how a leader whose Lease was deleted, and counts from 0 again, learns
+ * what they obey; before all can have reported a few would be most. */
+static bool most_have_seen(const struct controller *c, uint64_t term)
+{
+    size_t seen = 0, agents = 0;
+
+    if (c->now_ms < c->warm_until_ms)
+        return false;
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
+        const struct node *n = cluster_node(c->cluster, i);
+
+        agents += n->seen;
+        seen += n->seen && n->claimed_term >= term;
+    }
+    return 2 * seen > agents;
+}
+
+/* No series of starts can have led to it, nor, on Kubernetes, a series of leaders. There one
+ * agent's word is not to depose the leader again and again, nor to use up the epochs. */
+static bool is_wild(const struct controller *c, uint64_t term)
+{
+    if (term - c->cluster->term > TERMS_MOST)
+        return true;
+    return c->options.kubernetes && kube_power_term_is_far(c, term) && !most_have_seen(c, term);
+}
+
 /* An agent that has seen a higher term of this cluster: a newer controller exists. The word of one
- * agent is enough, for to be wrong is safe: this controller only wakes from then on. What no series
- * of starts can have led to is not believed. */
+ * agent is enough, for to be wrong is safe: this controller only wakes from then on. */
 void core_see_term(struct controller *c, struct node *n, const struct wire_report *w)
 {
-    bool higher = strcmp(w->cluster_id, c->cluster->id) == 0 && w->max_term > c->cluster->term;
-    bool wild = higher && w->max_term - c->cluster->term > TERMS_MOST;
+    bool same = strcmp(w->cluster_id, c->cluster->id) == 0;
+    bool higher = same && w->max_term > c->cluster->term, wild;
+    bool follows = c->options.kubernetes && !c->cluster->leads; /* it does not know the epoch */
     unsigned long long term = w->max_term;
 
-    if (wild && !n->wild_term)
+    n->claimed_term = same ? w->max_term : 0;
+    wild = higher && is_wild(c, w->max_term);
+    if (wild && !n->wild_term && !follows)
         core_event(c, true, "node", n->name, "TermDisputed",
                    "its agent claims to have seen term %llu, which no controller can have reached: "
-                   "not believed; stop that agent, and remove the state.json in its stateDir",
-                   term);
-    n->wild_term = wild;
+                   "not believed%s; stop that agent, and remove the state.json in its stateDir",
+                   term, c->options.kubernetes ? " unless most agents say so" : "");
+    n->wild_term = wild && !follows;
     if (!higher || wild || c->deposed)
         return;
     if (c->options.kubernetes) {

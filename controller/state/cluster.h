@@ -220,6 +220,8 @@ struct node {
     uint64_t old_epochs[4];
     bool wild;               /* its newest joules could not be; people know */
     bool wild_term;          /* its agent claims a term that cannot be; people know */
+    uint64_t claimed_term;   /* the highest that its agent has seen, by its newest report */
+    int64_t raised_ms;       /* when its agent last told of a later leader; 0: never */
     struct twin twin;        /* another agent that reports under its name */
     uint64_t accepted;       /* reports that were counted, since start */
     int64_t clock_offset_ms; /* agent wall - ours */

@@ -874,11 +874,28 @@ static uint64_t epoch_asked(struct rig *r)
     return epoch;
 }
 
-static void hear_term(struct rig *r, uint64_t term)
+static void hear_term_of(struct rig *r, const char *node, uint64_t term)
 {
     r->d.max_term = term;
-    desk_report(&r->d, "n1", NULL, 0);
+    desk_report(&r->d, node, NULL, 0);
 }
+
+static void hear_term(struct rig *r, uint64_t term)
+{
+    hear_term_of(r, "n1", term);
+}
+
+static int disputed(const struct rig *r)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < r->d.fx.n_items; i++)
+        n += r->d.fx.items[i].kind == FX_EVENT &&
+             strcmp(r->d.fx.items[i].event.reason, "TermDisputed") == 0;
+    return n;
+}
+
+#define RAISE_MS 600000 /* one agent's word counts so seldom */
 
 /* Epoch 3 has the terms 256 to 319. */
 static void a_term_of_a_later_leader_is_passed_by_winning_the_lease_alone(void **state)
@@ -893,9 +910,11 @@ static void a_term_of_a_later_leader_is_passed_by_winning_the_lease_alone(void *
     hear_term(&r, 319);
     assert_int_equal(r.d.core->cluster->term, 301);
     assert_int_equal(epoch_asked(&r), 4);
+    desk_pass(&r.d, RAISE_MS);
     hear_term(&r, 700);
     assert_int_equal(r.d.core->cluster->term, 301);
     assert_int_equal(epoch_asked(&r), 9);
+    desk_pass(&r.d, RAISE_MS);
     hear_term(&r, 700); /* no news */
     assert_int_equal(epoch_asked(&r), 0);
     lead(&r, false, 3);
@@ -904,6 +923,57 @@ static void a_term_of_a_later_leader_is_passed_by_winning_the_lease_alone(void *
     assert_int_equal(epoch_asked(&r), 11);
     lead(&r, true, 12);
     assert_int_equal(r.d.core->cluster->term, 832);
+    end(&r);
+}
+
+/* It would lose the Lease, and win it again, with each report. */
+static void one_agent_deposes_no_leader_again_and_again(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    hear_term(&r, 400);
+    assert_int_equal(epoch_asked(&r), 5);
+    lead(&r, true, 6);
+    hear_term(&r, 600);
+    assert_int_equal(epoch_asked(&r), 0);
+    hear_term_of(&r, "n2", 600); /* another's word does */
+    assert_int_equal(epoch_asked(&r), 8);
+    lead(&r, true, 9);
+    desk_pass(&r.d, RAISE_MS);
+    hear_term(&r, 800);
+    assert_int_equal(epoch_asked(&r), 11);
+    end(&r);
+}
+
+/* Of epoch 3, whose terms begin at 256, 67 epochs on is too far, unless most say it: the Lease may
+ * have been deleted. */
+static void of_a_term_that_is_far_one_agent_is_not_believed(void **state)
+{
+    const uint64_t last = (3 + 1 + 64) * 64 + 62, far = last + 2;
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    hear_term_of(&r, "n2", 0);
+    hear_term(&r, last);
+    assert_int_equal(epoch_asked(&r), 67);
+    desk_pass(&r.d, RAISE_MS);
+    hear_term(&r, far);
+    assert_int_equal(disputed(&r), 1);
+    assert_int_equal(epoch_asked(&r), 0);
+    hear_term(&r, far); /* people know */
+    assert_int_equal(disputed(&r), 0);
+    hear_term_of(&r, "n2", far); /* most */
+    assert_int_equal(disputed(&r), 0);
+    assert_int_equal(epoch_asked(&r), 68);
+    end(&r);
+
+    begin(&r);
+    hear_term_of(&r, "n2", far); /* the first to report is no majority yet */
+    hear_term(&r, far);
+    assert_int_equal(epoch_asked(&r), 0);
     end(&r);
 }
 
@@ -1119,6 +1189,8 @@ int main(void)
         cmocka_unit_test(a_release_turns_back),
         cmocka_unit_test(what_is_left_of_another_life_goes),
         cmocka_unit_test(a_term_of_a_later_leader_is_passed_by_winning_the_lease_alone),
+        cmocka_unit_test(one_agent_deposes_no_leader_again_and_again),
+        cmocka_unit_test(of_a_term_that_is_far_one_agent_is_not_believed),
         cmocka_unit_test(pods_are_bound_to_nodes_that_are_open),
     };
 
