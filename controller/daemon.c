@@ -342,7 +342,7 @@ static void ask_kubernetes(void *data, uint64_t ticket, const struct api_questio
         .token = q->token,
         .hash = q->hash,
         .address = q->address,
-        .asked = { a->verb, a->resource, a->sub, a->name, a->path },
+        .asked = { a->identity, a->verb, a->resource, a->sub, a->name, a->path },
     };
 
     kubernetes_ask(d->kubernetes, ticket, &question);

@@ -13,7 +13,7 @@ void access_of(const struct route *route, const char *path, bool watch, struct a
 {
     const char *verb = VERBS[route->action];
 
-    *ret_access = (struct access){ verb ? verb : "", "", "", route->name, path };
+    *ret_access = (struct access){ false, verb ? verb : "", "", "", route->name, path };
     if (route->resource) {
         ret_access->resource = route->resource->plural;
         ret_access->sub = route->verb_word ? route->verb_word : "";

@@ -17,7 +17,8 @@
 #include "controller/api/route.h"
 
 struct access {           /* all borrowed; "" where a field means nothing */
-    const char *verb;     /* "": nothing is asked for; who it is will do */
+    bool identity;        /* no right is asked for: who it is will do */
+    const char *verb;     /* "": there is none for it, and nobody may */
     const char *resource; /* "" : `path` */
     const char *sub;      /* subresource */
     const char *name;     /* of the object */

@@ -169,7 +169,7 @@ static void ask_others(struct request *rq)
     gate_address(rq->call, rq->address);
     rq->question.address = rq->address;
     if (rq->route_status)
-        rq->question.access = (struct access){ "", "", "", "", "" };
+        rq->question.access = (struct access){ true, "", "", "", "", "" };
     else
         access_of(&rq->route, httpd_path(rq->call), request_flag(rq, "watch"),
                   &rq->question.access);

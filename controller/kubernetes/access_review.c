@@ -1,6 +1,7 @@
 #include "controller/kubernetes/access_review.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define GROUP "huddle.energy"
 #define ROLES "ClusterRoles huddle-viewer, huddle-operator and huddle-admin are there for it"
@@ -16,7 +17,18 @@ json_t *token_question(const char *token, const char *audience)
     return review;
 }
 
-int token_answer(const json_t *review, const json_t **ret_user, struct err *e)
+static bool is_for(const json_t *status, const char *audience)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(status, "audiences"), i, one)
+        if (json_is_string(one) && strcmp(json_string_value(one), audience) == 0)
+            return true;
+    return false;
+}
+
+int token_answer(const json_t *review, const char *audience, const json_t **ret_user, struct err *e)
 {
     const json_t *status = json_object_get(review, "status");
     const json_t *user = json_object_get(status, "user");
@@ -28,6 +40,10 @@ int token_answer(const json_t *review, const json_t **ret_user, struct err *e)
             e, -EACCES,
             "a valid token is needed: neither huddle nor Kubernetes knows this one%s%.200s",
             why && *why ? ": " : "", why ? why : "");
+    if (audience && !is_for(status, audience))
+        return err_set(e, -EACCES,
+                       "a valid token is needed: Kubernetes does not say that this one is for %s",
+                       audience);
     *ret_user = user;
     return 0;
 }

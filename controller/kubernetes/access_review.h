@@ -17,7 +17,8 @@
 #define HUDDLE_AUDIENCE "huddle"
 
 struct access_asked {     /* "" where it means nothing */
-    const char *verb;     /* "": who it is will do */
+    bool identity;        /* who it is will do; no right is asked for */
+    const char *verb;     /* "": huddle has no word for it, and nobody may */
     const char *resource; /* of group huddle.energy; "" : `path` */
     const char *sub;
     const char *name;
@@ -29,8 +30,10 @@ json_t *token_question(const char *token, const char *audience);
 json_t *access_question(const json_t *user, const struct access_asked *asked);
 
 /* 0 and the user (borrowed from the review: username, groups, uid, extra), or -EACCES with the
- * server's reason. */
-int token_answer(const json_t *review, const json_t **ret_user, struct err *e);
+ * server's reason. `audience` as in the question: an authenticator that knows of none says yes
+ * without naming it, which is no yes for this one. */
+int token_answer(const json_t *review, const char *audience, const json_t **ret_user,
+                 struct err *e);
 
 /* 0, or -EACCES with who may not do what, and the way out. */
 int access_answer(const json_t *review, const char *user, const struct access_asked *asked,

@@ -48,8 +48,8 @@ void verdicts_free(struct verdicts *v)
  * and are the last but one, behind words of our own tables. */
 static void asked_text(const struct access_asked *a, struct strbuf *out)
 {
-    strbuf_printf(out, "%s\n%s\n%s\n%zu\n%s\n%s", a->verb, a->resource, a->sub, strlen(a->name),
-                  a->name, a->path);
+    strbuf_printf(out, "%d\n%s\n%s\n%s\n%zu\n%s\n%s", a->identity, a->verb, a->resource, a->sub,
+                  strlen(a->name), a->name, a->path);
 }
 
 static struct entry *find(const struct verdicts *v, const unsigned char *hash,

@@ -125,7 +125,7 @@ static void on_token(void *data, const struct kube_answer *answer)
         review_fail(r, "tokenreviews", &answer->status);
         return;
     }
-    known = token_answer(answer->object, &user, &why);
+    known = token_answer(answer->object, r->audience, &user, &why);
     if (known < 0 && !r->audience) { /* one made for huddle alone? */
         r->audience = HUDDLE_AUDIENCE;
         send(r, TOKEN_REVIEWS, token_question(r->token, r->audience), on_token);
@@ -133,10 +133,12 @@ static void on_token(void *data, const struct kube_answer *answer)
         review_end(r, 401, why.text);
     } else {
         r->user = xstrdup(json_string_value(json_object_get(user, "username")));
-        if (r->asked.verb[0])
+        if (r->asked.identity)
+            review_end(r, 200, "");
+        else if (r->asked.verb[0])
             send(r, ACCESS_REVIEWS, access_question(user, &r->asked), on_access);
         else
-            review_end(r, 200, "");
+            review_end(r, 403, "this request has no word in RBAC: users of Kubernetes may not");
     }
 }
 
@@ -157,7 +159,8 @@ static struct review *review_new(struct kube_reviewer *k, uint64_t ticket,
                           .sub = xstrdup(q->asked.sub),
                           .name = xstrdup(q->asked.name),
                           .path = xstrdup(q->asked.path) };
-    r->asked = (struct access_asked){ r->verb, r->resource, r->sub, r->name, r->path };
+    r->asked =
+        (struct access_asked){ q->asked.identity, r->verb, r->resource, r->sub, r->name, r->path };
     memcpy(r->hash, q->hash, KUBE_HASH_BYTES);
     if (r->next)
         r->next->back = &r->next;

@@ -22,8 +22,8 @@ static void review(void *data, const struct api_question *q, api_done_fn *done, 
                                                     : 200;
 
     pthread_mutex_lock(&w->lock);
-    (void)snprintf(w->last, sizeof(w->last), "%s|%s|%s|%s|%s", a->verb, a->resource, a->sub,
-                   a->name, a->path);
+    (void)snprintf(w->last, sizeof(w->last), "%s%s|%s|%s|%s|%s", a->identity ? "who" : "", a->verb,
+                   a->resource, a->sub, a->name, a->path);
     w->later = true;
     answer(w, done, arg, status, status == 200 ? json_string("alice") : NULL, "because");
 }
@@ -95,8 +95,8 @@ static void each_route_is_a_verb_on_a_resource(void **state)
         { "GET", "/version", NULL, "get||||/version" },
         { "GET", "/apis/huddle.energy", NULL, "get||||/apis/huddle.energy" },
         { "GET", "/", NULL, "get||||/" },
-        { "GET", "/nowhere", NULL, "||||" },
-        { "PUT", BASE "/nodes", "{}", "||||" },
+        { "GET", "/nowhere", NULL, "who||||" },
+        { "PUT", BASE "/nodes", "{}", "who||||" },
     };
     struct world *w = *state;
     struct reply r = { 0 };

@@ -54,16 +54,18 @@ static json_t *token_review(const json_t *spec)
     const char *token = json_string_value(json_object_get(spec, "token"));
     const json_t *audiences = json_object_get(spec, "audiences");
     const char *audience = json_string_value(json_array_get(audiences, 0));
-    bool known = strcmp(token, "alice") == 0
-                     ? !audience
-                     : strcmp(token, "huddles") == 0 && audience && strcmp(audience, "huddle") == 0;
+    bool is_aware = strcmp(token, "huddles") == 0,
+         known = strcmp(token, "alice") == 0 ? !audience
+                                             : (is_aware || strcmp(token, "unaware") == 0) &&
+                                                   audience && strcmp(audience, "huddle") == 0;
 
     if (!known)
         return json_pack("{s:{s:b, s:s}}", "status", "authenticated", 0, "error",
                          "invalid bearer token");
-    return json_pack("{s:{s:b, s:{s:s, s:s, s:[s, s], s:{s:[s]}}}}", "status", "authenticated", 1,
-                     "user", "username", token, "uid", "u-1", "groups", "devs",
-                     "system:authenticated", "extra", "scopes", "view");
+    return json_pack(
+        "{s:{s:b, s:o*, s:{s:s, s:s, s:[s, s], s:{s:[s]}}}}", "status", "authenticated", 1,
+        "audiences", is_aware ? json_pack("[s, s]", "other", "huddle") : NULL, "user", "username",
+        token, "uid", "u-1", "groups", "devs", "system:authenticated", "extra", "scopes", "view");
 }
 
 static void handle(void *data, struct httpd_call *call)
@@ -195,10 +197,11 @@ static int verdict(struct world *w, const char *token, const struct access_asked
     return w->status;
 }
 
-static const struct access_asked LIST = { "list", "nodes", "", "", "" },
-                                 SLEEP = { "create", "nodes", "sleep", "n1", "" },
-                                 PAGE = { "get", "", "", "", "/metrics" },
-                                 NOTHING = { "", "", "", "", "" };
+static const struct access_asked LIST = { false, "list", "nodes", "", "", "" },
+                                 SLEEP = { false, "create", "nodes", "sleep", "n1", "" },
+                                 PAGE = { false, "get", "", "", "", "/metrics" },
+                                 WHO = { true, "", "", "", "", "" },
+                                 NO_WORD = { false, "", "", "", "", "/x" };
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
@@ -237,8 +240,20 @@ static void a_token_may_be_for_huddle_alone(void **state)
     assert_int_equal(verdict(w, "stranger", &LIST), 401);
     assert_non_null(strstr(w->why, "neither huddle nor Kubernetes knows this one: invalid bearer"));
     assert_int_equal(w->accesses, 1);
-    assert_int_equal(verdict(w, "huddles", &NOTHING), 200); /* who it is will do */
+    assert_int_equal(verdict(w, "huddles", &WHO), 200);
     assert_int_equal(w->accesses, 1);
+    assert_int_equal(verdict(w, "unaware", &WHO), 401); /* of an authenticator without audiences */
+    assert_non_null(strstr(w->why, "does not say that this one is for huddle"));
+}
+
+static void what_has_no_word_nobody_may(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(verdict(w, "alice", &WHO), 200);
+    assert_int_equal(verdict(w, "alice", &NO_WORD), 403);
+    assert_non_null(strstr(w->why, "no word in RBAC"));
+    assert_int_equal(w->accesses, 0);
 }
 
 static void answers_are_remembered_for_a_while(void **state)
@@ -317,7 +332,7 @@ static void verdicts_end_and_make_room(void **state)
     unsigned char a[VERDICT_HASH_BYTES] = "a", b[VERDICT_HASH_BYTES] = "b";
     const struct verdict yes = { 200, (char *)"u", (char *)"" },
                          no = { 403, (char *)"u", (char *)"w" };
-    const struct access_asked other = { "list", "nodes", "", "x\ny", "" };
+    const struct access_asked other = { false, "list", "nodes", "", "x\ny", "" };
 
     (void)state;
     assert_null(verdicts_find(v, a, &LIST, 0));
@@ -345,6 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_user_may_what_he_may),
         TEST(a_token_may_be_for_huddle_alone),
+        TEST(what_has_no_word_nobody_may),
         TEST(answers_are_remembered_for_a_while),
         TEST(what_cannot_be_asked_is_refused),
         TEST(so_many_and_no_more),
