@@ -28,6 +28,11 @@ bool remains_any(const struct remains *r)
     return false;
 }
 
+bool remains_gone(const struct remains *r, bool led)
+{
+    return led ? r->n_items == 0 : !remains_any(r);
+}
+
 /* Takes the texts over. */
 static void add(struct remains *r, struct strbuf *what, struct strbuf *why, struct strbuf *cure)
 {

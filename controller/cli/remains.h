@@ -24,6 +24,10 @@ void remains_done(struct remains *r);
 /* Is there anything that can be taken off? */
 bool remains_any(const struct remains *r);
 
+/* Is all of it gone? Where nobody leads, what only a controller could say is not waited for: one
+ * that comes back finds its pools released. */
+bool remains_gone(const struct remains *r, bool led);
+
 /* Adds what is left by a whole list of each kind: JSON arrays of objects. `powers` says what nodes
  * do at present. */
 void remains_of_nodes(struct remains *r, const json_t *nodes, const json_t *powers);

@@ -32,7 +32,6 @@ struct release_all {
     size_t most; /* that was left at once */
     char renewed[64];
     int64_t renewed_ms; /* when that was seen to change */
-    bool dead;          /* nobody renews it: who comes back finds its pools released */
 };
 
 /* --- the cluster --------------------------------------------------------------------------------
@@ -247,14 +246,12 @@ static int tell_remains(const struct remains *left, const char *why)
     return EXIT_FAILED;
 }
 
-static const char *give_up(struct release_all *r, int64_t now_ms)
+static const char *give_up(const struct release_all *r, bool led, int64_t now_ms)
 {
-    if (now_ms >= r->until_ms)
-        return "time is up";
-    return is_led(r, now_ms)
-               ? NULL
-               : "no controller leads (nobody renews its Lease: see kubectl get lease "
-                 "-A; -n NAMESPACE names where it is)";
+    if (!led)
+        return "no controller leads (nobody renews its Lease: see kubectl get lease -A; -n "
+               "NAMESPACE names where it is)";
+    return now_ms >= r->until_ms ? "time is up" : NULL;
 }
 
 static int wait_for_nothing(struct release_all *r)
@@ -265,12 +262,14 @@ static int wait_for_nothing(struct release_all *r)
     progress_begin(&r->progress, clock_boot_ms());
     while (code == -EAGAIN) {
         struct remains left = { 0 };
-        const char *why = give_up(r, clock_boot_ms());
+        int64_t now_ms = clock_boot_ms();
+        bool led = is_led(r, now_ms);
+        const char *why = give_up(r, led, now_ms);
         int looked = look_around(r, why != NULL, &left, &e);
 
         if (looked == 0)
             show(r, &left);
-        if (looked == 0 && (r->dead ? !remains_any(&left) : left.n_items == 0))
+        if (looked == 0 && remains_gone(&left, led))
             code = EXIT_DONE;
         else if (why) {
             progress_end(&r->progress);

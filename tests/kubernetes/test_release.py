@@ -193,6 +193,8 @@ def test_without_a_controller_the_way_out_is_printed(shipped: Shipped) -> None:
         assert shipped.cluster.kubectl(*shlex.split(command)[1:]).returncode == 0, command
     assert len(commands) == 3 and dump(api) == shipped.before
     assert not finalizers(api)
+    done = release(shipped.cluster, "--timeout", "5m")
+    assert done.returncode == 0, done.stderr
 
 
 def in_the_wrong_order(shipped: Shipped, ctl: Sleeper, name: str) -> None:

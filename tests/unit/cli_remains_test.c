@@ -75,7 +75,10 @@ static void of_pools(void **state)
     assert_string_equal(r.items[1].what, "powerpool/busy");
     assert_string_equal(r.items[2].what, "powerpool/new");
     assert_false(remains_any(&r));
+    assert_false(remains_gone(&r, true)); /* its controller will say it */
+    assert_true(remains_gone(&r, false));
     remains_of_pools(&r, held);
+    assert_false(remains_gone(&r, false));
     assert_int_equal(r.n_items, 4);
     assert_true(remains_any(&r));
     assert_item(&r, 3, "powerpool/held", "its finalizer huddle.energy/awake waits for its nodes",
