@@ -34,10 +34,20 @@ static const struct {
     { SURVEY_INFERENCE_SERVICES, KUBE_INFERENCE_SERVICES, NULL, "inference services" },
 };
 
+/* Of a verb that also talks to the controller, the way there names the cluster. */
+static const char *either(const struct cli *c, enum option_id id, enum option_id door)
+{
+    const char *value = options_get(&c->options, id);
+
+    return value ? value : options_get(&c->options, door);
+}
+
 int kube_look_open(struct cli *c, struct kube_look *ret)
 {
-    const struct kube_config_choice choice = { .files = options_get(&c->options, OPT_KUBECONFIG),
-                                               .context = options_get(&c->options, OPT_CONTEXT) };
+    const struct kube_config_choice choice = {
+        .files = either(c, OPT_KUBECONFIG, OPT_DOOR_KUBECONFIG),
+        .context = either(c, OPT_CONTEXT, OPT_DOOR_CONTEXT),
+    };
     const char *namespace = options_get(&c->options, OPT_NAMESPACE);
     struct kube_config *config = NULL;
     struct err e = ERR_INIT;

@@ -182,8 +182,8 @@ static const struct option OPTIONS[N_OPTIONS] = {
     [OPT_ALL_NAMESPACES] = { 'A', "all-namespaces", NULL, false, "of all namespaces: the default",
                              NULL },
     [OPT_ALL] = { 0, "all", NULL, false,
-                  "give a whole cluster of Kubernetes back; --kubeconfig, --context, --namespace "
-                  "(huddle's own: huddle-system) and --timeout are for this alone",
+                  "give a whole cluster of Kubernetes back; --namespace (huddle's own: "
+                  "huddle-system) and --timeout are for this alone",
                   NULL },
     [OPT_TO_NODE] = { 0, "to", "NODE", false, "node to move it to", NULL },
     [OPT_DRY_RUN_MOVE] = { 0, "dry-run", NULL, false,

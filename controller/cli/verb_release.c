@@ -308,8 +308,7 @@ static int release_all(struct cli *c)
 
 int verb_release(struct cli *c)
 {
-    static const enum option_id FOR_ALL[] = { OPT_KUBECONFIG, OPT_CONTEXT, OPT_NAMESPACE,
-                                              OPT_TIMEOUT };
+    static const enum option_id FOR_ALL[] = { OPT_NAMESPACE, OPT_TIMEOUT };
 
     if (options_on(&c->options, OPT_ALL))
         return release_all(c);

@@ -222,9 +222,8 @@ static const struct verb VERBS[] = {
       "huddlectl release n3\n"
       "# before huddle is uninstalled\n"
       "huddlectl release --all --timeout 1h\n",
-      ON_NODES | TAKES(ALL) | TAKES(KUBECONFIG) | TAKES(CONTEXT) | TAKES(NAMESPACE) |
-          TAKES(TIMEOUT) | TAKES_ALWAYS,
-      0, -1, "nodes", verb_release },
+      ON_NODES | TAKES(ALL) | TAKES(NAMESPACE) | TAKES(TIMEOUT) | TAKES_ALWAYS, 0, -1, "nodes",
+      verb_release },
     { "pause", "Steering huddle", "", "do nothing but wake nodes",
       "The first thing to do when in doubt: no move, no sleep, no shrink, until resume.",
       "huddlectl pause --reason 'network maintenance'\n", TAKES(REASON), 0, 0, NULL, verb_cluster },

@@ -89,6 +89,12 @@ def test_every_verb_explains_itself(ctl: Ctl) -> None:
         assert ctl("help", *name.split()).stdout == done.stdout
 
 
+def test_release_all_asks_the_cluster_that_is_named(ctl: Ctl, tmp_path: pathlib.Path) -> None:
+    missing = tmp_path / "none.yaml"
+    done = ctl("release", "--all", "--kubeconfig", str(missing))
+    assert done.returncode == 1 and f"{missing}: no such kubeconfig" in done.stderr
+
+
 def test_called_by_kubectl_it_says_so(ctl: Ctl, tmp_path: pathlib.Path) -> None:
     plugin = tmp_path / "kubectl-huddle"
     plugin.symlink_to(HUDDLECTL)
