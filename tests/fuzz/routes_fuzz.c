@@ -275,7 +275,12 @@ static struct api_server *server_once(void)
     struct api_options options = { .version = 10,
                                    .most_body = 4096,
                                    .most_report = 512,
-                                   .backend = { NULL, get, report, submit, ingest, ready, stats } };
+                                   .backend = { .get = get,
+                                                .report = report,
+                                                .submit = submit,
+                                                .ingest = ingest,
+                                                .ready = ready,
+                                                .stats = stats } };
     json_t *model = json_loads(A_MODEL, 0, NULL);
 
     if (!server) {
