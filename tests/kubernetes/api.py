@@ -270,3 +270,15 @@ def ready(thing: Object) -> bool:
     phase = thing["status"].get("phase", "Running")
     gone = "deletionTimestamp" in thing["metadata"]
     return condition(thing, "Ready") and phase == "Running" and not gone
+
+
+def drop_definitions(api: Api) -> None:
+    """Of huddle's kinds, with all their objects. A PowerPool whose controller is gone keeps its finalizer,
+    and would keep its definition."""
+    crds = [c["metadata"]["name"] for c in api.list("customresourcedefinitions")]
+    if "powerpools.huddle.energy" in crds:
+        for pool in api.list("powerpools"):
+            api.patch("powerpools", pool["metadata"]["name"], {"metadata": {"finalizers": None}})
+    for name in crds:
+        api.delete("customresourcedefinitions", name)
+    api.wait_for("no definitions", lambda: not api.list("customresourcedefinitions"), 60)

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.kubernetes.api import Api, Object, ready
+from tests.kubernetes.api import Api, Object, drop_definitions, ready
 from tests.kubernetes.cluster import ControlPlane, deployment
 from tests.kubernetes.hollow import HollowNodes
 from tests.kubernetes.leasing import DURATION_S
@@ -90,8 +90,7 @@ def _cluster(hollow: HollowNodes) -> collections.abc.Iterator[ControlPlane]:
         api.allow("huddle", RULES, "lease-of-huddle")
         yield cluster
     finally:
-        for crd in api.list("customresourcedefinitions"):
-            api.delete("customresourcedefinitions", crd["metadata"]["name"])
+        drop_definitions(api)
         api.delete("clusterrolebindings", NAMESPACE)
         for kind in ("clusterroles", "clusterrolebindings"):
             api.delete(kind, "lease-of-huddle")

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.kubernetes.api import Api, Object, ready
+from tests.kubernetes.api import Api, Object, drop_definitions, ready
 from tests.kubernetes.cluster import ControlPlane, deployment
 from tests.kubernetes.hollow import HollowNodes
 from tests.kubernetes.moving import DRAIN
@@ -162,8 +162,7 @@ def observing(
     finally:
         if observer.controller.process:
             observer.controller.stop()
-        for crd in api.list("customresourcedefinitions"):
-            api.delete("customresourcedefinitions", crd["metadata"]["name"])
+        drop_definitions(api)
         api.delete("namespaces", NAMESPACE)
         quiet(api)
 

@@ -169,7 +169,7 @@ def _shipped(
             api.patch("powerpools", "all", {"metadata": {"finalizers": None}})
         shipped.uninstall()
         labels = {"sleeps": None, EXCLUDE: None}
-        for name in NODES:
+        for name in hollow.names:
             spec = {"taints": None, "unschedulable": None}
             api.patch("nodes", name, {"metadata": {"labels": labels}, "spec": spec})
         api.delete("namespaces", SHOP)

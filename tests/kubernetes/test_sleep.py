@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.kubernetes.api import Api, Object, ready
+from tests.kubernetes.api import Api, Object, drop_definitions, ready
 from tests.kubernetes.cluster import ControlPlane
 from tests.kubernetes.conftest import not_here
 from tests.kubernetes.hollow import HollowNodes
@@ -156,8 +156,7 @@ def _stage(
             api.patch("nodes", name, {"metadata": {"labels": labels}, "spec": spec})
         for kind in ("clusterroles", "clusterrolebindings"):
             api.delete(kind, NAMESPACE)
-        for crd in api.list("customresourcedefinitions"):
-            api.delete("customresourcedefinitions", crd["metadata"]["name"])
+        drop_definitions(api)
         api.delete("namespaces", NAMESPACE)
         api.wait_for("its end", lambda: not api.find("namespaces", NAMESPACE), LONG_S)
         hollow.wait_ready(LONG_S)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 
-from tests.kubernetes.api import Object, ready
+from tests.kubernetes.api import Object, drop_definitions, ready
 from tests.kubernetes.cluster import deployment
 from tests.kubernetes.image import SERVER
 from tests.kubernetes.moving import of_app
@@ -184,8 +184,7 @@ def test_a_real_node_sleeps_and_wakes(
         spec = {"taints": None}
         labels = {"node.kubernetes.io/exclude-disruption": None}
         api.patch("nodes", SLEEPER, {"metadata": {"labels": labels}, "spec": spec})
-        for crd in api.list("customresourcedefinitions"):
-            api.delete("customresourcedefinitions", crd["metadata"]["name"])
+        drop_definitions(api)
         end = time.monotonic() + LONG_S
         while node.state != "on" and time.monotonic() < end:
             time.sleep(0.1)

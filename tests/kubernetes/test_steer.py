@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from tests.kubernetes.api import Api, Object, ready
+from tests.kubernetes.api import Api, Object, drop_definitions, ready
 from tests.kubernetes.cluster import ControlPlane, deployment
 from tests.kubernetes.hollow import HollowNodes
 from tests.kubernetes.moving import COST, DRAIN, Watched, of_app, owner
@@ -210,8 +210,7 @@ def steering(
     finally:
         if steerer.controller.process:
             steerer.controller.stop()
-        for crd in api.list("customresourcedefinitions"):
-            api.delete("customresourcedefinitions", crd["metadata"]["name"])
+        drop_definitions(api)
         may_no_more(api, namespace)
 
 
