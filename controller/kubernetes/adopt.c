@@ -160,16 +160,9 @@ size_t adopt_reasons_against(const struct adopt_facts *f, const struct adopt_mov
                              move_reason_fn *tell, void *data)
 {
     struct adopt_case c = look(f, m);
-    size_t n = 0;
+    size_t n;
 
-    for (adopt_check_fn *const *check = ADOPT_TO_BEGIN; c.victim && *check; check++) {
-        struct adopt_problem p = { 0 };
-
-        if ((*check)(&c, &p) == ADOPT_FINE)
-            continue;
-        tell(data, p.reason, p.why.text);
-        n++;
-    }
+    n = adopt_tell_reasons(ADOPT_TO_BEGIN, &c, tell, data);
     view_pod_done(&c.planned);
     return n;
 }

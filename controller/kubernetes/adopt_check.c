@@ -26,6 +26,22 @@ enum adopt_verdict adopt_ask(adopt_check_fn *const *checks, const struct adopt_c
     return ADOPT_FINE;
 }
 
+size_t adopt_tell_reasons(adopt_check_fn *const *checks, const struct adopt_case *c,
+                          move_reason_fn *tell, void *data)
+{
+    size_t n = 0;
+
+    for (; c->victim && *checks; checks++) {
+        struct adopt_problem p = { 0 };
+
+        if ((*checks)(c, &p) == ADOPT_FINE)
+            continue;
+        tell(data, p.reason, p.why.text);
+        n++;
+    }
+    return n;
+}
+
 const struct view_workload *adopt_set(const struct adopt_facts *f)
 {
     return f->replica_set ? f->replica_set : f->stateful_set;

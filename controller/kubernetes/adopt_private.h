@@ -44,6 +44,9 @@ const struct view_workload *adopt_set(const struct adopt_facts *f);
 /* The first that is not fine. */
 enum adopt_verdict adopt_ask(adopt_check_fn *const *checks, const struct adopt_case *c,
                              struct adopt_problem *p);
+/* All that are not fine, told one by one; how many. Without a victim none is asked. */
+size_t adopt_tell_reasons(adopt_check_fn *const *checks, const struct adopt_case *c,
+                          move_reason_fn *tell, void *data);
 
 const char *adopt_annotation(const struct view_pod *p, const char *key); /* "" where it is not */
 

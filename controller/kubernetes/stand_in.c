@@ -227,16 +227,9 @@ size_t stand_in_reasons_against(const struct adopt_facts *f, const struct adopt_
     struct adopt_move copy = *m;
     struct stand_in s = look(f, &copy);
     struct adopt_case c = planned_case(&s);
-    size_t n = 0;
+    size_t n;
 
-    for (adopt_check_fn *const *check = STAND_IN_TO_BEGIN; c.victim && *check; check++) {
-        struct adopt_problem p = { 0 };
-
-        if ((*check)(&c, &p) == ADOPT_FINE)
-            continue;
-        tell(data, p.reason, p.why.text);
-        n++;
-    }
+    n = adopt_tell_reasons(STAND_IN_TO_BEGIN, &c, tell, data);
     view_pod_done(&c.planned);
     return n;
 }
@@ -255,7 +248,7 @@ static bool may_shrink(const struct stand_in *s, struct move_act *a)
     for (size_t i = 0; i < s->f->n_pods; i++) {
         const struct view_pod *p = &s->f->pods[i];
 
-        n_ready += p != s->extra && adopt_counts(&c, p) && p->ready && !p->meta.deleting;
+        n_ready += p != s->extra && adopt_counts(&c, p) && p->ready;
     }
     if (n_ready >= s->base)
         return true;
