@@ -1,0 +1,166 @@
+/* Nodes of Kubernetes that are given back: pools that are released, and nodes that leave theirs. */
+#include "tests/unit/kube_sleep_rig.h"
+
+/* --- given back ---------------------------------------------------------------------------------
+ */
+
+/* How many nodes of the pool bear something. */
+static int marked(struct rig *r)
+{
+    json_t *o = controller_get(r->d.core, "powerpools", "p", r->d.now_ms, r->d.wall_ms);
+    int n = (int)json_integer_value(json_object_get(json_object_get(o, "status"), "marked"));
+
+    json_decref(o);
+    return n;
+}
+
+/* Its nodes are woken, although it asks for none, and nothing is kept of them. */
+static void a_pool_is_released(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    assert_int_equal(marked(&r), 1);
+    put(&r, POOL_OF("observe", "0"));
+    pass(&r, 30);
+    STATE(&r, "asleep");
+    put(&r, POOL_OF("release", "0"));
+    pass(&r, 1);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    assert_false(r.spare);
+    r.agent_boot = "boot-2";
+    r.n1.ready = true;
+    r.n1.boot_id = "boot-2";
+    tell(&r);
+    probe(&r, POWER_ON);
+    pass(&r, 3);
+    STATE(&r, "awake");
+    assert_int_equal(r.wanted, KUBE_STAGE_NONE);
+    assert_true(r.spare);
+    assert_int_equal(marked(&r), 1); /* as it was seen last */
+    r.n1.stage = KUBE_STAGE_NONE;
+    tell(&r);
+    assert_int_equal(marked(&r), 1); /* its NodePower */
+    tell_power(&r, NULL, 0);
+    assert_int_equal(marked(&r), 0);
+    pass(&r, 200);
+    STATE(&r, "awake");
+    assert_int_equal(desk_verb(&r.d, VERB_SLEEP, "n1"), 422);
+    end(&r);
+}
+
+#define POOL_OF_OTHERS(mode) \
+    POOL_WITH("\"mode\":\"" mode "\",\"selector\":{\"other\":\"yes\"}", "0")
+
+/* Its pool has to take it along, and has nothing to do with it when it is awake again. */
+static void a_sleeper_that_leaves_its_pool_is_woken(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    put(&r, POOL_OF_OTHERS("act"));
+    pass(&r, 30);
+    STATE(&r, "asleep");
+    assert_int_equal(marked(&r), 1);
+    put(&r, POOL_OF_OTHERS("release"));
+    pass(&r, 1);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    r.agent_boot = "boot-2";
+    r.n1.ready = true;
+    r.n1.boot_id = "boot-2";
+    tell(&r);
+    probe(&r, POWER_ON);
+    assert_int_equal(marked(&r), 1);
+    pass(&r, 3);
+    STATE(&r, "unmanaged"); /* it is of no pool */
+    assert_true(r.spare && r.wanted == KUBE_STAGE_NONE);
+    assert_int_equal(marked(&r), 0);
+    end(&r);
+}
+
+static void one_that_leaves_its_pool_turns_back(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    empty(&r);
+    put(&r, POOL_OF_OTHERS("act"));
+    assert_int_equal(marked(&r), 1);
+    pass(&r, 3);
+    STATE(&r, "unmanaged");
+    assert_true(r.spare && r.wanted == KUBE_STAGE_NONE);
+    end(&r);
+}
+
+static void a_sleeper_that_left_its_pool_is_woken_for_a_pod(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    put(&r, POOL_OF_OTHERS("act"));
+    r.n1.pending = "b/job cannot be scheduled elsewhere, and fits here";
+    tell(&r);
+    pass(&r, 1);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    end(&r);
+}
+
+/* What was begun is turned back, whoever wanted it. */
+static void a_release_turns_back(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    empty(&r);
+    put(&r, POOL_OF("release", "1"));
+    pass(&r, 2);
+    STATE(&r, "awake");
+    assert_int_equal(r.wanted, KUBE_STAGE_NONE);
+    assert_true(r.spare);
+    end(&r);
+}
+
+/* A NodePower that an earlier leader has left on a node that is awake. */
+static void what_is_left_of_another_life_goes(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    put(&r, POOL_OF("observe", "1"));
+    lead(&r, false, 3);
+    r.any = false;
+    tell_power(&r, "{}", 2);
+    lead(&r, true, 4);
+    pass(&r, 3);
+    assert_false(r.any && r.spare);
+    put(&r, POOL_OF("release", "1"));
+    pass(&r, 2);
+    assert_true(r.any && r.spare);
+    end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pool_is_released),
+        cmocka_unit_test(a_sleeper_that_leaves_its_pool_is_woken),
+        cmocka_unit_test(one_that_leaves_its_pool_turns_back),
+        cmocka_unit_test(a_sleeper_that_left_its_pool_is_woken_for_a_pod),
+        cmocka_unit_test(a_release_turns_back),
+        cmocka_unit_test(what_is_left_of_another_life_goes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
