@@ -12,6 +12,7 @@
 #include "controller/kubernetes/bind.h"
 #include "controller/substrate/kube_cluster.h"
 #include "proto/base/array.h"
+#include "tests/unit/kube_deaf_sink.h"
 #include "tests/unit/kube_object.h"
 
 #define TAINT "{'key':'huddle.energy/bind','effect':'NoSchedule'}"
@@ -68,37 +69,12 @@ static void rejected(void *data, const struct view_pod *p)
     (void)snprintf(h->rejected, sizeof(h->rejected), "%s", p->meta.uid);
 }
 
-static void skip_node(void *data, const struct kube_node_facts *f)
-{
-    (void)data;
-    (void)f;
-}
-
-static void skip_pod(void *data, const struct kube_pod_facts *f)
-{
-    (void)data;
-    (void)f;
-}
-
-static void skip_model(void *data, const struct kube_model_facts *f)
-{
-    (void)data;
-    (void)f;
-}
-
-static void skip_power(void *data, const struct kube_power_facts *f)
-{
-    (void)data;
-    (void)f;
-}
-
 static const char *deal(struct hand *h)
 {
-    const struct kube_sink sink = { h, skip_node, skip_pod, skip_model, skip_power, NULL };
     const struct kube_bind_hand hand = { h, may, bound, due, binding, rejected };
 
     h->said[0] = '\0';
-    kube_cluster_tell(h->k, 1000, &sink);
+    kube_cluster_tell(h->k, 1000, &DEAF_SINK);
     kube_cluster_bind(h->k, &hand);
     return h->said;
 }

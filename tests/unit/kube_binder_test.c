@@ -17,6 +17,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/httpd.h"
 #include "proto/base/strbuf.h"
+#include "tests/unit/kube_deaf_sink.h"
 #include "tests/unit/kube_object.h"
 
 #define PATIENCE_MS 60000
@@ -126,37 +127,12 @@ static void on_look(void *data, int64_t now_ms)
     loop_timer_arm(w->look, now_ms + 5);
 }
 
-static void skip_node(void *data, const struct kube_node_facts *f)
-{
-    (void)data;
-    (void)f;
-}
-
-static void skip_pod(void *data, const struct kube_pod_facts *f)
-{
-    (void)data;
-    (void)f;
-}
-
-static void skip_model(void *data, const struct kube_model_facts *f)
-{
-    (void)data;
-    (void)f;
-}
-
-static void skip_power(void *data, const struct kube_power_facts *f)
-{
-    (void)data;
-    (void)f;
-}
-
 /* A second passes; then a round, and the answers to all that it wrote. */
 static void pass(struct world *w)
 {
-    const struct kube_sink sink = { w, skip_node, skip_pod, skip_model, skip_power, NULL };
 
     w->now_ms += 1000;
-    kube_cluster_tell(w->cluster, w->now_ms, &sink);
+    kube_cluster_tell(w->cluster, w->now_ms, &DEAF_SINK);
     kube_binder_look(w->binder, w->cluster, w->now_ms);
     loop_timer_arm(w->look, clock_boot_ms());
     loop_timer_arm(w->alarm, clock_boot_ms() + PATIENCE_MS);
