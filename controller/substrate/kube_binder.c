@@ -300,11 +300,22 @@ static void on_rejected(void *data, const struct view_pod *p)
                        "preconditions", "uid", j->uid));
 }
 
+/* Else the cluster's pods need not be looked at. */
+static bool is_asked_for(struct kube_binder *b)
+{
+    for (size_t i = 0; i < b->nodes.n_items; i++)
+        if (may(b, b->nodes.items[i]->name) != KUBE_BIND_NEVER)
+            return true;
+    return b->jobs.n_items > 0;
+}
+
 void kube_binder_look(struct kube_binder *b, struct kube_cluster *k, int64_t now_ms)
 {
     const struct kube_bind_hand hand = { b, may, bound, due, on_binding, on_rejected };
 
     b->now_ms = now_ms;
+    if (!is_asked_for(b))
+        return;
     for (size_t i = 0; i < b->jobs.n_items; i++)
         job_at(b, i)->there = false;
     kube_cluster_bind(k, &hand);
