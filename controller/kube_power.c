@@ -137,10 +137,11 @@ static json_t *status_of(struct controller *c, const struct node *n)
     json_t *row = node_record_to_row(r);
     char *record = json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS);
     json_t *s =
-        json_pack("{s:s, s:o, s:o, s:I, s:s, s:I, s:o}", "phase", node_state_name(r->state),
+        json_pack("{s:s, s:o, s:o, s:I, s:s, s:I, s:o, s:o}", "phase", node_state_name(r->state),
                   "since", view_time(r->entered_wall_ms), "reason", view_text(r->reason), "attempt",
                   (json_int_t)r->attempt, "powerReadback", WORDS[n->power], "cyclesToday",
-                  (json_int_t)node_record_cycles(r, c->wall_ms), "op", view_text(r->op));
+                  (json_int_t)node_record_cycles(r, c->wall_ms), "op", view_text(r->op), "pool",
+                  view_text(r->pool));
 
     json_object_set_new(s, "record", view_text(record));
     if (r->entered_wall_ms <= 0)

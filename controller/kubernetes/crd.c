@@ -77,6 +77,7 @@ static const struct column {
     { CRD_NODE_POWER, "Phase", "string", ".status.phase", "of the life cycle", 0 },
     { CRD_NODE_POWER, "Since", "date", ".status.since", "since the phase began", 0 },
     { CRD_NODE_POWER, "Reason", "string", ".status.reason", "of the phase", 0 },
+    { CRD_NODE_POWER, "Pool", "string", ".status.pool", "whose driver wakes it", 1 },
     { CRD_NODE_POWER, "NextWake", "string", ".status.nextWake", "woken at the latest", 0 },
     { CRD_NODE_POWER, "Cycles", "integer", ".status.cyclesToday", "power cycles in 24 hours", 0 },
 };

@@ -98,6 +98,9 @@ static const struct row {
     { KINDS(NODE_POWER), "leaderEpoch", INTEGER, 0, NULL,
       "leaseTransitions of the leader that wrote this; a lower one is refused" },
     { KINDS(NODE_POWER), "op", TEXT, 63, NULL, "of the act under way, as its agent knows it" },
+    { KINDS(NODE_POWER), "pool", TEXT, 253, NULL,
+      "PowerPool under which it was taken in hand, and whose driver wakes it, whatever labels and "
+      "selectors say meanwhile; empty while it is in nobody's" },
     { KINDS(NODE_POWER), "record", TEXT, 8192, NULL,
       "what a controller with an empty store goes on from: JSON of huddle's own" },
     { KINDS(NODE_POWER), "powerReadback", WORD, 0, "on off unknown",

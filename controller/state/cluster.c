@@ -2,6 +2,7 @@
 #include "controller/state/cluster.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -403,15 +404,32 @@ bool node_is_selected(const struct node *n, const struct pool *p)
 }
 
 /* Whose driver switches it, and whose mode decides whether it is woken, is that pool under which it
- * was put to sleep: a label, or a selector, that changes while it is off loses nobody. */
-static bool keeps_its_pool(const struct node *n)
+ * was put to sleep: a label, or a selector, that changes while it is off loses nobody, nor does a
+ * controller that starts anew meanwhile. NULL: it keeps none. */
+static struct pool *kept_pool(const struct cluster *c, const struct node *n)
 {
-    return n->pool && node_state_is_led(n->record.state);
+    struct pool *named;
+
+    if (!node_state_is_led(n->record.state))
+        return NULL;
+    named = n->record.pool[0] ? named_find(&c->pools, n->record.pool) : NULL;
+    return named ? named : n->pool;
+}
+
+/* A name that is noted stays, also of a pool that is gone: it may be declared again. */
+static void note_pool(struct cluster *c, struct node *n)
+{
+    bool led = node_state_is_led(n->record.state);
+
+    if (led ? n->record.pool[0] || !n->pool : !n->record.pool[0])
+        return;
+    (void)snprintf(n->record.pool, sizeof(n->record.pool), "%s", led ? n->pool->name : "");
+    node_touch(c, n);
 }
 
 void node_bind_pool(struct cluster *c, struct node *n)
 {
-    struct pool *found = keeps_its_pool(n) ? n->pool : NULL;
+    struct pool *found = kept_pool(c, n);
 
     for (size_t i = 0; i < c->pools.n_items && !found; i++) {
         struct pool *p = cluster_pool(c, i);
@@ -422,6 +440,7 @@ void node_bind_pool(struct cluster *c, struct node *n)
     if (n->pool != found)
         node_touch(c, n);
     n->pool = found;
+    note_pool(c, n);
     suppose_curve(n);
 }
 

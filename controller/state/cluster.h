@@ -419,8 +419,8 @@ void policy_remove(struct cluster *c, struct policy *p);
 void policy_drop_zones(struct policy *p); /* frees them; it has none then */
 
 /* A node belongs to the first pool by name whose selector matches its labels. One that is in the
- * controller's hands (node_state_is_led()) stays in the pool that it has until it is out of them,
- * or the pool is removed: whoever changes its state binds it again. */
+ * controller's hands (node_state_is_led()) stays in the pool that its record names until it is out
+ * of them, or the pool is removed: whoever changes its state binds it again. */
 void cluster_bind_pools(struct cluster *c);
 void node_bind_pool(struct cluster *c, struct node *n);
 bool node_is_selected(const struct node *n, const struct pool *p); /* by its labels */

@@ -15,6 +15,7 @@
 #define BOOT_ID_MAX 64
 #define REASON_MAX 160
 #define WHO_MAX 64
+#define POOL_NAME_MAX 254
 #define CYCLES_KEPT 16
 
 enum quarantine { /* stored; never renumber */
@@ -32,6 +33,8 @@ struct node_record {
     char op[OP_MAX];           /* of the power action in hand, "" : none */
     char boot_id[BOOT_ID_MAX]; /* of the boot that the op is for */
     uint64_t term;             /* under which the op was begun */
+    char pool[POOL_NAME_MAX];  /* while it is led: whose driver switches it; "": none, or not noted
+                                  (of a version that did not) */
     int64_t entered_ms;        /* boot time of the controller; a restart sets it anew */
     int64_t entered_wall_ms;
     int64_t op_started_ms; /* when draining began */

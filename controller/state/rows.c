@@ -121,6 +121,8 @@ json_t *node_record_to_row(const struct node_record *r)
         json_array_append_new(slept, json_integer(r->slept_wall_ms[i]));
     json_object_set_new(o, "slept", slept);
     json_object_set_new(o, "wakeRefuted", json_boolean(r->wake_refuted));
+    if (r->pool[0])
+        json_object_set_new(o, "pool", text_of(r->pool));
     if (r->test.number > 0)
         json_object_set_new(o, "test", wake_test_to_row(&r->test));
     if (r->wake_proven)
@@ -165,6 +167,7 @@ void node_record_from_row(struct node_record *r, const json_t *o)
     for (size_t i = 0; i < json_array_size(slept) && i < CYCLES_KEPT; i++)
         r->slept_wall_ms[r->n_slept++] = json_integer_value(json_array_get(slept, i));
     get_bool(o, "wakeRefuted", &r->wake_refuted);
+    get_text(o, "pool", r->pool, sizeof(r->pool));
     if (json_object_get(o, "test"))
         wake_test_from_row(&r->test, json_object_get(o, "test"));
     if (r->wake_proven && json_object_get(o, "proof"))

@@ -99,6 +99,19 @@ static void what_it_was_before_is_noted_once(void **state)
         POWER("asleep", "'phase':'empty','op':'y','leaderEpoch':5," PRE));
 }
 
+/* A definition of a version before it drops the field, each time. */
+static void an_old_definition_is_not_written_to_for_ever(void **state)
+{
+    static const char *const WANTED = "{'phase':'awake','op':'','record':'r','pool':'p'}";
+
+    (void)state;
+    status_case(POWER("awake", "'phase':'awake','op':'','record':'r','leaderEpoch':5"), WANTED,
+                false, NULL);
+    status_case(POWER("awake", "'phase':'awake','op':'','record':'r','pool':'','leaderEpoch':5"),
+                WANTED, false,
+                POWER("awake", "'phase':'awake','op':'','record':'r','pool':'p','leaderEpoch':5"));
+}
+
 /* With whatever else is written, or before an act; but not for its own sake. */
 static void a_new_term_is_no_reason_to_write(void **state)
 {
@@ -254,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_wish_comes_first),
         cmocka_unit_test(what_it_was_before_is_noted_once),
+        cmocka_unit_test(an_old_definition_is_not_written_to_for_ever),
         cmocka_unit_test(a_new_term_is_no_reason_to_write),
         cmocka_unit_test(who_came_later_is_known),
         cmocka_unit_test(whatever_stands_against_it),

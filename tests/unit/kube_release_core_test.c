@@ -115,6 +115,120 @@ static void a_sleeper_that_left_its_pool_is_woken_for_a_pod(void **state)
     end(&r);
 }
 
+/* --- a controller that starts anew --------------------------------------------------------------
+ */
+
+#define POOL_NAMED(name, selector)                                                            \
+    "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"" name "\"},\"spec\":{\"mode\":" \
+    "\"observe\",\"selector\":" selector "}}"
+
+/* Another controller, with a store of its own, in which nothing is: it has what the API has. */
+static void another_leads(struct rig *r, const char *record)
+{
+    char row[sizeof(r->record)];
+
+    (void)snprintf(row, sizeof(row), "%s", record);
+    end(r);
+    r->d = (struct desk){ .now_ms = 1000,
+                          .wall_ms = r->d.wall_ms + 60000,
+                          .options = { .cluster_id = "desk", .seed = 1, .kubernetes = true } };
+    desk_start(&r->d);
+    put(r, POLICY);
+    put(r, POOL_OF_OTHERS("act"));
+    put(r, POOL_NAMED("a", "{}")); /* the first by name that the node's labels fit */
+    tell(r);
+    other_node(r);
+    tell_power(r, row, 3);
+    tell_watch(r);
+    lead(r, true, 4);
+    pass(r, 2);
+    probe(r, POWER_OFF);
+    STATE(r, "asleep");
+}
+
+static const char *pool_of(struct rig *r)
+{
+    static char text[300];
+    json_t *o = controller_get(r->d.core, "nodes", "n1", r->d.now_ms, r->d.wall_ms);
+    const char *name = json_string_value(json_object_get(json_object_get(o, "status"), "pool"));
+
+    (void)snprintf(text, sizeof(text), "%s", name ? name : "");
+    json_decref(o);
+    return text;
+}
+
+/* Whose driver wakes it, of all the pools that there are, stands in its NodePower. */
+static void another_controller_knows_whose_sleeper_it_is(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    assert_non_null(strstr(r.record, "\"pool\":\"p\""));
+    another_leads(&r, r.record);
+    assert_string_equal(pool_of(&r), "p");
+    put(&r, POOL_OF_OTHERS("release"));
+    pass(&r, 1);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    r.agent_boot = "boot-2";
+    r.n1.ready = true;
+    r.n1.boot_id = "boot-2";
+    tell(&r);
+    probe(&r, POWER_ON);
+    pass(&r, 3);
+    assert_null(strstr(r.record, "\"pool\"")); /* awake, it is whose its labels say */
+    assert_string_equal(pool_of(&r), "a");
+    end(&r);
+}
+
+/* A record of a version that noted no pool is read: labels say whose it is, as they did. */
+static void an_older_record_says_no_pool(void **state)
+{
+    char *old;
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    old = xstrdup(r.record);
+    memcpy(strstr(old, "\"pool\""), "\"loop\"", strlen("\"loop\""));
+    another_leads(&r, old);
+    assert_string_equal(pool_of(&r), "a");
+    assert_non_null(strstr(r.record, "\"pool\":\"a\"")); /* and from now on that is noted */
+    free(old);
+    end(&r);
+}
+
+static void forget_pool(struct rig *r, const char *name)
+{
+    struct controller_event e = { .kind = CE_DELETE };
+
+    e.del.kind = KIND_POWER_POOL;
+    e.del.name = name;
+    e.del.observed = true;
+    e.del.who = "kubernetes";
+    step(r, &e);
+}
+
+/* Its pool comes again under its name: what it has to wake is its own, whatever it selects. */
+static void a_pool_that_comes_again_has_its_sleepers(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    forget_pool(&r, "p");
+    put(&r, POOL_NAMED("a", "{}"));
+    pass(&r, 1);
+    assert_string_equal(pool_of(&r), "a");
+    put(&r, POOL_OF_OTHERS("act"));
+    assert_string_equal(pool_of(&r), "p");
+    end(&r);
+}
+
 /* What was begun is turned back, whoever wanted it. */
 static void a_release_turns_back(void **state)
 {
@@ -158,6 +272,9 @@ int main(void)
         cmocka_unit_test(a_sleeper_that_leaves_its_pool_is_woken),
         cmocka_unit_test(one_that_leaves_its_pool_turns_back),
         cmocka_unit_test(a_sleeper_that_left_its_pool_is_woken_for_a_pod),
+        cmocka_unit_test(another_controller_knows_whose_sleeper_it_is),
+        cmocka_unit_test(an_older_record_says_no_pool),
+        cmocka_unit_test(a_pool_that_comes_again_has_its_sleepers),
         cmocka_unit_test(a_release_turns_back),
         cmocka_unit_test(what_is_left_of_another_life_goes),
     };
