@@ -19,6 +19,7 @@
 #include "proto/base/array.h"
 
 #define TICK_MS 500
+#define POWER_RETRY_MOST_MS 300000 /* whatever a driver says */
 #define REPORT_INTERVAL_MS 5000
 #define PORT_LOW 20000
 #define PORT_HIGH 29999
@@ -200,6 +201,10 @@ static void take_power(struct controller *c, const struct controller_event *e)
     n->power_busy = false;
     free(n->power_message);
     n->power_message = xstrdup(e->power.message);
+    if (e->power.retry_after_ms > 0)
+        n->probe_due_ms =
+            c->now_ms + (e->power.retry_after_ms < POWER_RETRY_MOST_MS ? e->power.retry_after_ms
+                                                                       : POWER_RETRY_MOST_MS);
     if (e->power.action == POWER_PROBE) {
         /* Anything but an answer is "unknown", and unknown is not off. */
         n->power = e->power.outcome == POWER_DONE ? (int)e->power.reading : POWER_UNKNOWN;

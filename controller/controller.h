@@ -28,14 +28,16 @@
 struct controller;
 
 enum power_reading { POWER_UNKNOWN, POWER_ON, POWER_OFF };
-enum power_action { POWER_PROBE, POWER_WAKE, POWER_FORCE_OFF };
+enum power_action { POWER_PROBE, POWER_WAKE, POWER_SOFT_OFF, POWER_FORCE_OFF };
 enum power_outcome { /* of one driver call: success is only ever a later probe (SAFETY 2) */
                      POWER_DONE,     /* a probe: `reading` holds */
                      POWER_ACCEPTED, /* an action was taken in */
                      POWER_UNSUPPORTED,
                      POWER_REFUSED,
                      POWER_BUSY,
-                     POWER_FAILED, /* unknown: observe again */
+                     POWER_AUTH,        /* we are not let in, or it is not who it should be */
+                     POWER_UNREACHABLE, /* nobody answers there */
+                     POWER_FAILED,      /* unknown: observe again */
 };
 
 /* What the front door knows of one replica (standalone: an HAProxy server). */
@@ -146,6 +148,7 @@ struct controller_event {
             enum power_action action;
             enum power_outcome outcome;
             enum power_reading reading;
+            int64_t retry_after_ms; /* ask for no reading earlier; 0: as usual */
             const char *message;
         } power;
         const struct door_facts *door; /* borrowed */

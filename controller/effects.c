@@ -53,7 +53,7 @@ struct effect *fx_power(struct effects *fx, const char *node, const char *op,
 {
     struct effect *e = fx_add(fx, FX_POWER);
 
-    e->wake_safe = action != POWER_FORCE_OFF;
+    e->wake_safe = action == POWER_PROBE || action == POWER_WAKE;
     e->power.node = xstrdup(node);
     e->power.op = xstrdup(op);
     e->power.action = action;

@@ -2,6 +2,7 @@
  *
  *     PROGRAM status|on|off|force-off NODE
  *
+ * "off" asks the operating system to shut down, "force-off" cuts the power.
  * stdin: one JSON object {v, action, op, attempt, deadline_s, node {name, uid, mac[], labels},
  * settings, secrets}. stdout, at most 64 KiB: {power, message, watts} (exec_answer.h). stderr: for
  * the log, 16 KiB of it are kept. Exit code 0: taken in (only a later probe tells whether it
@@ -54,6 +55,8 @@ static const char *action_word(enum power_action action)
         return "status";
     case POWER_WAKE:
         return "on";
+    case POWER_SOFT_OFF:
+        return "off";
     case POWER_FORCE_OFF:
         break;
     }
@@ -296,11 +299,12 @@ static void on_unstarted(void *data, int64_t now_ms)
     tell(c, POWER_FAILED, &none, "the driver was not run", c->why.text, "");
 }
 
-static void *exec_begin(struct loop *l, const struct power_request *request, power_result_fn *fn,
-                        void *data)
+static void *exec_begin(void *state, struct loop *l, const struct power_request *request,
+                        power_result_fn *fn, void *data)
 {
     struct exec_call *c = xcalloc(1, sizeof(*c));
 
+    (void)state;
     *c = (struct exec_call){ .request = request, .fn = fn, .data = data };
     if (start(c, l, &c->why) < 0) {
         c->timer = loop_timer_add(l, on_unstarted, c);
@@ -319,4 +323,9 @@ static void exec_end(void *call)
     free(c);
 }
 
-const struct power_driver power_exec = { .name = "exec", .begin = exec_begin, .end = exec_end };
+const struct power_driver power_exec = {
+    .name = "exec",
+    .calls_most = 16,
+    .begin = exec_begin,
+    .end = exec_end,
+};

@@ -27,11 +27,12 @@ static void on_turn(void *data, int64_t now_ms)
     c->fn(c->data, &result);
 }
 
-static void *none_begin(struct loop *l, const struct power_request *request, power_result_fn *fn,
-                        void *data)
+static void *none_begin(void *state, struct loop *l, const struct power_request *request,
+                        power_result_fn *fn, void *data)
 {
     struct none_call *c = xcalloc(1, sizeof(*c));
 
+    (void)state;
     (void)request;
     *c = (struct none_call){ .timer = loop_timer_add(l, on_turn, c), .fn = fn, .data = data };
     loop_timer_arm(c->timer, loop_now_ms(l));
@@ -46,4 +47,9 @@ static void none_end(void *call)
     free(c);
 }
 
-const struct power_driver power_none = { .name = "none", .begin = none_begin, .end = none_end };
+const struct power_driver power_none = {
+    .name = "none",
+    .calls_most = POWER_CALLS_MAX,
+    .begin = none_begin,
+    .end = none_end,
+};

@@ -1,6 +1,7 @@
 /* The queue of driver calls: see power.h. A call waits in one list until its turn: its node is
- * free, its group has room, and fewer than POWER_CALLS_MAX run. Turns are taken from a timer, so
- * that nothing happens inside power_call(). */
+ * free, and what it is asked of (a BMC of several nodes, perhaps), its group has room, and its
+ * driver takes one more. Turns are taken from a timer, so that nothing happens inside
+ * power_call(). */
 #include "controller/power/power.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include "proto/base/array.h"
 
 static const struct power_driver *const DRIVERS[] = { &power_none, &power_exec };
+enum { N_DRIVERS = ARRAY_LEN(DRIVERS), RUNNING_MOST = N_DRIVERS * POWER_CALLS_MAX };
 
 struct call {
     struct power *power;
@@ -22,7 +24,9 @@ struct call {
     long group_most;
     power_done_fn *fn;
     void *data;
-    const struct power_driver *driver;
+    const struct power_driver *driver; /* NULL: there is none of that name */
+    void *state;                       /* of the driver */
+    char *peer;                        /* that the driver names; NULL: none */
     void *handle;
     struct call *next;
 };
@@ -31,7 +35,8 @@ struct power {
     struct loop *loop;
     const struct power_folders *folders;
     struct loop_timer *turn;
-    struct call *running[POWER_CALLS_MAX];
+    void *states[N_DRIVERS]; /* what drivers keep */
+    struct call *running[RUNNING_MOST];
     size_t n_running;
     struct call *waiting, **tail; /* in the order in which they came; the end to append at */
 };
@@ -48,6 +53,15 @@ static void map_copy(const struct string_map *from, struct string_map *to)
             xstrdup(from->pair[i].key),
             xstrdup(from->pair[i].value),
         };
+}
+
+static void find_driver(struct call *c)
+{
+    for (size_t i = 0; i < N_DRIVERS; i++)
+        if (strcmp(DRIVERS[i]->name, c->pool.driver.type) == 0) {
+            c->driver = DRIVERS[i];
+            c->state = c->power->states[i];
+        }
 }
 
 static char *group_of(const struct power_request *r)
@@ -87,6 +101,9 @@ static struct call *call_new(struct power *p, const struct power_request *r, pow
     c->pool.driver.program = xstrdup(r->pool->driver.program);
     map_copy(&r->pool->driver.settings, &c->pool.driver.settings);
     map_copy(&r->pool->driver.secrets, &c->pool.driver.secrets);
+    find_driver(c);
+    if (c->driver && c->driver->peer)
+        c->peer = c->driver->peer(&c->request);
     c->group = group_of(&c->request);
     c->group_most = group_most(&c->request);
     return c;
@@ -104,6 +121,7 @@ static void call_free(struct call *c)
     string_map_done(&c->pool.driver.settings);
     string_map_done(&c->pool.driver.secrets);
     free(c->group);
+    free(c->peer);
     free(c);
 }
 
@@ -125,6 +143,7 @@ static void answer(struct call *c, const struct power_result *r)
         .outcome = r->outcome,
         .reading = r->outcome == POWER_DONE ? r->reading : POWER_UNKNOWN,
         .watts = r->watts,
+        .retry_after_ms = r->retry_after_ms,
         .message = r->message,
         .log = r->log,
     };
@@ -162,35 +181,31 @@ static void answer_unrun(struct call *c, enum power_outcome outcome, const char 
 /* --- turns --------------------------------------------------------------------------------------
  */
 
-static const struct power_driver *find_driver(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(DRIVERS); i++)
-        if (strcmp(DRIVERS[i]->name, name) == 0)
-            return DRIVERS[i];
-    return NULL;
-}
-
 static bool may_run(const struct power *p, const struct call *c)
 {
     long group = 0;
+    size_t same_driver = 0;
 
     for (size_t i = 0; i < p->n_running; i++) {
-        if (strcmp(p->running[i]->request.node, c->request.node) == 0)
+        const struct call *other = p->running[i];
+
+        if (strcmp(other->request.node, c->request.node) == 0 ||
+            (c->peer && other->peer && strcmp(other->peer, c->peer) == 0))
             return false;
-        group += c->group[0] && strcmp(p->running[i]->group, c->group) == 0;
+        group += c->group[0] && strcmp(other->group, c->group) == 0;
+        same_driver += other->driver == c->driver;
     }
-    return p->n_running < POWER_CALLS_MAX && (!c->group[0] || group < c->group_most);
+    return same_driver < c->driver->calls_most && (!c->group[0] || group < c->group_most);
 }
 
 /* Why this call will never run, or NULL. */
 static const char *hopeless(struct call *c, int64_t now_ms, enum power_outcome *ret_outcome)
 {
     *ret_outcome = POWER_FAILED;
-    c->driver = find_driver(c->pool.driver.type);
     if (!c->driver)
         return "its pool names no power driver that exists";
     if (c->group_most < 0)
-        return "settings.groupCalls: expected a number from 1 to 16";
+        return "settings.groupCalls: expected a number from 1 to 64";
     *ret_outcome = POWER_BUSY;
     return now_ms >= c->request.deadline_ms ? "its time passed while other calls were in the way"
                                             : NULL;
@@ -226,7 +241,7 @@ static void on_turn(void *data, int64_t now_ms)
             answer_unrun(c, outcome, why);
         } else {
             p->running[p->n_running++] = c;
-            c->handle = c->driver->begin(p->loop, &c->request, on_result, c);
+            c->handle = c->driver->begin(c->state, p->loop, &c->request, on_result, c);
         }
     }
     if (next_ms < INT64_MAX)
@@ -241,11 +256,18 @@ int power_new(struct loop *l, const struct power_folders *folders, struct power 
 {
     struct power *p = xcalloc(1, sizeof(*p));
 
-    (void)e;
     p->loop = l;
     p->folders = folders;
     p->turn = loop_timer_add(l, on_turn, p);
     p->tail = &p->waiting;
+    for (size_t i = 0; i < N_DRIVERS; i++) {
+        int r = DRIVERS[i]->open ? DRIVERS[i]->open(l, &p->states[i], e) : 0;
+
+        if (r < 0) {
+            power_free(p);
+            return err_prefix(e, r, "power driver %s", DRIVERS[i]->name);
+        }
+    }
     *ret_power = p;
     return 0;
 }
@@ -262,6 +284,9 @@ void power_free(struct power *p)
         p->waiting = c->next;
         call_free(c);
     }
+    for (size_t i = 0; i < N_DRIVERS; i++)
+        if (p->states[i])
+            DRIVERS[i]->close(p->states[i]);
     loop_timer_remove(p->turn);
     free(p);
 }

@@ -4,8 +4,9 @@
  * Calls are asynchronous. There is no retry here (reconcile owns that), and an accepted action is
  * no success: only a later probe is (SAFETY 2). At most one call is in flight per node, N per group
  * (settings: `group` and `groupCalls`, 1 by default: the BMC chassis or PDU that takes one order at
- * a time; the node label huddle.energy/power-group goes first), and POWER_CALLS_MAX in all. The
- * rest wait in order; a call whose deadline passes while it waits is answered POWER_BUSY. */
+ * a time; the node label huddle.energy/power-group goes first), one per peer that its driver names,
+ * and of each driver as many as it takes in all. The rest wait in order; a call whose deadline
+ * passes while it waits is answered POWER_BUSY. */
 #ifndef HUDDLE_POWER_H
 #define HUDDLE_POWER_H
 
@@ -17,7 +18,7 @@
 #include "proto/base/err.h"
 #include "proto/base/loop.h"
 
-#define POWER_CALLS_MAX 16
+#define POWER_CALLS_MAX 64 /* of a group, or of a driver */
 #define POWER_GROUP_LABEL "huddle.energy/power-group"
 
 struct power;
@@ -39,6 +40,7 @@ struct power_answer { /* for CE_POWER; borrowed for the callback */
     enum power_outcome outcome;
     enum power_reading reading; /* POWER_UNKNOWN unless outcome is POWER_DONE */
     double watts;               /* that the driver measured, or NAN */
+    int64_t retry_after_ms;     /* for so long it should not be asked again; 0: as usual */
     const char *message;        /* one line for people, never NULL, without secrets */
     const char *log;            /* what the driver said on the side (stderr), redacted; or "" */
 };
@@ -61,16 +63,25 @@ struct power_result { /* borrowed for the callback */
     enum power_outcome outcome;
     enum power_reading reading;
     double watts;
+    int64_t retry_after_ms;
     const char *message, *log;
 };
 typedef void power_result_fn(void *data, const struct power_result *result);
 
 struct power_driver {
-    const char *name; /* "exec" */
+    const char *name;  /* "exec" */
+    size_t calls_most; /* in flight at once, at most POWER_CALLS_MAX */
+    /* What it keeps between calls, for the life of a queue; NULL: nothing. close() accepts what
+     * open() made, has little time, and comes after the end() of every call. */
+    int (*open)(struct loop *l, void **ret_state, struct err *e);
+    void (*close)(void *state);
+    /* What takes one call at a time, whatever group the node is in: a BMC of several nodes. Caller
+     * frees; NULL: nothing does. The function may be NULL, too. */
+    char *(*peer)(const struct power_request *request);
     /* Begins one call. `request` stays valid until the result was told, which is done once, from
      * the loop, never from inside begin(), and soon after the deadline at the latest. */
-    void *(*begin)(struct loop *l, const struct power_request *request, power_result_fn *fn,
-                   void *data);
+    void *(*begin)(void *state, struct loop *l, const struct power_request *request,
+                   power_result_fn *fn, void *data);
     void (*end)(void *call); /* releases it, before or after its result; stops what still runs */
 };
 

@@ -51,7 +51,7 @@ static bool three_started(struct world *w)
 
 static bool sixteen_started(struct world *w)
 {
-    return count_files(w, "started-") >= POWER_CALLS_MAX;
+    return count_files(w, "started-") >= power_exec.calls_most;
 }
 
 #define UNTIL_GO ": >started-$2; while [ ! -e go ]; do sleep 0.02; done; echo '{\"power\":\"on\"}'"
@@ -127,7 +127,7 @@ static void sixteen_in_all_and_late_ones_are_told_so(void **state)
     }
     call_for(&w, "late", POWER_PROBE, 50);
     wait_for(&w, sixteen_started);
-    assert_int_equal(count_files(&w, "started-"), POWER_CALLS_MAX);
+    assert_int_equal(count_files(&w, "started-"), power_exec.calls_most);
     while (w.n_busy == 0) /* "late" is answered while all others go on */
         wait_for(&w, sixteen_started);
     assert_string_equal(w.told.node, "late");

@@ -37,7 +37,9 @@ struct rig {
     struct desk d;
     struct machine machine[RIG_MACHINES];
     size_t n;
-    bool mute; /* drivers do not answer */
+    bool mute;              /* drivers do not answer */
+    int64_t retry_after_ms; /* drivers are busy for so long; 0: not */
+    unsigned asked;         /* calls of drivers */
 };
 
 static inline struct node *rig_node(struct rig *g, const char *name)
@@ -77,6 +79,12 @@ static inline void rig_power(struct rig *g, const struct rig_call *call)
     event.power.outcome = call->action == POWER_PROBE ? POWER_DONE : POWER_ACCEPTED;
     event.power.reading = to->on || to->on_at_ms > 0 ? POWER_ON : POWER_OFF;
     event.power.message = "";
+    if (g->retry_after_ms > 0) {
+        event.power.outcome = POWER_BUSY;
+        event.power.reading = POWER_UNKNOWN;
+        event.power.retry_after_ms = g->retry_after_ms;
+    }
+    g->asked++;
     desk_step(&g->d, &event);
     rig_drive(g);
 }

@@ -1,0 +1,62 @@
+/* What the core makes of the answers of power drivers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/wake_rig.h"
+
+static void silence(struct rig *g, const char *name)
+{
+    rig_machine(g, name)->on = false;
+    rig_until(g, name, NODE_UNREACHABLE);
+}
+
+static void a_busy_driver_is_left_alone_for_as_long_as_it_says(void **state)
+{
+    struct rig g;
+    unsigned before;
+
+    (void)state;
+    rig_init(&g, 2, RIG_POOL(), RIG_POLICY());
+    g.retry_after_ms = 120000;
+    silence(&g, "a");
+    rig_pass(&g, 60000);
+    before = g.asked;
+    assert_true(before > 0);
+    rig_pass(&g, 55000);
+    assert_int_equal(g.asked, before);
+    rig_pass(&g, 120000);
+    assert_int_equal(g.asked, before + 1);
+    desk_done(&g.d);
+}
+
+static void no_driver_is_left_alone_for_ever(void **state)
+{
+    struct rig g;
+    unsigned before;
+
+    (void)state;
+    rig_init(&g, 2, RIG_POOL(), RIG_POLICY());
+    g.retry_after_ms = INT64_MAX;
+    silence(&g, "a");
+    rig_pass(&g, 60000);
+    before = g.asked;
+    rig_rest(&g, 700000);
+    assert_int_equal(g.asked, before + 2);
+    g.retry_after_ms = 0;
+    rig_until(&g, "a", NODE_QUARANTINED); /* found off */
+    desk_done(&g.d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_busy_driver_is_left_alone_for_as_long_as_it_says),
+        cmocka_unit_test(no_driver_is_left_alone_for_ever),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
