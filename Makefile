@@ -48,7 +48,7 @@ LIB_CMOCKA = $(shell $(PKG_CONFIG) --libs cmocka)
 PROTO_SRC := $(wildcard proto/*.c proto/base/*.c)
 AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/sensor/*.c agent/replica/*.c))
 CONTROLLER_SRC := $(filter-out controller/main.c,$(wildcard controller/*.c $(foreach d,\
-	api state energy forecast placement reconcile substrate power simulate kube_client kubernetes,controller/$(d)/*.c)))
+	api state energy forecast placement reconcile substrate power pki simulate kube_client kubernetes,controller/$(d)/*.c)))
 CLI_SRC := $(filter-out controller/cli/main.c,$(wildcard controller/cli/*.c))
 TEST_SRC := $(wildcard tests/unit/*_test.c)
 SIM_SRC := $(wildcard tests/simulation/*_test.c)

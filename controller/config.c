@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/pki/folder.h"
 #include "proto/base/address.h"
 #include "proto/base/array.h"
 #include "proto/base/strbuf.h"
@@ -20,6 +21,10 @@ static const struct field FIELDS[] = {
       "folder of the store; on a local disk", NULL },
     { "listen", FIELD_TEXT, C(listen), "127.0.0.1:7443", 0, 0, NULL,
       "address and port for agents and people; anything but loopback needs `tls` and `tokens`",
+      NULL },
+    { "pki", FIELD_TEXT, C(pki), "", 0, 0, NULL,
+      "folder that `huddle-controller init` made; its certificate and its tokens are used where "
+      "`tls` and `tokens` say nothing",
       NULL },
     { "tls.certificate", FIELD_TEXT, C(tls.certificate), "", 0, 0, NULL,
       "PEM file: the certificate and its chain", NULL },
@@ -143,6 +148,43 @@ struct front_door_options config_front_door(const struct config *c)
 /* --- what no table can say ----------------------------------------------------------------------
  */
 
+static char *below(const char *folder, const char *name)
+{
+    struct strbuf b = STRBUF_INIT;
+
+    strbuf_printf(&b, "%s/%s", folder, name);
+    return strbuf_take(&b);
+}
+
+static void fill_in(char **text, const char *folder, const char *name)
+{
+    if (**text)
+        return;
+    free(*text);
+    *text = below(folder, name);
+}
+
+static int check_pki(struct config *c, struct err *e)
+{
+    if (!c->pki[0])
+        return 0;
+    if (c->pki[0] != '/')
+        return err_set(e, -EINVAL, "pki: expected an absolute path, not \"%.100s\"", c->pki);
+    if (!c->tls.certificate[0] && !c->tls.key[0]) {
+        fill_in(&c->tls.certificate, c->pki, PKI_SERVER);
+        fill_in(&c->tls.key, c->pki, PKI_SERVER_KEY);
+    }
+    fill_in(&c->tokens, c->pki, PKI_TOKENS);
+    return 0;
+}
+
+bool config_has_own_certificate(const struct config *c)
+{
+    AUTO(mem) char *own = below(c->pki, PKI_SERVER);
+
+    return c->pki[0] && strcmp(own, c->tls.certificate) == 0;
+}
+
 static int check_listen(struct config *c, struct err *e)
 {
     bool tls = c->tls.certificate[0] && c->tls.key[0], tokens = c->tokens[0];
@@ -156,12 +198,14 @@ static int check_listen(struct config *c, struct err *e)
         return err_set(e, -EINVAL, "tls: certificate and key are needed together");
     if (address_is_loopback(c->host) || (tls && tokens))
         return 0;
-    return err_set(e, -EINVAL,
-                   "listen: %.100s can be reached from other machines%s%s; or listen on 127.0.0.1",
-                   c->listen, tls ? "" : "; set tls.certificate and tls.key to PEM files",
-                   tokens ? ""
-                          : "; set tokens to a file of hashed tokens, whose lines `huddlectl token "
-                            "create` makes");
+    return err_set(
+        e, -EINVAL,
+        "listen: %.100s can be reached from other machines%s%s; `huddle-controller init` "
+        "makes what is needed; or listen on 127.0.0.1",
+        c->listen, tls ? "" : "; set tls.certificate and tls.key to PEM files",
+        tokens ? ""
+               : "; set tokens to a file of hashed tokens, whose lines `huddlectl token "
+                 "create` makes");
 }
 
 static int check_front_door(struct config *c, struct err *e)
@@ -218,19 +262,13 @@ static int check_folders(const char *key, const struct string_list *l, struct er
     return 0;
 }
 
-static char *below(const char *folder, const char *name)
-{
-    struct strbuf b = STRBUF_INIT;
-
-    strbuf_printf(&b, "%s/%s", folder, name);
-    return strbuf_take(&b);
-}
-
 static int check(void *base, struct err *e)
 {
     struct config *c = base;
-    int r = check_listen(c, e);
+    int r = check_pki(c, e);
 
+    if (r == 0)
+        r = check_listen(c, e);
     if (r == 0)
         r = check_front_door(c, e);
     if (r == 0)

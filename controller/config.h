@@ -19,6 +19,7 @@
 struct config {
     char *state_dir;
     char *listen; /* host:port, [v6]:port */
+    char *pki;    /* folder of the doors, see pki/folder.h; "": none. It fills in tls and tokens */
     struct {
         char *certificate, *key; /* PEM files; both or none ("") */
     } tls;
@@ -73,6 +74,9 @@ bool config_has_front_door(const struct config *c);
 
 /* Is a cluster of Kubernetes what is observed, in place of machines of our own? */
 bool config_has_kubernetes(const struct config *c);
+
+/* Is the certificate the one in `pki`, which the controller renews? */
+bool config_has_own_certificate(const struct config *c);
 
 /* What the keys below frontDoor say; borrowed from the configuration. */
 struct front_door_options config_front_door(const struct config *c);

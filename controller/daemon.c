@@ -176,7 +176,7 @@ static void every_second(struct daemon *d, int64_t now_ms)
         grid_files_look(d->grid_files, d->core, step_in_turn, d);
     }
     if (now_ms - d->expiry_ms >= DAY_MS)
-        daemon_tell_expiring(d);
+        daemon_once_a_day(d);
     (void)notify_systemd("WATCHDOG=1");
 }
 
@@ -507,6 +507,7 @@ static int make_all(struct daemon *d, struct err *e)
         return r;
     if (power_new(d->loop, &d->folders, &d->power, e) < 0)
         return EXIT_FAILED;
+    (void)daemon_renew_certificate(d->config);
     return make_server(d, e);
 }
 

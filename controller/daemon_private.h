@@ -65,6 +65,12 @@ void daemon_store_works(void *data);
 /* SIGHUP: reads the configuration and the files that it names again (reload.c). */
 void daemon_reload(struct daemon *d);
 
+/* Renews the controller's own certificate when it is time. True: it did. */
+bool daemon_renew_certificate(const struct config *c);
+
+/* What expires is told, or renewed. */
+void daemon_once_a_day(struct daemon *d);
+
 /* Warns of tokens that expire soon. */
 void daemon_tell_expiring(struct daemon *d);
 

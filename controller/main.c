@@ -8,12 +8,14 @@
 
 #include "controller/config.h"
 #include "controller/daemon.h"
+#include "controller/init.h"
 #include "controller/substrate/front_door.h"
 #include "proto/base/log.h"
 
 static const char HELP[] =
     "usage: huddle-controller [--config FILE] [--check-config] [--adopt]\n"
     "       huddle-controller front-door-config [--config FILE]\n"
+    "       huddle-controller init [--name NAME]... [--listen ADDRESS:PORT] [--pki DIR]\n"
     "\n"
     "Forecasts the demand of models, packs their replicas on few nodes, puts the others to sleep\n"
     "and wakes them before they are needed.\n"
@@ -25,6 +27,8 @@ static const char HELP[] =
     "\n"
     "  front-door-config   print the HAProxy configuration that fits, for people who run HAProxy\n"
     "                      themselves\n"
+    "  init                make an authority, a certificate and an administrator's token, and a\n"
+    "                      configuration that uses them: see huddle-controller init --help\n"
     "\n"
     "Exit codes: 0 stopped as asked; 1 failed; 2 usage; 70 the store's disk failed;\n"
     "78 the configuration or the store's version is refused.\n";
@@ -101,8 +105,11 @@ int main(int argc, char **argv)
     AUTO(config) struct config *c = NULL;
     struct arguments a = { .config_file = CONFIG_DEFAULT_FILE };
     struct err e = ERR_INIT;
-    int r = read_arguments(argc, argv, &a);
+    int r;
 
+    if (argc > 1 && strcmp(argv[1], "init") == 0)
+        return init_main(argc - 1, argv + 1);
+    r = read_arguments(argc, argv, &a);
     if (r || a.done)
         return r;
     (void)signal(SIGPIPE, SIG_IGN);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "controller/daemon_private.h"
+#include "controller/pki/folder.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
@@ -26,6 +27,35 @@ void daemon_tell_expiring(struct daemon *d)
                  "token", list[i].who, "expires", when, "fix", "replace it: huddlectl token create",
                  NULL);
     }
+}
+
+/* Our own certificate, when less than a third of its life is left: before the server begins, and
+ * once a day. What keeps it from being renewed is no reason not to serve: there are months left. */
+bool daemon_renew_certificate(const struct config *c)
+{
+    struct err e = ERR_INIT;
+    bool renewed = false;
+
+    if (!config_has_own_certificate(c))
+        return false;
+    if (pki_renew_server(c->pki, clock_wall_ms(), &renewed, &e) < 0)
+        log_line(LOG_LEVEL_ERROR, "the controller's certificate cannot be renewed", "why", e.text,
+                 NULL);
+    else if (renewed)
+        log_line(LOG_LEVEL_INFO, "the controller's certificate was renewed", "file",
+                 c->tls.certificate, NULL);
+    return renewed;
+}
+
+void daemon_once_a_day(struct daemon *d)
+{
+    const struct config *c = d->config;
+    struct err e = ERR_INIT;
+
+    daemon_tell_expiring(d);
+    if (daemon_renew_certificate(c) &&
+        api_server_reload(d->server, c->tls.certificate, c->tls.key, NULL, &e) < 0)
+        log_line(LOG_LEVEL_ERROR, "the renewed certificate is refused", "why", e.text, NULL);
 }
 
 /* --- SIGHUP -------------------------------------------------------------------------------------

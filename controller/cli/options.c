@@ -1,5 +1,6 @@
 /* Command line options: see options.h. */
 #include "controller/cli/options.h"
+#include "controller/pki/folder.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -91,6 +92,8 @@ static const struct option OPTIONS[N_OPTIONS] = {
     [OPT_APPEND] = { 0, "append", "FILE", false,
                      "add the line to the controller's token file, and print only the token",
                      NULL },
+    [OPT_TOKENS] = { 0, "tokens", "FILE", false,
+                     "the controller's token file [" PKI_FOLDER_DEFAULT "/" PKI_TOKENS "]", NULL },
     [OPT_CLIENT] = { 0, "client", NULL, false, "of this program only: ask no server", NULL },
     [OPT_HISTORY] = { 0, "history", "[MODEL=]FILE", true,
                       "recorded demand: a table, a series, a recording of huddle-agent, a log of "

@@ -49,6 +49,7 @@ enum option_id {
     OPT_NODE,
     OPT_EXPIRES,
     OPT_APPEND,
+    OPT_TOKENS,
     OPT_CLIENT,
     OPT_HISTORY,
     OPT_NODES,

@@ -1,25 +1,20 @@
 /* token create: makes a bearer token and the line for the controller's token file, which holds only
  * its hash. The token is shown once and kept nowhere. */
 #include <errno.h>
-#include <fcntl.h>
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 
 #include "controller/cli/moment.h"
 #include "controller/cli/verb.h"
 #include "controller/cli/writer.h"
+#include "controller/pki/folder.h"
+#include "controller/pki/user_token.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 #include "proto/base/guess.h"
 #include "proto/base/yaml.h"
 #include "proto/quantity.h"
 
-#define SECRET_BYTES 32
-#define HASH_BYTES 32
 #define NAME_MAX_BYTES 63
 #define NODE_MAX_BYTES 253
 
@@ -39,12 +34,6 @@ static const struct {
     { "admin", "and sleep, resume" },
     { "agent", "report of one node, nothing else" },
 };
-
-static void add_hex(struct strbuf *out, const unsigned char *bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        strbuf_printf(out, "%02x", bytes[i]);
-}
 
 static int check_role(const char *role, struct err *e)
 {
@@ -117,72 +106,18 @@ static int choose_expiry(struct wanted *w, const char *given, struct err *e)
     return 0;
 }
 
-static int make_token(const char *name, struct strbuf *token, struct err *e)
-{
-    unsigned char secret[SECRET_BYTES];
-
-    if (getrandom(secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
-        return err_errno(e, -errno, "no random numbers");
-    strbuf_printf(token, "hud_%s_", name);
-    add_hex(token, secret, sizeof(secret));
-    explicit_bzero(secret, sizeof(secret));
-    return 0;
-}
-
-static int make_line(const struct wanted *w, const struct strbuf *token, struct strbuf *line,
-                     struct err *e)
-{
-    unsigned char hash[HASH_BYTES];
-
-    if (gnutls_hash_fast(GNUTLS_DIG_SHA256, strbuf_text(token), token->length, hash) < 0)
-        return err_set(e, -EIO, "SHA-256 is not available");
-    strbuf_printf(line, "%s %s sha256:", w->name, w->role);
-    add_hex(line, hash, sizeof(hash));
-    if (w->node)
-        strbuf_printf(line, " node:%s", w->node);
-    if (w->expires[0])
-        strbuf_printf(line, " expires:%s", w->expires);
-    return 0;
-}
-
 /* A name stands once in a file: who it was could not be told apart otherwise. */
 static int check_free(const char *file, const char *name, struct err *e)
 {
     AUTO(mem) char *text = NULL;
-    size_t n = strlen(name), size;
+    size_t size;
     int r = yaml_read_file(file, &text, &size, e);
 
     if (r == -ENOENT)
         return 0;
-    for (const char *line = text; r == 0 && *line;) {
-        if (strncmp(line, name, n) == 0 && line[n] == ' ')
-            return err_set(e, -EEXIST, "%s has a token called %s already", file, name);
-        line += strcspn(line, "\n");
-        line += *line == '\n';
-    }
+    if (r == 0 && user_token_find(text, name))
+        return err_set(e, -EEXIST, "%s has a token called %s already", file, name);
     return r;
-}
-
-/* Appended by one write, so that a reader never sees half a line. */
-static int append_line(const char *file, const struct strbuf *line, struct err *e)
-{
-    AUTO(strbuf) struct strbuf text = STRBUF_INIT;
-    AUTO(fd) int fd = open(file, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    struct stat st;
-    char last = '\n';
-    ssize_t n;
-
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return err_errno(e, -errno, "%s", file);
-    if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1)
-        return err_errno(e, -errno, "%s", file);
-    strbuf_printf(&text, "%s%s\n", last == '\n' ? "" : "\n", strbuf_text(line));
-    n = write(fd, text.data, text.length);
-    if (n < 0)
-        return err_errno(e, -errno, "%s", file);
-    if ((size_t)n != text.length || fsync(fd) < 0)
-        return err_set(e, -EIO, "%s: not written whole", file);
-    return 0;
 }
 
 static void print_both(struct cli *c, const struct wanted *w, const struct strbuf *token,
@@ -214,6 +149,7 @@ int verb_token_create(struct cli *c)
     const char *file = options_get(&c->options, OPT_APPEND);
     const char *format = options_get(&c->options, OPT_OUTPUT_ONE);
     AUTO(strbuf) struct strbuf token = STRBUF_INIT, line = STRBUF_INIT;
+    struct user_token made;
     struct err e = ERR_INIT;
 
     if (check_name(w.name, &e) < 0 || check_role(w.role, &e) < 0 ||
@@ -223,14 +159,14 @@ int verb_token_create(struct cli *c)
     if (format && strcmp(format, "table") != 0 && strcmp(format, "json") != 0 &&
         strcmp(format, "yaml") != 0)
         return cli_usage(c, "token create: format \"%.40s\"; there are table, json, yaml", format);
-    if ((file && check_free(file, w.name, &e) < 0) || make_token(w.name, &token, &e) < 0 ||
-        make_line(&w, &token, &line, &e) < 0)
+    made = (struct user_token){ w.name, w.role, w.node, w.expires };
+    if ((file && check_free(file, w.name, &e) < 0) || user_token_make(&made, &token, &line, &e) < 0)
         return cli_fail(&e);
     if (!file) {
         print_both(c, &w, &token, &line);
         return EXIT_DONE;
     }
-    if (append_line(file, &line, &e) < 0)
+    if (pki_append(file, strbuf_text(&line), &e) < 0)
         return cli_fail(&e);
     (void)puts(strbuf_text(&token));
     (void)fprintf(stderr, "%s (%s) stands in %s now; a running controller reads it on SIGHUP\n",

@@ -239,6 +239,17 @@ static const struct verb VERBS[] = {
       "huddlectl token create n3 --role agent --append /etc/huddle/tokens > token\n",
       TAKES(ROLE) | TAKES(NODE) | TAKES(EXPIRES) | TAKES(APPEND) | TAKES(OUTPUT_ONE), 1, 1, NULL,
       verb_token_create },
+    { "token list", "Steering huddle", "", "list the tokens of the controller's token file",
+      "Names, roles, and until when; the tokens themselves are kept nowhere. Needs no server, but "
+      "the file.",
+      "huddlectl token list\n"
+      "huddlectl token list --tokens /etc/huddle/tokens -o json\n",
+      TAKES(TOKENS) | TAKES(OUTPUT_ONE), 0, 0, NULL, verb_token_list },
+    { "token delete", "Steering huddle", "NAME", "delete a token",
+      "Takes its line out of the controller's token file. A running controller lets it in until it "
+      "reads the file again: systemctl reload huddle-controller.",
+      "huddlectl token delete alice && systemctl reload huddle-controller\n", TAKES(TOKENS), 1, 1,
+      NULL, verb_token_delete },
     { "doctor", "Kubernetes", "", "what sleeping nodes would hurt, and what stops huddle",
       "Lists a whole cluster, changes nothing, and tells for each thing found which object it is, "
       "what happens, how that was derived, and its way out: `hurts` is what would suffer from "

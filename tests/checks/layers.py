@@ -30,6 +30,7 @@ MAY_INCLUDE = {
         "proto",
         "proto/base",
     ],
+    "controller/pki": ["proto", "proto/base"],
     "controller/power": ["controller", "proto", "proto/base"],
     "controller/substrate": [
         "controller",
@@ -67,6 +68,7 @@ MAY_INCLUDE = {
         "controller/simulate",
         "controller/kubernetes",
         "controller/kube_client",
+        "controller/pki",
         "proto",
         "proto/base",
     ],
@@ -75,6 +77,7 @@ MAY_INCLUDE = {
         "controller/energy",
         "controller/state",
         "controller/forecast",
+        "controller/pki",
         "controller/placement",
         "controller/power",
         "controller/reconcile",

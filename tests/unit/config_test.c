@@ -280,14 +280,35 @@ static void tls_comes_and_goes_with_a_restart_only(void **state)
     }
 }
 
+/* Where somebody says other files, those count. */
+static void the_folder_of_the_doors_fills_in(void **state)
+{
+    struct config *c = loaded("listen: 0.0.0.0:7443\npki: /p\n");
+
+    (void)state;
+    assert_string_equal(c->tls.certificate, "/p/server.pem");
+    assert_string_equal(c->tls.key, "/p/server.key");
+    assert_string_equal(c->tokens, "/p/tokens");
+    assert_true(config_has_own_certificate(c));
+    config_free(c);
+    c = loaded("pki: /p\ntls: {certificate: /c, key: /k}\ntokens: /t\n");
+    assert_string_equal(c->tls.certificate, "/c");
+    assert_string_equal(c->tls.key, "/k");
+    assert_string_equal(c->tokens, "/t");
+    assert_false(config_has_own_certificate(c));
+    config_free(c);
+    refused("pki: /p\ntls: {certificate: /c}\n", "certificate and key are needed together");
+}
+
 static void it_listens_in_the_open_only_with_tls_and_tokens(void **state)
 {
     (void)state;
     refused("listen: 0.0.0.0:7443\n", "set tls.certificate and tls.key to PEM files");
     refused("listen: 0.0.0.0:7443\n", "set tokens to a file of hashed tokens");
     refused("listen: '[::]:7443'\n", "or listen on 127.0.0.1");
+    refused("pki: pki\n", "pki: expected an absolute path");
     refused("listen: 0.0.0.0:7443\ntls: {certificate: /c, key: /k}\n", "machines; set tokens");
-    refused("listen: 0.0.0.0:7443\ntokens: /t\n", "to PEM files; or listen");
+    refused("listen: 0.0.0.0:7443\ntokens: /t\n", "to PEM files; `huddle-controller init` makes");
     config_free(loaded("listen: 0.0.0.0:7443\ntls: {certificate: /c, key: /k}\ntokens: /t\n"));
     config_free(loaded("listen: 127.9.9.9:7443\n"));
 }
@@ -303,6 +324,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_told_with_their_place),
         cmocka_unit_test(what_can_change_while_it_runs),
         cmocka_unit_test(tls_comes_and_goes_with_a_restart_only),
+        cmocka_unit_test(the_folder_of_the_doors_fills_in),
         cmocka_unit_test(it_listens_in_the_open_only_with_tls_and_tokens),
     };
 
