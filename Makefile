@@ -127,7 +127,7 @@ DEPS := gcc make pkg-config libc6-dev libcurl4-gnutls-dev libyaml-dev libjansson
 	util-linux openssl ca-certificates git curl
 DEPS_CHECK := clang clang-tidy clang-format cppcheck lld libclang-rt-dev valgrind shellcheck \
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static mmdebstrap groff man-db \
-	python3-mypy black systemd
+	black systemd
 
 .PHONY: deps deps-check
 deps:
