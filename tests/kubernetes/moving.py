@@ -3,6 +3,7 @@ times a second at what must never happen."""
 
 from __future__ import annotations
 
+import collections.abc
 import pathlib
 import subprocess
 import threading
@@ -15,7 +16,9 @@ HUDDLECTL = pathlib.Path(__file__).parents[2] / "build/release/huddlectl"
 MOVE = "huddle.energy/move"
 COST = "controller.kubernetes.io/pod-deletion-cost"
 DRAIN: Object = {"preStop": {"sleep": {"seconds": 1}}}
+CLOSED = "node.kubernetes.io/unschedulable"
 LIMIT_S = 120.0
+SPREAD_S = 90.0
 
 
 class Mover:
@@ -62,6 +65,39 @@ def of_app(api: Api, namespace: str, name: str) -> list[Object]:
 def owner(pod: Object) -> str:
     owners = pod["metadata"].get("ownerReferences", [])
     return next((str(o["uid"]) for o in owners if o.get("controller")), "")
+
+
+def put_one_on_each(
+    api: Api,
+    pods: collections.abc.Callable[[], list[Object]],
+    are_ready: collections.abc.Callable[[], bool],
+) -> None:
+    """Waits for the pods, then sends those that share a node to nodes of their own: the scheduler
+    only prefers to spread them."""
+    api.wait_for("pods", are_ready, SPREAD_S)
+    while True:
+        first: dict[str, Object] = {}
+        shares = [p for p in pods() if first.setdefault(p["spec"]["nodeName"], p) is not p]
+        if not shares:
+            return
+        for node in first:
+            close(api, node, True)
+        second = shares[0]["metadata"]
+        api.delete("pods", second["name"], second["namespace"], gracePeriodSeconds=0)
+        api.wait_for("the pod elsewhere", are_ready, SPREAD_S)
+        for node in first:
+            close(api, node, False)
+
+
+def close(api: Api, node: str, closed: bool) -> None:
+    """Closes or opens a node for the scheduler, and waits until it is so."""
+    api.patch("nodes", node, {"spec": {"unschedulable": closed or None}})
+
+    def is_so() -> bool:
+        taints = api.get("nodes", node)["spec"].get("taints", [])
+        return any(t["key"] == CLOSED for t in taints) == closed
+
+    api.wait_for("the taint of a closed node to come or go", is_so)
 
 
 def another_node(pod: Object, nodes: list[str], turn: int = 0) -> str:

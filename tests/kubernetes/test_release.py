@@ -17,7 +17,7 @@ from tests.kubernetes.cluster import ControlPlane, deployment
 from tests.kubernetes.conftest import not_here
 from tests.kubernetes.hollow import HollowNodes
 from tests.kubernetes.machines import Machines
-from tests.kubernetes.moving import DRAIN, HUDDLECTL, of_app
+from tests.kubernetes.moving import DRAIN, HUDDLECTL, close, of_app, put_one_on_each
 from tests.kubernetes.process import free_ports
 from tests.kubernetes.test_act import ACCOUNT, DEPLOY, EXCLUDE, api_path, apply, denied
 from tests.kubernetes.test_act import NAMESPACE as OWN
@@ -104,23 +104,19 @@ class Shipped:
         container: Object = {"lifecycle": DRAIN, "resources": requests}
         for name in NODES:
             self.api.patch("nodes", name, {"metadata": {"labels": {"sleeps": "yes"}}})
-        self.api.patch("nodes", NODES[2], {"spec": {"unschedulable": True}})
+        close(self.api, NODES[2], True)
         self.api.create("deployments", deployment("web", 2, pod=only, container=container), SHOP)
         service = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
         self.api.create("services", {"metadata": {"name": "web"}, "spec": service}, SHOP)
-        self.api.wait_for("pods", lambda: list(map(ready, self.pods())) == [True] * 2, LONG_S)
-        assert len(self.used()) == 2, "the scheduler has not spread them"
-        self.api.patch("nodes", NODES[2], {"spec": {"unschedulable": None}})
-        self.api.wait_for(
-            "no taint", lambda: not self.api.get("nodes", NODES[2])["spec"].get("taints")
-        )
+        put_one_on_each(self.api, self.pods, lambda: list(map(ready, self.pods())) == [True] * 2)
+        close(self.api, NODES[2], False)
         self.before = dump(self.api)
 
     def pods(self) -> list[Object]:
         return of_app(self.api, SHOP, "web")
 
     def used(self) -> set[str]:
-        return {p["spec"]["nodeName"] for p in self.pods()}
+        return {p["spec"].get("nodeName", "") for p in self.pods()}
 
     def install(self) -> None:
         done = run(self.cluster.admin_kubeconfig, "install", "crds")

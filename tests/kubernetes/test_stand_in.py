@@ -177,7 +177,7 @@ def kill_at(mover: Mover, order: list[str], word: str) -> None:
 
 def there(api: Api, namespace: str, node: str) -> set[str]:
     pods = [p for name in (WEB, DB) for p in of_app(api, namespace, name)]
-    return {p["metadata"]["labels"]["app"] for p in pods if p["spec"]["nodeName"] == node}
+    return {p["metadata"]["labels"]["app"] for p in pods if p["spec"].get("nodeName") == node}
 
 
 @pytest.fixture(name="steerer")

@@ -16,7 +16,7 @@ import pytest
 from tests.kubernetes.api import Api, Object, drop_definitions, ready
 from tests.kubernetes.cluster import ControlPlane, deployment
 from tests.kubernetes.hollow import HollowNodes
-from tests.kubernetes.moving import COST, DRAIN, Watched, of_app, owner
+from tests.kubernetes.moving import COST, DRAIN, Watched, close, of_app, owner, put_one_on_each
 from tests.kubernetes.test_doctor import quiet, run
 from tests.kubernetes.test_observe import served_model
 from tests.lab.controller import Controller
@@ -176,20 +176,22 @@ class Steerer:
 def spread_out(api: Api, namespace: str, nodes: list[str]) -> None:
     """The pods of all models, on six of the twelve nodes, one each."""
     for node in nodes[6:]:
-        api.patch("nodes", node, {"spec": {"unschedulable": True}})
+        close(api, node, True)
     for name in MODELS:
         make(api, namespace, name)
     count = N * len(MODELS)
 
+    def pods() -> list[Object]:
+        return [p for name in MODELS for p in of_app(api, namespace, name)]
+
     def are_ready() -> bool:
-        pods = [p for name in MODELS for p in of_app(api, namespace, name)]
         slices = api.list("endpointslices", namespace)
         ends = [e for s in slices for e in s.get("endpoints") or [] if e["conditions"]["ready"]]
-        return len(pods) == len(ends) == count and all(map(ready, pods))
+        return len(pods()) == len(ends) == count and all(map(ready, pods()))
 
-    api.wait_for("pods", are_ready, 90)
+    put_one_on_each(api, pods, are_ready)
     for node in nodes[6:]:
-        api.patch("nodes", node, {"spec": {"unschedulable": None}})
+        close(api, node, False)
 
 
 @contextlib.contextmanager
@@ -227,7 +229,7 @@ def on_hollow_nodes(
 def test_pods_come_together_on_fewer_nodes(steerer: Steerer) -> None:
     api = steerer.api
     before = steerer.used()
-    assert len(before) == 6, "the scheduler has not spread them"
+    assert len(before) == 6
     steerer.controller.start()
     api.wait_for("a plan", lambda: steerer.controller.get("plans")["items"], 60)
     with Watched(api, steerer.namespace, MODELS, N) as watched:
