@@ -16,7 +16,7 @@ import pytest
 from tests.kubernetes.api import Api, ApiError, Object, ready
 from tests.kubernetes.cluster import ControlPlane, deployment
 from tests.kubernetes.hollow import HollowNodes
-from tests.kubernetes.moving import COST, DRAIN, Mover, of_app, owner
+from tests.kubernetes.moving import DRAIN, LEFT, Mover, of_app, owner
 from tests.kubernetes.test_doctor import quiet
 from tests.kubernetes.test_steer import MOVE_ROLE, Steerer, may_move, may_no_more, steering
 from tests.lab.lab import REPOSITORY
@@ -24,7 +24,6 @@ from tests.lab.lab import REPOSITORY
 N = 2
 WEB, DB = "web", "db"
 SCALE = REPOSITORY / "deploy/kubernetes/move/scale.yaml"
-BASE = "huddle.energy/replicas-before"
 
 
 def make(api: Api, namespace: str) -> None:
@@ -111,7 +110,7 @@ class Watched:
         assert api.get("deployments", WEB, namespace)["spec"]["replicas"] == N
         assert api.get("statefulsets", DB, namespace)["spec"]["replicas"] == N
         for pod in of_app(api, namespace, WEB) + of_app(api, namespace, DB):
-            assert owner(pod) and not {BASE, COST} & pod["metadata"].get("annotations", {}).keys()
+            assert owner(pod) and not LEFT & pod["metadata"].get("annotations", {}).keys()
 
 
 @contextlib.contextmanager

@@ -6,8 +6,6 @@ from __future__ import annotations
 import collections.abc
 import contextlib
 import pathlib
-import shutil
-import signal
 import subprocess
 import time
 
@@ -242,23 +240,6 @@ def test_pods_come_together_on_fewer_nodes(steerer: Steerer) -> None:
     steerer.assert_clean()
     assert watched.most_surges == 1
     assert len(steerer.events("Moved")) >= 4 and not steerer.events("MoveRefused")
-
-
-def test_another_controller_ends_what_was_begun(steerer: Steerer) -> None:
-    """Killed in mid-move, again and again, with an empty store each time."""
-    api = steerer.api
-    steerer.set("powerpools", "all", mode="act")
-    with Watched(api, steerer.namespace, MODELS, N) as watched:
-        for turn in range(3):
-            steerer.controller.start()
-            api.wait_for("a surge", lambda: steerer.surges() or len(steerer.used()) <= 2, 120)
-            time.sleep(turn * 2.5)
-            steerer.controller.stop(signal.SIGKILL)
-            shutil.rmtree(steerer.folder / "state")
-        steerer.controller.start()
-        steerer.wait_consolidated(2)
-    watched.check()
-    steerer.assert_clean()
 
 
 def test_a_pause_takes_back_what_was_begun(steerer: Steerer) -> None:
