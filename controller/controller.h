@@ -168,6 +168,9 @@ struct controller_event {
         struct {
             enum manifest_kind kind;
             const char *name, *why; /* borrowed */
+            /* A PowerPool that is to be given back all the same: what is left of it for that
+             * (kube_object_release()); NULL: it is not. Borrowed. */
+            const struct manifest *release;
         } kube_refused;
         struct {
             bool leads;

@@ -440,6 +440,22 @@ void kube_lead(struct controller *c, const struct controller_event *e)
     begin_or_end_term(c, e->kube_lead.leads, e->kube_lead.epoch);
 }
 
+/* As it was when it was taken in last, if it has a driver; but its mode. A driver that may be run
+ * no more is asked all the same, and says so: whoever runs it looks whether it may be. */
+static void give_back(struct controller *c, const struct manifest *left)
+{
+    const struct pool *p = named_find(&c->cluster->pools, left->meta.name);
+    bool wakes = p && strcmp(pool_spec(p)->driver.type, "none") != 0;
+    AUTO(manifest) struct manifest *m = manifest_copy(wakes ? p->revision->object : left);
+    struct controller_event e = { .kind = CE_PUT };
+
+    m->pool.mode = POOL_MODE_RELEASE;
+    e.put.object = m;
+    e.put.observed = true;
+    e.put.who = "kubernetes";
+    core_put(c, &e);
+}
+
 void kube_refused(struct controller *c, const struct controller_event *e)
 {
     char kind[40];
@@ -448,9 +464,13 @@ void kube_refused(struct controller *c, const struct controller_event *e)
     (void)snprintf(kind, sizeof(kind), "%s", manifest_kind_name(e->kube_refused.kind));
     for (n = 0; kind[n]; n++)
         kind[n] = (char)(kind[n] >= 'A' && kind[n] <= 'Z' ? kind[n] - 'A' + 'a' : kind[n]);
+    if (e->kube_refused.release)
+        give_back(c, e->kube_refused.release);
     kube_confirm(c, e->kube_refused.kind, e->kube_refused.name); /* what it was before holds */
-    core_event(c, true, kind, e->kube_refused.name, "ObjectRefused",
-               "what it was before holds, if anything: %s", e->kube_refused.why);
+    core_event(c, true, kind, e->kube_refused.name, "ObjectRefused", "%s: %s",
+               e->kube_refused.release ? "its nodes are given back all the same"
+                                       : "what it was before holds, if anything",
+               e->kube_refused.why);
 }
 
 const char *kube_unseen(const struct controller *c)

@@ -15,6 +15,8 @@
 #include "controller/view_wake.h"
 #include "proto/base/clock.h"
 
+#define STRANDED_MOST 16 /* names */
+
 json_t *view_number(double v)
 {
     return isfinite(v) ? json_real(v) : json_null();
@@ -430,6 +432,21 @@ json_t *view_model(struct controller *c, const struct model *m)
     return o;
 }
 
+/* Sleepers of the pool that nobody but a person wakes; the first ones. */
+static json_t *view_stranded(const struct controller *c, const struct pool *p)
+{
+    json_t *names = json_array();
+
+    for (size_t i = 0; i < c->cluster->nodes.n_items; i++) {
+        const struct node *n = cluster_node(c->cluster, i);
+
+        if (n->pool == p && c->options.kubernetes && kube_life_stranded(n) &&
+            json_array_size(names) < STRANDED_MOST)
+            json_array_append_new(names, view_text(n->name));
+    }
+    return names;
+}
+
 json_t *view_pool(struct controller *c, const struct pool *p)
 {
     uint32_t nodes = 0, awake = 0, asleep = 0, moving = 0, lost = 0, quarantined = 0, marked = 0;
@@ -458,6 +475,7 @@ json_t *view_pool(struct controller *c, const struct pool *p)
                        "unreachable", (json_int_t)lost, "marked", (json_int_t)marked, "watts",
                        watts, "policy", policy ? view_text(policy->name) : json_null(), "paused",
                        c->cluster->paused || (policy && policy_spec(policy)->paused)));
+    view_set(json_object_get(o, "status"), "wakeByHand", view_stranded(c, p));
     return o;
 }
 

@@ -5,6 +5,7 @@
 
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
+#include "proto/base/strbuf.h"
 
 struct report {
     json_t *status, *conditions;
@@ -162,6 +163,22 @@ static void report_model(struct report *r, const json_t *s, const char *selector
     say_if(r, "Stalled", *problem, "TargetNotFound", problem);
 }
 
+static bool is_released(const json_t *view)
+{
+    return strcmp(text(json_object_get(view, "spec"), "mode"), "release") == 0;
+}
+
+/* Nodes that are off, and that no driver wakes. */
+static void name_stranded(const json_t *names, struct strbuf *ret_text)
+{
+    const json_t *name;
+    size_t i;
+
+    json_array_foreach(names, i, name)
+        strbuf_printf(ret_text, "%s%s", i ? ", " : "switch them on by hand, no driver wakes them: ",
+                      json_string_value(name));
+}
+
 static void report_pool(struct report *r, const json_t *view, const json_t *s)
 {
     static const char *const COUNTS[] = { "nodes",         "awake",       "asleep",
@@ -169,7 +186,8 @@ static void report_pool(struct report *r, const json_t *view, const json_t *s)
     const char *mode = text(json_object_get(view, "spec"), "mode");
     double lost = number(s, "quarantined") + number(s, "unreachable");
     bool acts = strcmp(mode, "act") == 0, recommends = strcmp(mode, "recommend") == 0;
-    bool releases = strcmp(mode, "release") == 0, marked = number(s, "marked") > 0;
+    bool releases = is_released(view), marked = number(s, "marked") > 0;
+    AUTO(strbuf) struct strbuf stranded = STRBUF_INIT;
 
     take_counts(r, s, COUNTS, ARRAY_LEN(COUNTS));
     take_text(r, "policy", text(s, "policy"));
@@ -177,21 +195,31 @@ static void report_pool(struct report *r, const json_t *view, const json_t *s)
     say(r, "Paused", is_true(s, "paused"), is_true(s, "paused") ? "Paused" : "NotPaused",
         is_true(s, "paused") ? "only wakes: huddlectl resume, or the policy's `paused`, ends it"
                              : "nobody has paused it");
-    say(r, "Ready", lost == 0,
-        lost > 0     ? "NodesLost"
-        : acts       ? "Acting"
-        : recommends ? "Recommending"
-        : !releases  ? "Observing"
-        : marked     ? "Releasing"
-                     : "Released",
-        lost > 0     ? "nodes are quarantined or unreachable: huddlectl get nodes names them"
-        : acts       ? "huddle moves pods and puts nodes to sleep"
-        : recommends ? "huddle tells what it would do, in Events"
-        : !releases  ? "huddle looks, and does nothing"
-        : marked     ? "nodes are woken, and what huddle did to them is taken back"
-                     : "all nodes are awake, and nothing of huddle's is on them");
+    name_stranded(json_object_get(s, "wakeByHand"), &stranded);
+    say(r, "Ready", lost == 0 && stranded.length == 0,
+        stranded.length > 0 ? "WakeByHand"
+        : lost > 0          ? "NodesLost"
+        : acts              ? "Acting"
+        : recommends        ? "Recommending"
+        : !releases         ? "Observing"
+        : marked            ? "Releasing"
+                            : "Released",
+        stranded.length > 0 ? strbuf_text(&stranded)
+        : lost > 0          ? "nodes are quarantined or unreachable: huddlectl get nodes names them"
+        : acts              ? "huddle moves pods and puts nodes to sleep"
+        : recommends        ? "huddle tells what it would do, in Events"
+        : !releases         ? "huddle looks, and does nothing"
+        : marked            ? "nodes are woken, and what huddle did to them is taken back"
+                            : "all nodes are awake, and nothing of huddle's is on them");
     say_if(r, "Reconciling", number(s, "transitioning") > 0 || (releases && marked),
            "NodesInTransition", "nodes fall asleep, wake, or are given back");
+}
+
+/* Given back though it is refused, it says how far that is. */
+static void report_released(struct report *r, const json_t *view, const json_t *s, const char *why)
+{
+    report_pool(r, view, s);
+    say(r, "Stalled", true, "Refused", why);
 }
 
 static void report_policy(struct report *r, const json_t *s)
@@ -219,7 +247,9 @@ json_t *crd_report(enum crd which, const json_t *view, const struct crd_report_a
     clock_format(about->now_wall_ms, r.now);
     (void)memcpy(r.now + strlen("2026-01-01T00:00:00"), "Z", 2);
     json_object_set_new(r.status, "observedGeneration", json_integer((json_int_t)r.generation));
-    if (about->refused)
+    if (about->refused && which == CRD_POWER_POOL && is_released(view))
+        report_released(&r, view, s, about->refused);
+    else if (about->refused)
         report_refused(&r, which, about->refused);
     else if (which == CRD_SERVED_MODEL)
         report_model(&r, s, about->selector);

@@ -19,7 +19,8 @@ struct crd_report_about {
     const json_t *is;     /* its status as it is; NULL: none */
     const char *selector; /* of the pods of a ServedModel; NULL: not known */
     const char *refused;  /* why it could not be taken, with the way out; NULL: it was. Then
-                             `view` is not looked at, and may be NULL */
+                             `view`, which may be NULL, is looked at of a PowerPool alone that is
+                             given back all the same */
     int64_t now_wall_ms;
 };
 

@@ -255,6 +255,31 @@ bool kube_life_is_marked(const struct controller *c, const struct node *n)
            n->kube.stage != KUBE_STAGE_NONE || n->kube.has_power;
 }
 
+const char *kube_life_stranded(const struct node *n)
+{
+    enum node_state s = n->record.state;
+
+    if (s != NODE_ASLEEP && (s != NODE_QUARANTINED || n->kube.ready))
+        return NULL;
+    if (!n->pool)
+        return "the PowerPool under which it was put to sleep is no more";
+    return strcmp(pool_spec(n->pool)->driver.type, "none") == 0
+               ? "its PowerPool has no driver that may wake it"
+               : NULL;
+}
+
+void kube_life_say_stranded(struct controller *c, struct node *n)
+{
+    const char *why = kube_life_stranded(n);
+
+    if (why && !n->kube.told_stranded)
+        core_event(
+            c, true, "node", n->name, "WakeByHand",
+            "it is off, and %s%s%s: switch it on by hand, or declare that pool with its driver",
+            why, n->record.pool[0] ? ": " : "", n->record.pool);
+    n->kube.told_stranded = why != NULL;
+}
+
 enum kube_bind kube_life_bind(const struct controller *c, const struct node *n)
 {
     if (!kube_life_acts(c, n) || pool_passive(c->cluster, n->pool) ||

@@ -40,6 +40,12 @@ void kube_life_followed(struct controller *c, struct node *n, const struct node_
 /* Does it sleep, or bear anything of huddle's? */
 bool kube_life_is_marked(const struct controller *c, const struct node *n);
 
+/* Why only a person can wake it; NULL: it is not off, or its pool has a driver. Static text. */
+const char *kube_life_stranded(const struct node *n);
+
+/* Tells people of one that is, once. */
+void kube_life_say_stranded(struct controller *c, struct node *n);
+
 /* How far the cluster should have closed it now. */
 enum kube_stage kube_life_stage(const struct controller *c, const struct node *n);
 

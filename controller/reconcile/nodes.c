@@ -499,6 +499,8 @@ void reconcile_node(struct controller *c, struct node *n)
     carry_out(c, n, &f);
     if (t > 0)
         node_bind_pool(c->cluster, n); /* what was done was its pool's */
+    if (c->options.kubernetes)
+        kube_life_say_stranded(c, n);
 }
 
 void reconcile_nodes(struct controller *c)

@@ -196,6 +196,7 @@ struct node_kube {
     char check_why[REASON_MAX]; /* else why not */
     bool has_power;             /* there is a NodePower of it */
     bool told_spare;            /* the edge was told that its NodePower is to go */
+    bool told_stranded;         /* people were, that only they can wake it */
     int told_stage, told_bind;
     uint64_t told;       /* digest of what should be, as the edge knows; 0: not told */
     struct inventory is; /* of which: CPU, memory, devices, labels, address */

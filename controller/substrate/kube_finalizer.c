@@ -28,7 +28,7 @@ struct kube_finalizers {
     size_t n_items, cap_items;
     struct kube_call *call;
     char writing[256];
-    bool forbidden; /* as was told */
+    enum kube_reason told; /* why it cannot be written */
 };
 
 /* --- pure ---------------------------------------------------------------------------------------
@@ -106,21 +106,28 @@ static void on_done(void *data, const struct kube_answer *answer)
     struct kube_finalizers *f = data;
     struct own_pool *p = find(f, f->writing);
     enum kube_reason reason = answer->status.reason;
-    char text[400];
+    bool last =
+        reason == KUBE_FORBIDDEN || reason == KUBE_INVALID; /* until somebody does something */
+    char text[500];
 
     f->call = NULL;
     kube_leader_end_write(f->options.leader);
     if (p)
         p->due_ms = clock_boot_ms() +
                     (reason == KUBE_OK || reason == KUBE_CONFLICT ? AGAIN_MS : REFUSED_MS);
-    if (reason == KUBE_FORBIDDEN && !f->forbidden) {
-        (void)snprintf(text, sizeof(text),
-                       "a PowerPool that is deleted would leave its nodes asleep: %.180s; give "
-                       "huddle's account the ClusterRole of deploy/kubernetes/act",
-                       answer->status.message.text);
+    if (last && reason != f->told) {
+        (void)snprintf(text, sizeof(text), "%s: %.180s; %s",
+                       reason == KUBE_FORBIDDEN
+                           ? "a PowerPool that is deleted would leave its nodes asleep"
+                           : "the finalizer of a PowerPool cannot be written",
+                       answer->status.message.text,
+                       reason == KUBE_FORBIDDEN
+                           ? "give huddle's account the ClusterRole of deploy/kubernetes/act"
+                           : "mend its spec, or take the finalizer off when its nodes are awake "
+                             "(kubectl patch)");
         f->options.note(f->options.data, true, text);
     }
-    f->forbidden = reason == KUBE_FORBIDDEN;
+    f->told = last ? reason : KUBE_OK;
 }
 
 static void send(struct kube_finalizers *f, const struct own_pool *p, const json_t *patch)

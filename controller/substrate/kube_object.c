@@ -52,6 +52,65 @@ int kube_object_read(const json_t *object, enum manifest_kind kind, struct manif
     return r;
 }
 
+/* --- given back ---------------------------------------------------------------------------------
+ */
+
+#define NO_NODE "huddle.energy/no-node" /* a label that none has */
+
+bool kube_object_is_released(const json_t *pool)
+{
+    const char *mode = json_string_value(json_object_get(json_object_get(pool, "spec"), "mode"));
+
+    return *meta_text(pool, "deletionTimestamp") || (mode && strcmp(mode, "release") == 0);
+}
+
+static struct manifest *pool_of(const json_t *pool, json_t *spec, kube_admit_fn *admit, void *data)
+{
+    json_t *doc =
+        json_pack("{s:{s:s}, s:O}", "metadata", "name", meta_text(pool, "name"), "spec", spec);
+    struct manifest *m = NULL;
+    struct err e = ERR_INIT;
+
+    if (kube_object_read(doc, KIND_POWER_POOL, &m, &e) == 0 && admit(data, m, &e) < 0) {
+        manifest_free(m);
+        m = NULL;
+    }
+    json_decref(doc);
+    return m;
+}
+
+/* Takes the part over when a pool with it can be taken in. */
+static void try_part(json_t *spec, const char *part, const json_t *pool, kube_admit_fn *admit,
+                     void *data)
+{
+    json_t *is = json_object_get(json_object_get(pool, "spec"), part), *tried = json_copy(spec);
+    AUTO(manifest) struct manifest *m = NULL;
+
+    if (is)
+        json_object_set(tried, part, is);
+    else
+        json_object_del(tried, part); /* what is not said is as in any other pool */
+    m = pool_of(pool, tried, admit, data);
+    if (m)
+        json_object_update(spec, tried);
+    if (m && !is)
+        json_object_del(spec, part);
+    json_decref(tried);
+}
+
+struct manifest *kube_object_release(const json_t *pool, kube_admit_fn *admit, void *data)
+{
+    json_t *spec = json_pack("{s:s, s:{s:s}, s:{s:s}}", "mode", "release", "selector", NO_NODE, "",
+                             "driver", "type", "none");
+    struct manifest *m;
+
+    try_part(spec, "selector", pool, admit, data);
+    try_part(spec, "driver", pool, admit, data);
+    m = pool_of(pool, spec, admit, data);
+    json_decref(spec);
+    return m;
+}
+
 /* --- sets ---------------------------------------------------------------------------------------
  */
 

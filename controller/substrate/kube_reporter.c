@@ -187,9 +187,7 @@ static void send(struct kube_reporter *r, const struct reported *o, json_t *patc
 
 static json_t *patch_for(struct kube_reporter *r, const struct reported *o)
 {
-    json_t *view = o->refused
-                       ? NULL
-                       : r->options.view(r->options.data, manifest_kind_plural(o->kind), o->name);
+    json_t *view = r->options.view(r->options.data, manifest_kind_plural(o->kind), o->name);
     char *selector =
         o->kind == KIND_SERVED_MODEL ? r->options.selector(r->options.data, o->name) : NULL;
     const struct crd_report_about about = {

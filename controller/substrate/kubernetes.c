@@ -181,13 +181,16 @@ static void tell_soon(struct kubernetes *k)
 /* --- huddle's own objects -----------------------------------------------------------------------
  */
 
-static void refused(struct watch *w, const char *name, const char *why)
+/* `release`: see CE_KUBE_REFUSED. */
+static void refused(struct watch *w, const char *name, const char *why,
+                    const struct manifest *release)
 {
     struct controller_event event = { .kind = CE_KUBE_REFUSED };
 
     event.kube_refused.kind = w->kind->declared;
     event.kube_refused.name = name;
     event.kube_refused.why = why;
+    event.kube_refused.release = release;
     w->k->options.step(w->k->options.data, &event);
     kube_objects_add(&w->objects, name); /* what the core kept of it goes with it */
 }
@@ -202,6 +205,21 @@ static void take_mode(struct kubernetes *k, const char *pool, enum pool_mode mod
     kube_leader_want(k->leader);
 }
 
+/* A pool that is to be given back is, whatever is wrong with it: else it could not be deleted, and
+ * its nodes would keep what huddle did to them. */
+static void refuse_object(struct watch *w, const char *name, const json_t *object, const char *why)
+{
+    const struct kubernetes_options *o = &w->k->options;
+    AUTO(manifest) struct manifest *release = NULL;
+
+    if (w->kind->declared == KIND_POWER_POOL && kube_object_is_released(object))
+        release = kube_object_release(object, o->admit, o->data);
+    kube_reporter_put(w->k->reporter, w->kind->declared, name, object, why);
+    refused(w, name, why, release);
+    if (release)
+        take_mode(w->k, name, POOL_MODE_RELEASE);
+}
+
 static void put_object(struct watch *w, const json_t *object)
 {
     struct controller_event event = { .kind = CE_PUT };
@@ -214,8 +232,7 @@ static void put_object(struct watch *w, const json_t *object)
         kube_finalizers_put(w->k->finalizers, object);
     if (kube_object_read(object, w->kind->declared, &m, &e) < 0 ||
         w->k->options.admit(w->k->options.data, m, &e) < 0) {
-        kube_reporter_put(w->k->reporter, w->kind->declared, name, object, e.text);
-        refused(w, name, e.text);
+        refuse_object(w, name, object, e.text);
         return;
     }
     event.put.object = m;
@@ -303,7 +320,7 @@ static void refuse_unread(struct watch *w, const struct kube_key *key, const cha
     kube_object_key(key, w->kind->declared, name);
     (void)snprintf(text, sizeof(text), "it cannot be read: %.200s; take that out (kubectl edit)",
                    why);
-    refused(w, name, text);
+    refused(w, name, text, NULL);
 }
 
 static void on_unknown(void *data, const struct kube_key *key, const char *why)

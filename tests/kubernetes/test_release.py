@@ -193,6 +193,25 @@ def test_without_a_controller_the_way_out_is_printed(shipped: Shipped) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def a_refused_pool_goes(shipped: Shipped, ctl: Sleeper) -> None:
+    """Its driver may not be run by this controller, which never knew it: its nodes are given back all
+    the same, and it goes."""
+    api, name = shipped.api, "hollow-9"
+    taints = [{"key": "huddle.energy/draining", "effect": "NoSchedule"}]
+    api.patch(
+        "nodes", name, {"metadata": {"labels": {"refused": "yes"}}, "spec": {"taints": taints}}
+    )
+    pool: Object = {"mode": "act", "selector": {"refused": "yes"}}
+    pool["driver"] = {"type": "exec", "program": "/nowhere/switch"}
+    meta = {"name": "refused", "finalizers": [FINALIZER]}
+    api.create("powerpools", {"metadata": meta, "spec": pool})
+    ctl.wait("its refusal", lambda: "refused" in ctl.refused(), LONG_S)
+    api.delete("powerpools", "refused")
+    api.wait_for("its end", lambda: not api.find("powerpools", "refused"), LONG_S)
+    assert not api.get("nodes", name)["spec"].get("taints")
+    api.patch("nodes", name, {"metadata": {"labels": {"refused": None}}})
+
+
 def in_the_wrong_order(shipped: Shipped, ctl: Sleeper, name: str) -> None:
     """The definitions are deleted, and all objects with them, while a node sleeps: it is woken first."""
     api, cluster = shipped.api, shipped.cluster
@@ -215,6 +234,7 @@ def test_released_and_uninstalled_nothing_is_left(shipped: Shipped) -> None:
     with shipped.machines:
         try:
             ctl.start()
+            a_refused_pool_goes(shipped, ctl)
             api.patch("powerpools", "all", {"spec": {"mode": "act"}})
             ctl.wait("that it leads", ctl.leads, LONG_S)
             api.patch("powerpolicies", "soon", {"spec": {"paused": False}})

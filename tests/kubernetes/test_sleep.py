@@ -68,6 +68,11 @@ class Sleeper(Observer):
     def state(self, name: str) -> str:
         return str(self.status("nodes", name)["state"])
 
+    def refused(self) -> set[str]:
+        """Objects that it cannot take in."""
+        events = self.list("events")
+        return {e["involvedObject"]["name"] for e in events if e["reason"] == "ObjectRefused"}
+
     def wait_state(self, name: str, *states: str, limit_s: float = LONG_S) -> str:
         """The state in which it was found."""
         end = time.monotonic() + limit_s

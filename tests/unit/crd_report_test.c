@@ -139,6 +139,42 @@ static void a_refused_object(void **state)
     done(&d);
 }
 
+#define RELEASED(more) \
+    "{\"spec\":{\"mode\":\"release\"},\"status\":{\"nodes\":2,\"asleep\":1,\"marked\":1" more "}}"
+
+/* How far it has come, and what is wrong with it. */
+static void a_refused_pool_that_is_given_back(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    report(&d, CRD_POWER_POOL, RELEASED(""), "");
+    json_decref(d.status);
+    d.about.refused = "spec.driver.program: no";
+    d.status = crd_report(CRD_POWER_POOL, d.view, &d.about);
+    ASSERT_CONDITION(d.status, "Ready", "True", "Releasing");
+    ASSERT_CONDITION(d.status, "Stalled", "True", "Refused");
+    assert_string_equal(text(condition(d.status, "Stalled"), "message"), "spec.driver.program: no");
+    assert_int_equal(json_integer_value(json_object_get(d.status, "asleep")), 1);
+    json_decref(d.status); /* one that goes on as it was is refused, and that is all */
+    json_object_set_new(json_object_get(d.view, "spec"), "mode", json_string("act"));
+    d.status = crd_report(CRD_POWER_POOL, d.view, &d.about);
+    ASSERT_CONDITION(d.status, "Ready", "False", "Refused");
+    assert_null(json_object_get(d.status, "asleep"));
+    done(&d);
+}
+
+static void sleepers_that_nobody_wakes_are_named(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    report(&d, CRD_POWER_POOL, RELEASED(",\"wakeByHand\":[\"n1\",\"n2\"]"), "");
+    ASSERT_CONDITION(d.status, "Ready", "False", "WakeByHand");
+    assert_non_null(strstr(text(condition(d.status, "Ready"), "message"), "them: n1, n2"));
+    done(&d);
+}
+
 static void pools_and_policies(void **state)
 {
     struct desk d;
@@ -239,6 +275,8 @@ int main(void)
         cmocka_unit_test(a_model_that_serves),
         cmocka_unit_test(a_model_without_its_workload_or_a_plan),
         cmocka_unit_test(a_refused_object),
+        cmocka_unit_test(a_refused_pool_that_is_given_back),
+        cmocka_unit_test(sleepers_that_nobody_wakes_are_named),
         cmocka_unit_test(pools_and_policies),
         cmocka_unit_test(a_transition_has_its_time),
         cmocka_unit_test(a_patch_is_what_differs),

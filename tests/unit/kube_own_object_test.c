@@ -72,6 +72,74 @@ static void a_pool_that_goes_is_released(void **state)
     json_decref(o);
 }
 
+/* Only this one may be run. */
+static int admit(void *data, const struct manifest *m, struct err *e)
+{
+    (void)data;
+    if (strcmp(m->pool.driver.type, "none") == 0 ||
+        strcmp(m->pool.driver.program, "/opt/allowed") == 0)
+        return 0;
+    return err_set(e, -EPERM, "spec.driver.program: not allowed");
+}
+
+#define EXEC(program) "'driver':{'type':'exec','program':'" program "'}"
+
+static const struct {
+    const char *spec, *program; /* "": no driver is left */
+    bool selects;               /* a node with label a=b */
+} RELEASED[] = {
+    { "'selector':{'a':'b'}," EXEC("/opt/other"), "", true },
+    { "'selector':{'a':'b'}," EXEC("/opt/allowed"), "/opt/allowed", true },
+    { "'selector':{'a':'b'},'spares':1," EXEC("/opt/allowed"), "/opt/allowed", true },
+    { "'selector':7," EXEC("/opt/allowed"), "/opt/allowed", false },
+    { "'selector':{'a':'c'},'driver':[]", "", false },
+    { "'spares':1", "", true }, /* no selector: all nodes */
+};
+
+static void a_pool_that_is_refused_is_given_back_with_what_is_left_of_it(void **state)
+{
+    char text[600], name[] = "a", value[] = "b";
+    struct string_pair pair = { name, value };
+    const struct string_map labels = { &pair, 1 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(RELEASED); i++) {
+        struct manifest *m;
+        json_t *o;
+
+        (void)snprintf(
+            text, sizeof(text),
+            "{'kind':'PowerPool','metadata':{'name':'rack'},'spec':{'mode':'release',%s}}",
+            RELEASED[i].spec);
+        o = object(text);
+        assert_true(kube_object_is_released(o));
+        m = kube_object_release(o, admit, NULL);
+        assert_non_null(m);
+        assert_string_equal(m->meta.name, "rack");
+        assert_int_equal(m->pool.mode, POOL_MODE_RELEASE);
+        assert_string_equal(m->pool.driver.type, RELEASED[i].program[0] ? "exec" : "none");
+        assert_string_equal(m->pool.driver.program, RELEASED[i].program);
+        assert_int_equal(string_map_selects(&m->pool.selector, &labels), RELEASED[i].selects);
+        manifest_free(m);
+        json_decref(o);
+    }
+}
+
+static void only_some_pools_are_given_back(void **state)
+{
+    json_t *acts = object("{'metadata':{'name':'p'},'spec':{'mode':'act'}}"),
+           *none = object("{'metadata':{'name':'p'}}"),
+           *goes = object("{'metadata':{'name':'p','deletionTimestamp':'2026-11-27T08:00:00Z'}}");
+
+    (void)state;
+    assert_false(kube_object_is_released(acts));
+    assert_false(kube_object_is_released(none));
+    assert_true(kube_object_is_released(goes));
+    json_decref(acts);
+    json_decref(none);
+    json_decref(goes);
+}
+
 static void names_are_kept_once(void **state)
 {
     struct kube_objects o = { 0 };
@@ -95,6 +163,8 @@ int main(void)
         cmocka_unit_test(a_model_is_called_with_its_namespace),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
         cmocka_unit_test(a_pool_that_goes_is_released),
+        cmocka_unit_test(a_pool_that_is_refused_is_given_back_with_what_is_left_of_it),
+        cmocka_unit_test(only_some_pools_are_given_back),
         cmocka_unit_test(names_are_kept_once),
     };
 

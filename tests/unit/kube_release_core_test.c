@@ -229,6 +229,134 @@ static void a_pool_that_comes_again_has_its_sleepers(void **state)
     end(&r);
 }
 
+/* --- a pool that cannot be taken in -------------------------------------------------------------
+ */
+
+/* It is to be given back; `left` is what the edge could read of it. */
+static void refuse(struct rig *r, const char *left)
+{
+    struct controller_event e = { .kind = CE_KUBE_REFUSED };
+    AUTO(manifest) struct manifest *m = NULL;
+    json_t *doc = json_loads(left, 0, NULL);
+    struct err why = ERR_INIT;
+
+    if (manifest_from_json(doc, "test", &m, &why) < 0)
+        fail_msg("%s", why.text);
+    e.kube_refused.kind = KIND_POWER_POOL;
+    e.kube_refused.name = "p";
+    e.kube_refused.why = "spec.driver.program: it may not be run";
+    e.kube_refused.release = m;
+    step(r, &e);
+    json_decref(doc);
+}
+
+#define LEFT                                                                           \
+    "{" API "\"kind\":\"PowerPool\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"mode\":" \
+    "\"release\",\"selector\":{\"no\":\"node\"},\"driver\":{\"type\":\"none\"}}}"
+
+/* Is it told in this step, of the node? */
+static bool says_by_hand(const struct rig *r)
+{
+    for (size_t i = 0; i < r->d.fx.n_items; i++) {
+        const struct effect *e = &r->d.fx.items[i];
+
+        if (e->kind == FX_EVENT && strcmp(e->event.reason, "WakeByHand") == 0)
+            return strcmp(e->event.name, "n1") == 0;
+    }
+    return false;
+}
+
+/* By the driver that it had when it was taken in last. */
+static void a_refused_pool_is_given_back_as_it_was(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    refuse(&r, LEFT);
+    pass(&r, 1);
+    STATE(&r, "waking");
+    assert_int_equal(r.wakes, 1);
+    refuse(&r, LEFT); /* told again */
+    pass(&r, 1);
+    assert_int_equal(marked(&r), 1);
+    end(&r);
+}
+
+static void a_refused_pool_turns_back_what_was_begun(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    empty(&r);
+    refuse(&r, LEFT);
+    pass(&r, 2);
+    STATE(&r, "awake");
+    assert_true(r.spare && r.wanted == KUBE_STAGE_NONE);
+    end(&r);
+}
+
+static const char *by_hand(struct rig *r)
+{
+    static char text[100];
+    json_t *o = controller_get(r->d.core, "powerpools", "p", r->d.now_ms, r->d.wall_ms);
+    const char *name = json_string_value(
+        json_array_get(json_object_get(json_object_get(o, "status"), "wakeByHand"), 0));
+
+    (void)snprintf(text, sizeof(text), "%s", name ? name : "");
+    json_decref(o);
+    return text;
+}
+
+/* A controller that never took it in has no driver for it: a person wakes what sleeps, and when he
+ * has, nothing is left. */
+static void without_a_driver_people_are_told_whom_to_wake(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    another_leads(&r, r.record);
+    forget_pool(&r, "p");
+    refuse(&r, LEFT);
+    assert_string_equal(pool_of(&r), "p");
+    assert_string_equal(by_hand(&r), "n1");
+    assert_int_equal(marked(&r), 1);
+    pass(&r, 60);
+    STATE(&r, "asleep");
+    r.agent_boot = "boot-2";
+    r.n1.ready = true;
+    r.n1.boot_id = "boot-2";
+    tell(&r);
+    pass(&r, 3);
+    assert_int_equal(r.wanted, KUBE_STAGE_NONE);
+    assert_string_equal(pool_of(&r), "a"); /* awake, it is another pool's, by its labels */
+    assert_string_equal(by_hand(&r), "");
+    assert_int_equal(marked(&r), 0);
+    end(&r);
+}
+
+static void a_sleeper_whose_pool_is_gone_is_named_once(void **state)
+{
+    struct rig r;
+    int told = 0;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    forget_pool(&r, "p");
+    told += says_by_hand(&r);
+    for (int i = 0; i < 30; i++) {
+        desk_pass(&r.d, 1000);
+        told += says_by_hand(&r);
+    }
+    assert_int_equal(told, 1);
+    end(&r);
+}
+
 /* What was begun is turned back, whoever wanted it. */
 static void a_release_turns_back(void **state)
 {
@@ -275,6 +403,10 @@ int main(void)
         cmocka_unit_test(another_controller_knows_whose_sleeper_it_is),
         cmocka_unit_test(an_older_record_says_no_pool),
         cmocka_unit_test(a_pool_that_comes_again_has_its_sleepers),
+        cmocka_unit_test(a_refused_pool_is_given_back_as_it_was),
+        cmocka_unit_test(a_refused_pool_turns_back_what_was_begun),
+        cmocka_unit_test(without_a_driver_people_are_told_whom_to_wake),
+        cmocka_unit_test(a_sleeper_whose_pool_is_gone_is_named_once),
         cmocka_unit_test(a_release_turns_back),
         cmocka_unit_test(what_is_left_of_another_life_goes),
     };
