@@ -321,7 +321,11 @@ void kube_model(struct controller *c, const struct kube_model_facts *f)
 
 void kube_wait(struct controller *c, const struct kube_wait_facts *f)
 {
-    core_event(c, false, "pod", f->pod, "WakeWithheld", "%s", f->why);
+    if (f->n > 1)
+        core_event(c, false, "pod", f->pod, "WakeWithheld", "%zu pods like it wait: %s", f->n,
+                   f->why);
+    else
+        core_event(c, false, "pod", f->pod, "WakeWithheld", "%s", f->why);
     c->fx->items[c->fx->n_items - 1].event.uid = xstrdup(f->uid); /* the last one is the event */
 }
 

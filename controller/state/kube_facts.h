@@ -103,9 +103,12 @@ struct kube_model_facts { /* of a declared model's workload */
     size_t n_unfit;
 };
 
-struct kube_wait_facts {   /* of a pod that waits, and for which no node is woken */
-    const char *pod, *uid; /* NAMESPACE/NAME */
+/* Of pods of one shape (what they ask, and whose they are) that wait, and for which no node is
+ * woken. Told once for each reason, and again when there are ten times as many. */
+struct kube_wait_facts {
+    const char *pod, *uid; /* one of them: NAMESPACE/NAME */
     const char *why;       /* with the way out */
+    size_t n;              /* of them, with this one */
 };
 
 struct kube_watch_facts {

@@ -112,6 +112,7 @@ void kube_cluster_free(struct kube_cluster *k)
     FREE_ALL(k->models, kube_model_target, model_free);
     FREE_ALL(k->powers, kube_seen_power, kube_power_free);
     FREE_ALL(k->tries, kube_wake_try, kube_wake_try_free);
+    FREE_ALL(k->waits, kube_told_wait, kube_told_wait_free);
     string_list_done(&k->gone_powers);
     string_list_done(&k->gone_nodes);
     string_list_done(&k->gone_pods);

@@ -57,8 +57,7 @@ struct kube_seen_pod {
     bool coming;            /* it is to take the place of another one of `model` */
     bool clean;             /* its facts were looked at since it changed */
     uint64_t shape, fit; /* of one that waits: what it asks, and of which nodes; alike are equal */
-    uint64_t told_wait;
-    int64_t waits_ms; /* since when it waits for a node; 0: it does not */
+    int64_t waits_ms;    /* since when it waits for a node; 0: it does not */
 };
 
 struct kube_wake_try {          /* for pods of one shape */
@@ -105,7 +104,7 @@ struct kube_model_target {
 };
 
 struct kube_cluster {
-    struct named_set nodes, pods, workloads[3], claims, volumes, models, powers, tries;
+    struct named_set nodes, pods, workloads[3], claims, volumes, models, powers, tries, waits;
     int64_t now_ms, due_ms; /* of this round; when time alone would change what it tells */
     struct string_list gone_nodes, gone_pods, gone_powers; /* told, and not there any more */
     bool look_dirty; /* workloads, claims or volumes changed */
@@ -176,6 +175,8 @@ void kube_wake_narrow(const struct kube_cluster *k, struct kube_wake_try *t);
 void kube_wake_say(const struct kube_cluster *k);
 void kube_tell_waits(struct kube_cluster *k, const struct kube_sink *sink);
 void kube_wake_try_free(struct kube_wake_try *t);
+struct kube_told_wait;
+void kube_told_wait_free(struct kube_told_wait *w);
 
 /* kube_cluster_wanted.c: what the node lacks of what it had. After kube_weigh_nodes(). */
 void kube_find_lacks(struct kube_cluster *k);

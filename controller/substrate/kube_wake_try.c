@@ -244,29 +244,94 @@ static bool anybody_is_closed(const struct kube_cluster *k)
     return false;
 }
 
+/* --- ... once for all that are alike ------------------------------------------------------------
+ */
+
+/* Pods of one shape that wait for one reason. */
+struct kube_told_wait {
+    char *name;                        /* both, as a number */
+    size_t n, told;                    /* of this round; when it was told last; 0: it was not */
+    const struct kube_seen_pod *first; /* of this round */
+    int64_t seen_ms;
+};
+
+void kube_told_wait_free(struct kube_told_wait *w)
+{
+    free(w->name);
+    free(w);
+}
+
+static struct kube_told_wait *told_at(const struct kube_cluster *k, size_t i)
+{
+    return (struct kube_told_wait *)(void *)k->waits.items[i];
+}
+
+static void count_wait(struct kube_cluster *k, const struct kube_seen_pod *p, uint64_t reason)
+{
+    uint64_t shape = p->shape ? p->shape : kube_shape_of(&p->view);
+    struct kube_told_wait *w;
+    char name[SHAPE_NAME];
+
+    shape_name(random_mix(shape ^ reason), name);
+    w = named_find(&k->waits, name);
+    if (!w) {
+        w = xcalloc(1, sizeof(*w));
+        w->name = xstrdup(name);
+        named_add(&k->waits, w);
+    }
+    w->first = w->n++ ? w->first : p;
+    w->seen_ms = k->now_ms;
+}
+
 /* A gate is somebody's intent, and its pod hears nothing. */
-void kube_tell_waits(struct kube_cluster *k, const struct kube_sink *sink)
+static void count_waits(struct kube_cluster *k)
 {
     bool closed = anybody_is_closed(k);
+    char why[KUBE_WHY_MAX];
 
+    for (size_t i = 0; i < k->waits.n_items; i++)
+        told_at(k, i)->n = 0;
     for (size_t i = 0; i < k->pods.n_items; i++) {
-        struct kube_seen_pod *p = pod_at(k, i);
-        const struct kube_wake_try *t;
-        char why[KUBE_WHY_MAX], pod[600];
-        uint64_t digest;
+        const struct kube_seen_pod *p = pod_at(k, i);
+        const struct kube_wake_try *t = p->shape ? try_of(k, p->shape) : NULL;
 
-        if (p->unknown || *p->view.node)
+        if (p->unknown || *p->view.node || p->view.gated || !(closed || t))
             continue;
         say_why(k, p, why);
-        t = p->shape ? try_of(k, p->shape) : NULL;
-        digest = random_mix(random_hash(wait_of(&k->look, &p->view) > WAIT_ROOM ? why : "") ^
-                            (t ? t->failed : 0)) |
-                 1;
-        if (!why[0] || p->view.gated || digest == p->told_wait || !(closed || t) || !sink->wait)
+        if (why[0])
+            count_wait(k, p,
+                       random_mix(random_hash(wait_of(&k->look, &p->view) > WAIT_ROOM ? why : "") ^
+                                  (t ? t->failed : 0)));
+    }
+}
+
+static void tell_wait(const struct kube_cluster *k, struct kube_told_wait *w,
+                      const struct kube_sink *sink)
+{
+    const struct view_meta *meta = &w->first->view.meta;
+    char why[KUBE_WHY_MAX], pod[600];
+
+    say_why(k, w->first, why);
+    (void)snprintf(pod, sizeof(pod), "%.256s/%.256s", meta->namespace, meta->name);
+    w->told = w->n;
+    sink->wait(sink->data, &(struct kube_wait_facts){ pod, w->first->uid, why, w->n });
+}
+
+/* Ten thousand pods of a Job are one word; ten times as many as were told are worth another. Those
+ * that are gone are remembered for a while, for a pod like them may come again each minute. */
+void kube_tell_waits(struct kube_cluster *k, const struct kube_sink *sink)
+{
+    if (!sink->wait)
+        return;
+    count_waits(k);
+    for (size_t i = k->waits.n_items; i-- > 0;) {
+        struct kube_told_wait *w = told_at(k, i);
+
+        if (w->n > 0 && (w->told == 0 || w->n / 10 >= w->told))
+            tell_wait(k, w, sink);
+        if (k->now_ms - w->seen_ms < AGAIN_MS)
             continue;
-        p->told_wait = digest;
-        (void)snprintf(pod, sizeof(pod), "%.256s/%.256s", p->view.meta.namespace,
-                       p->view.meta.name);
-        sink->wait(sink->data, &(struct kube_wait_facts){ pod, p->uid, why });
+        named_remove(&k->waits, w->name);
+        kube_told_wait_free(w);
     }
 }

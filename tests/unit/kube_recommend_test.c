@@ -54,9 +54,9 @@ static void begin_with(struct desk *d, const char *pool)
 }
 
 /* The newest effect is the event of it. */
-static const struct effect *withhold(struct desk *d, const char *pod)
+static const struct effect *withhold_many(struct desk *d, const char *pod, size_t n)
 {
-    const struct kube_wait_facts f = { pod, "uid-7", "it waits for a claim; make one" };
+    const struct kube_wait_facts f = { pod, "uid-7", "it waits for a claim; make one", n };
     struct controller_event event = { .kind = CE_KUBE_WAIT, .kube_wait = &f };
     const struct effect *found = NULL;
 
@@ -66,6 +66,11 @@ static const struct effect *withhold(struct desk *d, const char *pod)
             found = &d->fx.items[i];
     assert_non_null(found);
     return found;
+}
+
+static const struct effect *withhold(struct desk *d, const char *pod)
+{
+    return withhold_many(d, pod, 1);
 }
 
 /* Of any pod, also of no model; as an Event by the leader alone, where huddle acts at all. */
@@ -85,6 +90,8 @@ static void a_wake_that_is_withheld_is_told(void **state)
     assert_string_equal(e->event.uid, "uid-7");
     assert_string_equal(e->event.reason, "WakeWithheld");
     assert_string_equal(e->event.message, "it waits for a claim; make one");
+    e = withhold_many(&d, "shop/web-1", 500);
+    assert_string_equal(e->event.message, "500 pods like it wait: it waits for a claim; make one");
     put(&d, POOL_OF("observe"));
     e = withhold(&d, "shop/web-1");
     assert_false(e->event.published);

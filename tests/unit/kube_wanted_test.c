@@ -19,7 +19,7 @@ struct ear {
     bool daemon[4];                                      /* lacks one, and nothing else */
     bool gone[4], kept[4];                               /* kept: its Node is deleted, it is not */
     uint32_t left[4];
-    char power[200], wait[400]; /* wait: NAMESPACE/NAME UID: WHY, of the last one told */
+    char power[200], wait[400]; /* wait: COUNT: NAMESPACE/NAME UID: WHY, as told last */
     int waits;
     int64_t now_ms;
 };
@@ -63,7 +63,7 @@ static void hear_wait(void *data, const struct kube_wait_facts *f)
     struct ear *x = data;
 
     x->waits++;
-    (void)snprintf(x->wait, sizeof(x->wait), "%s %s: %s", f->pod, f->uid, f->why);
+    (void)snprintf(x->wait, sizeof(x->wait), "%zu: %s %s: %s", f->n, f->pod, f->uid, f->why);
 }
 
 static void tell(struct ear *x)
@@ -410,7 +410,8 @@ static void a_wake_in_vain_is_remembered(void **state)
     assert_true(kube_cluster_due_ms(x.k) <= x.now_ms + 10000);
     tell_after(&x, 10000);
     assert_string_equal(x.pending[2], "");
-    assert_int_equal(x.waits, 2);
+    assert_int_equal(x.waits, 1);
+    assert_non_null(strstr(x.wait, "2: a/p"));
     assert_non_null(strstr(x.wait, "node n1 was woken for such pods, and is not used"));
     assert_non_null(strstr(x.wait, "in 10 min"));
     close_it(&x, "n1");
@@ -419,6 +420,7 @@ static void a_wake_in_vain_is_remembered(void **state)
     tell(&x);
     put_waiting(&x, "p3", "2", "");
     tell_after(&x, 589000);
+    assert_int_equal(x.waits, 1);
     assert_string_equal(x.pending[1], "");
     assert_string_equal(x.pending[2], "");
     assert_true(kube_cluster_due_ms(x.k) - x.now_ms < 10000);
@@ -431,6 +433,54 @@ static void a_wake_in_vain_is_remembered(void **state)
                1210000); /* it is open all the time, and still not used: nothing else is woken */
     assert_string_equal(x.pending[2], "");
     assert_non_null(strstr(x.wait, "in 40 min"));
+    kube_cluster_free(x.k);
+}
+
+static void put_helpless(struct ear *x, const char *prefix, int n, const char *cpu)
+{
+    char name[20];
+
+    for (int i = 0; i < n; i++) {
+        (void)snprintf(name, sizeof(name), "%s%d", prefix, i);
+        put_pending(x, name, cpu, ",'volumes':[{'persistentVolumeClaim':{'claimName':'none'}}]",
+                    TAINTS);
+    }
+}
+
+/* A Job of many is one word, and not one for each of its pods; another one, or another reason, is
+ * told beside it. */
+static void pods_that_are_alike_are_told_once_with_their_number(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put_helpless(&x, "p", 40, "1");
+    tell(&x);
+    assert_int_equal(x.waits, 1);
+    assert_int_equal(strncmp(x.wait, "40: a/p", 7), 0);
+    put_helpless(&x, "q", 300, "1"); /* more of them come: not ten times as many */
+    tell(&x);
+    assert_int_equal(x.waits, 1);
+    put_helpless(&x, "r", 60, "1");
+    tell(&x);
+    assert_int_equal(x.waits, 2);
+    assert_int_equal(strncmp(x.wait, "400: ", 5), 0);
+    put_helpless(&x, "big", 1, "2"); /* of another shape */
+    tell(&x);
+    assert_int_equal(x.waits, 3);
+    assert_int_equal(strncmp(x.wait, "1: a/big0", 9), 0);
+    drop_pod(&x, "big0"); /* it comes again each minute, and is not told again */
+    tell_after(&x, 60000);
+    put_helpless(&x, "new", 1, "2");
+    tell(&x);
+    assert_int_equal(x.waits, 3);
+    drop_pod(&x, "new0"); /* long gone, it is */
+    tell(&x);
+    tell_after(&x, 601000);
+    put_helpless(&x, "big", 1, "2");
+    tell(&x);
+    assert_int_equal(x.waits, 4);
     kube_cluster_free(x.k);
 }
 
@@ -652,6 +702,7 @@ int main(void)
         cmocka_unit_test(a_crowd_wakes_as_few_as_hold_it),
         cmocka_unit_test(pods_have_places),
         cmocka_unit_test(a_wake_in_vain_is_remembered),
+        cmocka_unit_test(pods_that_are_alike_are_told_once_with_their_number),
         cmocka_unit_test(a_node_that_was_used_was_not_woken_in_vain),
         cmocka_unit_test(a_young_pod_proves_nothing),
         cmocka_unit_test(what_a_woken_node_lacks),
