@@ -13,7 +13,8 @@
 #include "proto/base/clock.h"
 #include "proto/selector.h"
 
-#define WATCH_MOST_S 3600
+/* So long a watch goes on by what its caller was allowed when it began; then he asks again. */
+#define WATCH_MOST_S 300
 
 /* A number in the query; absent: `def`. False: it was no number, and the client has been told. */
 static bool query_number(struct request *rq, const char *name, uint64_t def, uint64_t *ret)
@@ -64,6 +65,16 @@ static json_t *select_items(const json_t *items, const struct selector *s)
 /* --- watch -------------------------------------------------------------------------------------
  */
 
+/* Not beyond the end of the caller's token. */
+static int64_t watch_until_ms(const struct request *rq, uint64_t seconds)
+{
+    int64_t ms = (int64_t)(seconds < WATCH_MOST_S ? seconds : WATCH_MOST_S) * 1000, left_ms = ms;
+
+    if (rq->by.expires_wall_ms != AUTH_NEVER)
+        left_ms = rq->by.expires_wall_ms - clock_wall_ms();
+    return clock_boot_ms() + (left_ms < ms ? left_ms : ms);
+}
+
 /* What the backend gave stands for what the client knows, or is told first. */
 static void begin_watch(struct request *rq)
 {
@@ -90,8 +101,7 @@ static void begin_watch(struct request *rq)
     want.selector = selector;
     want.tell_known = want.since == 0;
     want.since = want.since ? want.since : rq->version;
-    want.until_ms =
-        clock_boot_ms() + (int64_t)(seconds < WATCH_MOST_S ? seconds : WATCH_MOST_S) * 1000;
+    want.until_ms = watch_until_ms(rq, seconds);
     if (want.tell_known || selector)
         known = json_is_array(rq->object) ? json_incref(rq->object)
                                           : json_pack(rq->object ? "[O]" : "[]", rq->object);

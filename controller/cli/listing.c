@@ -113,6 +113,16 @@ static int one_stream(const struct session *s, const struct kind *r, struct watc
     return list_again(s, r, w, e);
 }
 
+/* A server that ends each stream at once is not asked all the time either. */
+static void pause_after(unsigned failures)
+{
+    struct timespec pause = { .tv_sec = failures < 3 ? 1 : 3 };
+
+    if (failures == 0)
+        pause = (struct timespec){ .tv_nsec = 250000000 };
+    (void)nanosleep(&pause, NULL);
+}
+
 int listing_watch(const struct session *s, const struct kind *r, const char *name,
                   const char *version, listing_change_fn *change, void *data, struct err *e)
 {
@@ -124,12 +134,12 @@ int listing_watch(const struct session *s, const struct kind *r, const char *nam
     while (!w.stopped) {
         w.heard = false;
         result = one_stream(s, r, &w, e);
-        failures = w.heard ? 0 : failures + 1;
+        failures = w.heard || result == 0 ? 0 : failures + 1; /* a quiet one ends after its time */
         /* A refusal is final; a broken connection is tried again. */
         if (result == -EACCES || result == -EINVAL || result == -ENOENT || failures > TRIES)
             break;
         if (!w.stopped && !w.heard)
-            (void)nanosleep(&(struct timespec){ .tv_sec = failures < 3 ? 1 : 3 }, NULL);
+            pause_after(failures);
     }
     strbuf_done(&w.line);
     return w.stopped ? 0 : result;

@@ -28,6 +28,7 @@ class FakeApi:
         self.busy = 0  # so many requests are answered with 429
         self.gone_below = 0  # watches from before this version are 410
         self.watch_ends_after = 1000000  # changes
+        self.watches = 0  # that were begun
         self.refusals: dict[str, tuple[int, str]] = {}  # "sleep" -> status, message
         self.on_verb: Any = None
         self.report: dict[str, Any] = {}
@@ -214,6 +215,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         told = 0
+        api.watches += 1
         with api.changed:
             while not api.closing and told < api.watch_ends_after:
                 for version, kind, type_, object_ in list(api.changes):

@@ -877,6 +877,18 @@ def test_watch_follows_changes(api: FakeApi, following: Callable[..., Any]) -> N
     assert len(lines) == 7
 
 
+def test_a_quiet_watch_goes_on(api: FakeApi, following: Callable[..., Any]) -> None:
+    """Its stream ends after its time without a word, again and again: nothing is wrong."""
+    fill(api)
+    api.watch_ends_after = 0
+    process, lines = following("get", "nodes", "-w", "-o", "name")
+    wait_for(lambda: api.watches > 7)
+    api.watch_ends_after = 1000000
+    api.put("nodes", "n7", spec={}, status={})
+    wait_for(lambda: lines[-1] == "node/n7\n")
+    assert process.poll() is None
+
+
 def test_watch_lists_again_when_the_server_forgot(
     api: FakeApi, following: Callable[..., Any]
 ) -> None:

@@ -30,6 +30,7 @@ static void review(void *data, const struct api_question *q, api_done_fn *done, 
 
 static int set_up(void **state)
 {
+    char expires[CLOCK_TEXT_MAX];
     FILE *f;
     int fd;
 
@@ -40,6 +41,11 @@ static int set_up(void **state)
     fputs("ours viewer "
           "sha256:ae0bec9e9d33c56354bd612c8a6010840324fc5b9786ce0a18b696b304b09397\n",
           f);
+    clock_format(clock_wall_ms() + 60000, expires);
+    fprintf(f,
+            "brief viewer "
+            "sha256:29a8825bd242f14386ee528d76e0e8f1e38f3c8c4047d7b2d6df7493368a17d0 expires:%s\n",
+            expires);
     assert_int_equal(fclose(f), 0);
     *state = world_new((struct api_options){
         .token_file = token_file, .requests_per_s = 1000, .backend = { .review = review } });
@@ -149,6 +155,51 @@ static void who_may_not_is_told_why(void **state)
     reply_done(&r);
 }
 
+/* A stream that is begun: its connection. */
+static int begin_stream(struct world *w, const char *token, const char *query, struct strbuf *seen)
+{
+    int fd = raw_connect(api_server_port(w->server));
+    AUTO(strbuf) struct strbuf request = STRBUF_INIT;
+
+    strbuf_printf(&request,
+                  "GET " BASE "/nodes?watch=true&resourceVersion=103%s HTTP/1.0\r\nHost: localhost"
+                  "\r\nAuthorization: Bearer %s\r\n\r\n",
+                  query, token);
+    raw_send(fd, strbuf_text(&request));
+    assert_int_equal(raw_read(fd, "\r\n\r\n", seen), 1);
+    assert_non_null(strstr(strbuf_text(seen), " 200 "));
+    return fd;
+}
+
+/* What was allowed counts for five minutes, however long a stream was asked for, and not after the
+ * token has expired. */
+static void a_watch_outlives_no_right(void **state)
+{
+    static const struct {
+        const char *token, *query;
+        int64_t goes_on_ms, ends_ms;
+    } CASES[] = {
+        { "good", "", 299000, 301000 },
+        { "good", "&timeoutSeconds=86400", 299000, 301000 },
+        { "ours", "&timeoutSeconds=3600", 299000, 301000 },
+        { "brief", "", 0, 61000 },
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct strbuf seen = STRBUF_INIT;
+        int fd = begin_stream(w, CASES[i].token, CASES[i].query, &seen);
+        int64_t now_ms = clock_boot_ms();
+
+        api_server_tick(w->server, now_ms + CASES[i].goes_on_ms);
+        assert_int_equal(poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 20), 0);
+        api_server_tick(w->server, now_ms + CASES[i].ends_ms);
+        assert_int_equal(raw_read(fd, NULL, &seen), 1);
+        (void)close(fd);
+        strbuf_done(&seen);
+    }
+}
+
 /* Whoever guesses has used up what others are asked for him; tokens of ours are known here. */
 static void others_are_not_asked_for_those_who_guess(void **state)
 {
@@ -234,6 +285,7 @@ int main(void)
         TEST(each_route_is_a_verb_on_a_resource),
         TEST(who_may_does_and_is_named),
         TEST(who_may_not_is_told_why),
+        TEST(a_watch_outlives_no_right),
         TEST(others_are_not_asked_for_those_who_guess),
         TEST(a_token_that_is_no_text_is_wrong),
         TEST(others_are_not_asked_in_vain),
