@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs every test and prints one summary: cmocka programs in parallel, then pytest for running programs,
-then pytest inside namespaces of its own for a real Kubernetes.
+"""Runs every test and prints one summary: cmocka programs in parallel, then pytests side by side: for
+running programs, and inside namespaces of their own for a real Kubernetes.
 
 The last line is `N passed, N failed, N skipped`; skipped tests are listed with their reason. The exit
 code is 0 only when nothing failed and something ran.
@@ -20,6 +20,21 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 FOLDERS = ("tests/unit", "tests/simulation")  # of the programs' sources
+# Of tests/kubernetes: those on real nodes (with *_real), and those in which pods or nodes move, on hollow
+# ones; the others look at a cluster.
+REAL = ("images", "nodes")
+ACTS = ("bind", "lead", "move", "release", "sleep", "sleep_crash", "stand_in", "steer")
+# Of the rest, those that take longest, to begin with.
+LONG = (
+    "kube_watch",
+    "power_test",
+    "faults",
+    "replicas",
+    "front_door",
+    "report",
+    "rollout",
+    "kube_event",
+)
 COLOUR = sys.stdout.isatty() or "FORCE_COLOR" in os.environ
 
 
@@ -107,34 +122,71 @@ def python() -> str:
     return sys.executable
 
 
-def integration(args: argparse.Namespace, totals: Totals) -> None:
-    pytest(args, totals, [], ["tests/integration", "tests/lab"])
+class Part:
+    """Files of tests that one pytest runs, with the words of `inside` before its command."""
+
+    def __init__(self, name: str, files: list[pathlib.Path], inside: list[str]) -> None:
+        self.name, self.files, self.inside = name, files, inside
+        self.seconds = 0.0
+
+    def run(self, build: pathlib.Path) -> tuple[int, str, pathlib.Path]:
+        """Exit code, output and report; there is no report when pytest could not write one."""
+        begin = time.monotonic()
+        report = build / f"pytest-{self.name}.xml"
+        report.unlink(missing_ok=True)
+        command = [*self.inside, python(), "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider"]
+        command.append(f"--junit-xml={report}")
+        if self.inside:  # a user who is root in there has no right to root's files
+            files = build / "pytest-files"
+            files.mkdir(exist_ok=True)
+            command.append(f"--basetemp={files / self.name}")
+        done = subprocess.run(
+            command + [str(f) for f in self.files],
+            env=dict(os.environ, HUDDLE_BUILD=str(build)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        self.seconds = time.monotonic() - begin
+        return done.returncode, done.stdout.decode(errors="replace"), report
 
 
-def kubernetes(args: argparse.Namespace, totals: Totals) -> None:
-    """Where there are no namespaces, what needs them is skipped."""
+def tests_in(folder: str) -> list[pathlib.Path]:
+    return sorted(pathlib.Path(folder).glob("test_*.py"))
+
+
+def integration() -> list[Part]:
+    """A part a file: they share nothing."""
+    files = tests_in("tests/integration") + tests_in("tests/lab")
+    files.sort(key=lambda f: f.stem[5:] not in LONG)
+    return [Part(f"{f.parent.name}.{f.stem[5:]}", [f], []) for f in files]
+
+
+def kubernetes() -> list[Part]:
+    """Each part has clusters of its own, so they are few. Where there are no namespaces, what needs
+    them is skipped."""
     inside = [python(), "-m", "tests.lab.enter"]
     works = subprocess.run([*inside, "true"], capture_output=True, check=False).returncode == 0
-    pytest(args, totals, inside if works else [], ["tests/kubernetes"])
+    files = tests_in("tests/kubernetes")
+    parts: dict[str, list[pathlib.Path]] = {name: [] for name in ("real", "acts", "looks")}
+    for file in files:
+        parts[kubernetes_part(file.stem[5:])].append(file)
+    return [Part(f"kubernetes.{n}", f, inside if works else []) for n, f in parts.items() if f]
 
 
-def pytest(args: argparse.Namespace, totals: Totals, inside: list[str], wanted: list[str]) -> None:
-    """Runs the folders' tests with the words of `inside` before the command."""
-    folders = [f for f in wanted if list(pathlib.Path(f).glob("test_*.py"))]
-    if not folders:
-        return
-    report = args.build.resolve() / f"pytest-{pathlib.Path(folders[0]).name}.xml"
-    report.unlink(missing_ok=True)
-    command = [*inside, python(), "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider"]
-    if inside:  # a user who is root in there has no right to root's files
-        command.append(f"--basetemp={args.build.resolve() / 'pytest-files'}")
-    env = dict(os.environ, HUDDLE_BUILD=str(args.build.resolve()))
-    code = subprocess.run(
-        command + [f"--junit-xml={report}", *folders], env=env, check=False
-    ).returncode
+def kubernetes_part(name: str) -> str:
+    if name in REAL or name.endswith("_real"):
+        return "real"
+    return "acts" if name in ACTS else "looks"
+
+
+def count_part(output: str, code: int, report: pathlib.Path, totals: Totals) -> bool:
+    """Adds one pytest's results; True when all is well."""
+    failed, skipped = totals.failed, len(totals.skipped)
     if not report.exists():
         totals.failed += 1
-        return
+        return False
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name')}"
         skip = case.find("skipped")
@@ -144,24 +196,44 @@ def pytest(args: argparse.Namespace, totals: Totals, inside: list[str], wanted: 
             totals.failed += 1
         else:
             totals.passed += 1
-    if code not in (0, 1, 5):
+    if code not in (0, 1, 5) or (code == 1 and totals.failed == failed):
         totals.failed += 1
+    return totals.failed == failed
 
 
-STAGES = {"programs": programs, "integration": integration, "kubernetes": kubernetes}
+def pytests(args: argparse.Namespace, parts: list[Part], totals: Totals) -> None:
+    """Several at a time, for most of it waits: in the order given, so the longest come first."""
+    build = args.build.resolve()
+    with concurrent.futures.ThreadPoolExecutor(max_workers=args.beside) as pool:
+        runs = {pool.submit(part.run, build): part for part in parts}
+        for future in concurrent.futures.as_completed(runs):
+            part = runs[future]
+            code, output, report = future.result()
+            good = count_part(output, code, report, totals)
+            mark = paint("32", "ok  ") if good else paint("31", "FAIL")
+            print(f"  {mark} {part.name} ({part.seconds:.0f} s)", flush=True)
+            if not good:
+                print(output[-60000:], flush=True)
+
+
+STAGES = ("programs", "integration", "kubernetes")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
-    parser.add_argument("--only", nargs="+", choices=list(STAGES), default=list(STAGES))
+    parser.add_argument("--only", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--wrapper", default="", help="command put before each test program")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for one program")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--beside", type=int, default=4, help="pytests at a time")
     args = parser.parse_args()
     totals = Totals()
-    for name in args.only:
-        STAGES[name](args, totals)
+    if "programs" in args.only:
+        programs(args, totals)
+    parts = kubernetes() if "kubernetes" in args.only else []
+    parts += integration() if "integration" in args.only else []
+    pytests(args, parts, totals)
     for skipped in totals.skipped:
         print(paint("33", "  skipped ") + skipped)
     bad = totals.failed > 0 or totals.passed == 0

@@ -5,10 +5,12 @@ Each says that it has 1 CPU and 3840 MiB, and takes some 75 MiB itself.
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import re
 import shutil
 import socket
+import time
 
 from tests.kubernetes.api import ready
 from tests.kubernetes.cluster import ControlPlane, words_of
@@ -20,9 +22,12 @@ def names(n: int) -> list[str]:
 
 
 def remove_dead_sockets() -> None:
-    """What a killed runtime leaves in /tmp, whatever the temporary folder is: nobody listens there."""
+    """What a killed runtime leaves in /tmp, whatever the temporary folder is: nobody listens there, and
+    not because it is about to."""
     for path in pathlib.Path("/tmp").glob("kubelet_remote_*.sock"):
-        with socket.socket(socket.AF_UNIX) as s:
+        with socket.socket(socket.AF_UNIX) as s, contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime < 10:
+                continue
             try:
                 s.connect(str(path))
             except ConnectionRefusedError:

@@ -44,8 +44,9 @@ def watch_cgroups(name: str) -> int:
     read_end, write_end = os.pipe()
     script = (
         "trap '' INT TERM HUP; cat >/dev/null; "
-        'for i in 1 2 3 4 5 6 7 8 9 10; do left=$(find /sys/fs/cgroup -depth -type d -path "*/$0*" '
-        '-exec rmdir {} \\; -print 2>/dev/null); [ -z "$left" ] && break; sleep 0.2; done'
+        "for i in 1 2 3 4 5 6 7 8 9 10; do left=$(find /sys/fs/cgroup -depth -type d "
+        '\\( -path "*/$0" -o -path "*/$0/*" \\) -exec rmdir {} \\; -print 2>/dev/null); '
+        '[ -z "$left" ] && break; sleep 0.2; done'
     )
     subprocess.Popen(
         ["sh", "-c", script, name],
