@@ -5,6 +5,7 @@
 
 #include "controller/cli/look.h"
 #include "controller/kubernetes/marks.h"
+#include "controller/kubernetes/stand_in.h"
 #include "controller/kubernetes/surge.h"
 #include "proto/base/array.h"
 #include "proto/base/strbuf.h"
@@ -214,9 +215,18 @@ void remains_of_pod(struct remains *r, const json_t *pod)
 {
     struct strbuf what = STRBUF_INIT, why = STRBUF_INIT, cure = STRBUF_INIT;
     struct view_pod p;
+    bool is_pod = view_pod_read(pod, &p) == 0;
 
-    if (view_pod_read(pod, &p) == 0 && !p.meta.deleting &&
-        (surge_is_waiting(&p) || surge_is_marked(&p))) {
+    if (is_pod && !p.meta.deleting && stand_in_is_open(&p)) {
+        const char *of = string_map_get(&p.meta.annotations, STAND_IN_FOR_POD);
+
+        strbuf_printf(&what, "pod/%s", p.meta.name);
+        strbuf_printf(&why, "in %s: its workload has one more replica for a move",
+                      p.meta.namespace);
+        strbuf_printf(&cure, "huddlectl move %s --abort -n %s\n", of ? of : p.meta.name,
+                      p.meta.namespace);
+        add(r, &what, &why, &cure);
+    } else if (is_pod && !p.meta.deleting && (surge_is_waiting(&p) || surge_is_marked(&p))) {
         bool waits = surge_is_waiting(&p);
 
         strbuf_printf(&what, "pod/%s", p.meta.name);

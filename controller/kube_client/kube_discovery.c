@@ -200,6 +200,7 @@ void kube_discovery_end(struct kube_capabilities *c)
     /* On in 1.32, off again in 1.33. */
     c->streaming_lists = at_least(c, 34) || (c->major == 1 && c->minor == 32);
     c->pod_deletion_cost = at_least(c, 22);
+    c->scale_writers = at_least(c, 22);
     c->field_validation = at_least(c, 25);
     c->pdb_empty_selects_all = strcmp(c->resource[KUBE_POD_DISRUPTION_BUDGETS].version, "v1") == 0;
 }

@@ -52,6 +52,7 @@ struct kube_capabilities {
     } resource[KUBE_RESOURCE_COUNT];
     bool streaming_lists;       /* gated by version: >= 1.34, and 1.32; see kube_watch.h */
     bool pod_deletion_cost;     /* >= 1.22 */
+    bool scale_writers;         /* >= 1.22: managedFields tell who wrote through `scale` */
     bool field_validation;      /* >= 1.25 */
     bool pdb_empty_selects_all; /* policy/v1 */
     char stale[256];            /* groups whose discovery is stale or broken, for people */

@@ -40,6 +40,7 @@ struct adopt_facts { /* borrowed views, read in this order: what was read later 
     const char *pinned_claim;    /* one of its own whose volume only its node reaches; NULL: none */
     const char *scaler; /* who else writes the workload's replicas, for people; NULL: nobody */
     bool deletion_cost; /* the cluster heeds it (Kubernetes 1.22) */
+    bool tells_writers; /* view_workload.one_more can be true (Kubernetes 1.22) */
 };
 
 struct adopt_move {
@@ -53,6 +54,8 @@ struct adopt_move {
     /* Of stand_in.h: replicas before the move, and the workload's generation with them, as they
      * were written down or seen; 0: not known. */
     int64_t base, base_generation;
+    bool on_proof; /* of stand_in.h: what pods say of the number of replicas is believed only as far
+                      as the workload itself tells (view_workload.one_more) */
     /* Memory; may be lost (zero). */
     char victim_uid[64];
     bool seen;            /* a surge of this move within its deadline */

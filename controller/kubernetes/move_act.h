@@ -24,6 +24,7 @@ struct move_act {
     enum move_verb verb;
     char *name;         /* of the pod that is acted on; "" where none is */
     json_t *body;       /* own reference, or NULL */
+    bool grows;         /* SCALE: one more, as view_workload.one_more tells later */
     const char *reason; /* one CamelCase word: of WAIT, REFUSED, ABORTED; static */
     struct err why;     /* for people, with the way out */
 };

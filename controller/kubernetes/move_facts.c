@@ -423,6 +423,7 @@ static void fill(struct move_facts *x)
     f->pinned_claim = x->pinned_claim;
     f->scaler = x->scaler;
     f->deletion_cost = x->can->pod_deletion_cost;
+    f->tells_writers = x->can->scale_writers;
 }
 
 int move_facts_read(struct move_facts *x, const struct adopt_move *m, struct err *e)

@@ -230,7 +230,9 @@ static void begin_anew(struct run *r)
                                    .acknowledge_drain = o->acknowledge_drain,
                                    .by = o->by,
                                    .base = o->base,
-                                   .base_generation = o->base_generation };
+                                   .base_generation = o->base_generation,
+                                   .on_proof =
+                                       o->guard && (o->unrecorded || r->facts.can->scale_writers) };
     (void)snprintf(r->move.victim_uid, sizeof(r->move.victim_uid), "%s", o->uid ? o->uid : "");
     if (o->abort)
         adopt_abort(&r->move);

@@ -49,6 +49,7 @@ struct move_order {
     int64_t settle_ms, deadline_ms;
     int64_t patience_ms; /* as of adopt_move */
     bool acknowledge_drain;
+    bool unrecorded; /* with a guard: nothing but annotations of pods tells of the move */
     bool dry_run;    /* tell what would be done, and everything that stands against it */
     bool abort;      /* take a move of this pod back */
     const char *by;  /* as of adopt_move */

@@ -80,7 +80,11 @@ int move_send(struct move_facts *x, const struct move_act *a, int64_t not_after_
         if (r < 0 || ret_status->reason != KUBE_OK)
             return r;
     }
-    strbuf_printf(&full, "%s%s", path, dry ? "?dryRun=All" : "");
+    strbuf_puts(&full, path);
+    if (a->verb == ACT_SCALE)
+        strbuf_printf(&full, "?fieldManager=%s", a->grows ? VIEW_ONE_MORE : "huddle");
+    if (dry)
+        strbuf_printf(&full, "%sdryRun=All", a->verb == ACT_SCALE ? "&" : "?");
     return kube_fetch(x->client,
                       &(struct kube_request){ .method = ACTS[a->verb].method,
                                               .path = strbuf_text(&full),

@@ -41,7 +41,44 @@ static bool is_going(const struct view_pod *p)
 
 int64_t stand_in_replicas_before(const struct view_pod *p)
 {
-    return strtoll(adopt_annotation(p, STAND_IN_BASE), NULL, 10);
+    long long n = strtoll(adopt_annotation(p, STAND_IN_BASE), NULL, 10);
+
+    return n > 0 && n < INT32_MAX ? n : 0; /* spec.replicas is an int32 */
+}
+
+bool stand_in_is_late(const struct view_pod *p, int64_t wall_ms)
+{
+    int64_t deadline;
+
+    return clock_parse(adopt_annotation(p, STAND_IN_DEADLINE), &deadline) < 0 ||
+           wall_ms >= deadline;
+}
+
+/* Is the number that stands there the one that this move wrote? */
+static bool has_grown(const struct stand_in *s)
+{
+    return s->workload && s->workload->replicas == s->base + 1 && !s->first &&
+           (!s->m->on_proof || s->workload->one_more);
+}
+
+/* Two may have begun at once, each before it saw the other. The one for which a pod stands in
+ * already comes first, else the victim with the lower uid: all agree on it. The other one leaves
+ * `replicas` and what comes of them alone, and ends. */
+static const struct view_pod *find_first(const struct stand_in *s, const struct adopt_case *c)
+{
+    const struct view_pod *found = NULL;
+
+    for (size_t i = 0; i < s->f->n_pods; i++) {
+        const struct view_pod *p = &s->f->pods[i];
+
+        if (p == s->victim || !adopt_counts(c, p) || !stand_in_is_open(p))
+            continue;
+        if (*adopt_annotation(p, STAND_IN_FOR)
+                ? strcmp(adopt_annotation(p, STAND_IN_FOR), s->m->victim_uid) != 0
+                : strcmp(p->meta.uid, s->m->victim_uid) < 0)
+            found = p;
+    }
+    return found;
 }
 
 /* What says that it stands in for the victim. Of a StatefulSet, whose pods' names come again, only
@@ -148,7 +185,9 @@ static struct stand_in look(const struct adopt_facts *f, struct adopt_move *m)
     }
     for (size_t i = 0; i < f->n_pods; i++)
         s.counted += adopt_counts(&c, &f->pods[i]);
-    if (s.base > 0 && !s.extra && s.workload && s.workload->replicas == s.base + 1)
+    if (s.base > 0 && !s.noted)
+        s.first = find_first(&s, &c);
+    if (s.base > 0 && !s.extra && has_grown(&s))
         s.extra = find_newcomer(&s, &c);
     return s;
 }
@@ -269,12 +308,13 @@ static void take_back(const struct stand_in *s, struct move_act *a)
 {
     const struct view_pod *x = s->extra;
 
-    if (s->workload && s->workload->replicas == s->base + 1) {
+    if (has_grown(s)) {
         if (x && x->ready && !s->f->stateful_set && s->f->deletion_cost && !stand_in_is_cheapest(x))
             stand_in_note_extra(s, true, a);
         else
             shrink(s, a);
-    } else if (s->workload && s->workload->replicas == s->base && s->counted > s->base) {
+    } else if (!s->first && s->workload && s->workload->replicas == s->base &&
+               s->counted > s->base) {
         SAY(a, ACT_WAIT, "Shrinking", "%s: %s is to delete a pod", s->m->ending_why.text,
             s->workload->meta.name);
     } else if (s->noted && x->meta.deleting) {
@@ -293,11 +333,7 @@ static void take_back(const struct stand_in *s, struct move_act *a)
 
 static bool is_late(const struct stand_in *s, int64_t wall_ms)
 {
-    const struct view_pod *p = is_open_victim(s->victim) ? s->victim : s->extra;
-    int64_t deadline;
-
-    return clock_parse(adopt_annotation(p, STAND_IN_DEADLINE), &deadline) < 0 ||
-           wall_ms >= deadline;
+    return stand_in_is_late(is_open_victim(s->victim) ? s->victim : s->extra, wall_ms);
 }
 
 static void look_at_extra(const struct stand_in *s)
@@ -327,11 +363,14 @@ static void look_for_end(const struct stand_in *s, int64_t wall_ms)
     struct adopt_move *m = s->m;
     int64_t n = s->workload ? s->workload->replicas : -1;
 
-    if (n < 0)
+    if (s->first)
+        END(m, "MoveUnderWay", "pod/%s of the same workload is part of a move that began as well",
+            s->first->meta.name);
+    else if (n < 0)
         END(m, "WorkloadGone", "the workload of pod/%s is gone", m->pod);
     else if (n == s->base && s->noted)
         END(m, "TakenBack", "it is being taken back by another: pod/%s stays where it is", m->pod);
-    else if (n != s->base && n != s->base + 1)
+    else if (n != s->base && !has_grown(s))
         END(m, "Scaled", "another wants %lld replicas of %s: so be it", (long long)n,
             s->workload->meta.name);
     else if (is_late(s, wall_ms))
@@ -445,7 +484,7 @@ static void victim_goes(const struct stand_in *s, int64_t boot_ms, struct move_a
 {
     s->m->handed_over = true;
     s->m->ending = NULL; /* it cannot be taken back any more */
-    if (!s->workload || s->workload->replicas != s->base + 1)
+    if (!has_grown(s))
         clear_up(s, a);
     else if (s->extra && !s->noted && !s->f->stateful_set)
         stand_in_note_extra(s, false, a);
@@ -485,7 +524,12 @@ void stand_in_next(const struct adopt_facts *f, struct adopt_move *m, int64_t bo
 
     *ret_act = (struct move_act){ .name = xstrdup(""), .reason = "" };
     s = look(f, m);
-    if (s.base <= 0)
+    if (s.base > 0 && m->on_proof && !f->tells_writers)
+        SAY(ret_act, ACT_REFUSED, "NotProven",
+            "only annotations say that a replica of the workload of pod/%s is a move's, and before "
+            "Kubernetes 1.22 nothing else can: huddlectl move %s --abort takes it back",
+            m->pod, m->pod);
+    else if (s.base <= 0)
         nothing_stands(&s, boot_ms, wall_ms, ret_act);
     else if (is_going(s.victim))
         victim_goes(&s, boot_ms, ret_act);

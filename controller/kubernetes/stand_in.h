@@ -15,11 +15,17 @@
  * What the move is stands in annotations, on the victim before `replicas` is written, and on the
  * pod that stands in as soon as there is one: whoever asks again, with an empty memory, goes on.
  * Where `replicas` is neither n nor n + 1, another has written it: the move ends, and that number
- * stays. */
+ * stays. A workload has one such move at a time: of two that began at once one ends by itself. */
 #ifndef HUDDLE_KUBERNETES_STAND_IN_H
 #define HUDDLE_KUBERNETES_STAND_IN_H
 
 #include "controller/kubernetes/adopt.h"
+
+/* Annotations are anybody's who may write pods. A controller therefore takes a replica away, or
+ * evicts, on what annotations say only where the workload tells by itself that the number which
+ * stands there is the one that a move wrote (view_workload.one_more, which takes the right to write
+ * the workload): whoever forges them gets those annotations taken off, and nothing else. A person
+ * acts with that person's rights, and is believed. */
 
 /* On both. */
 #define STAND_IN_BASE "huddle.energy/replicas-before" /* n; not there: the move has ended */
@@ -27,13 +33,15 @@
     "huddle.energy/stand-in-deadline"            /* RFC 3339; not evicted until then: taken \
                                                     back */
 #define STAND_IN_BY "huddle.energy/stands-in-by" /* as SURGE_BY */
-/* On the one that stands in, for good. */
+/* On the one that stands in, also when the move has ended, until kube_marks takes them off. */
 #define STAND_IN_FOR "huddle.energy/stands-in-for"         /* uid of the victim */
 #define STAND_IN_FOR_POD "huddle.energy/stands-in-for-pod" /* its name */
 #define STAND_IN_FROM "huddle.energy/stands-in-from" /* the node that the victim was to leave */
 
 /* Has the pod a part in such a move that has not ended? */
 bool stand_in_is_open(const struct view_pod *p);
+bool stand_in_is_late(const struct view_pod *p,
+                      int64_t wall_ms);                     /* past its deadline, if it has one */
 int64_t stand_in_replicas_before(const struct view_pod *p); /* of such a one */
 
 /* As adopt_next(); acts NOTE, SCALE, EVICT, UNMARK. */

@@ -75,6 +75,7 @@ void stand_in_scale(const struct stand_in *s, int64_t replicas, struct move_act 
 {
     const struct view_meta *w = &s->workload->meta;
 
+    a->grows = replicas > s->base;
     move_act_set(a, ACT_SCALE, w,
                  json_pack("{s:{s:s,s:s},s:{s:I}}", "metadata", "uid", w->uid, "resourceVersion",
                            w->resource_version, "spec", "replicas", (json_int_t)replicas));

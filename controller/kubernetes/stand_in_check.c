@@ -94,8 +94,7 @@ adopt_check_fn *const STAND_IN_TO_BEGIN[] = {
 };
 
 adopt_check_fn *const STAND_IN_TO_SCALE[] = {
-    check_owner,  check_scaler, adopt_check_rollout, adopt_check_pods, adopt_check_alone,
-    check_surges, NULL,
+    check_owner, check_scaler, adopt_check_rollout, adopt_check_pods, check_surges, NULL,
 };
 
 adopt_check_fn *const STAND_IN_TO_EVICT[] = {

@@ -17,6 +17,7 @@ struct stand_in { /* a move, looked at now */
     const struct view_pod *heir;                /* a StatefulSet's: the victim's name again */
     int64_t base, counted;                      /* base 0: no move is under way */
     bool noted;                                 /* extra says that it is part of it */
+    const struct view_pod *first; /* of another move of the workload, which comes first; NULL */
 };
 
 /* It was made the first to go when `replicas` shrinks. */

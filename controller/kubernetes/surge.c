@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/kubernetes/stand_in.h"
 #include "controller/kubernetes/view_private.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
@@ -195,9 +196,11 @@ json_t *surge_body(const struct surge_order *o)
 /* --- behind a move ------------------------------------------------------------------------------
  */
 
-static const char *const MARKS[] = { SURGE_MOVE,     SURGE_REPLACES,    SURGE_REPLACES_POD,
-                                     SURGE_DEADLINE, SURGE_WITHHELD,    SURGE_BY,
-                                     VICTIM_MOVE,    VICTIM_COST_BEFORE };
+static const char *const MARKS[] = {
+    SURGE_MOVE,     SURGE_REPLACES,   SURGE_REPLACES_POD, SURGE_DEADLINE,
+    SURGE_WITHHELD, SURGE_BY,         VICTIM_MOVE,        VICTIM_COST_BEFORE,
+    STAND_IN_FOR,   STAND_IN_FOR_POD, STAND_IN_FROM,      STAND_IN_BY,
+};
 
 bool surge_is_marked(const struct view_pod *p)
 {

@@ -82,11 +82,17 @@ struct view_workload { /* Deployment, ReplicaSet, StatefulSet, DaemonSet */
     int64_t status_replicas, ready_replicas, updated_replicas, observed_generation;
     char *max_unavailable, *max_surge; /* of a rolling update: "1", "25%", "" */
     bool paused, on_delete, recreate;
+    bool one_more; /* `replicas` is what a move wrote last, and nobody has written it since, not
+                      even the same number: by metadata.managedFields, from Kubernetes 1.22 on */
     /* StatefulSet */
     struct string_list claim_templates;
     bool claims_go; /* claims of pods that are scaled away go with them (whenScaled: Delete) */
     int64_t first_ordinal;
 };
+
+/* As what a move writes one more replica through `scale`; whatever else it writes there is another
+ * manager's. */
+#define VIEW_ONE_MORE "huddle-one-more"
 
 struct view_budget { /* PodDisruptionBudget */
     struct view_meta meta;

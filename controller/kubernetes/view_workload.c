@@ -28,6 +28,28 @@ static void read_claim_templates(const json_t *list, struct string_list *claims)
     }
 }
 
+static bool owns_replicas(const json_t *entry)
+{
+    return view_at(entry, "fieldsV1.f:spec.f:replicas") != NULL;
+}
+
+static bool is_one_more(const json_t *object)
+{
+    const json_t *entry;
+    bool found = false;
+    size_t i;
+
+    json_array_foreach(view_at(object, "metadata.managedFields"), i, entry) {
+        if (!owns_replicas(entry))
+            continue;
+        if (strcmp(view_word(entry, "manager"), VIEW_ONE_MORE) != 0 ||
+            strcmp(view_word(entry, "subresource"), "scale") != 0)
+            return false;
+        found = true;
+    }
+    return found;
+}
+
 int view_workload_read(const json_t *object, struct view_workload *ret_workload)
 {
     const json_t *rolling;
@@ -52,6 +74,7 @@ int view_workload_read(const json_t *object, struct view_workload *ret_workload)
     ret_workload->max_unavailable = number_or_share(view_at(rolling, "maxUnavailable"));
     ret_workload->max_surge = number_or_share(view_at(rolling, "maxSurge"));
     ret_workload->recreate = !strcmp(view_word(object, "spec.strategy.type"), "Recreate");
+    ret_workload->one_more = is_one_more(object);
     ret_workload->paused = view_true(object, "spec.paused");
     ret_workload->on_delete = !strcmp(view_word(object, "spec.updateStrategy.type"), "OnDelete");
     read_claim_templates(view_at(object, "spec.volumeClaimTemplates"),

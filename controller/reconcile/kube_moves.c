@@ -16,6 +16,8 @@
 
 #define MOVES_MOST 8 /* at once, whatever budgets allow: each is a thread that asks the server */
 
+static const char UNWANTED[] = "the plan does not want it any more";
+
 /* --- those in hand ------------------------------------------------------------------------------
  */
 
@@ -149,7 +151,7 @@ static const char *why_back(struct controller *c, const struct kube_move *m,
         return "the model is being deleted";
     if (why)
         return why;
-    return is_unwanted(c, m, old) ? "the plan does not want it any more" : NULL;
+    return is_unwanted(c, m, old) ? UNWANTED : NULL;
 }
 
 static void look_after(struct controller *c, struct kube_move *m, const struct replica *old)
@@ -224,6 +226,8 @@ static const char *model_stays(struct controller *c, const struct model *m)
         return "another replica of the model is being moved, or is ending";
     if (m->frozen)
         return "its model is frozen";
+    if (start_backs_off(c, m->name, ""))
+        return "the plan has changed its mind on a move of the model: it rests for a while";
     if (m->slo_bad_since_ms != NEVER_MS)
         return "its model misses its SLO";
     if (m->serving < m->alive || m->kube.pending > 0)
@@ -324,6 +328,8 @@ void kube_moved(struct controller *c, const struct kube_moved *e)
     switch (e->end) {
     case KUBE_MOVE_DONE:
         count_move(c);
+        if (m)
+            start_back_again(c, m->model, "");
         core_event(c, false, "replica", e->uid, "Moved", "pod %s was moved to node %s", e->pod,
                    e->node);
         break;
@@ -336,6 +342,9 @@ void kube_moved(struct controller *c, const struct kube_moved *e)
         say_kept(c, old, e->node, back ? back : e->why);
         if (m && !back)
             start_back_off(c, m->model, m->node);
+        /* A plan that changes each round would have a pod made and deleted in each. */
+        if (m && back == UNWANTED && e->end == KUBE_MOVE_ABORTED)
+            start_back_off(c, m->model, "");
         break;
     case KUBE_MOVE_LEFT:
         core_event(c, true, "replica", e->uid, "MoveInterrupted",

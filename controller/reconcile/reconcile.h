@@ -44,12 +44,16 @@ const char *reconcile_frozen(const struct controller *c);
 
 /* starts.c: one placement of the plan that is not there yet; why it may not be started now, or
  * NULL; the start that made a replica, or NULL; no more tries of the model on that node for a
- * while; its port was taken there: may another one be tried now?; all tries again at once; forgets
- * failures whose pause has been over for an hour, and those of models and nodes that are gone. */
+ * while, for longer each time ("": the model as such, of which a move was taken back); is that so
+ * now; not any more; its port was taken there: may another one be tried now?; all tries again at
+ * once; forgets failures whose pause has been over for an hour, and those of models and nodes that
+ * are gone. */
 void start_step(struct controller *c, struct start *s);
 const char *start_why_not(struct controller *c, const struct start *s);
 struct start *start_of(struct controller *c, const char *uid);
 void start_back_off(struct controller *c, const char *model, const char *node);
+bool start_backs_off(struct controller *c, const char *model, const char *node);
+void start_back_again(struct controller *c, const char *model, const char *node);
 bool start_other_port(struct controller *c, const char *model, const char *node);
 void start_try_again(struct controller *c, const char *model);
 void start_forget_failures(struct controller *c);

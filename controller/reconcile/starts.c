@@ -73,18 +73,27 @@ void start_try_again(struct controller *c, const char *model)
             drop_backoff(c, i);
 }
 
+void start_back_again(struct controller *c, const char *model, const char *node)
+{
+    const struct backoff *b = find_backoff(c, model, node);
+
+    if (b)
+        drop_backoff(c, (size_t)(b - c->backoffs));
+}
+
 void start_forget_failures(struct controller *c)
 {
     for (size_t i = c->n_backoffs; i-- > 0;) {
         const struct backoff *b = &c->backoffs[i];
 
         if (c->now_ms - b->until_ms > BACKOFF_MAX_MS ||
-            !named_find(&c->cluster->models, b->model) || !named_find(&c->cluster->nodes, b->node))
+            !named_find(&c->cluster->models, b->model) ||
+            (*b->node && !named_find(&c->cluster->nodes, b->node)))
             drop_backoff(c, i);
     }
 }
 
-static bool backs_off(struct controller *c, const char *model, const char *node)
+bool start_backs_off(struct controller *c, const char *model, const char *node)
 {
     const struct backoff *b = find_backoff(c, model, node);
 
@@ -199,7 +208,7 @@ const char *start_why_not(struct controller *c, const struct start *s)
         return "it is exclusive, and the one before may still run";
     if (!node_schedulable(c->cluster, s->node, c->now_ms))
         return "its node cannot take replicas now";
-    if (backs_off(c, s->model->name, s->node->name))
+    if (start_backs_off(c, s->model->name, s->node->name))
         return "it failed here before: backing off";
     if (pool_passive(c->cluster, s->node->pool))
         return pool_passive(c->cluster, s->node->pool);

@@ -68,11 +68,14 @@ void kube_cluster_model(struct kube_cluster *k, const char *name, const char *na
                         const struct served_model *spec);
 void kube_cluster_forget_model(struct kube_cluster *k, const char *name);
 
-/* Pods that a controller of huddle made to take the place of one that is gone, or is no replica;
- * `pod` (NAMESPACE/NAME) and `uid` are that one's, `node` where it was to be. As of the last
- * telling. */
+/* Moves that only pods tell of: a pod that a controller of huddle made to take the place of one
+ * that is gone, or is no replica; one more replica (stand_in.h) of a workload that is no model's,
+ * or, whoever asked for it, past its deadline. `pod` (NAMESPACE/NAME) and `uid` are of the one that
+ * was to go, `node` where it was to be; "": wherever the scheduler likes. As of the last telling.
+ */
 typedef void kube_orphan_fn(void *data, const char *pod, const char *uid, const char *node);
-void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void *data);
+void kube_cluster_orphans(const struct kube_cluster *k, int64_t wall_ms, kube_orphan_fn *fn,
+                          void *data);
 
 /* Does anything stand there that only the leader may take back: a taint or the label of huddle's,
  * the NodePower of a node that is not simply awake, a pod that is to take another's place? */

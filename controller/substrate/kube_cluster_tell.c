@@ -392,34 +392,52 @@ static bool is_surge(const struct kube_seen_pod *p)
            !p->view.meta.deleting;
 }
 
-static bool is_orphan(const struct kube_seen_pod *p)
+static bool is_planned_stand_in(const struct kube_seen_pod *p)
 {
-    return is_surge(p) && !p->model;
+    const char *by = p->unknown ? NULL : string_map_get(&p->view.meta.annotations, STAND_IN_BY);
+
+    return by && strcmp(by, SURGE_BY_PLAN) == 0 && stand_in_is_open(&p->view);
+}
+
+/* Until its deadline a move has whoever began it: the core, which knows of models, or a person. The
+ * pod may be on its way out: one that stands in for it, or none, is found as well. */
+static bool is_left_stand_in(const struct kube_seen_pod *p, int64_t wall_ms)
+{
+    return !p->unknown && stand_in_is_open(&p->view) && !p->view.meta.deleting &&
+           ((is_planned_stand_in(p) && !p->model) || stand_in_is_late(&p->view, wall_ms));
 }
 
 /* A pod that says to be another's, of another namespace: not huddle's, whatever it says. */
-static bool is_forged(const struct kube_cluster *k, const struct kube_seen_pod *p)
+static bool is_forged(const struct kube_cluster *k, const struct kube_seen_pod *p, const char *uid)
 {
-    const char *uid = string_map_get(&p->view.meta.annotations, SURGE_REPLACES);
     const struct kube_seen_pod *victim = named_find(&k->pods, uid);
 
     return victim && !victim->unknown &&
            strcmp(victim->view.meta.namespace, p->view.meta.namespace) != 0;
 }
 
-void kube_cluster_orphans(const struct kube_cluster *k, kube_orphan_fn *fn, void *data)
+void kube_cluster_orphans(const struct kube_cluster *k, int64_t wall_ms, kube_orphan_fn *fn,
+                          void *data)
 {
     for (size_t i = 0; i < k->pods.n_items; i++) {
         const struct kube_seen_pod *p = (const struct kube_seen_pod *)(void *)k->pods.items[i];
         const struct view_meta *meta = &p->view.meta;
-        const char *name;
+        bool surge = is_surge(p) && !p->model;
+        const char *name, *uid;
         char pod[600];
 
-        if (!is_orphan(p) || is_forged(k, p))
+        if (!surge && !is_left_stand_in(p, wall_ms))
             continue;
-        name = string_map_get(&meta->annotations, SURGE_REPLACES_POD);
+        name = string_map_get(&meta->annotations, surge ? SURGE_REPLACES_POD : STAND_IN_FOR_POD);
+        uid = string_map_get(&meta->annotations, surge ? SURGE_REPLACES : STAND_IN_FOR);
+        if (!surge && (!name || !uid)) { /* it was to go */
+            name = meta->name;
+            uid = p->uid;
+        }
+        if (is_forged(k, p, uid))
+            continue;
         (void)snprintf(pod, sizeof(pod), "%.256s/%.256s", meta->namespace, name ? name : "");
-        fn(data, pod, string_map_get(&meta->annotations, SURGE_REPLACES), surge_pin(&p->view));
+        fn(data, pod, uid, surge ? surge_pin(&p->view) : "");
     }
 }
 
@@ -431,9 +449,12 @@ bool kube_cluster_has_own(const struct kube_cluster *k)
         if (!n->unknown && (kube_stage_stands(&n->view) || kube_power_stands(k, n->name)))
             return true;
     }
-    for (size_t i = 0; i < k->pods.n_items; i++)
-        if (is_surge((const struct kube_seen_pod *)(void *)k->pods.items[i]))
+    for (size_t i = 0; i < k->pods.n_items; i++) {
+        const struct kube_seen_pod *p = (const struct kube_seen_pod *)(void *)k->pods.items[i];
+
+        if (is_surge(p) || is_planned_stand_in(p))
             return true;
+    }
     return false;
 }
 
@@ -461,11 +482,16 @@ static bool shrinks(const struct kube_cluster *k, const struct view_pod *p)
 
 static bool is_over(const struct kube_cluster *k, const struct view_pod *p)
 {
-    const char *replaces = string_map_get(&p->meta.annotations, SURGE_REPLACES);
-    const struct kube_seen_pod *old = replaces ? named_find(&k->pods, replaces) : NULL;
+    static const char *const OLD[] = { SURGE_REPLACES, STAND_IN_FOR };
 
-    return !(old && old->view.meta.deleting) && !is_waited_for(k, p) && !shrinks(k, p) &&
-           !stand_in_is_open(p);
+    for (size_t i = 0; i < ARRAY_LEN(OLD); i++) {
+        const char *uid = string_map_get(&p->meta.annotations, OLD[i]);
+        const struct kube_seen_pod *old = uid ? named_find(&k->pods, uid) : NULL;
+
+        if (old && old->view.meta.deleting)
+            return false;
+    }
+    return !is_waited_for(k, p) && !shrinks(k, p) && !stand_in_is_open(p);
 }
 
 void kube_cluster_marked(const struct kube_cluster *k, kube_marked_fn *fn, void *data)

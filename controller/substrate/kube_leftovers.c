@@ -193,7 +193,7 @@ static const struct kube_leftover *next_of(const struct look *x, struct kube_try
 }
 
 void kube_leftovers_look(struct kube_leftovers *l, const struct kube_cluster *cluster,
-                         const struct kube_leftovers_hand *hand, int64_t now_ms)
+                         const struct kube_leftovers_hand *hand, int64_t now_ms, int64_t wall_ms)
 {
     struct look x = { .l = l, .hand = hand, .now_ms = now_ms };
     const struct kube_leftover *o;
@@ -202,7 +202,7 @@ void kube_leftovers_look(struct kube_leftovers *l, const struct kube_cluster *cl
 
     ARRAY_FOREACH(item, l, items)
         see(&x, item, GRACE_MS);
-    kube_cluster_orphans(cluster, see_orphan, &x);
+    kube_cluster_orphans(cluster, wall_ms, see_orphan, &x);
     n = follow_tries(&x);
     while (n < KUBE_LEFTOVERS_MOST && (o = next_of(&x, &t))) {
         hand->give(hand->data, &(struct kube_mover_order){ .model = o->model,
@@ -211,6 +211,7 @@ void kube_leftovers_look(struct kube_leftovers *l, const struct kube_cluster *cl
                                                            .node = o->node,
                                                            .abort = true,
                                                            .listed = *o->model != '\0',
+                                                           .unrecorded = *o->model == '\0',
                                                            .base = o->base,
                                                            .base_generation = o->base_generation,
                                                            .kind = o->kind,

@@ -1,7 +1,9 @@
 /* Moves that stand in a cluster of Kubernetes and that the core does not know of: those that were
- * written into the status of a ServedModel and of which no pod is left, and pods that were to take
- * the place of one that is gone, or is no replica any more. They are taken back (kube_mover.h): so
- * a controller that ended at any moment leaves nothing behind, once another one leads.
+ * written into the status of a ServedModel and of which no pod is left, pods that were to take the
+ * place of one that is gone, or is no replica any more, and pods of which one stands in for another
+ * (stand_in.h) with nobody to see to its end. They are taken back (kube_mover.h): so a controller
+ * that ended at any moment, and a person's `move` that was killed, leave nothing behind, once
+ * another one leads.
  *
  * Whoever may make a pod can make one that looks like a leftover: a few are taken back at a time,
  * those that wait longest first, and one that could not be is left alone for twice as long each
@@ -39,7 +41,7 @@ void kube_leftovers_model(struct kube_leftovers *l, const char *model, const jso
 
 /* While this controller leads, now and then: gives what is left over to the hand. */
 void kube_leftovers_look(struct kube_leftovers *l, const struct kube_cluster *cluster,
-                         const struct kube_leftovers_hand *hand, int64_t now_ms);
+                         const struct kube_leftovers_hand *hand, int64_t now_ms, int64_t wall_ms);
 
 /* A term begins: nobody had them in hand before. */
 void kube_leftovers_begin(struct kube_leftovers *l);

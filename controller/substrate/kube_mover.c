@@ -26,6 +26,7 @@ struct job {
     pthread_t thread;
     char *model, *namespace, *pod, *uid, *node, *kind, *workload;
     int64_t base, base_generation;
+    bool unrecorded;
     atomic_bool unwanted, leave;
     struct loop *loop; /* the thread's; loop_post() apart */
     /* The thread's own, until it has ended. */
@@ -241,6 +242,7 @@ static int carry_out(struct job *j, struct err *e)
                                       .patience_ms = PATIENCE_MS,
                                       .poll_ms = POLL_MS,
                                       .by = SURGE_BY_PLAN,
+                                      .unrecorded = j->unrecorded,
                                       .guard = &guard };
     int r = connect_to(j, e);
 
@@ -363,6 +365,7 @@ static void start(struct kube_mover *m, const struct kube_mover_order *o)
                        .workload = o->workload ? xstrdup(o->workload) : NULL,
                        .base = o->base,
                        .base_generation = o->base_generation,
+                       .unrecorded = o->unrecorded,
                        .noted = o->listed };
     j->namespace[slash - o->pod] = '\0';
     atomic_init(&j->unwanted, o->abort);

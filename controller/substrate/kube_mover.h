@@ -40,6 +40,7 @@ struct kube_mover_order {  /* borrowed for the call */
     const char *node;
     bool abort;                    /* take it back, unless it is handed over */
     bool listed;                   /* it is known to stand in the model's status */
+    bool unrecorded;               /* as of move_order */
     int64_t base, base_generation; /* as of move_order, as they stand there; 0: not */
     const char *kind, *workload;   /* of the model's target; NULL: not known */
 };

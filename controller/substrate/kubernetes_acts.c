@@ -103,7 +103,7 @@ static void look_for_leftovers(struct kubernetes *k, int64_t now_ms)
 {
     const struct kube_leftovers_hand hand = { k, mover_has, give_to_mover };
 
-    kube_leftovers_look(&k->leftovers, k->cluster, &hand, now_ms);
+    kube_leftovers_look(&k->leftovers, k->cluster, &hand, now_ms, clock_wall_ms());
 }
 
 void kubernetes_move(struct kubernetes *k, const struct effect *e)

@@ -213,3 +213,33 @@ def test_a_controller_brings_them_together(steerer: Steerer) -> None:
         steerer.wait_consolidated(1)
     watched.check()
     assert steerer.events("Moved")
+    api.wait_for("nothing is said of it any more", lambda: not marks(api, namespace), 60)
+
+
+def test_what_nobody_sees_to_is_taken_back(steerer: Steerer, hollow: HollowNodes) -> None:
+    """`huddlectl move` is killed, and of no model: a controller takes the replica back, by what the Deployment
+    tells. What a pod says by itself takes no replica away."""
+    api, namespace = steerer.api, steerer.namespace
+    mover = Mover(hollow.cluster, namespace)
+    mover.words[-1] = str(hollow.cluster.kubeconfig("steerer"))
+    for name in (WEB, DB):
+        api.delete("servedmodels", name, namespace)
+    target = hollow.names[5]
+    with only(api, hollow.names, {target}):
+        pod = of_app(api, namespace, WEB)[0]["metadata"]["name"]
+        order = [pod, "--to", target, "--settle", "2s", "--deadline", "3s"]
+        kill_at(mover, order, "scaled deployment/web to 3")
+    forged = {BASE: str(N - 1), "huddle.energy/stand-in-deadline": "2020-01-01T00:00:00Z"}
+    api.patch("pods", "db-1", {"metadata": {"annotations": forged}}, namespace)
+    assert api.get("deployments", WEB, namespace)["spec"]["replicas"] == N + 1
+    steerer.set("powerpools", "all", mode="act")
+    with Watched(api, namespace) as watched:
+        steerer.controller.start()
+        api.wait_for("what stands there is gone", lambda: not marks(api, namespace), 60)
+    watched.check()
+
+
+def marks(api: Api, namespace: str) -> set[str]:
+    pods = of_app(api, namespace, WEB) + of_app(api, namespace, DB)
+    keys = {k for p in pods for k in p["metadata"].get("annotations", {})}
+    return {k for k in keys if k.startswith("huddle.energy/")}

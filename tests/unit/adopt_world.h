@@ -34,6 +34,7 @@ struct desk {
     int versions, born;
     int grace_ticks, start_ticks, endpoint_ticks, controller_ticks; /* how long things take */
     bool controller_stopped;
+    bool old;             /* before Kubernetes 1.22: managedFields do not tell who scaled */
     int lag_ticks;        /* so long the set's controller takes one that is evicted for alive */
     bool ordinals;        /* the set is a StatefulSet, of nobody */
     const char *scaler;   /* as of adopt_facts */
@@ -103,6 +104,9 @@ void desk_facts_done(struct desk_facts *x);
 void desk_forget(struct desk *d);
 /* One look, and one act. True: it is over. */
 bool desk_move(struct desk *d);
+/* What a mover would do of what it sees now; and the act, which may be old by then. */
+void desk_look(struct desk *d, struct adopt_move *m, struct move_act *ret_act);
+void desk_serve(struct desk *d, const struct move_act *a);
 /* So many looks and ticks, at most. True: it is over. */
 bool desk_run(struct desk *d, int ticks);
 

@@ -38,7 +38,8 @@ void desk_facts_read(const struct desk *d, struct desk_facts *x)
                                  .on_target = x->on_target,
                                  .n_on_target = x->n_on_target,
                                  .scaler = d->scaler,
-                                 .deletion_cost = true };
+                                 .deletion_cost = true,
+                                 .tells_writers = !d->old };
     for (i = 0; i < NODES; i++)
         if (!strcmp(view_word(d->node[i], "metadata.name"), d->move.node)) {
             assert_int_equal(view_node_read(d->node[i], &x->node), 0);
@@ -93,6 +94,7 @@ void desk_scale(struct desk *d, int64_t replicas)
 
     for (size_t i = 0; i < ARRAY_LEN(both); i++) {
         desk_set(both[i], "spec.replicas", json_integer(replicas));
+        desk_set(both[i], "metadata.managedFields", json_null());
         desk_set(both[i], "metadata.generation",
                  json_integer(1 + view_integer(both[i], "metadata.generation", 0)));
         desk_touch(d, both[i]);
@@ -104,9 +106,13 @@ static void desk_serve_scale(struct desk *d, const struct move_act *a)
     json_t *w = desk_workload(d);
 
     assert_string_equal(a->name, view_word(w, "metadata.name"));
-    if (!strcmp(view_word(a->body, "metadata.resourceVersion"),
-                view_word(w, "metadata.resourceVersion")))
-        desk_scale(d, view_integer(a->body, "spec.replicas", -1));
+    if (strcmp(view_word(a->body, "metadata.resourceVersion"),
+               view_word(w, "metadata.resourceVersion")) != 0)
+        return;
+    desk_scale(d, view_integer(a->body, "spec.replicas", -1));
+    desk_set(w, "metadata.managedFields",
+             json_pack("[{s:s,s:s,s:{s:{s:{}}}}]", "manager", a->grows ? VIEW_ONE_MORE : "huddle",
+                       "subresource", "scale", "fieldsV1", "f:spec", "f:replicas"));
 }
 
 /* Kubernetes charges the budget before it looks at the preconditions. */
@@ -129,8 +135,7 @@ static void desk_serve_eviction(struct desk *d, const struct move_act *a)
     desk_delete(d, pod);
 }
 
-/* What the API server does with an act. */
-static void desk_serve(struct desk *d, const struct move_act *a)
+void desk_serve(struct desk *d, const struct move_act *a)
 {
     json_t *pod = desk_pod(d, a->name);
     const json_t *meta = view_at(a->body, "metadata"), *pre = view_at(a->body, "preconditions");
@@ -169,21 +174,27 @@ void desk_forget(struct desk *d) /* the mover ends and another goes on */
                                    .node = m->node,
                                    .settle_ms = m->settle_ms,
                                    .deadline_ms = m->deadline_ms,
-                                   .acknowledge_drain = m->acknowledge_drain };
+                                   .acknowledge_drain = m->acknowledge_drain,
+                                   .on_proof = m->on_proof };
     d->n_crashes++;
+}
+
+void desk_look(struct desk *d, struct adopt_move *m, struct move_act *ret_act)
+{
+    struct desk_facts x;
+
+    desk_facts_read(d, &x);
+    (d->stand_in ? stand_in_next : adopt_next)(&x.f, m, d->now_ms, WALL0 + d->now_ms, ret_act);
+    desk_facts_done(&x);
 }
 
 /* One look, and one act. True: it is over. */
 bool desk_move(struct desk *d)
 {
-    struct desk_facts x;
     bool strikes;
 
-    desk_facts_read(d, &x);
     move_act_done(&d->act);
-    (d->stand_in ? stand_in_next : adopt_next)(&x.f, &d->move, d->now_ms, WALL0 + d->now_ms,
-                                               &d->act);
-    desk_facts_done(&x);
+    desk_look(d, &d->move, &d->act);
     if (d->act.verb >= ACT_FINISHED)
         return true;
     if (d->act.verb == ACT_WAIT) {

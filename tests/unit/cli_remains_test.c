@@ -100,6 +100,8 @@ static void of_moves(void **state)
         "{'metadata':{'name':'o','namespace':'a','uid':'3','annotations':{'mine':'x'}}}",
         "{'metadata':{'name':'p','namespace':'a','uid':'4','annotations':{'huddle.energy/moved-by':"
         "'m'},'ownerReferences':[{'kind':'ReplicaSet','uid':'r','controller':true}]}}",
+        "{'metadata':{'name':'q','namespace':'a','uid':'5','annotations':{'huddle.energy/"
+        "replicas-before':'2','huddle.energy/stands-in-for-pod':'w'}}}",
     };
     struct remains r = { 0 };
     json_t *models = object("[{'metadata':{'name':'m','namespace':'a'},'status':{'moves':[{"
@@ -114,7 +116,7 @@ static void of_moves(void **state)
         remains_of_pod(&r, pod);
         json_decref(pod);
     }
-    assert_int_equal(r.n_items, 4);
+    assert_int_equal(r.n_items, 5);
     assert_item(&r, 0, "servedmodel/m", "in a: pod v is being moved to node n",
                 "huddlectl move v --abort -n a\n");
     assert_item(&r, 1, "pod/s", "in a: it is to take another's place",
@@ -126,6 +128,8 @@ static void of_moves(void **state)
     assert_item(&r, 3, "pod/p", "in a: it has annotations of a move that is over",
                 "kubectl annotate pod p -n a huddle.energy/moved-by- "
                 "controller.kubernetes.io/pod-deletion-cost-\n");
+    assert_item(&r, 4, "pod/q", "in a: its workload has one more replica for a move",
+                "huddlectl move w --abort -n a\n");
     remains_done(&r);
 }
 

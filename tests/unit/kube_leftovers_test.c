@@ -13,10 +13,12 @@
 #include "controller/state/kube_facts.h"
 #include "controller/substrate/kube_leftovers.h"
 #include "proto/base/array.h"
+#include "proto/base/clock.h"
 #include "proto/base/strbuf.h"
 #include "tests/unit/kube_object.h"
 
 #define MOST_S 4000
+#define WALL0 INT64_C(1790000000000)
 
 struct world {
     struct kube_leftovers left;
@@ -25,7 +27,7 @@ struct world {
     char held[64][16]; /* uids in hand */
     size_t n_held;
     char given[16]; /* the last one */
-    bool listed;
+    bool listed, unrecorded;
     int n_given;
 };
 
@@ -60,6 +62,7 @@ static void give(void *data, const struct kube_mover_order *o)
     hold(w, o->uid);
     w->n_given++;
     w->listed = o->listed;
+    w->unrecorded = o->unrecorded;
     (void)snprintf(w->given, sizeof(w->given), "%s", o->uid);
 }
 
@@ -68,7 +71,7 @@ static void look(struct world *w)
     const struct kube_leftovers_hand hand = { w, has, give };
 
     w->now_s++;
-    kube_leftovers_look(&w->left, w->cluster, &hand, w->now_s * 1000);
+    kube_leftovers_look(&w->left, w->cluster, &hand, w->now_s * 1000, WALL0 + w->now_s * 1000);
 }
 
 /* After how many looks, one a second, the next order comes. */
@@ -151,6 +154,7 @@ static void an_orphan_is_taken_back_at_once(void **state)
     assert_int_equal(until_given(&w), 1);
     assert_string_equal(w.given, "v1");
     assert_false(w.listed);
+    assert_true(w.unrecorded);
     drop_orphan(&w, "s");
     end(&w, "v1");
     assert_int_equal(until_given(&w), MOST_S);
@@ -221,6 +225,7 @@ static void a_move_that_a_model_tells_of_is_asked_for_again_first(void **state)
     assert_true(until_given(&w) * 1000 > KUBE_MOVE_AGAIN_MS);
     assert_string_equal(w.given, "v1");
     assert_true(w.listed);
+    assert_false(w.unrecorded);
     end(&w, "v1");
     kube_leftovers_model(&w.left, "m.a", NULL);
     assert_int_equal(until_given(&w), MOST_S);
@@ -247,6 +252,69 @@ static void a_pod_of_another_namespace_takes_nobodys_place(void **state)
     done(&w);
 }
 
+/* --- one more replica --- */
+
+static void put_stand_in(struct world *w, const char *name, const char *by, int64_t deadline_s,
+                         const char *more)
+{
+    char deadline[CLOCK_TEXT_MAX], marks[400];
+
+    clock_format(WALL0 + deadline_s * 1000, deadline);
+    (void)snprintf(marks, sizeof(marks),
+                   "'huddle.energy/replicas-before':'2','huddle.energy/stand-in-deadline':'%s',"
+                   "'huddle.energy/stands-in-by':'%s'%s",
+                   deadline, by, more);
+    put_pod(w, name, "a", marks);
+}
+
+/* The one that was to go has gone: what stands in for it tells; else it says so itself. */
+static void one_more_replica_of_a_deleted_model_is_taken_back_at_once(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    put_stand_in(&w, "x", "plan", 3600,
+                 ",'huddle.energy/stands-in-for':'v1','huddle.energy/stands-in-for-pod':'gone'");
+    assert_int_equal(until_given(&w), 1);
+    assert_string_equal(w.given, "v1");
+    assert_true(w.unrecorded);
+    assert_true(kube_cluster_has_own(w.cluster));
+    drop_orphan(&w, "x");
+    end(&w, "v1");
+    assert_int_equal(until_given(&w), MOST_S);
+    put_stand_in(&w, "y", "plan", 3600 * 24, "");
+    assert_int_equal(until_given(&w), 1);
+    assert_string_equal(w.given, "p-y");
+    done(&w);
+}
+
+static void a_persons_is_taken_back_when_its_time_is_over(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    put_stand_in(&w, "x", "", 600, "");
+    assert_int_equal(until_given(&w), 599); /* the world begins at 1 s */
+    assert_string_equal(w.given, "p-x");
+    done(&w);
+}
+
+static void one_of_another_namespace_stands_in_for_nobody(void **state)
+{
+    struct world w;
+
+    (void)state;
+    begin(&w);
+    put_pod(&w, "victim", "b", "");
+    put_stand_in(
+        &w, "x", "plan", 10,
+        ",'huddle.energy/stands-in-for':'p-victim','huddle.energy/stands-in-for-pod':'victim'");
+    assert_int_equal(until_given(&w), MOST_S);
+    done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +323,9 @@ int main(void)
         cmocka_unit_test(a_crowd_of_them_gets_a_few_orders_at_a_time),
         cmocka_unit_test(a_move_that_a_model_tells_of_is_asked_for_again_first),
         cmocka_unit_test(a_pod_of_another_namespace_takes_nobodys_place),
+        cmocka_unit_test(one_more_replica_of_a_deleted_model_is_taken_back_at_once),
+        cmocka_unit_test(a_persons_is_taken_back_when_its_time_is_over),
+        cmocka_unit_test(one_of_another_namespace_stands_in_for_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -317,6 +317,48 @@ static void what_the_plan_does_not_want_any_more_is_taken_back(void **state)
     end_world(&w);
 }
 
+/* Seconds until the next order, which is a move of m-2 to n1 again. */
+static int rests(struct world *w)
+{
+    static const char *const unfit[] = { "n1" };
+    int seconds = 0;
+
+    tell_model(&w->desk, (struct kube_model_facts){
+                             .model = "m.a", .wanted = 2, .unfit = unfit, .n_unfit = 1 });
+    for (int i = 0; i < 40 && !w->last.kube_move.abort; i++)
+        (void)pass(w, 30);
+    assert_true(w->last.kube_move.abort);
+    tell_model(&w->desk, (struct kube_model_facts){ .model = "m.a", .wanted = 2 });
+    answer(w, KUBE_MOVE_ABORTED);
+    while (seconds < 2000 && !pass(w, 1))
+        seconds++;
+    assert_false(w->last.kube_move.abort);
+    return seconds;
+}
+
+/* A pod would be made and deleted each time. */
+static void a_plan_that_changes_its_mind_again_and_again_is_heard_less_and_less(void **state)
+{
+    struct world w;
+    int first, second;
+
+    (void)state;
+    begin_world(&w, POOL_WITH_POLICY);
+    assert_ordered(&w, 900, false);
+    first = rests(&w);
+    assert_in_range(first, 55, 100);
+    second = rests(&w);
+    assert_in_range(second, 115, 200);
+    POD(&w.desk, "s", "m.a", "n1"); /* once it is moved, that is forgotten */
+    drop_pod(&w, "m-2");
+    answer(&w, KUBE_MOVE_DONE);
+    POD(&w.desk, "m-2", "m.a", "n2");
+    drop_pod(&w, "s");
+    assert_ordered(&w, 900, false);
+    assert_in_range(rests(&w), 55, 100);
+    end_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_move_of_a_model_that_is_gone_is_taken_back),
         cmocka_unit_test(what_an_earlier_life_began_is_carried_on_or_taken_back),
         cmocka_unit_test(what_the_plan_does_not_want_any_more_is_taken_back),
+        cmocka_unit_test(a_plan_that_changes_its_mind_again_and_again_is_heard_less_and_less),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

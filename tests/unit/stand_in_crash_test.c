@@ -9,6 +9,7 @@ static void begin(struct desk *d, bool ordinals)
 {
     desk_init_as(d, N, ordinals);
     d->stand_in = true;
+    d->move.on_proof = true;
     d->new_pods = "n3";
 }
 
@@ -160,12 +161,75 @@ static void a_number_that_may_be_anothers_is_kept(void **state)
     it_dies(true);
 }
 
+/* --- two of one workload --- */
+
+struct pair {
+    struct desk *d;
+    struct adopt_move move[2];
+    struct move_act act[2]; /* as was decided, and not sent yet */
+    bool waits[2], over[2];
+    enum move_verb end[2];
+};
+
+static void step(struct pair *p, int i)
+{
+    if (p->over[i])
+        return;
+    if (p->waits[i]) { /* what was decided of an older look */
+        desk_serve(p->d, &p->act[i]);
+        move_act_done(&p->act[i]);
+        p->waits[i] = false;
+        return;
+    }
+    desk_look(p->d, &p->move[i], &p->act[i]);
+    p->over[i] = p->act[i].verb >= ACT_FINISHED;
+    p->end[i] = p->act[i].verb;
+    p->waits[i] = !p->over[i] && p->act[i].verb != ACT_WAIT;
+    if (!p->waits[i])
+        move_act_done(&p->act[i]);
+}
+
+/* Whoever is quicker, whatever each has seen: one at least gets there, none waits for the other,
+ * and there is never a second pod more. */
+static void two_that_begin_at_once_do_not_wait_for_each_other(void **state)
+{
+    int n_both = 0, n_one = 0;
+
+    (void)state;
+    for (int seed = 0; seed < 150; seed++) {
+        struct random dice = random_stream((uint64_t)seed, 0, 0, 0);
+        struct desk d;
+        struct pair p = { .d = &d };
+
+        begin(&d, seed & 1);
+        p.move[0] = p.move[1] = d.move;
+        p.move[1].pod = "web-0";
+        step(&p, 0); /* neither sees the other */
+        step(&p, 1);
+        for (int ticks = 0; ticks < 500 && !(p.over[0] && p.over[1]);) {
+            step(&p, (int)random_below(&dice, 2));
+            if (random_below(&dice, 2) == 0) {
+                desk_tick(&d);
+                ticks++;
+            }
+        }
+        assert_true(p.over[0] && p.over[1]);
+        assert_true(p.end[0] == ACT_FINISHED || p.end[1] == ACT_FINISHED);
+        (p.end[0] == p.end[1] ? n_both++ : n_one++);
+        settle(&d);
+        desk_done(&d);
+    }
+    assert_true(n_one > 30);
+    (void)n_both; /* one after the other, where the second looked late */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_ends_before_or_after_each_call),
         cmocka_unit_test(it_is_taken_back_at_any_moment),
         cmocka_unit_test(who_stands_in_dies),
+        cmocka_unit_test(two_that_begin_at_once_do_not_wait_for_each_other),
         cmocka_unit_test(a_number_that_may_be_anothers_is_kept),
     };
 

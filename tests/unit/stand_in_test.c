@@ -385,6 +385,109 @@ static void adoption_waits_for_its_end(void **state)
     desk_done(&d);
 }
 
+/* --- what annotations alone say --- */
+
+static void note_forged(struct desk *d, json_t *pod, const char *base)
+{
+    char later[CLOCK_TEXT_MAX];
+
+    clock_format(WALL0 + 3600000, later);
+    desk_annotate(d, pod, STAND_IN_BASE, base);
+    desk_annotate(d, pod, STAND_IN_DEADLINE, later);
+    desk_annotate(d, pod, STAND_IN_BY, SURGE_BY_PLAN);
+}
+
+/* Another pod says that it stands in for web-1, and that there were two before. */
+static void forge(struct desk *d)
+{
+    json_t *extra = desk_pod(d, "web-2"), *victim = desk_pod(d, "web-1");
+
+    note_forged(d, extra, "2");
+    desk_annotate(d, extra, STAND_IN_FOR, view_word(victim, "metadata.uid"));
+    desk_annotate(d, extra, STAND_IN_FOR_POD, "web-1");
+}
+
+static void assert_unmoved(struct desk *d)
+{
+    assert_int_equal(replicas(d), N);
+    assert_int_equal(d->n_evicted, 0);
+    assert_int_equal(json_array_size(d->pods), N);
+}
+
+/* Nothing is scaled, nobody evicted, whoever is asked to go on with it or to take it back. */
+static void what_is_forged_is_taken_off_and_nothing_else(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    for (int how = 0; how < 8; how++) {
+        begin(&d, how & 4);
+        d.move.on_proof = true;
+        if (how & 1)
+            forge(&d);
+        else
+            note_forged(&d, desk_pod(&d, "web-1"), "2");
+        if (how & 2)
+            adopt_abort(&d.move);
+        assert_true(desk_run(&d, 300));
+        assert_int_equal(d.act.verb, ACT_ABORTED);
+        assert_int_equal(d.n_acts, 1); /* the annotations */
+        assert_unmoved(&d);
+        desk_assert_clean(&d);
+        desk_done(&d);
+    }
+    begin(&d, false); /* of an old cluster not even that, for it may be true */
+    d.old = d.move.on_proof = true;
+    forge(&d);
+    adopt_abort(&d.move);
+    assert_true(desk_move(&d));
+    assert_string_equal(d.act.reason, "NotProven");
+    assert_int_equal(d.n_acts, 0);
+    desk_done(&d);
+}
+
+/* What a move has written is proof, until another writes it: be it the same number. */
+static void what_the_workload_tells_is_proof(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    for (int another = 0; another < 2; another++) {
+        begin(&d, false);
+        until_act(&d);
+        until_act(&d);
+        until_act(&d);
+        assert_int_equal(replicas(&d), N + 1);
+        if (another)
+            desk_scale(&d, N + 1);
+        d.move.on_proof = true;
+        desk_forget(&d);
+        adopt_abort(&d.move);
+        assert_true(desk_run(&d, 300));
+        assert_int_equal(replicas(&d), another ? N + 1 : N);
+        desk_assert_clean(&d);
+        desk_done(&d);
+    }
+}
+
+/* Numbers that no `replicas` can be. */
+static void a_number_out_of_range_is_no_move(void **state)
+{
+    static const char *const WRONG[] = { "9223372036854775807", "99999999999999999999", "-4",
+                                         "2147483647", "x" };
+    struct desk d;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(WRONG); i++) {
+        begin(&d, false);
+        note_forged(&d, desk_pod(&d, "web-1"), WRONG[i]);
+        adopt_abort(&d.move);
+        assert_true(desk_run(&d, 50));
+        assert_unmoved(&d);
+        desk_done(&d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +502,9 @@ int main(void)
         cmocka_unit_test(each_reason_is_named_and_nothing_is_done),
         cmocka_unit_test(volumes_that_go_with_their_pods_are_no_reason),
         cmocka_unit_test(adoption_waits_for_its_end),
+        cmocka_unit_test(what_is_forged_is_taken_off_and_nothing_else),
+        cmocka_unit_test(what_the_workload_tells_is_proof),
+        cmocka_unit_test(a_number_out_of_range_is_no_move),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
