@@ -16,7 +16,7 @@ import pytest
 from tests.kubernetes.api import Api, ApiError, Object, ready
 from tests.kubernetes.cluster import ControlPlane, deployment
 from tests.kubernetes.hollow import HollowNodes
-from tests.kubernetes.moving import DRAIN, LEFT, Mover, of_app, owner
+from tests.kubernetes.moving import BASE, DRAIN, LEFT, Mover, of_app, owner
 from tests.kubernetes.test_doctor import quiet
 from tests.kubernetes.test_steer import MOVE_ROLE, Steerer, may_move, may_no_more, steering
 from tests.lab.lab import REPOSITORY
