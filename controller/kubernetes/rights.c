@@ -27,6 +27,8 @@ static const struct right RIGHTS[] = {
     { "autoscaling", "horizontalpodautoscalers", "", LOOK, "", false,
       "scaling.owner is not detected" },
     { "storage.k8s.io", "csinodes", "", LOOK, "", false, "waking: CSI drivers are not awaited" },
+    { "resource.k8s.io", "resourceslices", "", LOOK, "", false,
+      "waking: devices for claims are not awaited (Kubernetes 1.34 on)" },
     { "storage.k8s.io", "volumeattachments", "", LOOK, "", false,
       "sleep: whether a volume is attached is not known" },
     { "huddle.energy", "servedmodels", "", LOOK, "", false, "everything: no model is seen" },

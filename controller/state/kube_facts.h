@@ -46,7 +46,7 @@ struct kube_node_facts {
         left; /* of one that drains: pods there, or about to be, that do not go with the node */
     const char *first_left; /* of these: NAMESPACE/NAME */
     const char *lacks;      /* what is not there (again) that a node at work has */
-    bool lacks_daemon;      /* that is a daemon, and all else is there */
+    bool lacks_daemon;      /* that is a daemon, or a driver of one; all else is there */
     const char *pending;    /* a pod that waits for a node and fits this one, which is closed */
 };
 

@@ -113,6 +113,8 @@ void kube_cluster_free(struct kube_cluster *k)
     FREE_ALL(k->powers, kube_seen_power, kube_power_free);
     FREE_ALL(k->tries, kube_wake_try, kube_wake_try_free);
     FREE_ALL(k->waits, kube_told_wait, kube_told_wait_free);
+    FREE_ALL(k->drivers, kube_seen_drivers, kube_drivers_free);
+    FREE_ALL(k->slices, kube_seen_slice, kube_slice_free);
     string_list_done(&k->gone_powers);
     string_list_done(&k->gone_nodes);
     string_list_done(&k->gone_pods);
@@ -299,6 +301,12 @@ void kube_cluster_put(struct kube_cluster *k, enum kube_kind kind, const json_t 
     case KUBE_KIND_NODE_POWERS:
         kube_power_put(k, object);
         break;
+    case KUBE_KIND_CSI_NODES:
+        kube_csi_put(k, object);
+        break;
+    case KUBE_KIND_RESOURCE_SLICES:
+        kube_slice_put(k, object);
+        break;
     case KUBE_KIND_COUNT:
         break;
     }
@@ -401,6 +409,12 @@ void kube_cluster_drop(struct kube_cluster *k, enum kube_kind kind, const struct
     case KUBE_KIND_NODE_POWERS:
         kube_power_drop(k, key->name);
         return;
+    case KUBE_KIND_CSI_NODES:
+        kube_csi_drop(k, key->name);
+        return;
+    case KUBE_KIND_RESOURCE_SLICES:
+        kube_slice_drop(k, key->name);
+        return;
     case KUBE_KIND_COUNT:
         break;
     }
@@ -435,6 +449,11 @@ void kube_cluster_unknown(struct kube_cluster *k, enum kube_kind kind, const str
         k->nameless[kind] = true;
     else if (kind == KUBE_KIND_PODS)
         unknown_pod(k, key);
+}
+
+void kube_cluster_blind(struct kube_cluster *k, enum kube_kind kind, bool blind)
+{
+    k->blind[kind] = blind;
 }
 
 void kube_cluster_listed(struct kube_cluster *k, enum kube_kind kind)

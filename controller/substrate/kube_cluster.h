@@ -36,6 +36,8 @@ enum kube_kind {
     KUBE_KIND_CLAIMS,  /* PersistentVolumeClaims */
     KUBE_KIND_VOLUMES, /* PersistentVolumes */
     KUBE_KIND_NODE_POWERS,
+    KUBE_KIND_CSI_NODES,
+    KUBE_KIND_RESOURCE_SLICES,
     KUBE_KIND_COUNT
 };
 
@@ -61,6 +63,14 @@ void kube_cluster_drop(struct kube_cluster *k, enum kube_kind kind, const struct
  * that ends with kube_cluster_listed(). */
 void kube_cluster_unknown(struct kube_cluster *k, enum kube_kind kind, const struct kube_key *key);
 void kube_cluster_listed(struct kube_cluster *k, enum kube_kind kind);
+
+/* Of CSINodes, or ResourceSlices, nothing is seen: they are not served, or may not be read. Then no
+ * node is kept waiting for them. */
+void kube_cluster_blind(struct kube_cluster *k, enum kube_kind kind, bool blind);
+
+/* What drivers a node has, for the preSleep of its NodePower: {csiDrivers: [{name}],
+ * resourceDrivers: [{name, slices}]}. A new reference. */
+json_t *kube_cluster_drivers(const struct kube_cluster *k, const char *node);
 
 /* A declared model, as the core names it, and its target in a namespace. The core knows it already.
  * Forgotten, its replicas are none any more, for the core too. */

@@ -1,7 +1,7 @@
 /* The inside of kube_cluster, shared by its files: what is kept (kube_cluster.c), what a node's
  * pods mean for it (kube_cluster_nodes.c), for whom one is woken (kube_cluster_pending.c,
- * kube_cluster_room.c, kube_wake_try.c), what it lacks then (kube_cluster_wanted.c), what is told
- * (kube_cluster_tell.c). */
+ * kube_cluster_room.c, kube_wake_try.c), what it lacks then (kube_cluster_wanted.c,
+ * kube_cluster_drivers.c), what is told (kube_cluster_tell.c). */
 #ifndef HUDDLE_KUBE_CLUSTER_PRIVATE_H
 #define HUDDLE_KUBE_CLUSTER_PRIVATE_H
 
@@ -38,8 +38,9 @@ struct kube_seen_power { /* a NodePower */
     char *name;
     uint64_t epoch, told;
     char *phase, *record;
-    struct amounts allocatable; /* before it slept */
-    json_t *node;               /* what it was then, as a Node that sleeps; NULL: nothing is told */
+    struct amounts allocatable;     /* before it slept */
+    struct string_list csi, slices; /* drivers that were there then: kube_drivers_before() */
+    json_t *node; /* what it was then, as a Node that sleeps; NULL: nothing is told */
 };
 
 struct kube_seen_pod {
@@ -104,14 +105,16 @@ struct kube_model_target {
 };
 
 struct kube_cluster {
-    struct named_set nodes, pods, workloads[3], claims, volumes, models, powers, tries, waits;
+    struct named_set nodes, pods, workloads[3], claims, volumes, models, powers, tries, waits,
+        drivers, slices;
     int64_t now_ms, due_ms; /* of this round; when time alone would change what it tells */
     struct string_list gone_nodes, gone_pods, gone_powers; /* told, and not there any more */
     bool look_dirty; /* workloads, claims or volumes changed */
     uint64_t epoch;  /* grows when pods may be something else than they were */
     bool fit_dirty;  /* what pods ask of nodes changed */
     bool nameless[KUBE_KIND_COUNT];
-    struct survey look; /* borrows views, for hold.h and survey_owner_of() */
+    bool blind[KUBE_KIND_COUNT]; /* of this kind nothing is seen */
+    struct survey look;          /* borrows views, for hold.h and survey_owner_of() */
 };
 
 /* The model of which the pod is a replica; NULL: none. */
@@ -190,6 +193,24 @@ bool kube_power_stands(const struct kube_cluster *k, const char *name); /* it is
  * machine is off, or on its way there or back? */
 bool kube_power_keeps(const struct kube_cluster *k, const char *name);
 void kube_power_tell(struct kube_cluster *k, const struct kube_sink *sink);
+
+/* kube_cluster_drivers.c: names of drivers are kept, so many of a node at most. */
+#define KUBE_DRIVERS_MOST 64
+#define KUBE_SLICES_MOST 512
+struct kube_seen_drivers;
+struct kube_seen_slice;
+void kube_csi_put(struct kube_cluster *k, const json_t *object);
+void kube_csi_drop(struct kube_cluster *k, const char *node);
+void kube_slice_put(struct kube_cluster *k, const json_t *object);
+void kube_slice_drop(struct kube_cluster *k, const char *name);
+void kube_drivers_free(struct kube_seen_drivers *d);
+void kube_slice_free(struct kube_seen_slice *s);
+/* What a NodePower's preSleep says: names, of slices one for each. */
+void kube_drivers_before(const json_t *pre_sleep, struct string_list *ret_csi,
+                         struct string_list *ret_slices);
+/* Is a driver that was there not there again, as far as is seen? Then the words for it. */
+bool kube_drivers_lack(const struct kube_cluster *k, const struct kube_seen_power *p,
+                       char why[KUBE_WHY_MAX]);
 
 /* kube_cluster.c */
 void kube_put_deleted(struct kube_cluster *k, const struct kube_seen_power *p);

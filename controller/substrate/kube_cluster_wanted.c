@@ -28,6 +28,8 @@ static const struct kube_seen_pod *pod_at(const struct kube_cluster *k, size_t i
 void kube_power_free(struct kube_seen_power *p)
 {
     amounts_done(&p->allocatable);
+    string_list_done(&p->csi);
+    string_list_done(&p->slices);
     free(p->phase);
     free(p->record);
     json_decref(p->node);
@@ -93,6 +95,10 @@ void kube_power_put(struct kube_cluster *k, const json_t *object)
     free(p->phase);
     free(p->record);
     amounts_done(&p->allocatable);
+    string_list_done(&p->csi);
+    string_list_done(&p->slices);
+    p->csi = p->slices = (struct string_list){ 0 };
+    kube_drivers_before(view_at(object, "status.preSleep"), &p->csi, &p->slices);
     p->epoch = (uint64_t)view_integer(object, "status.leaderEpoch", 0);
     p->phase = view_copy(object, "status.phase");
     p->record = view_copy(object, "status.record");
@@ -184,6 +190,8 @@ static void look_for_resources(const struct kube_cluster *k, struct kube_seen_no
                        (long long)(is / 1000), (long long)(a->milli / 1000));
         return;
     }
+    /* Pods of DaemonSets bring them: as these they are waited for, and not for ever. */
+    n->lacks_daemon = n->view.ready && kube_drivers_lack(k, p, n->lacks);
 }
 
 void kube_find_lacks(struct kube_cluster *k)

@@ -245,7 +245,7 @@ static bool write_power(struct kube_own_node *n)
 {
     char path[PATH_MAX_];
     struct kube_request request = { .method = n->power ? "PUT" : "POST", .path = path };
-    json_t *body;
+    json_t *body, *drivers;
 
     if (!n->want.status || kube_power_epoch(n->power) > n->want.epoch)
         return false;
@@ -262,8 +262,10 @@ static bool write_power(struct kube_own_node *n)
         json_decref(body);
         return true;
     }
-    body = kube_power_status_write(n->power, n->node, n->want.status, n->want.asleep, acts(n),
-                                   n->want.epoch);
+    drivers = n->k->options.drivers(n->k->options.data, n->name);
+    body = kube_power_status_write(n->power, n->node, drivers, n->want.status, n->want.asleep,
+                                   acts(n), n->want.epoch);
+    json_decref(drivers);
     if (!body)
         return false;
     request.body = body;

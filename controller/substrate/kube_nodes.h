@@ -30,7 +30,8 @@ struct kube_nodes_options {
     void (*end_write)(void *data);
     int64_t (*left_ms)(void *data); /* of the term */
     uint64_t (*epoch)(void *data);
-    void (*raise_epoch)(void *data, uint64_t seen); /* one was read that is higher than ours */
+    void (*raise_epoch)(void *data, uint64_t seen);   /* one was read that is higher than ours */
+    json_t *(*drivers)(void *data, const char *node); /* kube_cluster_drivers() */
     void (*checked)(void *data, const struct kube_check_facts *f);
     void (*note)(void *data, bool warning, const char *text);
 };

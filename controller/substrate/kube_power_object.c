@@ -69,16 +69,31 @@ static json_t *map_or_empty(const json_t *node, const char *path)
     return map ? json_copy((json_t *)map) : json_object();
 }
 
-static json_t *pre_sleep(const json_t *node)
+/* What there is none of is left out: a definition of an older version does not know it. */
+static void add_drivers(json_t *before, const json_t *drivers)
+{
+    json_t *list;
+    const char *key;
+
+    json_object_foreach((json_t *)(uintptr_t)drivers, key, list) {
+        if (json_array_size(list) > 0)
+            json_object_set(before, key, list);
+    }
+}
+
+static json_t *pre_sleep(const json_t *node, const json_t *drivers)
 {
     json_t *labels = map_or_empty(node, "metadata.labels");
     const char *label = json_string_value(json_object_get(labels, KUBE_LABEL_ASLEEP));
+    json_t *before;
 
     if (strcmp(label ? label : "", KUBE_LABEL_ASLEEP_VALUE) == 0)
         json_object_del(labels, KUBE_LABEL_ASLEEP);
-    return json_pack("{s:s, s:o, s:o, s:o}", "bootID", view_word(node, "status.nodeInfo.bootID"),
-                     "labels", labels, "taints", foreign_taints(view_at(node, "spec.taints")),
-                     "allocatable", map_or_empty(node, "status.allocatable"));
+    before = json_pack("{s:s, s:o, s:o, s:o}", "bootID", view_word(node, "status.nodeInfo.bootID"),
+                       "labels", labels, "taints", foreign_taints(view_at(node, "spec.taints")),
+                       "allocatable", map_or_empty(node, "status.allocatable"));
+    add_drivers(before, drivers);
+    return before;
 }
 
 static bool is_new_act(const json_t *seen, const json_t *status)
@@ -103,15 +118,15 @@ static bool is_right(const json_t *wanted, const json_t *is, bool acts)
     return right;
 }
 
-json_t *kube_power_status_write(const json_t *seen, const json_t *node, const json_t *status,
-                                bool asleep, bool acts, uint64_t epoch)
+json_t *kube_power_status_write(const json_t *seen, const json_t *node, const json_t *drivers,
+                                const json_t *status, bool asleep, bool acts, uint64_t epoch)
 {
     const json_t *before = view_at(seen, "status.preSleep");
     json_t *wanted = json_copy((json_t *)status), *body;
 
     json_object_set_new(wanted, "leaderEpoch", json_integer((json_int_t)epoch));
     if (asleep && is_new_act(seen, status))
-        json_object_set_new(wanted, "preSleep", pre_sleep(node));
+        json_object_set_new(wanted, "preSleep", pre_sleep(node, drivers));
     else if (before)
         json_object_set(wanted, "preSleep", (json_t *)before);
     if (is_right(wanted, view_at(seen, "status"), acts)) {

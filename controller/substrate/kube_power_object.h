@@ -23,9 +23,10 @@ json_t *kube_power_spec_write(const json_t *seen, const char *name, bool asleep)
 
 /* The body for its status: `status` of FX_KUBE_NODE, leaderEpoch and preSleep; NULL: it is so. A
  * lower leaderEpoch alone stays unless `acts`, the node is about to be closed or switched off: else
- * each new leader would write all of them. `seen` is there; `node` is the Node. */
-json_t *kube_power_status_write(const json_t *seen, const json_t *node, const json_t *status,
-                                bool asleep, bool acts, uint64_t epoch);
+ * each new leader would write all of them. `seen` is there; `node` is the Node, and `drivers` what
+ * kube_cluster_drivers() says of it. */
+json_t *kube_power_status_write(const json_t *seen, const json_t *node, const json_t *drivers,
+                                const json_t *status, bool asleep, bool acts, uint64_t epoch);
 
 /* Does the phase say that the machine is off, or on its way there or back? Then the NodePower keeps
  * the node though its Node is deleted. */

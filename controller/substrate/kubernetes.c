@@ -24,18 +24,25 @@ static const struct kind {
     bool own;
     enum kube_kind kind;         /* not own */
     enum manifest_kind declared; /* own */
+    const char *without; /* followed once this controller asks to lead, if it may be: what is lost
+                            else; NULL: nothing goes without it */
 } KINDS[N_KINDS] = {
-    { "nodes", "/api/v1/nodes", false, KUBE_KIND_NODES, 0 },
-    { "pods", "/api/v1/pods", false, KUBE_KIND_PODS, 0 },
-    { "replicasets", "/apis/apps/v1/replicasets", false, KUBE_KIND_REPLICA_SETS, 0 },
-    { "deployments", "/apis/apps/v1/deployments", false, KUBE_KIND_DEPLOYMENTS, 0 },
-    { "statefulsets", "/apis/apps/v1/statefulsets", false, KUBE_KIND_STATEFUL_SETS, 0 },
-    { "persistentvolumeclaims", "/api/v1/persistentvolumeclaims", false, KUBE_KIND_CLAIMS, 0 },
-    { "persistentvolumes", "/api/v1/persistentvolumes", false, KUBE_KIND_VOLUMES, 0 },
-    { "nodepowers", OWN "nodepowers", false, KUBE_KIND_NODE_POWERS, 0 },
-    { "servedmodels", OWN "servedmodels", true, 0, KIND_SERVED_MODEL },
-    { "powerpools", OWN "powerpools", true, 0, KIND_POWER_POOL },
-    { "powerpolicies", OWN "powerpolicies", true, 0, KIND_POWER_POLICY },
+    { "nodes", "/api/v1/nodes", false, KUBE_KIND_NODES, 0, NULL },
+    { "pods", "/api/v1/pods", false, KUBE_KIND_PODS, 0, NULL },
+    { "replicasets", "/apis/apps/v1/replicasets", false, KUBE_KIND_REPLICA_SETS, 0, NULL },
+    { "deployments", "/apis/apps/v1/deployments", false, KUBE_KIND_DEPLOYMENTS, 0, NULL },
+    { "statefulsets", "/apis/apps/v1/statefulsets", false, KUBE_KIND_STATEFUL_SETS, 0, NULL },
+    { "persistentvolumeclaims", "/api/v1/persistentvolumeclaims", false, KUBE_KIND_CLAIMS, 0,
+      NULL },
+    { "persistentvolumes", "/api/v1/persistentvolumes", false, KUBE_KIND_VOLUMES, 0, NULL },
+    { "nodepowers", OWN "nodepowers", false, KUBE_KIND_NODE_POWERS, 0, NULL },
+    { "servedmodels", OWN "servedmodels", true, 0, KIND_SERVED_MODEL, NULL },
+    { "powerpools", OWN "powerpools", true, 0, KIND_POWER_POOL, NULL },
+    { "powerpolicies", OWN "powerpolicies", true, 0, KIND_POWER_POLICY, NULL },
+    { "csinodes", "/apis/storage.k8s.io/v1/csinodes", false, KUBE_KIND_CSI_NODES, 0,
+      "woken nodes are not kept closed until their CSI drivers are back" },
+    { "resourceslices", "/apis/resource.k8s.io/v1/resourceslices", false, KUBE_KIND_RESOURCE_SLICES,
+      0, "woken nodes are not kept closed until their devices for claims are back" },
 };
 
 /* --- to the core --------------------------------------------------------------------------------
@@ -93,7 +100,7 @@ void kubernetes_note(void *data, bool warning, const char *text)
 
 static bool is_through(const struct watch *w)
 {
-    return atomic_load(&w->had) || atomic_load(&w->missing);
+    return w->kind->without || atomic_load(&w->had) || atomic_load(&w->missing);
 }
 
 static bool all_through(const struct kubernetes *k)
@@ -110,7 +117,7 @@ static void find_trouble(const struct kubernetes *k, int64_t now_ms, char text[2
     for (size_t i = 0; i < N_KINDS; i++) {
         const struct watch *w = &k->watches[i];
 
-        if (w->bad_ms == 0 || now_ms - w->bad_ms <= TROUBLE_MS)
+        if (w->kind->without || w->bad_ms == 0 || now_ms - w->bad_ms <= TROUBLE_MS)
             continue;
         (void)snprintf(text, 256, "%s of Kubernetes have not been seen for %d s and more: %s",
                        w->kind->plural, TROUBLE_MS / 1000, w->why);
@@ -124,7 +131,7 @@ static void find_missing(const struct kubernetes *k, char text[256])
 
     text[0] = '\0';
     for (size_t i = 0; i < N_KINDS; i++)
-        if (atomic_load(&k->watches[i].missing))
+        if (!k->watches[i].kind->without && atomic_load(&k->watches[i].missing))
             at += (size_t)snprintf(text + at, 256 - at, "%s%s", at ? ", " : "",
                                    k->watches[i].kind->plural);
     if (at)
@@ -338,12 +345,21 @@ static void on_unknown(void *data, const struct kube_key *key, const char *why)
     tell_soon(w->k);
 }
 
+static void goes_with(struct watch *w)
+{
+    atomic_store(&w->missing, false);
+    atomic_store(&w->shown, true);
+    kube_cluster_blind(w->k->cluster, w->kind->kind, false);
+}
+
 static void on_synced(void *data)
 {
     struct watch *w = data;
 
     atomic_store(&w->had, true);
     atomic_store(&w->missing, false);
+    if (w->kind->without)
+        goes_with(w);
     if (!w->kind->own)
         kube_cluster_listed(w->k->cluster, w->kind->kind);
     tell_soon(w->k);
@@ -362,6 +378,18 @@ static void lose_definition(struct watch *w)
     tell_soon(w->k);
 }
 
+static int start_watch(struct kubernetes *k, size_t i, struct err *e);
+
+/* What is of use to a leader alone, and takes rights that observing does not need. */
+static void start_more(struct kubernetes *k)
+{
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < N_KINDS && kube_leader_is_wanted(k->leader); i++)
+        if (KINDS[i].without && !k->watches[i].watch && start_watch(k, i, &e) < 0)
+            kubernetes_note(k, true, e.text);
+}
+
 static void on_look(void *data, int64_t now_ms)
 {
     struct kubernetes *k = data;
@@ -369,6 +397,7 @@ static void on_look(void *data, int64_t now_ms)
     loop_timer_arm(k->look, now_ms + LOOK_MS);
     if (now_ms >= k->tell_by_ms)
         tell_soon(k);
+    start_more(k);
     for (size_t i = 0; i < N_KINDS; i++) {
         struct watch *w = &k->watches[i];
 
@@ -379,6 +408,29 @@ static void on_look(void *data, int64_t now_ms)
     if (atomic_load(&k->told_all)) /* facts come first */
         tell_watches(k, now_ms);
     kubernetes_acts_look(k, atomic_load(&k->told_all), now_ms);
+}
+
+/* True: it is one that the rest goes without, and may not be read, or is not served. */
+static bool goes_without(struct watch *w, const struct kube_status *status)
+{
+    bool forbidden = status->reason == KUBE_FORBIDDEN;
+    char text[400];
+
+    if (!w->kind->without || (!forbidden && status->reason != KUBE_NOT_FOUND))
+        return false;
+    if (forbidden && !atomic_load(&w->missing)) {
+        (void)snprintf(text, sizeof(text),
+                       "%s are not seen: %.150s; %s: give huddle's account the ClusterRole of "
+                       "deploy/kubernetes/act",
+                       w->kind->plural, status->message.text, w->kind->without);
+        kubernetes_note(w->k, true, text);
+    }
+    w->bad_ms = 0;
+    atomic_store(&w->shown, forbidden);
+    atomic_store(&w->missing, true);
+    kube_cluster_blind(w->k->cluster, w->kind->kind, true);
+    tell_soon(w->k);
+    return true;
 }
 
 static void on_state(void *data, int code, const struct kube_status *status)
@@ -394,8 +446,12 @@ static void on_state(void *data, int code, const struct kube_status *status)
             kubernetes_note(w->k, false, text);
         }
         w->bad_ms = 0;
+        if (w->kind->without && atomic_load(&w->had))
+            goes_with(w);
         return;
     }
+    if (goes_without(w, status))
+        return;
     if ((w->kind->own || is_kind(w, KUBE_KIND_NODE_POWERS)) && status->reason == KUBE_NOT_FOUND) {
         w->bad_ms = 0;
         w->absent_ms = loop_now_ms(w->k->loop);
@@ -427,8 +483,6 @@ static int start_watch(struct kubernetes *k, size_t i, struct err *e)
                                           .synced = on_synced,
                                           .state = on_state };
 
-    w->k = k;
-    w->kind = &KINDS[i];
     return kube_watch_start(k->client, &watcher, &w->watch, e);
 }
 
@@ -483,8 +537,12 @@ int kubernetes_new(struct loop *l, const struct kubernetes_options *options,
         r = start_reviewer(k, e);
     if (r == 0)
         r = kubernetes_acts_begin(k, e);
-    for (size_t i = 0; r == 0 && i < N_KINDS; i++)
-        r = start_watch(k, i, e);
+    for (size_t i = 0; r == 0 && i < N_KINDS; i++) {
+        k->watches[i].k = k;
+        k->watches[i].kind = &KINDS[i];
+        if (!KINDS[i].without)
+            r = start_watch(k, i, e);
+    }
     if (r < 0) {
         kubernetes_free(k);
         return r;
@@ -522,9 +580,14 @@ const char *kubernetes_waits_for(const struct kubernetes *k)
 
 bool kubernetes_watch_up(const struct kubernetes *k, size_t i, const char **ret_kind, bool *ret_up)
 {
-    if (i >= N_KINDS)
-        return false;
-    *ret_kind = KINDS[i].plural;
-    *ret_up = atomic_load(&k->watches[i].up);
-    return true;
+    for (size_t at = 0; at < N_KINDS; at++) {
+        const struct watch *w = &k->watches[at];
+
+        if ((w->kind->without && !atomic_load(&w->shown)) || i-- > 0)
+            continue;
+        *ret_kind = KINDS[at].plural;
+        *ret_up = atomic_load(&w->up);
+        return true;
+    }
+    return false;
 }

@@ -5,8 +5,10 @@
  *
  * Followed are nodes, pods, ReplicaSets, Deployments, StatefulSets, PersistentVolumeClaims,
  * PersistentVolumes, and huddle's own ServedModels, PowerPools and PowerPolicies, all of their
- * stable versions (Kubernetes 1.20 on). Where huddle's definitions are not installed that is told
- * once, and asked again at least every 45 s. Nothing is told before every watch was through once.
+ * stable versions (Kubernetes 1.20 on); once it asks to lead, CSINodes and ResourceSlices (1.34
+ * on), too, without which it goes on and says what is lost. Where huddle's definitions are not
+ * installed that is told once, and asked again at least every 45 s. Nothing is told before every
+ * watch was through once.
  */
 #ifndef HUDDLE_SUBSTRATE_KUBERNETES_H
 #define HUDDLE_SUBSTRATE_KUBERNETES_H
@@ -63,7 +65,8 @@ void kubernetes_ask(struct kubernetes *k, uint64_t ticket, const struct kube_que
  * was told all. */
 const char *kubernetes_waits_for(const struct kubernetes *k);
 
-/* From any thread: watch number `i` and whether it works; false: there are no more. */
+/* From any thread: watch number `i` and whether it works; false: there are no more. Left out is
+ * what is not followed yet, or not served by this cluster. */
 bool kubernetes_watch_up(const struct kubernetes *k, size_t i, const char **ret_kind, bool *ret_up);
 
 #endif

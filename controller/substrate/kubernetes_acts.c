@@ -163,6 +163,13 @@ void kubernetes_want_node(struct kubernetes *k, const struct effect *e)
     kube_binder_want(k->binder, e);
 }
 
+static json_t *drivers(void *data, const char *node)
+{
+    const struct kubernetes *k = data;
+
+    return kube_cluster_drivers(k->cluster, node);
+}
+
 static void make_nodes(struct kubernetes *k)
 {
     const struct kube_nodes_options options = { .data = k,
@@ -171,6 +178,7 @@ static void make_nodes(struct kubernetes *k)
                                                 .left_ms = left_ms,
                                                 .epoch = epoch,
                                                 .raise_epoch = raise_epoch,
+                                                .drivers = drivers,
                                                 .checked = on_checked,
                                                 .note = kubernetes_note };
 

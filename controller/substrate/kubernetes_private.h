@@ -18,7 +18,7 @@
 #include "controller/substrate/kube_reporter.h"
 #include "controller/substrate/kubernetes.h"
 
-#define N_KINDS 11 /* that are watched */
+#define N_KINDS 13 /* that are watched */
 
 struct watch {
     struct kubernetes *k;
@@ -30,6 +30,7 @@ struct watch {
     int64_t absent_ms;   /* since when no server knows its definition; 0: one does */
     atomic_bool missing; /* its definition is not installed */
     atomic_bool had, up; /* it was listed once; it works now */
+    atomic_bool shown;   /* of one that the rest goes without: people should know how it is */
 };
 
 struct kubernetes {

@@ -9,6 +9,9 @@ import threading
 import urllib.parse
 
 
+FORBIDDEN = '{"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no right"}'
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
@@ -23,6 +26,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             items = ",".join(lists.objects[path].values())
         if absent:
             self._answer(404, '{"kind": "Status", "code": 404, "reason": "NotFound"}')
+        elif path in lists.forbidden:
+            self._answer(403, FORBIDDEN)
         elif asked.get("watch") == "true":
             self._watch(path, int(asked["resourceVersion"]))
         else:
@@ -80,6 +85,7 @@ class KubeLists:
         self.objects: dict[str, dict[str, str]] = collections.defaultdict(dict)
         self.events: dict[str, list[str]] = collections.defaultdict(list)
         self.absent: set[str] = set()
+        self.forbidden: set[str] = set()
         self.asked: collections.Counter[str] = collections.Counter()
         self.closed = False
 

@@ -124,3 +124,33 @@ def test_a_definition_that_is_not_there_holds_nothing_up(
 
     until("told", lambda: "DefinitionsMissing" in told())
     assert names(controller, "powerpools") == ["p"]
+
+
+CSI, SLICES = "/apis/storage.k8s.io/v1/csinodes", "/apis/resource.k8s.io/v1/resourceslices"
+
+
+def test_what_only_a_leader_needs_is_asked_for_by_a_leader(
+    lists: KubeLists, controller: Controller
+) -> None:
+    """And it goes on without: what it may not see it names, what is not served is no matter."""
+    lists.forbidden.add(CSI)
+    lists.hide(SLICES, True)
+    lists.put(POOLS, "p", pool("p", '{"mode": "observe"}'))
+    controller.start()
+    until("the pool", lambda: names(controller, "powerpools") == ["p"])
+    assert not lists.asked[CSI] and not lists.asked[SLICES]
+    lists.put(POOLS, "p", pool("p", '{"mode": "recommend"}'))
+    until("both", lambda: lists.asked[CSI] and lists.asked[SLICES])
+    until("its loss", lambda: "their CSI drivers are back" in controller.log.read_text())
+    said = controller.log.read_text()
+    assert "deploy/kubernetes/act" in said and "devices for claims" not in said
+
+    def up() -> list[str]:
+        lines = controller.ask("GET", "/metrics")[1].decode().splitlines()
+        return [w for w in lines if "watch_up" in w and ("csinodes" in w or "slices" in w)]
+
+    until("the metric", lambda: up() == ['huddle_kubernetes_watch_up{kind="csinodes"} 0'])
+    lists.forbidden.discard(CSI)
+    lists.hide(SLICES, False)
+    until("both again", lambda: [line[-1] for line in up()] == ["1", "1"])
+    assert controller.get("clusters")["items"][0]["status"]["degraded"] is False

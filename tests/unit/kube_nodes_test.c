@@ -171,6 +171,12 @@ static void run_for(struct world *w, int steps)
     run_until(w, is_over);
 }
 
+static json_t *drivers(void *data, const char *node)
+{
+    (void)data;
+    return json_pack("{s:[{s:s+}], s:[]}", "csiDrivers", "name", "disk.", node, "resourceDrivers");
+}
+
 static int set_up(void **state)
 {
     struct world *w = *state = xcalloc(1, sizeof(*w));
@@ -196,6 +202,7 @@ static int set_up(void **state)
                                                             .left_ms = left_ms,
                                                             .epoch = epoch,
                                                             .raise_epoch = raise_epoch,
+                                                            .drivers = drivers,
                                                             .checked = checked,
                                                             .note = note });
     w->alarm = loop_timer_add(w->loop, on_alarm, w);

@@ -63,7 +63,8 @@ static void status_case_of(const char *power, const char *status, bool asleep, b
                            const char *expect)
 {
     json_t *seen = object(power), *n = node(""), *wanted = object(status);
-    json_t *body = kube_power_status_write(seen, n, wanted, asleep, acts, 5);
+    json_t *drivers = object("{'csiDrivers':[],'resourceDrivers':[]}");
+    json_t *body = kube_power_status_write(seen, n, drivers, wanted, asleep, acts, 5);
 
     if (expect)
         assert_json(body, expect);
@@ -72,6 +73,7 @@ static void status_case_of(const char *power, const char *status, bool asleep, b
     json_decref(seen);
     json_decref(n);
     json_decref(wanted);
+    json_decref(drivers);
 }
 
 static void status_case(const char *power, const char *status, bool asleep, const char *expect)
@@ -97,6 +99,28 @@ static void what_it_was_before_is_noted_once(void **state)
         POWER("asleep", "'phase':'awake','op':'x','leaderEpoch':5,'preSleep':{'bootID':'b0'}"),
         "{'phase':'empty','op':'y'}", true,
         POWER("asleep", "'phase':'empty','op':'y','leaderEpoch':5," PRE));
+}
+
+/* With all else that it had. */
+static void its_drivers_are_noted(void **state)
+{
+    json_t *seen = object(POWER("asleep", "")), *n = node(""), *status = object("{'op':'x'}");
+    json_t *drivers =
+        object("{'csiDrivers':[{'name':'d'}],'resourceDrivers':[{'name':'g','slices':2}]}");
+    json_t *body = kube_power_status_write(seen, n, drivers, status, true, true, 5);
+    const json_t *pre = json_object_get(json_object_get(body, "status"), "preSleep");
+
+    (void)state;
+    assert_true(
+        json_equal(json_object_get(pre, "csiDrivers"), json_object_get(drivers, "csiDrivers")));
+    assert_true(json_equal(json_object_get(pre, "resourceDrivers"),
+                           json_object_get(drivers, "resourceDrivers")));
+    assert_string_equal(json_string_value(json_object_get(pre, "bootID")), "b1");
+    json_decref(body);
+    json_decref(drivers);
+    json_decref(status);
+    json_decref(n);
+    json_decref(seen);
 }
 
 /* A definition of a version before it drops the field, each time. */
@@ -267,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_wish_comes_first),
         cmocka_unit_test(what_it_was_before_is_noted_once),
+        cmocka_unit_test(its_drivers_are_noted),
         cmocka_unit_test(an_old_definition_is_not_written_to_for_ever),
         cmocka_unit_test(a_new_term_is_no_reason_to_write),
         cmocka_unit_test(who_came_later_is_known),

@@ -560,6 +560,139 @@ static void what_a_woken_node_lacks(void **state)
     kube_cluster_free(x.k);
 }
 
+#define CSI(drivers) "{'metadata':{'name':'n1'},'spec':{'drivers':[" drivers "]}}"
+#define SLICE(name, node, driver)                                                          \
+    "{'metadata':{'name':'" name "'},'spec':{'nodeName':'" node "','driver':'" driver "'," \
+    "'pool':{'name':'p'}}}"
+
+/* As a NodePower keeps it: its drivers are those that the cluster tells of it now. */
+static void put_drivers(struct ear *x)
+{
+    json_t *pre = kube_cluster_drivers(x->k, "n1"),
+           *power = object("{'metadata':{'name':'n1'},'status':{'phase':'waking','leaderEpoch':4,"
+                           "'record':'r','preSleep':{'allocatable':{'cpu':'4'}}}}");
+
+    json_object_update(json_object_get(json_object_get(power, "status"), "preSleep"), pre);
+    kube_cluster_put(x->k, KUBE_KIND_NODE_POWERS, power);
+    json_decref(power);
+    json_decref(pre);
+}
+
+static void drop_slice(struct ear *x, const char *name)
+{
+    kube_cluster_drop(x->k, KUBE_KIND_RESOURCE_SLICES,
+                      &(struct kube_key){ "", (char *)name, (char *)"u" });
+}
+
+/* Its volumes' drivers have to register again, and its devices' to offer as much as before; as
+ * daemons they are not waited for for ever. */
+static void a_woken_node_waits_for_its_drivers(void **state)
+{
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put(&x, KUBE_KIND_CSI_NODES, CSI("{'name':'disk'},{'name':'share'}"));
+    put(&x, KUBE_KIND_RESOURCE_SLICES, SLICE("s1", "n1", "gpu"));
+    put(&x, KUBE_KIND_RESOURCE_SLICES, SLICE("s2", "n1", "gpu"));
+    put(&x, KUBE_KIND_RESOURCE_SLICES, SLICE("s3", "n2", "nic"));
+    put_drivers(&x);
+    put_node(&x, "n1", LABEL, ASLEEP, "2");
+    tell(&x);
+    assert_string_equal(x.lacks[1], "");
+    put(&x, KUBE_KIND_CSI_NODES, CSI("{'name':'disk'}"));
+    tell(&x);
+    assert_non_null(strstr(x.lacks[1], "its CSI driver share has not registered"));
+    assert_true(x.daemon[1]);
+    kube_cluster_drop(x.k, KUBE_KIND_CSI_NODES,
+                      &(struct kube_key){ "", (char *)"n1", (char *)"u" });
+    tell(&x);
+    assert_non_null(strstr(x.lacks[1], "its CSI driver disk has not registered"));
+    put(&x, KUBE_KIND_CSI_NODES, CSI("{'name':'share'},{'name':'other'},{'name':'disk'}"));
+    drop_slice(&x, "s1");
+    tell(&x);
+    assert_non_null(strstr(x.lacks[1], "driver gpu offers fewer"));
+    assert_non_null(strstr(x.lacks[1], "(1 of 2 ResourceSlices)"));
+    assert_true(x.daemon[1]);
+    put(&x, KUBE_KIND_RESOURCE_SLICES, SLICE("s4", "n1", "nic"));
+    put(&x, KUBE_KIND_RESOURCE_SLICES, SLICE("s1", "n2", "gpu")); /* another's */
+    tell(&x);
+    assert_non_null(strstr(x.lacks[1], "(1 of 2 ResourceSlices)"));
+    put(&x, KUBE_KIND_RESOURCE_SLICES, SLICE("s5", "n1", "gpu")); /* by whatever name */
+    tell(&x);
+    assert_string_equal(x.lacks[1], "");
+    kube_cluster_free(x.k);
+}
+
+/* Of a kind that may not be read nothing is known, and nobody waits for it. */
+static void what_is_not_seen_is_not_waited_for(void **state)
+{
+    static const enum kube_kind KINDS[] = { KUBE_KIND_CSI_NODES, KUBE_KIND_RESOURCE_SLICES };
+    struct ear x;
+
+    (void)state;
+    begin(&x);
+    put(&x, KUBE_KIND_CSI_NODES, CSI("{'name':'disk'}"));
+    put(&x, KUBE_KIND_RESOURCE_SLICES, SLICE("s1", "n1", "gpu"));
+    put_drivers(&x);
+    put_node(&x, "n1", LABEL, ASLEEP, "2");
+    put(&x, KUBE_KIND_CSI_NODES, CSI(""));
+    drop_slice(&x, "s1");
+    for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
+        tell(&x);
+        assert_string_not_equal(x.lacks[1], "");
+        kube_cluster_blind(x.k, KINDS[i], true);
+    }
+    tell(&x);
+    assert_string_equal(x.lacks[1], "");
+    kube_cluster_blind(x.k, KUBE_KIND_CSI_NODES, false);
+    tell(&x);
+    assert_non_null(strstr(x.lacks[1], "disk"));
+    kube_cluster_free(x.k);
+}
+
+/* A NodePower keeps so much and no more, whatever a node says of itself. */
+static void what_is_kept_of_drivers_is_bounded(void **state)
+{
+    struct strbuf csi = STRBUF_INIT;
+    char text[300];
+    json_t *kept;
+    struct ear x;
+    int64_t n = 0;
+    const json_t *one;
+    size_t i;
+
+    (void)state;
+    begin(&x);
+    for (int j = 0; j < 100; j++)
+        strbuf_printf(&csi, "%s{\"name\":\"d%d\"}", j ? "," : "", j);
+    strbuf_printf(&csi, "]}}");
+    {
+        AUTO(strbuf) struct strbuf whole = STRBUF_INIT;
+        json_t *o;
+
+        strbuf_printf(&whole, "{\"metadata\":{\"name\":\"n1\"},\"spec\":{\"drivers\":[%s",
+                      strbuf_text(&csi));
+        o = json_loads(strbuf_text(&whole), 0, NULL);
+        assert_non_null(o);
+        kube_cluster_put(x.k, KUBE_KIND_CSI_NODES, o);
+        json_decref(o);
+    }
+    for (int j = 0; j < 700; j++) {
+        (void)snprintf(text, sizeof(text), SLICE("s%d", "n1", "g%d"), j, j % 100);
+        put(&x, KUBE_KIND_RESOURCE_SLICES, text);
+    }
+    kept = kube_cluster_drivers(x.k, "n1");
+    assert_int_equal(json_array_size(json_object_get(kept, "csiDrivers")), 64);
+    assert_true(json_array_size(json_object_get(kept, "resourceDrivers")) <= 64);
+    json_array_foreach(json_object_get(kept, "resourceDrivers"), i, one)
+        n += json_integer_value(json_object_get(one, "slices"));
+    assert_true(n > 0 && n <= 512);
+    json_decref(kept);
+    strbuf_done(&csi);
+    kube_cluster_free(x.k);
+}
+
 static void records_are_told_with_their_nodes(void **state)
 {
     struct ear x = { .k = kube_cluster_new() };
@@ -706,6 +839,9 @@ int main(void)
         cmocka_unit_test(a_node_that_was_used_was_not_woken_in_vain),
         cmocka_unit_test(a_young_pod_proves_nothing),
         cmocka_unit_test(what_a_woken_node_lacks),
+        cmocka_unit_test(a_woken_node_waits_for_its_drivers),
+        cmocka_unit_test(what_is_not_seen_is_not_waited_for),
+        cmocka_unit_test(what_is_kept_of_drivers_is_bounded),
         cmocka_unit_test(records_are_told_with_their_nodes),
         cmocka_unit_test(what_stands_of_huddle_is_known),
         cmocka_unit_test(a_deleted_node_is_kept_while_it_sleeps),
