@@ -19,7 +19,9 @@
 #define INTERVAL_MOST_MS 600000
 #define PREPARED_MS 1000 /* between the keys */
 #define HURRY_MS 500     /* never more often than this */
-#define HOLD_MS 2000     /* the first report waits for probes of adopted replicas */
+#define ELSEWHERE_TRIES 7
+#define ELSEWHERE_MS 1000 /* between them: half of it, and up to once and a half */
+#define HOLD_MS 2000      /* the first report waits for probes of adopted replicas */
 
 /* --- birth and death -------------------------------------------------------------------------- */
 
@@ -228,6 +230,22 @@ static void fail(struct agent *a, const char *why, int64_t retry_after_ms)
     a->report_ms = a->now_ms + (a->backoff_ms > retry_after_ms ? a->backoff_ms : retry_after_ms);
 }
 
+/* One that follows, where another leads. Connections are dealt to both at random: of seven tries
+ * one in a hundred and more is in vain. Whoever is always led to the same one leaves it in peace.
+ */
+static void go_elsewhere(struct agent *a, const char *why, int64_t retry_after_ms)
+{
+    if (a->failures >= ELSEWHERE_TRIES) {
+        fail(a, why, retry_after_ms);
+        return;
+    }
+    if (a->failures++ == 0)
+        ax_log(a, LOG_LEVEL_INFO, "looking for the controller that leads", "reason", why, NULL);
+    a->sending = false;
+    a->backoff_ms = (int64_t)random_below(&a->random, ELSEWHERE_MS);
+    a->report_ms = a->now_ms + ELSEWHERE_MS / 2 + a->backoff_ms;
+}
+
 static void take_interval(struct agent *a, uint32_t told_ms)
 {
     int64_t ms = told_ms > 0 ? told_ms : a->default_interval_ms;
@@ -395,7 +413,8 @@ static void dispatch(struct agent *a, const struct agent_event *e)
         break;
     case AE_SEND_FAILED:
         if (a->sending)
-            fail(a, e->send_failed.why, e->send_failed.retry_after_ms);
+            (e->send_failed.elsewhere ? go_elsewhere : fail)(a, e->send_failed.why,
+                                                             e->send_failed.retry_after_ms);
         break;
     case AE_STARTED:
     case AE_START_FAILED:

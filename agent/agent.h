@@ -97,6 +97,7 @@ struct agent_event { /* everything is borrowed for the call */
         struct {
             const char *why;
             int64_t retry_after_ms; /* 0: not said */
+            bool elsewhere;         /* it leads no more: the next connection may reach who does */
         } send_failed;
         struct {
             int64_t pid;

@@ -129,8 +129,8 @@ static void look(struct service *s)
 
 /* --- the controller --------------------------------------------------------------------------- */
 
-static void replied(void *data, const struct wire_reply *reply, const char *why,
-                    int64_t retry_after_ms)
+static void replied(void *data, const struct wire_reply *reply,
+                    const struct uplink_failure *failure)
 {
     struct service *s = data;
     struct agent_event event = { .kind = reply ? AE_REPLY : AE_SEND_FAILED };
@@ -138,8 +138,9 @@ static void replied(void *data, const struct wire_reply *reply, const char *why,
     if (reply) {
         event.reply = reply;
     } else {
-        event.send_failed.why = why;
-        event.send_failed.retry_after_ms = retry_after_ms;
+        event.send_failed.why = failure->why;
+        event.send_failed.retry_after_ms = failure->retry_after_ms;
+        event.send_failed.elsewhere = failure->elsewhere;
     }
     hands_step(s, &event);
 }
@@ -149,7 +150,7 @@ static void send_report(struct service *s, const struct agent_effect *x)
     struct err e = ERR_INIT;
 
     if (uplink_send(s->uplink, x->send.bytes, x->send.n, SEND_LIMIT_MS, replied, s, &e) < 0)
-        replied(s, NULL, e.text, 0);
+        replied(s, NULL, &(struct uplink_failure){ .why = e.text });
 }
 
 /* --- files, sleep, cap ------------------------------------------------------------------------ */

@@ -96,6 +96,7 @@ static void answered(void *data, const struct http_response *response)
     struct uplink *u = data;
     AUTO(wire_reply) struct wire_reply *reply = NULL;
     struct err e = ERR_INIT, ignored = ERR_INIT;
+    struct uplink_failure failure;
 
     u->call = NULL;
     if (response->status == 0)
@@ -106,7 +107,10 @@ static void answered(void *data, const struct http_response *response)
         (void)err_prefix(&e, -EBADMSG, "the reply");
     if (response->status == 401 || response->status == 403)
         (void)read_token(u, &ignored); /* the old one is kept when the file is bad */
-    u->done(u->data, reply, e.text, (int64_t)response->retry_after_s * 1000);
+    failure = (struct uplink_failure){ .why = e.text,
+                                       .retry_after_ms = (int64_t)response->retry_after_s * 1000,
+                                       .elsewhere = response->status == 421 };
+    u->done(u->data, reply, reply ? NULL : &failure);
 }
 
 int uplink_send(struct uplink *u, const void *bytes, size_t n, int64_t limit_ms, uplink_done_fn *fn,

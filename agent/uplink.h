@@ -2,6 +2,7 @@
 #ifndef HUDDLE_UPLINK_H
 #define HUDDLE_UPLINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,10 +24,15 @@ int uplink_new(struct http_client *http, const struct uplink_options *options,
 void uplink_free(struct uplink *u); /* a report under way ends without its callback */
 DEFINE_AUTO(uplink, struct uplink *, uplink_free);
 
-/* `reply` is NULL when there is none: `why` says what happened, retry_after_ms what the controller
- * asked for (0: nothing). All is borrowed for the call. */
-typedef void uplink_done_fn(void *data, const struct wire_reply *reply, const char *why,
-                            int64_t retry_after_ms);
+struct uplink_failure { /* borrowed for the call */
+    const char *why;
+    int64_t retry_after_ms; /* as the controller asked for; 0: it did not */
+    bool elsewhere;         /* another controller leads (421): the next connection may reach him */
+};
+
+/* `failure` is NULL, or `reply` is. All is borrowed for the call. */
+typedef void uplink_done_fn(void *data, const struct wire_reply *reply,
+                            const struct uplink_failure *failure);
 
 /* `fn` is called once, from the loop, never from inside. `limit_ms`: to the end of the reply. */
 int uplink_send(struct uplink *u, const void *bytes, size_t n, int64_t limit_ms, uplink_done_fn *fn,

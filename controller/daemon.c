@@ -362,10 +362,19 @@ static bool asks_kubernetes(const struct config *c)
     return config_has_kubernetes(c) && c->kubernetes.users && c->tokens[0];
 }
 
+/* On a server's thread: servers begin after it, and end before. */
+static bool is_led_elsewhere(void *data)
+{
+    const struct daemon *d = data;
+
+    return d->kubernetes && kubernetes_is_led_elsewhere(d->kubernetes);
+}
+
 static void make_calls(struct daemon *d)
 {
     const struct ingest_options in = { .nodes_max = (size_t)d->config->nodes_max,
                                        .interval_ms = d->config->report_interval_ms,
+                                       .elsewhere = is_led_elsewhere,
                                        .ring = reports_wait,
                                        .data = d };
     struct calls_options options = { .core = d->core,

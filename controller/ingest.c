@@ -233,6 +233,8 @@ int ingest_put(struct ingest *in, const struct bearer *by, const void *bytes, si
     struct wire_reply head = { .cluster_id = "", .power = { .op = "", .boot_id = "" } };
     int status;
 
+    if (in->options.elsewhere && in->options.elsewhere(in->options.data))
+        return refuse(in, err_set(e, 421, "another controller leads, and reports are his"));
     if (wire_report_decode(bytes, n, &report, e) < 0)
         return refuse(in, 400);
     if (is_foreign(in, by, report->node)) {

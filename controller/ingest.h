@@ -12,6 +12,9 @@
  * reports waits for long, agents are told to report less often, but never so rarely that they would
  * be taken for silent.
  *
+ * Where another controller leads, reports are his (421): what agents measure is of use to one, and
+ * their consent too.
+ *
  * A token that belongs to a node reports for that node alone: anything else is refused and kept for
  * the loop to tell people of. */
 #ifndef HUDDLE_INGEST_H
@@ -32,10 +35,11 @@
 struct ingest;
 
 struct ingest_options {
-    size_t nodes_max;          /* reports of more nodes are refused */
-    int64_t interval_ms;       /* the agents' normal one, to stretch under load */
-    int64_t (*clock_ms)(void); /* boot time; NULL: clock_boot_ms() */
-    void (*ring)(void *data);  /* reports wait where none did; from any thread */
+    size_t nodes_max;              /* reports of more nodes are refused */
+    int64_t interval_ms;           /* the agents' normal one, to stretch under load */
+    int64_t (*clock_ms)(void);     /* boot time; NULL: clock_boot_ms() */
+    bool (*elsewhere)(void *data); /* another controller leads; from any thread; NULL: none does */
+    void (*ring)(void *data);      /* reports wait where none did; from any thread */
     void *data;
 };
 
@@ -49,8 +53,8 @@ void ingest_free(struct ingest *in);
 DEFINE_AUTO(ingest, struct ingest *, ingest_free);
 
 /* Any thread: takes a report's bytes, sent by this bearer, and appends the encoded Reply. Returns
- * 200, or 400 (not a report), 403 (of another node than the bearer's, or too many nodes), 503 (come
- * again), with the reason in e. */
+ * 200, or 400 (not a report), 403 (of another node than the bearer's, or too many nodes), 421
+ * (another controller leads), 503 (come again), with the reason in e. */
 int ingest_put(struct ingest *in, const struct bearer *by, const void *bytes, size_t n,
                struct strbuf *reply, struct err *e);
 

@@ -87,6 +87,13 @@ void routes_report(struct request *rq)
 /* --- agents' reports ---------------------------------------------------------------------------
  */
 
+/* The connection ends: behind a Service the next one may be to him. */
+static void ask_another(struct request *rq, const char *why)
+{
+    httpd_add_header(rq->call, "Connection", "close");
+    request_retry(rq, 421, 1, why);
+}
+
 void routes_ingest(struct request *rq)
 {
     const struct api_backend *b = &rq->server->backend;
@@ -108,6 +115,8 @@ void routes_ingest(struct request *rq)
     status = b->ingest(b->data, &rq->by, bytes, n, &reply, &e);
     if (status / 100 == 2)
         request_text(rq, status, WIRE_CONTENT_TYPE, strbuf_text(&reply), reply.length);
+    else if (status == 421)
+        ask_another(rq, e.text);
     else if (status == 429 || status == 503)
         request_retry(rq, status, 5, e.text);
     else

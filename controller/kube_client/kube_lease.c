@@ -201,6 +201,11 @@ const char *kube_lease_holder(const struct kube_lease *l)
     return l->state.seen == KUBE_LEASE_THERE ? kube_lease_record_holder(l->state.record) : "";
 }
 
+int64_t kube_lease_others_until_ms(const struct kube_lease *l)
+{
+    return kube_lease_state_others_until_ms(&l->state);
+}
+
 void kube_lease_release(struct kube_lease *l)
 {
     kube_lease_state_release(&l->state);

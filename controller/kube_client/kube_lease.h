@@ -88,6 +88,10 @@ const char *kube_lease_identity(const struct kube_lease *l);
 /* Who holds it as far as was last seen; "" nobody. Borrowed until the loop goes on. */
 const char *kube_lease_holder(const struct kube_lease *l);
 
+/* Until when it is another's, if he does not renew it: boot time, as the record was seen to change.
+ * 0: nobody's, or ours. */
+int64_t kube_lease_others_until_ms(const struct kube_lease *l);
+
 /* Gives it back, and is no candidate any more: no write begins from now on, those under way are
  * waited for (and the Lease renewed), then the next may take it at once. */
 void kube_lease_release(struct kube_lease *l);

@@ -276,6 +276,14 @@ void kube_lease_state_end_write(struct kube_lease_state *s)
         s->writes--;
 }
 
+int64_t kube_lease_state_others_until_ms(const struct kube_lease_state *s)
+{
+    bool others = s->seen == KUBE_LEASE_THERE && !kube_lease_record_is_free(s->record) &&
+                  !kube_lease_record_is_held_by(s->record, s->identity);
+
+    return others ? s->changed_ms + s->valid_ms : 0;
+}
+
 void kube_lease_state_release(struct kube_lease_state *s)
 {
     s->releasing = true;

@@ -83,6 +83,7 @@ int64_t kube_lease_state_left_ms(const struct kube_lease_state *s, int64_t now_m
 bool kube_lease_state_begin_write(struct kube_lease_state *s, int64_t now_ms);
 void kube_lease_state_end_write(struct kube_lease_state *s);
 void kube_lease_state_raise_epoch(struct kube_lease_state *s, int64_t seen);
+int64_t kube_lease_state_others_until_ms(const struct kube_lease_state *s);
 void kube_lease_state_release(struct kube_lease_state *s);
 
 /* --- of kube_lease_record.c: the record as JSON --- */

@@ -38,6 +38,7 @@ struct kube_leader {
     _Atomic uint64_t epoch;
     atomic_uint writes;
     atomic_bool closing;
+    _Atomic int64_t others_ms; /* until when another one leads, as of the last look; 0: none does */
 };
 
 static struct kube_lease_terms lease_terms(const struct kube_leader_terms *t)
@@ -66,6 +67,7 @@ void kube_leader_look(struct kube_leader *l)
                                      .leader = l->lease ? kube_lease_holder(l->lease) : "",
                                      .problem = l->problem };
 
+    atomic_store(&l->others_ms, l->lease ? kube_lease_others_until_ms(l->lease) : 0);
     if (word.leads == l->told_leads && word.epoch == l->told_epoch &&
         strcmp(word.leader, l->told_leader) == 0 && strcmp(word.problem, l->told_problem) == 0)
         return;
@@ -144,6 +146,11 @@ int64_t kube_leader_begin_write(struct kube_leader *l, int64_t now_ms)
 void kube_leader_end_write(struct kube_leader *l)
 {
     atomic_fetch_sub(&l->writes, 1);
+}
+
+bool kube_leader_is_elsewhere(const struct kube_leader *l, int64_t now_ms)
+{
+    return now_ms < atomic_load(&l->others_ms);
 }
 
 uint64_t kube_leader_epoch(const struct kube_leader *l)

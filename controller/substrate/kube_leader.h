@@ -69,6 +69,9 @@ int64_t kube_leader_left_ms(const struct kube_leader *l, int64_t now_ms);
 /* leaseTransitions of the term that is or was, to be written beside what is done; 0 before the
  * first. From any thread. */
 uint64_t kube_leader_epoch(const struct kube_leader *l);
+/* Does another controller lead, as far as is known: does he have the Lease, and is it not to be
+ * thought that he has lost it? From any thread. */
+bool kube_leader_is_elsewhere(const struct kube_leader *l, int64_t now_ms);
 /* An epoch was seen elsewhere (in a NodePower, or by an agent): terms that begin from now on have a
  * higher one, and a term of a lower one ends. */
 void kube_leader_raise_epoch(struct kube_leader *l, uint64_t seen);

@@ -65,6 +65,9 @@ void kubernetes_ask(struct kubernetes *k, uint64_t ticket, const struct kube_que
  * was told all. */
 const char *kubernetes_waits_for(const struct kubernetes *k);
 
+/* From any thread: does another controller lead? */
+bool kubernetes_is_led_elsewhere(const struct kubernetes *k);
+
 /* From any thread: watch number `i` and whether it works; false: there are no more. Left out is
  * what is not followed yet, or not served by this cluster. */
 bool kubernetes_watch_up(const struct kubernetes *k, size_t i, const char **ret_kind, bool *ret_up);

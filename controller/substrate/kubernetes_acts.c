@@ -286,6 +286,11 @@ int kubernetes_acts_begin(struct kubernetes *k, struct err *e)
     return 0;
 }
 
+bool kubernetes_is_led_elsewhere(const struct kubernetes *k)
+{
+    return kube_leader_is_elsewhere(k->leader, clock_boot_ms());
+}
+
 void kubernetes_acts_look(struct kubernetes *k, bool facts_told, int64_t now_ms)
 {
     const char *problem = kube_herald_problem(k->herald);

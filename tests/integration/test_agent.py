@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -392,6 +393,63 @@ def test_reload_takes_over_what_can_change(node):
 
     wait("the new label", label)
     assert ready_replica(node)
+
+
+class Dealer:
+    """As a Service before two controllers: some of the first connections reach one that follows."""
+
+    NOT_HERE = (
+        b"HTTP/1.1 421 Misdirected Request\r\nConnection: close\r\nRetry-After: 1\r\n"
+        b"Content-Length: 24\r\n\r\nanother controller leads"
+    )
+
+    def __init__(self, port: int, follower: set[int]) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port, self.leader, self.follower = self.socket.getsockname()[1], port, follower
+        self.connections = 0
+        threading.Thread(target=self._deal, daemon=True).start()
+
+    def _deal(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = self.socket.accept()
+                self.connections += 1
+                if self.connections in self.follower:
+                    threading.Thread(target=self._refuse, args=(one,), daemon=True).start()
+                    continue
+                other = socket.create_connection(("127.0.0.1", self.leader))
+                for pair in ((one, other), (other, one)):
+                    threading.Thread(target=self._pass, args=pair, daemon=True).start()
+
+    def _refuse(self, one: socket.socket) -> None:
+        with one:
+            one.recv(65536)
+            one.sendall(self.NOT_HERE)
+
+    @staticmethod
+    def _pass(one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+
+
+def test_the_leader_is_found_and_kept(node):
+    node.stop()
+    dealer = Dealer(node.controller.port, {1, 2})
+    before = node.controller.get("nodes/n1")["metadata"]["resourceVersion"]
+    node.configure(controller={"url": f"http://127.0.0.1:{dealer.port}"})
+    began = time.monotonic()
+    node.start()
+    wait("the leader", lambda: dealer.connections == 3)
+    assert time.monotonic() - began >= 1  # two pauses of half a second and more
+    wait("its answer", lambda: node.logged("the controller answers again"))
+    assert node.logged("looking for the controller that leads")
+    assert not node.logged("the controller does not answer")
+    time.sleep(1)  # five reports
+    assert dealer.connections == 3
+    assert node.controller.get("nodes/n1")["metadata"]["resourceVersion"] != before
+    dealer.socket.close()
 
 
 def test_energy_and_requests_reach_the_controller(node):

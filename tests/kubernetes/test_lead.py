@@ -50,6 +50,10 @@ class Candidate(Observer):
     def leads(self) -> bool:
         return bool(self.lead["leads"])
 
+    def report(self) -> int:
+        """How it answers an agent that reports what is no report."""
+        return self.controller.ask("POST", "/v1/report", b"x")[0]
+
     def metric(self, name: str) -> str:
         text = self.controller.ask("GET", "/metrics")[1].decode()
         (line,) = [line for line in text.splitlines() if line.startswith(f"{name} ")]
@@ -145,9 +149,11 @@ def test_another_follows_a_leader_that_is_killed(cluster: ControlPlane, start: S
     assert holder in second.ok("get", "cluster", "-o", "wide")
     assert "another controller leads" in second.ok("explain", "node", "hollow-1")
     assert "leads" not in first.ok("explain", "node", "hollow-1")
+    assert first.report() == 400 and second.report() == 421  # no report; another one leads
     epoch = first.lead["epoch"]
     first.end()
     second.wait("that it leads", second.leads, LONG_S)
+    assert second.report() == 400
     assert second.lead["epoch"] == epoch + 1
     first.start()
     first.wait("word of it", lambda: first.lead["leader"] == second.lead["leader"], LONG_S)

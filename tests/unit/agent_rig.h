@@ -453,6 +453,17 @@ static inline void rig_adopt(struct rig *r, const struct wire_desired *d, int64_
     rig_step(r, &event);
 }
 
+static inline void rig_led_elsewhere(struct rig *r)
+{
+    struct agent_event event = { .kind = AE_SEND_FAILED };
+
+    event.send_failed.why = "HTTP 421: another controller leads";
+    event.send_failed.retry_after_ms = 1000;
+    event.send_failed.elsewhere = true;
+    r->asked = false;
+    rig_step(r, &event);
+}
+
 static inline void rig_send_failed(struct rig *r, const char *why, int64_t retry_after_ms)
 {
     struct agent_event event = { .kind = AE_SEND_FAILED };

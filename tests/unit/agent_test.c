@@ -92,6 +92,39 @@ static void test_new_epoch(void **state)
     rig_end(&r);
 }
 
+/* Of two controllers one leads: whoever reports to the other one soon tries again, and not for
+ * ever. */
+static void test_looks_for_the_leader(void **state)
+{
+    int64_t before_ms, took_ms[20];
+    struct rig r;
+
+    (void)state;
+    rig_start(&r);
+    rig_agree(&r);
+    for (int round = 0; round < 2; round++) {
+        rig_await_report(&r);
+        for (int i = 0; i < 20; i++) {
+            before_ms = r.now_ms;
+            rig_led_elsewhere(&r);
+            for (int k = 0; k < 2000 && !r.asked; k++)
+                rig_run(&r, 50);
+            took_ms[i] = r.now_ms - before_ms;
+        }
+        for (int i = 0; i < 7; i++)
+            assert_in_range(took_ms[i], 500, 1600);
+        for (int i = 8; i < 20; i++)
+            assert_true(took_ms[i] >= 1000); /* as of one in trouble */
+        assert_true(took_ms[19] + took_ms[18] + took_ms[17] > 3 * 5000);
+        rig_agree(&r); /* found */
+        before_ms = r.now_ms;
+        rig_await_report(&r);
+        assert_int_equal(r.now_ms - before_ms, 5000);
+        rig_agree(&r);
+    }
+    rig_end(&r);
+}
+
 static void test_backs_off(void **state)
 {
     struct wire_reply reply;
@@ -154,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_counters_and_interval),
         cmocka_unit_test(test_inventory_until_acknowledged),
         cmocka_unit_test(test_new_epoch),
+        cmocka_unit_test(test_looks_for_the_leader),
         cmocka_unit_test(test_backs_off),
         cmocka_unit_test(test_reply_to_another_report_is_a_failure),
     };

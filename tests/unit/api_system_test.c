@@ -133,6 +133,23 @@ static void reports_of_agents(void **state)
     reply_done(&r);
 }
 
+/* The connection ends, though nobody asked for that: the next one may be to another controller. */
+static void a_follower_sends_reports_away(void **state)
+{
+    struct world *w = *state;
+    int fd = raw_connect(api_server_port(w->server));
+    struct strbuf seen = STRBUF_INIT;
+
+    w->ingest_status = 421;
+    raw_send(fd, "POST /v1/report HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                 "application/x-protobuf\r\nContent-Length: 1\r\n\r\nx");
+    assert_int_equal(raw_read(fd, NULL, &seen), 1);
+    assert_int_equal(raw_status(&seen), 421);
+    assert_non_null(strstr(strbuf_text(&seen), "Retry-After: 1\r\n"));
+    (void)close(fd);
+    strbuf_done(&seen);
+}
+
 /* --- metrics ---------------------------------------------------------------------------------- */
 
 static bool is_name(const char *text, size_t n)
@@ -244,6 +261,7 @@ int main(void)
         TEST(the_energy_report),
         LATER(the_energy_report),
         TEST(reports_of_agents),
+        TEST(a_follower_sends_reports_away),
         TEST(metrics_say_what_the_objects_say),
         LATER(metrics_say_what_the_objects_say),
     };

@@ -452,6 +452,38 @@ static void threads_lose_nothing(void **state)
     assert_true(rings > 0);
 }
 
+static bool is_elsewhere;
+
+static bool elsewhere(void *data)
+{
+    (void)data;
+    return is_elsewhere;
+}
+
+/* A controller that follows takes none, and one that leads again takes all. */
+static void reports_are_for_the_leader(void **state)
+{
+    atomic_int rings = 0;
+    const struct ingest_options o = { .nodes_max = NODES_MAX,
+                                      .interval_ms = 5000,
+                                      .clock_ms = fake_clock,
+                                      .elsewhere = elsewhere,
+                                      .ring = count_ring,
+                                      .data = &rings };
+    AUTO(ingest) struct ingest *in = ingest_new(&o);
+    struct wire_report r = a_report("n", 1, 1);
+
+    (void)state;
+    is_elsewhere = true;
+    assert_int_equal(put(in, &r, NULL), 421);
+    assert_int_equal(rings, 0);
+    assert_null(ingest_take(in));
+    is_elsewhere = false;
+    assert_int_equal(put(in, &r, NULL), 200);
+    assert_int_equal(rings, 1);
+    wire_report_free(ingest_take(in));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +498,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_taken_is_refused),
         cmocka_unit_test(a_forgotten_node_leaves_its_place),
         cmocka_unit_test(a_token_reports_for_its_node_alone),
+        cmocka_unit_test(reports_are_for_the_leader),
         cmocka_unit_test(threads_lose_nothing),
     };
 

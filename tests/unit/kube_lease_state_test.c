@@ -885,9 +885,33 @@ static void test_release_ends_without_the_server(void **state)
     end(&d);
 }
 
+/* As long as the other one may think that it is his, and no longer. */
+static void another_one_leads_until_his_time_is_over(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    assert_int_equal(kube_lease_state_others_until_ms(&d.s), 0);
+    wait(&d, KUBE_LEASE_GET);
+    give(&d, foreign("other", 30, 3, "2026-11-27T08:00:00.000000Z"));
+    assert_int_equal(kube_lease_state_others_until_ms(&d.s), d.now_ms + 30000);
+    wait(&d, KUBE_LEASE_GET);
+    give(&d, foreign("other", 30, 3, "2026-11-27T08:00:05.000000Z")); /* renewed */
+    assert_int_equal(kube_lease_state_others_until_ms(&d.s), d.now_ms + 30000);
+    wait(&d, KUBE_LEASE_GET);
+    give(&d, foreign("", 1, 3, "2026-11-27T08:00:06.000000Z")); /* given back */
+    assert_int_equal(kube_lease_state_others_until_ms(&d.s), 0);
+    wait(&d, KUBE_LEASE_UPDATE);
+    accept(&d);
+    assert_int_equal(kube_lease_state_others_until_ms(&d.s), 0); /* ours */
+    end(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(another_one_leads_until_his_time_is_over),
         cmocka_unit_test(test_terms),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_a_free_lease_is_taken_at_once),
