@@ -20,10 +20,11 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 FOLDERS = ("tests/unit", "tests/simulation")  # of the programs' sources
-# Of tests/kubernetes: those on real nodes (with *_real), and those in which pods or nodes move, on hollow
-# ones; the others look at a cluster.
+# Of tests/kubernetes: those on real nodes (with *_real), those in which pods move, on hollow ones, and those
+# in which somebody leads or nodes sleep; the others look at a cluster.
 REAL = ("images", "nodes")
-ACTS = ("bind", "lead", "move", "release", "sleep", "sleep_crash", "stand_in", "steer")
+MOVES = ("crash", "move", "stand_in", "steer")
+LEADS = ("bind", "lead", "release", "sleep", "sleep_crash", "terms")
 # Of the rest, those that take longest, to begin with.
 LONG = (
     "kube_watch",
@@ -169,7 +170,9 @@ def kubernetes() -> list[Part]:
     inside = [python(), "-m", "tests.lab.enter"]
     works = subprocess.run([*inside, "true"], capture_output=True, check=False).returncode == 0
     files = tests_in("tests/kubernetes")
-    parts: dict[str, list[pathlib.Path]] = {name: [] for name in ("real", "acts", "looks")}
+    parts: dict[str, list[pathlib.Path]] = {
+        name: [] for name in ("real", "moves", "leads", "looks")
+    }
     for file in files:
         parts[kubernetes_part(file.stem[5:])].append(file)
     return [Part(f"kubernetes.{n}", f, inside if works else []) for n, f in parts.items() if f]
@@ -178,7 +181,7 @@ def kubernetes() -> list[Part]:
 def kubernetes_part(name: str) -> str:
     if name in REAL or name.endswith("_real"):
         return "real"
-    return "acts" if name in ACTS else "looks"
+    return "moves" if name in MOVES else "leads" if name in LEADS else "looks"
 
 
 def count_part(output: str, code: int, report: pathlib.Path, totals: Totals) -> bool:

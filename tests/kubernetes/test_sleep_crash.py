@@ -7,7 +7,8 @@ import shutil
 import signal
 import time
 
-from tests.kubernetes.test_sleep import ASLEEP, FOREIGN, LONG_S, Stage, _stage
+from tests.kubernetes.test_lead import LEASE
+from tests.kubernetes.test_sleep import ASLEEP, FOREIGN, LONG_S, NAMESPACE, Stage, _stage
 
 __all__ = ["_stage"]  # the fixture `stage`
 
@@ -26,11 +27,13 @@ def reach(stage: Stage, *states: str) -> str:
 
 
 def replace_controller(stage: Stage) -> None:
-    """kill -9 and an empty store; returns when the next one leads."""
+    """kill -9 and an empty store; returns when the next one leads. That one need not wait until the Lease
+    of the dead one has expired: test_lead.py and test_crash.py have some that do."""
     ctl = stage.ctl
     epoch = ctl.list("clusters")[0]["status"]["lead"]["epoch"]
     ctl.controller.stop(signal.SIGKILL)
     shutil.rmtree(ctl.folder / "state")
+    stage.api.patch("leases", LEASE, {"spec": {"holderIdentity": ""}}, NAMESPACE)
     ctl.start()
     ctl.wait("that it leads", ctl.leads, LONG_S)
     assert ctl.list("clusters")[0]["status"]["lead"]["epoch"] > epoch
