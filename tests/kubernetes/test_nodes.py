@@ -21,6 +21,13 @@ PROBE: Object = {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds":
 DRAIN: Object = {"preStop": {"sleep": {"seconds": 3}}}  # until nobody sends new connections
 
 
+def answers(address: str) -> bool:
+    """Does a Service? Proxies know it some time after it has endpoints."""
+    connection = http.client.HTTPConnection(address, 80, timeout=5)
+    connection.request("GET", "/healthz")
+    return connection.getresponse().status == 200
+
+
 class Web:
     """A Deployment of pod_server behind a Service, all its pods Ready."""
 
@@ -66,12 +73,7 @@ class Web:
 
     def wait_ready(self, limit_s: float = 60.0) -> None:
         self.api.wait_for("pods Ready", lambda: len(self.pods()) == self.replicas, limit_s)
-        self.api.wait_for("an answer through the Service", self._answers)
-
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(self.address, 80, timeout=5)
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
+        self.api.wait_for("an answer through the Service", lambda: answers(self.address))
 
     def restart(self) -> None:
         """A rolling change; returns when all its pods are new and the old ones gone."""
