@@ -54,6 +54,7 @@ struct adopt_move {
     /* Of stand_in.h: replicas before the move, and the workload's generation with them, as they
      * were written down or seen; 0: not known. */
     int64_t base, base_generation;
+    bool by_cost;  /* of stand_in.h: the victim may not be evicted: its set is to delete it */
     bool on_proof; /* of stand_in.h: what pods say of the number of replicas is believed only as far
                       as the workload itself tells (view_workload.one_more) */
     /* Memory; may be lost (zero). */
@@ -62,6 +63,7 @@ struct adopt_move {
     bool handed_over;     /* it had its label; of stand_in.h: the victim was seen to go */
     int64_t waits_from;   /* since when it may not begin yet; 0: it does not wait */
     int64_t settled_from; /* 0: not in all endpoints */
+    int64_t marked_from;  /* of stand_in.h: since when the victim is known to be the cheapest; 0 */
     const char *ending;   /* the reason for which the move is taken back; NULL: it is not */
     struct err ending_why;
 };

@@ -249,7 +249,7 @@ enum adopt_verdict adopt_check_budget(const struct adopt_case *c, struct adopt_p
 }
 
 /* No other pod may be as cheap to delete as the victim will be. */
-static enum adopt_verdict check_cost(const struct adopt_case *c, struct adopt_problem *p)
+enum adopt_verdict adopt_check_cost(const struct adopt_case *c, struct adopt_problem *p)
 {
     if (!c->f->deletion_cost)
         return SAY(p, ADOPT_NEVER, "NoDeletionCost",
@@ -301,7 +301,7 @@ adopt_check_fn *const ADOPT_TO_BEGIN[] = {
     adopt_check_pods,
     adopt_check_alone,
     adopt_check_budget,
-    check_cost,
+    adopt_check_cost,
     check_planned,
     adopt_check_target,
     adopt_check_room,
@@ -309,5 +309,5 @@ adopt_check_fn *const ADOPT_TO_BEGIN[] = {
 };
 
 adopt_check_fn *const ADOPT_TO_HAND_OVER[] = {
-    adopt_check_rollout, adopt_check_pods, adopt_check_budget, check_cost, NULL,
+    adopt_check_rollout, adopt_check_pods, adopt_check_budget, adopt_check_cost, NULL,
 };

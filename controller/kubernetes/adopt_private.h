@@ -36,7 +36,7 @@ adopt_check_fn adopt_check_target, adopt_check_room;
 
 /* Of the pod, its set, budget: also for other recipes. */
 adopt_check_fn adopt_check_wishes, adopt_check_bound, adopt_check_drain, adopt_check_rollout,
-    adopt_check_pods, adopt_check_budget, adopt_check_alone;
+    adopt_check_pods, adopt_check_budget, adopt_check_alone, adopt_check_cost;
 
 /* The victim's ReplicaSet or StatefulSet; NULL: neither. */
 const struct view_workload *adopt_set(const struct adopt_facts *f);

@@ -66,6 +66,14 @@ static const struct {
     [ACT_SCALE] = { "ScaleRefused", "scaled" },      [ACT_EVICT] = { "EvictionRefused", "evicted" },
 };
 
+/* The account lacks the right: as RBAC says it. A policy that forbids this eviction is another
+ * thing, and is not walked around. */
+static bool may_not_evict(const struct kube_status *status)
+{
+    return status->reason == KUBE_FORBIDDEN &&
+           strstr(status->message.text, "cannot create resource \"pods/eviction\"");
+}
+
 /* The server does not want it, and will not when it is asked again. */
 static int refused(struct run *r, const struct move_act *a, const struct kube_status *status,
                    struct err *e)
@@ -77,6 +85,12 @@ static int refused(struct run *r, const struct move_act *a, const struct kube_st
         r->move.handed_over)
         return err_set(e, -EACCES, "%s is left as it is: it may not be changed: %s",
                        strbuf_text(&object), status->message.text);
+    if (a->verb == ACT_EVICT && may_not_evict(status) &&
+        stand_in_goes_by_cost(&r->facts.facts, &r->move)) {
+        r->move.by_cost = true;
+        tell(r, "not by an eviction: %s", status->message.text);
+        return 0;
+    }
     r->move.ending = REFUSED[a->verb].reason;
     /* One replica more would be refused as well; who is not known may do nothing at all. */
     if (a->verb == ACT_CREATE && strstr(status->message.text, "exceeded quota"))
@@ -110,7 +124,9 @@ static int begin_write(struct run *r, int64_t *ret_not_after_ms, struct err *e)
     if (!guard)
         return 0;
     if (r->stand_in) {
-        plan.way = r->facts.ordinals ? RECIPE_BORROW : RECIPE_SURGE_EVICT_SHRINK;
+        plan.way = r->facts.ordinals ? RECIPE_BORROW
+                   : r->move.by_cost ? RECIPE_DELETION_COST
+                                     : RECIPE_SURGE_EVICT_SHRINK;
         plan.base = stand_in_base(&r->facts.facts, &r->move, &plan.base_generation);
     }
     return guard->begin_write(guard->data, &plan, ret_not_after_ms, e);

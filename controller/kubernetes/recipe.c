@@ -5,13 +5,13 @@
 #include "proto/base/array.h"
 
 #define KEEPS "keep its nodes out of the PowerPool, or move it by hand"
-#define BOTH (RECIPE_ADOPT | RECIPE_SURGE_EVICT_SHRINK)
-#define EVERY (BOTH | RECIPE_BORROW)
+#define OF_SETS (RECIPE_ADOPT | RECIPE_SURGE_EVICT_SHRINK | RECIPE_DELETION_COST)
+#define EVERY (OF_SETS | RECIPE_BORROW)
 
 static const struct recipe RECIPES[] = {
-    { RECIPE_POD, "apps", "ReplicaSet", "pod", BOTH, "the Deployment's",
-      "adopt: the pod marked as the cheapest, by the ReplicaSet; surge-evict-shrink: the pod that "
-      "is evicted",
+    { RECIPE_POD, "apps", "ReplicaSet", "pod", OF_SETS, "the Deployment's",
+      "adopt, deletion-cost: the pod marked as the cheapest, by the ReplicaSet; "
+      "surge-evict-shrink: the pod that is evicted",
       "", "" },
     { RECIPE_POD, "apps", "StatefulSet", "pod", RECIPE_BORROW, "the StatefulSet's",
       "the pod that is evicted, and comes again; then the highest ordinal, by the StatefulSet", "",
@@ -127,6 +127,8 @@ const char *recipe_name(enum recipe_way way)
         return "adopt";
     case RECIPE_SURGE_EVICT_SHRINK:
         return "surge-evict-shrink";
+    case RECIPE_DELETION_COST:
+        return "deletion-cost";
     case RECIPE_BORROW:
         return "borrow";
     default:

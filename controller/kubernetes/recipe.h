@@ -20,6 +20,7 @@ enum recipe_way { /* what may be done, of which the first that can be is done */
                   RECIPE_ADOPT = 1,              /* adopt.h: `replicas` untouched */
                   RECIPE_SURGE_EVICT_SHRINK = 2, /* stand_in.h */
                   RECIPE_BORROW = 4,             /* stand_in.h */
+                  RECIPE_DELETION_COST = 8,      /* stand_in.h: where the account may not evict */
 };
 
 struct recipe {

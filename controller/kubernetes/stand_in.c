@@ -8,6 +8,8 @@
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
 
+#define HEARD_MS INT64_C(3000) /* from the mark to the number, which travel apart */
+
 #define SAY(a, verb, reason, ...)                   \
     do {                                            \
         struct err why_ = ERR_INIT;                 \
@@ -225,6 +227,11 @@ bool stand_in_is_cheapest(const struct view_pod *p)
            strtoll(adopt_annotation(p, VICTIM_COST), NULL, 10) <= INT32_MIN;
 }
 
+bool stand_in_is_marked(const struct view_pod *victim)
+{
+    return *adopt_annotation(victim, STAND_IN_BY_COST);
+}
+
 static struct adopt_case case_of(const struct stand_in *s)
 {
     return (struct adopt_case){ .f = s->f, .m = s->m, .victim = s->victim, .surge = s->extra };
@@ -308,7 +315,9 @@ static void take_back(const struct stand_in *s, struct move_act *a)
 {
     const struct view_pod *x = s->extra;
 
-    if (has_grown(s)) {
+    if (stand_in_is_marked(s->victim)) { /* before any number shrinks */
+        stand_in_unmark(s, a);
+    } else if (has_grown(s)) {
         if (x && x->ready && !s->f->stateful_set && s->f->deletion_cost && !stand_in_is_cheapest(x))
             stand_in_note_extra(s, true, a);
         else
@@ -398,11 +407,47 @@ static void grow(const struct stand_in *s, struct move_act *a)
     }
 }
 
+/* The victim goes by its set's hand: see deletion-cost in stand_in.h. */
+static void go_by_cost(const struct stand_in *s, int64_t boot_ms, struct move_act *a)
+{
+    struct adopt_move *m = s->m;
+
+    if (!stand_in_is_marked(s->victim)) {
+        stand_in_mark(s, a);
+        return;
+    }
+    if (!m->marked_from)
+        m->marked_from = boot_ms;
+    if (boot_ms - m->marked_from < HEARD_MS)
+        SAY(a, ACT_WAIT, "CostSettling",
+            "pod/%s is the cheapest to delete; %s has %.3g s to hear of it", m->pod,
+            s->set->meta.name, (double)HEARD_MS / 1000);
+    else
+        stand_in_scale(s, s->base, a);
+}
+
+/* `replicas` is n, and the victim the cheapest: its set deletes it, or has deleted another. */
+static void set_deletes(const struct stand_in *s, struct move_act *a)
+{
+    struct adopt_move *m = s->m;
+
+    m->handed_over = true;
+    m->ending = NULL;
+    if (s->counted > s->base) {
+        SAY(a, ACT_WAIT, "HandedOver", "%s is to delete pod/%s", s->workload->meta.name, m->pod);
+        return;
+    }
+    END(m, "AnotherPodRemoved", "the ReplicaSet has removed another pod: pod/%s stays where it is",
+        m->pod);
+    stand_in_unnote(s->victim, a);
+}
+
 static void go_on(const struct stand_in *s, int64_t boot_ms, struct move_act *a)
 {
+    bool by_cost = s->m->by_cost || stand_in_is_marked(s->victim);
     const struct adopt_case c = case_of(s);
     struct adopt_problem p = { 0 };
-    enum adopt_verdict v = adopt_ask(STAND_IN_TO_EVICT, &c, &p);
+    enum adopt_verdict v = adopt_ask(by_cost ? STAND_IN_TO_SHRINK : STAND_IN_TO_EVICT, &c, &p);
 
     if (v == ADOPT_NEVER) {
         adopt_end(s->m, p.reason, &p.why);
@@ -413,6 +458,8 @@ static void go_on(const struct stand_in *s, int64_t boot_ms, struct move_act *a)
         return;
     if (v != ADOPT_FINE)
         move_act_say(a, ACT_WAIT, p.reason, &p.why);
+    else if (by_cost)
+        go_by_cost(s, boot_ms, a);
     else
         stand_in_evict(s, a);
 }
@@ -421,6 +468,11 @@ static void victim_is_there(const struct stand_in *s, int64_t boot_ms, int64_t w
                             struct move_act *a)
 {
     s->m->seen = true;
+    if (s->noted && stand_in_is_marked(s->victim) && s->workload &&
+        s->workload->replicas == s->base) {
+        set_deletes(s, a);
+        return;
+    }
     if (!s->m->ending)
         look_for_end(s, wall_ms);
     if (s->m->ending)

@@ -5,6 +5,12 @@
  * endpoints and known to proxies, the victim is evicted, and `replicas` is n again while what the
  * ReplicaSet makes in the victim's place is not ready yet, and so is the first to go.
  *
+ * deletion-cost, of the same, is the last way, for whose account may scale and may not evict: the
+ * victim is marked as the cheapest to delete, and when the ReplicaSet's controller had time to hear
+ * of it, `replicas` is n: the two travel apart, and whoever knows of the number alone would delete
+ * another. If it does, the count is right, the marks are taken off, and the move has failed. No
+ * budget is asked by the server: it is counted here before the mark, and again before the number.
+ *
  * borrow, of a StatefulSet, whose pods have names: `replicas` n + 1; when ordinal n serves, the
  * victim is evicted, and comes again under its name; when that serves, `replicas` is n, and ordinal
  * n goes.
@@ -33,6 +39,9 @@
     "huddle.energy/stand-in-deadline"            /* RFC 3339; not evicted until then: taken \
                                                     back */
 #define STAND_IN_BY "huddle.energy/stands-in-by" /* as SURGE_BY */
+/* On the victim. */
+#define STAND_IN_BY_COST \
+    "huddle.energy/stand-in-by-cost" /* it is the cheapest to delete, for that */
 /* On the one that stands in, also when the move has ended, until kube_marks takes them off. */
 #define STAND_IN_FOR "huddle.energy/stands-in-for"         /* uid of the victim */
 #define STAND_IN_FOR_POD "huddle.energy/stands-in-for-pod" /* its name */
@@ -44,7 +53,7 @@ bool stand_in_is_late(const struct view_pod *p,
                       int64_t wall_ms);                     /* past its deadline, if it has one */
 int64_t stand_in_replicas_before(const struct view_pod *p); /* of such a one */
 
-/* As adopt_next(); acts NOTE, SCALE, EVICT, UNMARK. */
+/* As adopt_next(); acts NOTE, SCALE, EVICT, MARK, UNMARK. */
 void stand_in_next(const struct adopt_facts *f, struct adopt_move *m, int64_t boot_ms,
                    int64_t wall_ms, struct move_act *ret_act);
 
@@ -59,6 +68,9 @@ bool stand_in_is_known(const struct adopt_facts *f, const struct adopt_move *m);
  * 0: not known. */
 int64_t stand_in_base(const struct adopt_facts *f, const struct adopt_move *m,
                       int64_t *ret_generation);
+
+/* May it be the set that deletes the victim, where an Eviction is not permitted? */
+bool stand_in_goes_by_cost(const struct adopt_facts *f, const struct adopt_move *m);
 
 /* The workload whose `replicas` is written: a Deployment, a ReplicaSet of nobody, a StatefulSet;
  * NULL: none. Borrowed. */

@@ -57,6 +57,33 @@ void stand_in_note_extra(const struct stand_in *s, bool cheapest, struct move_ac
                  move_act_patch(&s->extra->meta, "annotations", values));
 }
 
+void stand_in_mark(const struct stand_in *s, struct move_act *a)
+{
+    json_t *values = json_object();
+
+    put(values, VICTIM_COST, CHEAPEST);
+    put(values, VICTIM_COST_BEFORE, adopt_annotation(s->victim, VICTIM_COST));
+    put(values, STAND_IN_BY_COST, "true");
+    move_act_set(a, ACT_MARK, &s->victim->meta,
+                 move_act_patch(&s->victim->meta, "annotations", values));
+}
+
+static void put_cost_back(json_t *values, const struct view_pod *p)
+{
+    put(values, VICTIM_COST, adopt_annotation(p, VICTIM_COST_BEFORE));
+    put(values, VICTIM_COST_BEFORE, "");
+    put(values, STAND_IN_BY_COST, "");
+}
+
+void stand_in_unmark(const struct stand_in *s, struct move_act *a)
+{
+    json_t *values = json_object();
+
+    put_cost_back(values, s->victim);
+    move_act_set(a, ACT_UNMARK, &s->victim->meta,
+                 move_act_patch(&s->victim->meta, "annotations", values));
+}
+
 /* What is said of a move that has ended stays: who has whose place. */
 void stand_in_unnote(const struct view_pod *p, struct move_act *a)
 {
@@ -64,10 +91,8 @@ void stand_in_unnote(const struct view_pod *p, struct move_act *a)
 
     put(values, STAND_IN_BASE, "");
     put(values, STAND_IN_DEADLINE, "");
-    if (stand_in_is_cheapest(p)) {
-        put(values, VICTIM_COST, adopt_annotation(p, VICTIM_COST_BEFORE));
-        put(values, VICTIM_COST_BEFORE, "");
-    }
+    if (stand_in_is_cheapest(p) || stand_in_is_marked(p))
+        put_cost_back(values, p);
     move_act_set(a, ACT_UNMARK, &p->meta, move_act_patch(&p->meta, "annotations", values));
 }
 

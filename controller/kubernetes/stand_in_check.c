@@ -97,6 +97,22 @@ adopt_check_fn *const STAND_IN_TO_SCALE[] = {
     check_owner, check_scaler, adopt_check_rollout, adopt_check_pods, check_surges, NULL,
 };
 
+bool stand_in_goes_by_cost(const struct adopt_facts *f, const struct adopt_move *m)
+{
+    const struct view_pod *victim = adopt_victim(f, m);
+    unsigned ways = 0;
+
+    if (victim && f->replica_set)
+        (void)recipe_for(victim, f->replica_set, f->deployment, &ways);
+    return (ways & RECIPE_DELETION_COST) && f->deletion_cost;
+}
+
+/* What an Eviction would ask the budget is asked here: a set that shrinks does not ask. */
+adopt_check_fn *const STAND_IN_TO_SHRINK[] = {
+    check_owner,   check_scaler,       adopt_check_rollout, adopt_check_pods,
+    check_counted, adopt_check_budget, adopt_check_cost,    NULL,
+};
+
 adopt_check_fn *const STAND_IN_TO_EVICT[] = {
     check_owner,        check_scaler, adopt_check_rollout, adopt_check_pods, check_counted,
     adopt_check_budget, NULL,

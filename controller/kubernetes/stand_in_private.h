@@ -8,6 +8,7 @@
 extern adopt_check_fn *const STAND_IN_TO_BEGIN[]; /* closed by NULL, as are these */
 extern adopt_check_fn *const STAND_IN_TO_SCALE[];
 extern adopt_check_fn *const STAND_IN_TO_EVICT[];
+extern adopt_check_fn *const STAND_IN_TO_SHRINK[];
 
 struct stand_in { /* a move, looked at now */
     const struct adopt_facts *f;
@@ -22,10 +23,14 @@ struct stand_in { /* a move, looked at now */
 
 /* It was made the first to go when `replicas` shrinks. */
 bool stand_in_is_cheapest(const struct view_pod *p);
+/* So was the victim, to be deleted by its set. */
+bool stand_in_is_marked(const struct view_pod *victim);
 
 /* Acts (stand_in_act.c). */
 void stand_in_note_victim(const struct stand_in *s, int64_t wall_ms, struct move_act *a);
 void stand_in_note_extra(const struct stand_in *s, bool cheapest, struct move_act *a);
+void stand_in_mark(const struct stand_in *s, struct move_act *a);
+void stand_in_unmark(const struct stand_in *s, struct move_act *a);
 void stand_in_unnote(const struct view_pod *p, struct move_act *a);
 void stand_in_scale(const struct stand_in *s, int64_t replicas, struct move_act *a);
 void stand_in_evict(const struct stand_in *s, struct move_act *a);

@@ -197,9 +197,9 @@ json_t *surge_body(const struct surge_order *o)
  */
 
 static const char *const MARKS[] = {
-    SURGE_MOVE,     SURGE_REPLACES,   SURGE_REPLACES_POD, SURGE_DEADLINE,
-    SURGE_WITHHELD, SURGE_BY,         VICTIM_MOVE,        VICTIM_COST_BEFORE,
-    STAND_IN_FOR,   STAND_IN_FOR_POD, STAND_IN_FROM,      STAND_IN_BY,
+    SURGE_MOVE,    SURGE_REPLACES, SURGE_REPLACES_POD, SURGE_DEADLINE, SURGE_WITHHELD,
+    SURGE_BY,      VICTIM_MOVE,    VICTIM_COST_BEFORE, STAND_IN_FOR,   STAND_IN_FOR_POD,
+    STAND_IN_FROM, STAND_IN_BY,    STAND_IN_BY_COST,
 };
 
 bool surge_is_marked(const struct view_pod *p)

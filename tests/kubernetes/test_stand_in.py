@@ -156,8 +156,31 @@ def test_by_hand_and_killed_at_each_step(hollow: HollowNodes, namespace: str, mo
             assert code == 0 or "AlreadyThere" in output, output
         api.wait_for("both there", lambda: there(api, namespace, target) == {WEB, DB}, 60)
     watched.check()
+    by_deletion_cost(hollow, namespace, mover)
     left = {p["metadata"]["uid"] for p in of_app(api, namespace, WEB)}
     assert web["uid"] not in left
+
+
+def by_deletion_cost(hollow: HollowNodes, namespace: str, mover: Mover) -> None:
+    """Nor may a pod be evicted: its ReplicaSet deletes the one that is marked."""
+    api, target = hollow.cluster.api, hollow.names[6]
+    rules = api.get("roles", "huddle-scale", namespace)["rules"]
+    rules = [r for r in rules if r["resources"] != ["pods/eviction"]]
+    api.patch("roles", "huddle-scale", {"rules": rules}, namespace)
+    pod = of_app(api, namespace, WEB)[0]["metadata"]
+    order = [pod["name"], "--to", target, "--settle", "500ms"]
+    with only(api, hollow.names, {target}), Watched(api, namespace) as watched:
+        kill_at(mover, order, "not by an eviction")
+        kill_at(mover, order, "marked as the cheapest")
+        code, output = mover.run(*order)
+        assert code == 0, output
+    watched.check()
+    assert pod["uid"] not in {p["metadata"]["uid"] for p in of_app(api, namespace, WEB)}
+    code, output = mover.run(
+        "db-1", "--to", hollow.names[7], "--settle", "500ms", "--deadline", "9s"
+    )
+    assert code == 1 and "EvictionRefused" in output, output
+    watched.check()
 
 
 def kill_at(mover: Mover, order: list[str], word: str) -> None:

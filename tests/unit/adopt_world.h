@@ -34,6 +34,7 @@ struct desk {
     int versions, born;
     int grace_ticks, start_ticks, endpoint_ticks, controller_ticks; /* how long things take */
     bool controller_stopped;
+    bool may_not_evict;
     bool old;             /* before Kubernetes 1.22: managedFields do not tell who scaled */
     int lag_ticks;        /* so long the set's controller takes one that is evicted for alive */
     bool ordinals;        /* the set is a StatefulSet, of nobody */

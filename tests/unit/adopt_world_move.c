@@ -141,6 +141,10 @@ void desk_serve(struct desk *d, const struct move_act *a)
     const json_t *meta = view_at(a->body, "metadata"), *pre = view_at(a->body, "preconditions");
     const json_t *asked = a->verb == ACT_DELETE_SURGE ? pre : meta;
 
+    if (a->verb == ACT_EVICT && d->may_not_evict) {
+        d->n_denied++;
+        return;
+    }
     if (a->verb == ACT_SCALE || a->verb == ACT_EVICT) {
         (a->verb == ACT_SCALE ? desk_serve_scale : desk_serve_eviction)(d, a);
         desk_check(d);
@@ -208,6 +212,7 @@ bool desk_move(struct desk *d)
         return false;
     }
     desk_serve(d, &d->act);
+    d->move.by_cost |= d->act.verb == ACT_EVICT && d->may_not_evict; /* as who sent it is told */
     if (strikes && d->fail_how == AFTER)
         desk_forget(d);
     return false; /* a lost reply: it looks again, as it does anyway */

@@ -83,6 +83,83 @@ static void surge_evict_shrink(void **state)
     desk_done(&d);
 }
 
+/* --- where the account may not evict --- */
+
+static void deletion_cost(void **state)
+{
+    struct desk d;
+    int64_t marked;
+
+    (void)state;
+    begin(&d, false);
+    d.may_not_evict = true;
+    desk_annotate(&d, desk_pod(&d, "web-1"), VICTIM_COST, "5");
+    while (until_act(&d) != ACT_EVICT)
+        ;
+    assert_int_equal(until_act(&d), ACT_MARK);
+    marked = d.now_ms;
+    assert_string_equal(d.act.name, "web-1");
+    assert_int_equal(replicas(&d), N + 1);
+    assert_int_equal(until_act(&d), ACT_SCALE); /* its set has had time to hear */
+    assert_true(d.now_ms - marked >= 3000);
+    assert_int_equal(replicas(&d), N);
+    assert_true(desk_run(&d, 100));
+    assert_int_equal(d.act.verb, ACT_FINISHED);
+    assert_null(desk_pod(&d, "web-1"));
+    assert_int_equal(json_array_size(d.pods), N);
+    desk_assert_clean(&d);
+    desk_done(&d);
+}
+
+/* The number was heard of before the mark: the count is right, and the pod is as it was. */
+static void another_pod_goes_in_its_place(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    for (int forgets = 0; forgets < 2; forgets++) {
+        begin(&d, false);
+        d.may_not_evict = true;
+        desk_annotate(&d, desk_pod(&d, "web-1"), VICTIM_COST, "5");
+        while (until_act(&d) != ACT_MARK)
+            ;
+        assert_int_equal(until_act(&d), ACT_SCALE);
+        desk_delete(&d, desk_pod(&d, "web-0"));
+        if (forgets)
+            desk_forget(&d);
+        assert_true(desk_run(&d, 100));
+        assert_int_equal(d.act.verb, ACT_ABORTED);
+        assert_string_equal(d.act.reason, "AnotherPodRemoved");
+        assert_int_equal(desk_cost(desk_pod(&d, "web-1")), 5);
+        assert_int_equal(replicas(&d), N);
+        desk_assert_clean(&d);
+        desk_done(&d);
+    }
+}
+
+/* A set that shrinks asks no budget, and takes the cheapest: both are looked at before. */
+static void a_set_is_not_let_delete_what_it_should_not(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    begin(&d, false);
+    d.may_not_evict = true;
+    while (until_act(&d) != ACT_EVICT)
+        ;
+    desk_set(json_array_get(d.budgets, 0), "spec.minAvailable", json_integer(N + 1));
+    assert_false(desk_run(&d, 100));
+    assert_string_equal(d.act.reason, "BudgetExhausted");
+    assert_int_equal(replicas(&d), N + 1);
+    desk_set(json_array_get(d.budgets, 0), "spec.minAvailable", json_integer(1));
+    desk_annotate(&d, desk_pod(&d, "web-0"), VICTIM_COST, "-2147483648");
+    assert_true(desk_run(&d, 200));
+    assert_int_equal(d.act.verb, ACT_ABORTED);
+    assert_string_equal(d.act.reason, "DeletionCost");
+    assert_non_null(desk_pod(&d, "web-1"));
+    desk_done(&d);
+}
+
 static void borrow(void **state)
 {
     struct desk d;
@@ -492,6 +569,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(surge_evict_shrink),
+        cmocka_unit_test(deletion_cost),
+        cmocka_unit_test(another_pod_goes_in_its_place),
+        cmocka_unit_test(a_set_is_not_let_delete_what_it_should_not),
         cmocka_unit_test(borrow),
         cmocka_unit_test(borrowed_in_vain),
         cmocka_unit_test(each_reason_that_ends_it_takes_it_back),
