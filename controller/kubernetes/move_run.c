@@ -286,6 +286,13 @@ static int check_time(struct run *r, const struct move_act *a, struct err *e)
                    r->order->pod, a->why.text);
 }
 
+static void try_otherwise(struct run *r, const struct move_act *a)
+{
+    err_text(&r->no_adopt, "%s: %s", a->reason, a->why.text);
+    tell(r, "not by adoption: %s", r->no_adopt.text);
+    begin_anew(r);
+}
+
 /* --- a dry run --- */
 
 static void tell_reason(void *data, const char *reason, const char *why)
@@ -326,6 +333,24 @@ static int dry_run_stand_in(struct run *r, const struct move_act *a, struct err 
     return MOVE_DONE;
 }
 
+/* As refused() has it of a pod that may not be created: is the other way to be tried? */
+static bool refused_otherwise(struct run *r, const struct move_act *a,
+                              const struct kube_status *status)
+{
+    struct move_act refusal = { .verb = ACT_ABORTED };
+    struct err unused = ERR_INIT;
+
+    if ((status->reason != KUBE_FORBIDDEN && status->reason != KUBE_INVALID) ||
+        refused(r, a, status, &unused) < 0)
+        return false;
+    refusal.reason = r->move.ending;
+    refusal.why = r->move.ending_why;
+    if (!is_no_place_for_adoption(r, &refusal))
+        return false;
+    try_otherwise(r, &refusal);
+    return true;
+}
+
 static int dry_run(struct run *r, const struct move_act *a, struct err *e)
 {
     const struct view_pod *surge = adopt_surge(&r->facts.facts, &r->move);
@@ -349,9 +374,11 @@ static int dry_run(struct run *r, const struct move_act *a, struct err *e)
     x = move_send(&r->facts, a, 0, true, &status, e);
     if (x < 0)
         return x;
-    if (status.reason != KUBE_OK)
-        return err_set(e, MOVE_REFUSED, "pod/%s would not be moved: pod/%s may not be created: %s",
-                       r->order->pod, a->name, status.message.text);
+    if (status.reason != KUBE_OK) {
+        (void)err_set(e, MOVE_REFUSED, "pod/%s would not be moved: pod/%s may not be created: %s",
+                      r->order->pod, a->name, status.message.text);
+        return refused_otherwise(r, a, &status) ? MOVE_DONE : MOVE_REFUSED;
+    }
     tell(r, "would create pod/%s on node/%s, from the template of replicaset/%s", a->name,
          r->order->node, r->facts.set_name);
     tell(r, "would wait until it is Ready and in all endpoints, and then for %.3g s",
@@ -404,23 +431,19 @@ static bool has_to_change(struct run *r)
     return true;
 }
 
-static int try_otherwise(struct run *r, const struct move_act *a)
-{
-    err_text(&r->no_adopt, "%s: %s", a->reason, a->why.text);
-    tell(r, "not by adoption: %s", r->no_adopt.text);
-    begin_anew(r);
-    return 0;
-}
-
 static int carry_on(struct run *r, const struct move_act *a, struct err *e)
 {
     int x = 0;
 
-    if (is_no_place_for_adoption(r, a))
-        return try_otherwise(r, a);
+    if (is_no_place_for_adoption(r, a)) {
+        try_otherwise(r, a);
+        return 0;
+    }
     if (r->order->dry_run) {
+        bool adopts = !r->stand_in;
+
         x = dry_run(r, a, e);
-        return x < 0 ? x : x + 1;
+        return x < 0 ? x : adopts && r->stand_in ? 0 : x + 1; /* 0: otherwise, then */
     }
     if (a->verb >= ACT_FINISHED)
         return over(r, a, e) + 1;
