@@ -8,6 +8,7 @@ import threading
 import time
 
 LIMIT_S = 10.0  # for one answer
+OPEN_S = 90.0  # until a Service that was just made answers
 
 
 class Clients:
@@ -40,6 +41,8 @@ class Clients:
         ]
 
     def __enter__(self) -> Clients:
+        """Waits until the Service answers: who has endpoints is not yet known to kube-proxy."""
+        self._wait_open()
         for thread in self._threads:
             thread.start()
         return self
@@ -74,6 +77,22 @@ class Clients:
                 connection.close()
             time.sleep(0.01)
         connection.close()
+
+    def _wait_open(self, in_a_row: int = 10) -> None:
+        answers, end, problem = 0, time.monotonic() + OPEN_S, ""
+        while answers < in_a_row:
+            assert time.monotonic() < end, f"no answers within {OPEN_S:g} s: {problem}"
+            connection = self._connect()
+            try:
+                connection.request("GET", "/")
+                status = connection.getresponse().status
+                answers = answers + 1 if status == 200 else 0
+                problem = str(status)
+            except (OSError, http.client.HTTPException) as error:
+                answers, problem = 0, repr(error)
+                time.sleep(0.1)
+            finally:
+                connection.close()
 
     def _connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.address, self.port, timeout=LIMIT_S)
