@@ -20,6 +20,7 @@ APPLY = "application/apply-patch+yaml"
 
 # plural: (path of the group and version, kind, is it in namespaces)
 KINDS = {
+    "csinodes": ("/apis/storage.k8s.io/v1", "CSINode", False),
     "nodes": ("/api/v1", "Node", False),
     "namespaces": ("/api/v1", "Namespace", False),
     "pods": ("/api/v1", "Pod", True),
