@@ -3,9 +3,12 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
+
+#define NICEST 19
 
 enum gate { SHUT, OPEN, GIVEN_UP };
 
@@ -31,6 +34,8 @@ static void *join_in(void *data)
         (void)pthread_cond_wait(&m->party->moved, &m->party->lock);
     goes = m->party->gate == OPEN;
     (void)pthread_mutex_unlock(&m->party->lock);
+    if (goes && m->task->yields)
+        (void)setpriority(PRIO_PROCESS, 0, NICEST); /* on Linux 0 is the calling thread */
     if (goes)
         m->task->run(m->task->data);
     return NULL;

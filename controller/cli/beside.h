@@ -4,7 +4,8 @@
 
 #include "controller/simulate/comparison.h"
 
-/* The first one in the calling thread. False: the system gives no threads, and none was begun. */
+/* The first one, which does not yield, in the calling thread. False: the system gives no threads,
+ * and none was begun. */
 bool beside_run(const struct beside_task *tasks, size_t n);
 
 #endif

@@ -231,7 +231,7 @@ static void fill(struct brain *b, struct plan *plan, struct packing *p, uint64_t
 static void make(struct brain *b, struct plan *plan, const struct foreseen *seen,
                  uint64_t max_steps)
 {
-    AUTO(mem) struct outlook *o = xcalloc(1, sizeof(*o));
+    AUTO(mem) struct outlook *o = xmalloc(sizeof(*o));
     struct packing p;
     struct reserve r;
 

@@ -47,10 +47,11 @@ static void drop_surplus(struct packing *p, uint32_t model)
 
         for (uint32_t k = p->first_of_model[model]; k < p->first_of_model[model + 1]; k++) {
             uint32_t replica = p->by_model[k];
+            double here = p->seats[replica].node == NO_INDEX ? INFINITY : worth(p, replica);
 
-            if (p->seats[replica].node == NO_INDEX || worth(p, replica) >= least)
+            if (here >= least)
                 continue;
-            least = worth(p, replica);
+            least = here;
             worst = replica;
         }
         if (worst == NO_INDEX)

@@ -37,6 +37,13 @@ static void widen(struct order_class *c, const struct snap_node *n)
     c->n_gpus = n->n_gpus > 0;
 }
 
+/* For certain: their devices are the same list. */
+static bool same_size(const struct snap_node *a, const struct snap_node *b)
+{
+    return a->cpu_milli == b->cpu_milli && a->memory_bytes == b->memory_bytes &&
+           a->gpus == b->gpus && a->n_gpus == b->n_gpus;
+}
+
 static uint32_t class_for(struct packing_order *o, const struct snap_node *n)
 {
     const char *device = only_device(n);
@@ -62,7 +69,9 @@ static void init_classes(struct packing *p)
     struct packing_order *o = &p->order;
 
     for (uint32_t i = 0; i < p->s->n_nodes; i++) {
-        o->class_of[i] = class_for(o, &p->s->nodes[i]);
+        o->class_of[i] = i > 0 && same_size(&p->s->nodes[i], &p->s->nodes[i - 1])
+                             ? o->class_of[i - 1]
+                             : class_for(o, &p->s->nodes[i]);
         if (o->class_of[i] >= ORDER_CLASSES - 2)
             widen(&o->classes[o->class_of[i]], &p->s->nodes[i]);
     }

@@ -8,10 +8,16 @@
 #include "proto/base/array.h"
 #include "proto/base/cleanup.h"
 
+struct refuge {
+    uint32_t model, node;
+    uint64_t mask;
+};
+
 struct losses {
     struct plan_ledger l;
-    uint32_t *placed;   /* per model */
-    uint32_t *emptiest; /* nodes that stay up, most free CPU first */
+    struct refuge *taken; /* room for those of any one loss */
+    uint32_t *placed;     /* per model */
+    uint32_t *emptiest;   /* nodes that stay up, most free CPU first */
     uint32_t n_emptiest;
     uint64_t *full; /* per model, a bit per node in that order: never has room for one more */
     size_t n_words;
@@ -71,11 +77,6 @@ static bool device_room(const struct plan_ledger *l, uint32_t model, uint32_t no
         }
     return left <= 0;
 }
-
-struct refuge {
-    uint32_t model, node;
-    uint64_t mask;
-};
 
 /* Of one loss; that many have been given out. */
 struct refuges {
@@ -157,8 +158,7 @@ static bool find_refuge(struct losses *x, uint32_t model, struct refuges *r)
 static bool survives(struct losses *x, size_t from, size_t to)
 {
     struct plan_ledger *l = &x->l;
-    AUTO(mem) struct refuge *taken = xcalloc(to - from + 1, sizeof(*taken));
-    struct refuges refuges = { taken, 0, l->p->placements[l->order[from]].node };
+    struct refuges refuges = { x->taken, 0, l->p->placements[l->order[from]].node };
     bool room = true;
 
     for (size_t i = from; i < to; i++)
@@ -173,13 +173,15 @@ static bool survives(struct losses *x, size_t from, size_t to)
         room = find_refuge(x, model, &refuges);
         if (!room)
             break;
-        last = &taken[refuges.n - 1];
+        last = &x->taken[refuges.n - 1];
         plan_ledger_add(l, l->s->models[model].spec, last->node, last->mask, 1);
         x->placed[model]++;
     }
     for (size_t i = 0; i < refuges.n; i++) {
-        plan_ledger_add(l, l->s->models[taken[i].model].spec, taken[i].node, taken[i].mask, -1);
-        x->placed[taken[i].model]--;
+        const struct refuge *r = &x->taken[i];
+
+        plan_ledger_add(l, l->s->models[r->model].spec, r->node, r->mask, -1);
+        x->placed[r->model]--;
     }
     for (size_t i = from; i < to; i++)
         x->placed[l->p->placements[l->order[i]].model]++;
@@ -202,10 +204,15 @@ static int compare_free(const void *a, const void *b, void *data)
 static void losses_init(struct losses *x, const struct plan *p)
 {
     const struct snapshot *s = p->snapshot;
+    size_t most = 0; /* on one node */
 
     *x = (struct losses){ .n_emptiest = 0 };
     plan_ledger_init(&x->l, p);
     plan_ledger_sort(&x->l);
+    for (uint32_t n = 0; n < s->n_nodes; n++)
+        if (x->l.first[n + 1] - x->l.first[n] > most)
+            most = x->l.first[n + 1] - x->l.first[n];
+    x->taken = xcalloc(most + 1, sizeof(*x->taken));
     x->placed = xcalloc(s->n_models + 1, sizeof(*x->placed));
     for (size_t i = 0; i < p->n_placements; i++) {
         const struct plan_placement *pp = &p->placements[i];
@@ -229,6 +236,7 @@ static void losses_init(struct losses *x, const struct plan *p)
 static void losses_done(struct losses *x)
 {
     plan_ledger_done(&x->l);
+    free(x->taken);
     free(x->placed);
     free(x->emptiest);
     free(x->full);

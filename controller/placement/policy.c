@@ -47,9 +47,12 @@ const struct power_policy *policy_of_model(const struct snapshot *s, const struc
 
 int64_t policy_boot_ms(const struct snapshot *s, const struct snap_model *m)
 {
-    int64_t slowest_ms = 0;
+    int64_t slowest_ms = 0, most_ms = 0;
 
-    for (uint32_t i = 0; i < s->n_nodes; i++) {
+    for (uint32_t i = 0; i < s->n_pools; i++)
+        if (s->pools[i].boot_p99_ms > most_ms)
+            most_ms = s->pools[i].boot_p99_ms;
+    for (uint32_t i = 0; i < s->n_nodes && slowest_ms < most_ms; i++) {
         uint32_t pool = s->nodes[i].pool;
 
         if (pool < s->n_pools && s->pools[pool].boot_p99_ms > slowest_ms && snapshot_eligible(m, i))

@@ -86,10 +86,12 @@ static bool has_room(const struct packing *p, uint32_t model, uint32_t node, uin
            room_fits(&p->after[node], &p->s->nodes[node], p->s->models[model].spec, ret_mask);
 }
 
-/* Two with one fixed port are never lost at once: of ports nothing changes. */
+/* Two with one fixed port are never lost at once: of ports nothing changes. How many stand on a
+ * node is asked only of models that have a maxPerNode. */
 static void count(struct packing *p, const struct seat *m, int sign)
 {
-    (void)tally_add(&p->on_node, m->model, m->node, sign);
+    if (m->spec->placement.max_per_node >= 0)
+        (void)tally_add(&p->on_node, m->model, m->node, sign);
     p->placed[m->model] += (uint32_t)sign;
 }
 

@@ -108,16 +108,16 @@ static void run_others(void *data)
 /* The planner, its forecasts and the other policies side by side; false: they cannot be. */
 static bool run_together(struct work *w)
 {
-    struct beside_task tasks[3] = { { run_planned, w } };
+    struct beside_task tasks[3] = { { run_planned, w, false } };
     size_t n = 1;
 
     if (!w->of->beside)
         return false;
     w->ahead = planned_look_ahead(w->planned, w->of->hw, w->of->load);
     if (w->ahead)
-        tasks[n++] = (struct beside_task){ run_ahead, w };
+        tasks[n++] = (struct beside_task){ run_ahead, w, false };
     if (!w->of->planned_only)
-        tasks[n++] = (struct beside_task){ run_others, w };
+        tasks[n++] = (struct beside_task){ run_others, w, true };
     w->together = n > 1;
     if (w->together && w->of->beside(tasks, n))
         return true;

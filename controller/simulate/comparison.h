@@ -15,6 +15,7 @@ const char *compared_name(enum compared c); /* "always-on", ... */
 struct beside_task {
     void (*run)(void *data);
     void *data;
+    bool yields; /* others wait for none of it: where processors are few, they go first */
 };
 
 /* Runs all of them at the same time, each in a thread of its own, and returns when they have ended;

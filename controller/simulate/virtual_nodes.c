@@ -14,13 +14,13 @@
 #define TERM 1
 
 struct virtual_node {
-    struct node_record record;
-    enum plan_verdict verdict;
-    bool placed_on;         /* by the newest plan */
-    uint32_t boots;         /* names the boot */
-    int64_t heard_ms;       /* newest report */
-    int64_t empty_since_ms; /* 0: not empty */
-    enum rack_power was;    /* before this step */
+    enum rack_power was;       /* before this step */
+    enum plan_verdict verdict; /* of the newest plan, */
+    bool placed_on;            /* which starts replicas there */
+    uint32_t boots;            /* names the boot */
+    int64_t heard_ms;          /* newest report */
+    int64_t empty_since_ms;    /* 0: not empty */
+    struct node_record record; /* large; what is looked at in each step stands first */
 };
 
 struct virtual_nodes {

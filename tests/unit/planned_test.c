@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "controller/cli/beside.h"
 #include "controller/forecast/series.h"
@@ -164,6 +165,33 @@ static bool no_threads(const struct beside_task *tasks, size_t n)
     return false;
 }
 
+struct seen_nice {
+    int nice[2];
+};
+
+static void see_first(void *data)
+{
+    ((struct seen_nice *)data)->nice[0] = getpriority(PRIO_PROCESS, 0);
+}
+
+static void see_second(void *data)
+{
+    ((struct seen_nice *)data)->nice[1] = getpriority(PRIO_PROCESS, 0);
+}
+
+static void who_yields_is_nicer_and_alone_in_it(void **state)
+{
+    struct seen_nice seen = { { 99, 99 } };
+    int own = getpriority(PRIO_PROCESS, 0);
+
+    (void)state;
+    assert_true(beside_run(
+        (struct beside_task[]){ { see_first, &seen, false }, { see_second, &seen, true } }, 2));
+    assert_int_equal(seen.nice[0], own);
+    assert_int_equal(seen.nice[1], 19);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), own);
+}
+
 static void assert_alike(const struct comparison *a, const struct comparison *b)
 {
     for (int i = 0; i < COMPARED; i++) {
@@ -291,8 +319,8 @@ static void ahead_is_foreseen_what_is_in_turns(void **state)
         blind[t] = t < 3 || t % 97 == 0 || (t > 1500 && t < 1530);
     load.blind = blind;
     x.ahead = ahead_new(&x.s, &load);
-    assert_true(
-        beside_run((struct beside_task[]){ { compare_with_turns, &x }, { run_ahead, &x } }, 2));
+    assert_true(beside_run(
+        (struct beside_task[]){ { compare_with_turns, &x, false }, { run_ahead, &x, false } }, 2));
     assert_int_equal(x.differ, 0);
     ahead_free(x.ahead);
     planned_free(p);
@@ -307,6 +335,7 @@ int main(void)
         cmocka_unit_test(side_by_side_is_as_in_turns),
         cmocka_unit_test(ahead_is_foreseen_what_is_in_turns),
         cmocka_unit_test(it_is_told_how_far_it_is),
+        cmocka_unit_test(who_yields_is_nicer_and_alone_in_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
