@@ -22,6 +22,7 @@ static void power_answered(void *data, const struct power_answer *a)
     event.power.outcome = a->outcome;
     event.power.reading = a->reading;
     event.power.retry_after_ms = a->retry_after_ms;
+    event.power.uuid = a->uuid;
     event.power.message = a->message;
     if (a->log[0])
         log_line(LOG_LEVEL_DEBUG, "the power driver said", "node", a->node, "text", a->log, NULL);

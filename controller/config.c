@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "controller/pki/folder.h"
+#include "controller/power/hosts.h"
 #include "proto/base/address.h"
 #include "proto/base/array.h"
 #include "proto/base/strbuf.h"
@@ -103,7 +104,11 @@ static const struct field FIELDS[] = {
       "folders from which the programs of PowerPools with an exec driver may come; [] for none",
       NULL },
     { "powerDrivers.secrets", FIELD_LIST, C(power_drivers.secrets), "/etc/huddle/secrets", 0, 0,
-      NULL, "folders from which their secrets may come; [] for none", NULL },
+      NULL, "folders from which the secrets of drivers may come; [] for none", NULL },
+    { "powerDrivers.hosts", FIELD_LIST, C(power_drivers.hosts), "", 0, 0, NULL,
+      "BMCs with which drivers may speak: names, *.below.one, addresses, networks (10.9.0.0/16); "
+      "[] for none",
+      NULL },
     { "gridFiles", FIELD_LIST, C(grid_files), "/etc/huddle/grid /var/lib/huddle-grid", 0, 0, NULL,
       "folders from which the carbon and price files of PowerPolicies may come; [] for none",
       NULL },
@@ -262,6 +267,18 @@ static int check_folders(const char *key, const struct string_list *l, struct er
     return 0;
 }
 
+static int check_hosts(const struct string_list *l, struct err *e)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (!power_host_pattern(l->item[i]))
+            return err_set(
+                e, -EINVAL,
+                "powerDrivers.hosts: \"%.100s\": expected a name, *.NAME, an address or a "
+                "network like 10.9.0.0/16",
+                l->item[i]);
+    return 0;
+}
+
 static int check(void *base, struct err *e)
 {
     struct config *c = base;
@@ -277,6 +294,8 @@ static int check(void *base, struct err *e)
         r = check_folders("powerDrivers.programs", &c->power_drivers.programs, e);
     if (r == 0)
         r = check_folders("powerDrivers.secrets", &c->power_drivers.secrets, e);
+    if (r == 0)
+        r = check_hosts(&c->power_drivers.hosts, e);
     if (r == 0)
         r = check_folders("gridFiles", &c->grid_files, e);
     if (r == 0 && c->ports.low > c->ports.high)
@@ -315,7 +334,12 @@ int config_load(const char *file, struct config **ret_config, struct err *e)
 bool config_is_live(const struct field *f, const struct config *running, const struct config *fresh)
 {
     static const char *const LIVE[] = {
-        "nodesMax",   "powerDrivers.programs", "powerDrivers.secrets", "gridFiles", "log.level",
+        "nodesMax",
+        "powerDrivers.programs",
+        "powerDrivers.secrets",
+        "powerDrivers.hosts",
+        "gridFiles",
+        "log.level",
         "log.format",
     };
 

@@ -47,6 +47,7 @@ struct config {
     } front_door;
     struct {
         struct string_list programs, secrets; /* folders: see power/folders.h */
+        struct string_list hosts;             /* see power/hosts.h */
     } power_drivers;
     struct { /* a cluster of Kubernetes that is observed; see config_has_kubernetes() */
         char *kubeconfig; /* file; "": not from one */

@@ -14,6 +14,7 @@
 #include "controller/kube_power.h"
 #include "controller/reconcile/reconcile.h"
 #include "controller/state/kube_node.h"
+#include "controller/state/machine_uuid.h"
 #include "controller/state/node_report.h"
 #include "controller/state/snapshot_build.h"
 #include "proto/base/array.h"
@@ -201,6 +202,8 @@ static void take_power(struct controller *c, const struct controller_event *e)
     n->power_busy = false;
     free(n->power_message);
     n->power_message = xstrdup(e->power.message);
+    if (e->power.uuid)
+        n->power_of_other = machine_uuid_differs(e->power.uuid, n->inventory.product_uuid);
     if (e->power.retry_after_ms > 0)
         n->probe_due_ms =
             c->now_ms + (e->power.retry_after_ms < POWER_RETRY_MOST_MS ? e->power.retry_after_ms

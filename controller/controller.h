@@ -149,6 +149,7 @@ struct controller_event {
             enum power_outcome outcome;
             enum power_reading reading;
             int64_t retry_after_ms; /* ask for no reading earlier; 0: as usual */
+            const char *uuid;       /* of the machine, as its BMC says; NULL: not told */
             const char *message;
         } power;
         const struct door_facts *door; /* borrowed */

@@ -531,6 +531,7 @@ int daemon_new(struct config *config, const char *file, bool adopt, struct daemo
     d->adopt = adopt;
     d->folders.programs = &config->power_drivers.programs;
     d->folders.secrets = &config->power_drivers.secrets;
+    d->folders.hosts = &config->power_drivers.hosts;
     atomic_store(&d->beat_ms, clock_boot_ms());
     if ((r = make_all(d, e)))
         return r;

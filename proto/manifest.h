@@ -145,7 +145,7 @@ struct power_pool {
     int64_t max_awake;          /* none is woken by huddle beyond; -1: no limit */
     int64_t spare;              /* awake nodes beyond need (>= 1 survives the loss of any one) */
     struct {
-        char *type;    /* "none" or "exec" */
+        char *type;    /* "none", "exec" or "redfish" */
         char *program; /* exec: absolute path */
         struct string_map settings;
         struct string_map secrets; /* name -> file holding it */

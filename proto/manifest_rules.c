@@ -70,6 +70,88 @@ static bool secrets_are_files(const struct power_pool *p)
     return true;
 }
 
+static bool is_redfish(const struct power_pool *p)
+{
+    return strcmp(p->driver.type, "redfish") == 0;
+}
+
+/* "KEY", or "KEY/NODE". */
+static bool key_is(const char *key, const char *word)
+{
+    size_t n = strlen(word);
+
+    return strncmp(key, word, n) == 0 && (!key[n] || (key[n] == '/' && key[n + 1]));
+}
+
+static bool key_among(const char *key, const char *const *words)
+{
+    while (*words && !key_is(key, *words))
+        words++;
+    return *words != NULL;
+}
+
+static bool all_among(const struct string_map *m, const char *const *words,
+                      const char *const *alone)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (!key_among(m->pair[i].key, words) &&
+            (strchr(m->pair[i].key, '/') || !key_among(m->pair[i].key, alone)))
+            return false;
+    return true;
+}
+
+/* Has some value of `word`, and each of them begins so. */
+static bool all_begin(const struct string_map *m, const char *word, const char *begin)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < m->n; i++)
+        if (key_is(m->pair[i].key, word)) {
+            found++;
+            if (strncmp(m->pair[i].value, begin, strlen(begin)) != 0)
+                return false;
+        }
+    return found > 0;
+}
+
+static bool has_key(const struct string_map *m, const char *word)
+{
+    return all_begin(m, word, "");
+}
+
+static bool redfish_settings(const struct power_pool *p)
+{
+    static const char *const words[] = { "address", "user", "system", "fingerprint", NULL };
+    static const char *const alone[] = { "login", "group", "groupCalls", NULL };
+
+    return all_among(&p->driver.settings, words, alone);
+}
+
+static bool redfish_secrets(const struct power_pool *p)
+{
+    static const char *const words[] = { "password", "ca", NULL };
+    static const char *const alone[] = { NULL };
+
+    return all_among(&p->driver.secrets, words, alone);
+}
+
+static bool redfish_login(const struct power_pool *p)
+{
+    const char *login = string_map_get(&p->driver.settings, "login");
+
+    return !login || strcmp(login, "session") == 0 || strcmp(login, "basic") == 0;
+}
+
+POOL(redfish_setting_unknown, !is_redfish(p) || redfish_settings(p))
+POOL(redfish_address, !is_redfish(p) || all_begin(&p->driver.settings, "address", "https://"))
+POOL(redfish_nobody, !is_redfish(p) || has_key(&p->driver.settings, "user"))
+POOL(redfish_pin, !is_redfish(p) || !has_key(&p->driver.settings, "fingerprint") ||
+                      all_begin(&p->driver.settings, "fingerprint", "sha256//"))
+POOL(redfish_system, !is_redfish(p) || !has_key(&p->driver.settings, "system") ||
+                         all_begin(&p->driver.settings, "system", "/"))
+POOL(redfish_login_unknown, !is_redfish(p) || redfish_login(p))
+POOL(redfish_secret_unknown, !is_redfish(p) || redfish_secrets(p))
+POOL(redfish_password, !is_redfish(p) || has_key(&p->driver.secrets, "password"))
 POOL(awake_over_most, p->max_awake < 0 || p->max_awake >= p->min_awake + p->spare)
 POOL(program_missing, !runs_program(p) || p->driver.program[0])
 POOL(program_relative, !runs_program(p) || absolute(p->driver.program))
@@ -109,6 +191,16 @@ RATE(carbon)
 #define TARGET                                                                                 \
     "(" TEXT_IN("targetRef", "apiVersion") " || " TEXT_IN("targetRef", "kind") " || " TEXT_IN( \
         "targetRef", "name") ")"
+
+#define NOT_REDFISH "self.driver.type != 'redfish'"
+/* No regular expression over keys: an API server cannot bound what it costs. */
+#define KEYED(name) "(k == '" name "' || (k.startsWith('" name "/') && k != '" name "/'))"
+#define SOME(map, name) \
+    "(has(self.driver." map ") && self.driver." map ".exists(k, " KEYED(name) "))"
+#define EACH(map, name, begin)                                                                     \
+    "self.driver." map ".all(k, !" KEYED(name) " || self.driver." map "[k].startsWith('" begin "'" \
+                                               ")"                                                 \
+                                               ")"
 
 #define RATE_RULES(rate)                                                                          \
     { KIND_POWER_POLICY, #rate ".profile", "is missing; expected 24 numbers, for source profile", \
@@ -181,6 +273,40 @@ static const struct manifest_rule RULES[] = {
       "!has(self.driver.secrets) || self.driver.secrets.all(name, "
       "self.driver.secrets[name].startsWith('/'))",
       secret_inline },
+
+    { KIND_POWER_POOL, "driver.settings",
+      "expected of type redfish address, user, system and fingerprint, each also as KEY/NODE, "
+      "login, "
+      "group and groupCalls, nothing else",
+      NOT_REDFISH " || !has(self.driver.settings) || self.driver.settings.all(k, "
+                  "k in ['login', 'group', 'groupCalls'] || " KEYED("address") " || " KEYED(
+                      "user") " || " KEYED("system") " || " KEYED("fingerprint") ")",
+      redfish_setting_unknown },
+    { KIND_POWER_POOL, "driver.settings",
+      "expected an address that begins with https://, for type redfish",
+      NOT_REDFISH " || " SOME("settings", "address") " && " EACH("settings", "address", "https://"),
+      redfish_address },
+    { KIND_POWER_POOL, "driver.settings", "expected a user, for type redfish",
+      NOT_REDFISH " || " SOME("settings", "user"), redfish_nobody },
+    { KIND_POWER_POOL, "driver.settings",
+      "expected of each fingerprint sha256// and the key's hash in base64, for type redfish",
+      NOT_REDFISH " || !has(self.driver.settings) || " EACH("settings", "fingerprint", "sha256//"),
+      redfish_pin },
+    { KIND_POWER_POOL, "driver.settings",
+      "expected of each system its path, like /redfish/v1/Systems/1, for type redfish",
+      NOT_REDFISH " || !has(self.driver.settings) || " EACH("settings", "system", "/"),
+      redfish_system },
+    { KIND_POWER_POOL, "driver.settings", "expected as login session or basic, for type redfish",
+      NOT_REDFISH " || !has(self.driver.settings) || !('login' in self.driver.settings) || "
+                  "self.driver.settings['login'] in ['session', 'basic']",
+      redfish_login_unknown },
+    { KIND_POWER_POOL, "driver.secrets",
+      "expected of type redfish password and ca, each also as KEY/NODE, nothing else",
+      NOT_REDFISH " || !has(self.driver.secrets) || self.driver.secrets.all(k, " KEYED(
+          "password") " || " KEYED("ca") ")",
+      redfish_secret_unknown },
+    { KIND_POWER_POOL, "driver.secrets", "expected a password, for type redfish",
+      NOT_REDFISH " || " SOME("secrets", "password"), redfish_password },
 
     { KIND_POWER_POLICY, "horizon", "is shorter than spec.interval; expected at least that",
       CEL_DURATION_MS("self.horizon") " >= " CEL_DURATION_MS("self.interval"), horizon_short },

@@ -137,16 +137,21 @@ static const struct field POOL[] = {
       "nodes that may be awake: huddle wakes none beyond it, a person may", NULL },
     { "spare", FIELD_INT, P(spare), "1", 0, 100000, NULL,
       "awake nodes beyond need: the loss of any one is survived", NULL },
-    { "driver.type", FIELD_TEXT, P(driver.type), "none", 0, 0, "none exec",
+    { "driver.type", FIELD_TEXT, P(driver.type), "none", 0, 0, "none exec redfish",
       "how nodes are woken and their power is read", NULL },
     { "driver.program", FIELD_TEXT, P(driver.program), "", 0, 0, NULL,
       "type exec: absolute path of the program, in a folder of the controller's powerDrivers",
       NULL },
     { "driver.settings", FIELD_MAP, P(driver.settings), NULL, 0, 0, NULL,
-      "settings handed to the driver", NULL },
+      "of type exec: what its program is told; of type redfish: address (https://..., {node} is "
+      "the "
+      "node's name), user, system, fingerprint, login (session or basic); each, but login, also as "
+      "KEY/NODE, for one node; of both: group and groupCalls, how many calls a chassis or PDU "
+      "takes",
+      NULL },
     { "driver.secrets", FIELD_MAP, P(driver.secrets), NULL, 0, 0, NULL,
       "secrets handed to the driver: name and file that holds it, in a folder of the controller's "
-      "powerDrivers",
+      "powerDrivers; type redfish: password and ca, each also as KEY/NODE",
       NULL },
     { "boot.time", FIELD_DURATION, P(boot.time_ms), NULL, 1, DAY_MS, NULL,
       "from power on to ready; learned when absent", NULL },

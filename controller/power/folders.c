@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/power/bmc.h"
 #include "proto/base/cleanup.h"
 #include "proto/base/strbuf.h"
 
@@ -85,13 +86,18 @@ static int admit(const struct string_list *folders, const char *key, const char 
 int power_folders_admit(const struct power_folders *f, const struct power_pool *pool, struct err *e)
 {
     const struct string_map *secrets = &pool->driver.secrets;
-    int r;
+    int r = 0;
 
-    if (strcmp(pool->driver.type, "exec") != 0)
+    if (strcmp(pool->driver.type, "none") == 0)
         return 0;
-    r = admit(f->programs, "powerDrivers.programs", pool->driver.program, e);
-    if (r < 0)
-        return err_prefix(e, r, "spec.driver.program");
+    if (strcmp(pool->driver.type, "exec") == 0) {
+        r = admit(f->programs, "powerDrivers.programs", pool->driver.program, e);
+        if (r < 0)
+            return err_prefix(e, r, "spec.driver.program");
+    }
+    if (strcmp(pool->driver.type, "redfish") == 0 &&
+        (r = bmc_admit(pool, "https://", f->hosts, e)) < 0)
+        return r;
     for (size_t i = 0; i < secrets->n; i++) {
         r = admit(f->secrets, "powerDrivers.secrets", secrets->pair[i].value, e);
         if (r < 0)

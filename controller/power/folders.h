@@ -1,7 +1,7 @@
-/* Where power drivers may come from. Whoever may write a PowerPool names a program that runs as the
- * controller, and files whose contents that program is told; so both lie in folders that the
- * controller's own configuration lists (powerDrivers). Judged when a pool is put, and again before
- * each run. */
+/* Where power drivers may come from, and what they may reach. Whoever may write a PowerPool names a
+ * program that runs as the controller, files whose contents a driver is told, and BMCs to which it
+ * takes them; so all lie within what the controller's own configuration lists (powerDrivers).
+ * Judged when a pool is put, and again before each run. */
 #ifndef HUDDLE_POWER_FOLDERS_H
 #define HUDDLE_POWER_FOLDERS_H
 
@@ -11,6 +11,7 @@
 
 struct power_folders { /* borrowed; absolute paths */
     const struct string_list *programs, *secrets;
+    const struct string_list *hosts; /* with which drivers may speak: hosts.h */
 };
 
 /* The path behind all symbolic links, when both the path as written and that one are below one of
@@ -20,8 +21,8 @@ struct power_folders { /* borrowed; absolute paths */
 int power_folders_resolve(const struct string_list *folders, const char *key, const char *path,
                           char **ret_real, struct err *e);
 
-/* May this pool be put? -EPERM or -EINVAL with "spec.driver.program: ..." in e. What does not exist
- * yet may be named. */
+/* May this pool be put? -EPERM or -EINVAL with "spec.driver.program: ..." or the like in e. What
+ * does not exist yet may be named. */
 int power_folders_admit(const struct power_folders *f, const struct power_pool *pool,
                         struct err *e);
 

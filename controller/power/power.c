@@ -13,7 +13,7 @@
 
 #include "proto/base/array.h"
 
-static const struct power_driver *const DRIVERS[] = { &power_none, &power_exec };
+static const struct power_driver *const DRIVERS[] = { &power_none, &power_exec, &power_redfish };
 enum { N_DRIVERS = ARRAY_LEN(DRIVERS), RUNNING_MOST = N_DRIVERS * POWER_CALLS_MAX };
 
 struct call {
@@ -144,6 +144,7 @@ static void answer(struct call *c, const struct power_result *r)
         .reading = r->outcome == POWER_DONE ? r->reading : POWER_UNKNOWN,
         .watts = r->watts,
         .retry_after_ms = r->retry_after_ms,
+        .uuid = r->uuid,
         .message = r->message,
         .log = r->log,
     };

@@ -40,6 +40,7 @@ struct power_answer { /* for CE_POWER; borrowed for the callback */
     enum power_outcome outcome;
     enum power_reading reading; /* POWER_UNKNOWN unless outcome is POWER_DONE */
     double watts;               /* that the driver measured, or NAN */
+    const char *uuid;           /* of the machine, as its BMC says; NULL: not told */
     int64_t retry_after_ms;     /* for so long it should not be asked again; 0: as usual */
     const char *message;        /* one line for people, never NULL, without secrets */
     const char *log;            /* what the driver said on the side (stderr), redacted; or "" */
@@ -64,6 +65,7 @@ struct power_result { /* borrowed for the callback */
     enum power_reading reading;
     double watts;
     int64_t retry_after_ms;
+    const char *uuid; /* NULL: not told */
     const char *message, *log;
 };
 typedef void power_result_fn(void *data, const struct power_result *result);
@@ -87,5 +89,6 @@ struct power_driver {
 
 extern const struct power_driver power_exec;
 extern const struct power_driver power_none;
+extern const struct power_driver power_redfish;
 
 #endif

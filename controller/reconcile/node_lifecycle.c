@@ -16,6 +16,9 @@
 #define POWER_FRESH_MS 60000
 #define FOREIGN_BUSY_MAX_PERMILLE 20
 #define RETRIES_MAX 7
+#define BMC_OF_OTHER                                                                             \
+    "its BMC has another product UUID than its agent tells: are the addresses of BMCs crossed? " \
+    "huddlectl power test finds out"
 
 static int64_t since(const struct node_record *r, int64_t now_ms)
 {
@@ -138,6 +141,8 @@ const char *node_no_sleep(const struct node_record *r, const struct node_facts *
         return "its last wake test failed: when that is mended, repeat huddlectl power test";
     if (!f->wake_proven && !r->wake_proven)
         return "waking has not been proven here: huddlectl power test does";
+    if (f->other_machine && !r->wake_proven) /* nobody's word stands against that */
+        return BMC_OF_OTHER;
     if (!f->wake_proven && f->proof_void)
         return f->proof_void;
     if (now_ms < node_no_sleep_until_ms(r, f, now_ms))
@@ -249,6 +254,8 @@ static int in_empty(struct node_record *r, const struct node_facts *f, int64_t n
         return 0;
     if (wake_test_runs(r) && seen_off(r, f, now_ms))
         return back_to_awake(r, 3, f, now_ms, WAKE_TEST_READS_OFF);
+    if (f->other_machine && !r->wake_proven && !wake_test_runs(r))
+        return back_to_awake(r, 3, f, now_ms, BMC_OF_OTHER);
     if (f->driver_wakes && !reads(f, POWER_ON, now_ms))
         return 0; /* the wake channel must be seen working now */
     enter(r, NODE_PREPARING, 5, f, now_ms, "asked whether it may sleep");

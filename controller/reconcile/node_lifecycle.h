@@ -26,6 +26,7 @@ struct node_facts {
     bool in_pool;           /* its pool, if it has one, selects it */
     bool driver_wakes;      /* the pool has a driver that can wake */
     bool wake_proven;       /* pool.wakeProven; the record knows of own wakes */
+    bool other_machine;     /* its BMC says that it is another one's */
     const char *proof_void; /* why the record's proof holds no longer; NULL: it holds */
     int64_t cycles_per_day; /* -1: no limit */
     int64_t interval_ms;    /* between reports */

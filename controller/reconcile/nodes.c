@@ -130,6 +130,7 @@ static void settings_of(struct controller *c, const struct node *n, struct node_
 
     f->in_pool = n->pool && node_is_selected(n, n->pool);
     f->driver_wakes = driver_wakes(n);
+    f->other_machine = n->power_of_other;
     f->wake_proven = n->pool && pool_spec(n->pool)->wake_proven;
     f->proof_void = wake_proof_void(&n->record.proof, &n->inventory.identity, c->wall_ms);
     f->cycles_per_day = n->pool ? pool_spec(n->pool)->cycles_per_day : 0;

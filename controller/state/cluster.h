@@ -254,6 +254,7 @@ struct node {
     int power; /* enum power_reading */
     int64_t power_ms;
     char *power_message;
+    bool power_of_other; /* its BMC tells the product UUID of another machine */
     bool power_busy;
     int64_t power_busy_until_ms, probe_due_ms;
     /* What a person asked for, not yet done; "" : nothing. */

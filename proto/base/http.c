@@ -136,7 +136,9 @@ static void set_connection(struct http_call *call, const struct http_request *rq
     }
     if (rq->http1)
         (void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    if (rq->unverified) {
+    if (rq->pinned_key)
+        (void)curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, rq->pinned_key);
+    if (rq->unverified || (rq->pinned_key && !rq->ca_file)) {
         (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
         (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
     }
@@ -297,6 +299,9 @@ static int explain(const struct http_call *call, CURLcode code, struct err *e)
         return err_set(e, -ETIMEDOUT, "%s: no answer in time: %s", call->url, why);
     case CURLE_SEND_FAIL_REWIND:
         return err_set(e, -ECONNRESET, "%s: the connection broke before an answer came", call->url);
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        return err_set(e, -EPROTO, "%s: the server has another key than the one that is pinned",
+                       call->url);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
         return err_set(e, -EPROTO,
@@ -314,11 +319,15 @@ static int explain(const struct http_call *call, CURLcode code, struct err *e)
 static void finish(struct http_call *call, CURLcode code)
 {
     struct http_response response = { 0 };
-    curl_off_t retry_after = 0;
+    curl_off_t retry_after = 0, pretransfer_us = 0;
     char *type = NULL;
     long status = 0;
 
-    if (explain(call, code, &response.error) == 0)
+    response.curl = call->curl;
+    response.code = explain(call, code, &response.error);
+    (void)curl_easy_getinfo(call->curl, CURLINFO_PRETRANSFER_TIME_T, &pretransfer_us);
+    response.sent = pretransfer_us > 0;
+    if (response.code == 0)
         (void)curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(call->curl, CURLINFO_RETRY_AFTER, &retry_after);
     (void)curl_easy_getinfo(call->curl, CURLINFO_CONTENT_TYPE, &type);
@@ -329,6 +338,15 @@ static void finish(struct http_call *call, CURLcode code)
     response.length = call->body.length;
     call->done(call->data, &response);
     call_free(call);
+}
+
+const char *http_header(const struct http_response *response, const char *name)
+{
+    struct curl_header *h = NULL;
+
+    if (curl_easy_header(response->curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+        return NULL;
+    return h->value;
 }
 
 static void collect(struct http_client *c)

@@ -4,8 +4,8 @@
  * What has a body is sent once: when the connection breaks, nobody knows whether it was done.
  * Others may be sent anew on a fresh connection. Redirects are never followed, proxies of the
  * environment never used. Verification of TLS peers cannot be switched off, but by `unverified`,
- * which belongs to controller/kube_client alone. Errors name the URL and the cause, never a
- * credential. */
+ * which belongs to controller/kube_client alone; `pinned_key` is another way to verify. Errors name
+ * the URL and the cause, never a credential. */
 #ifndef HUDDLE_BASE_HTTP_H
 #define HUDDLE_BASE_HTTP_H
 
@@ -44,6 +44,9 @@ struct http_request { /* borrowed for the call of http_send(); zero is the defau
     const char *proxy;           /* "http://10.0.0.1:3128", "socks5://..."; NULL: none */
     const char *tls_server_name; /* who the peer must be; NULL: the host of the URL */
     bool unverified;             /* the TLS peer may be anybody */
+    const char *pinned_key;      /* "sha256//BASE64" of the public key that the TLS peer must have,
+                                    whoever signed its certificate, whatever its name; with
+                                    `ca_file` both must hold */
     bool http1;                  /* not HTTP/2: one call at a time on a connection */
     int64_t peer_ms;      /* a peer that acknowledges nothing for so long is gone; 0: the kernel's
                              time. Holds for the connection that this request opens */
@@ -56,6 +59,10 @@ struct http_response {
     size_t length;
     const char *content_type; /* "" where none is said; borrowed for the callback */
     long retry_after_s;       /* 0: not said */
+    int code;                 /* without an answer: -errno. -EPROTO: the TLS peer is not who it
+                                 should be */
+    bool sent;                /* the peer may have had the request, or a part of it */
+    void *curl;               /* for http_header() */
     struct err error;
 };
 
@@ -67,6 +74,9 @@ DEFINE_AUTO(http_client, struct http_client *, http_client_free);
 typedef void http_done_fn(void *data, const struct http_response *response);
 int http_send(struct http_client *c, const struct http_request *request, http_done_fn *fn,
               void *data, struct http_call **ret_call, struct err *e);
+
+/* A header of the answer, or NULL; borrowed for the callback. */
+const char *http_header(const struct http_response *response, const char *name);
 
 /* Requests that are sent from now on use no connection that is there already: the files of CA,
  * certificate or key have changed. */

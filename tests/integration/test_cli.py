@@ -181,6 +181,8 @@ def test_the_examples_are_good(ctl: Ctl) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("apiVersion: huddle.energy/v1alpha1") == 3
     assert "deadline: 8h" in done.stdout
+    done = ctl("apply", "--dry-run=client", "-f", str(ROOT / "deploy/examples/redfish.yaml"))
+    assert done.returncode == 0 and "type: redfish" in done.stdout, done.stderr
 
 
 def test_what_is_checked_is_printed_whole_and_read_again(ctl: Ctl) -> None:

@@ -167,6 +167,15 @@ def ask(plane: ControlPlane, body: Object) -> str:
     return ""
 
 
+BMC = {"address": "https://bmc-{node}.example", "user": "huddle"}
+
+
+def redfish(settings: dict[str, str], secrets: dict[str, str] | None = None) -> dict:
+    """A pool whose driver is right but for these."""
+    named = {"password": "/etc/huddle/secrets/bmc"} | (secrets or {})
+    return {"driver": {"type": "redfish", "settings": BMC | settings, "secrets": named}}
+
+
 M, P, Y = "ServedModel", "PowerPool", "PowerPolicy"
 TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "w"}
 WINDOW = {
@@ -214,6 +223,14 @@ GOOD: list[tuple[str, Object]] = [
     (Y, {"price": {"source": "file", "path": "/grid/p.csv"}}),
     (Y, {"carbon": {"source": "fixed", "value": 380}}),
     (Y, {"carbon": {"source": "none", "profile": []}}),
+    (P, redfish({})),
+    (
+        P,
+        redfish(
+            {"address/n1": "https://b", "system/n1": "/x", "login": "basic", "groupCalls": "2"}
+        ),
+    ),
+    (P, redfish({"fingerprint": "sha256//x", "user/n1": "u"}, {"ca": "/x", "password/n1": "/y"})),
     (Y, {"timing": {"maxAsleep": "365d", "drain": "100ms"}}),
 ]
 # What is wrong, and the field that must be told.
@@ -282,6 +299,15 @@ BAD: list[tuple[str, str, Object]] = [
     (P, "driver.program", {"driver": {"type": "exec"}}),
     (P, "driver.program", {"driver": {"type": "exec", "program": "x"}}),
     (P, "driver.secrets", {"driver": {"secrets": {"password": "hunter2"}}}),
+    (P, "driver.settings", redfish({"adress": "https://b"})),
+    (P, "driver.settings", redfish({"address/n1": "http://b"})),
+    (P, "driver.settings", redfish({"fingerprint": "sha1//"})),
+    (P, "driver.settings", redfish({"system/n1": "redfish/v1"})),
+    (P, "driver.settings", redfish({"login": "none"})),
+    (P, "driver.settings", redfish({"login/n1": "basic"})),
+    (P, "driver.secrets", redfish({}, {"token": "/x"})),
+    (P, "driver.settings", {"driver": {"type": "redfish", "secrets": {"password": "/x"}}}),
+    (P, "driver.secrets", {"driver": {"type": "redfish", "settings": BMC}}),
     (P, "boot.energy", {"boot": {"energy": "3"}}),
     (P, "boot.time", {"boot": {"time": "0s"}}),
     (P, "standby", {"standby": "10"}),

@@ -213,6 +213,8 @@ static void mistakes_are_told_with_their_place(void **state)
     refused("frontDoor: {run: true, listen: nowhere}\n", "frontDoor.listen: expected");
     refused("powerDrivers: {programs: [bin]}\n", "powerDrivers.programs: expected absolute paths");
     refused("powerDrivers: {secrets: [etc]}\n", "powerDrivers.secrets: expected absolute paths");
+    refused("powerDrivers: {hosts: [\"https://x\"]}\n",
+            "powerDrivers.hosts: \"https://x\": expected");
     refused("clusterName: a-name-that-is-much-too-long-to-be-kept-in-40-bytes\n",
             "clusterName: longer");
     refused("tls: {certificate: /c.pem}\n", "certificate and key are needed together");

@@ -42,13 +42,13 @@ struct desk {
     size_t n_rows, cap_rows, at;
     uint64_t ticket, sequence;
     /* Of all nodes' reports: */
-    const char *boot_id;     /* NULL: "boot-1" */
-    const char *power_model; /* NULL: its joules are measured */
-    const char *machine_id;  /* NULL: not told */
-    enum power_stage stage;  /* of stage_op */
-    const char *stage_op;    /* NULL: "" */
-    uint32_t gaps;           /* of its counters */
-    uint64_t epoch;          /* of its agent; 0: 7 */
+    const char *boot_id;                   /* NULL: "boot-1" */
+    const char *power_model;               /* NULL: its joules are measured */
+    const char *product_uuid, *machine_id; /* NULL: not told */
+    enum power_stage stage;                /* of stage_op */
+    const char *stage_op;                  /* NULL: "" */
+    uint32_t gaps;                         /* of its counters */
+    uint64_t epoch;                        /* of its agent; 0: 7 */
     uint64_t max_term, energy_uj, generation;
     uint32_t cycles;       /* of a power test */
     struct wire_pod *pods; /* that agents tell of */
@@ -216,7 +216,8 @@ static inline void desk_report(struct desk *d, const char *node, struct wire_rep
                                               .power_model = d->power_model ? d->power_model : "",
                                               .version = "",
                                               .machine_id = d->machine_id ? d->machine_id : "",
-                                              .product_uuid = "",
+                                              .product_uuid =
+                                                  d->product_uuid ? d->product_uuid : "",
                                               .host_node = "",
                                               .runtimes = runtimes,
                                               .n_runtimes = 1,

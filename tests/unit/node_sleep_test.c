@@ -84,6 +84,26 @@ static void t2_wants_everything(void **unused)
     expect(&r, &f, 2, NODE_DRAINING);
 }
 
+static void a_bmc_of_another_machine(void **unused)
+{
+    struct node_facts f = good_facts();
+    struct node_record r = in_state(NODE_AWAKE);
+
+    (void)unused;
+    f.sleep = "x";
+    f.sleep_by = "planner";
+    f.other_machine = true;
+    f.wake_proven = true; /* nobody's word stands against it */
+    stays(&r, &f);
+    assert_non_null(strstr(node_no_sleep(&r, &f, NOW), "addresses of BMCs crossed"));
+    r = in_state(NODE_EMPTY); /* it is seen when the driver is first asked, and that is here */
+    f.sleep = NULL;
+    r = expect(&r, &f, 3, NODE_AWAKE);
+    assert_non_null(strstr(r.reason, "addresses of BMCs crossed"));
+    r.wake_proven = true; /* its own wake does */
+    assert_null(node_no_sleep(&r, &f, NOW));
+}
+
 static void t3_every_way_back(void **unused)
 {
     static const enum node_state states[] = { NODE_DRAINING, NODE_EMPTY, NODE_PREPARING };
@@ -328,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(t1_enrolled_and_reporting),
         cmocka_unit_test(t2_wants_everything),
+        cmocka_unit_test(a_bmc_of_another_machine),
         cmocka_unit_test(t3_every_way_back),
         cmocka_unit_test(t2_times_out_with_growing_cool_down),
         cmocka_unit_test(t4_empty_twice),

@@ -51,11 +51,31 @@ static void no_driver_is_left_alone_for_ever(void **state)
     desk_done(&g.d);
 }
 
+static void a_bmc_says_whose_it_is(void **state)
+{
+    struct rig g;
+
+    (void)state;
+    rig_init(&g, 2, RIG_POOL(), RIG_POLICY());
+    g.d.product_uuid = "a1234567-89ab-cdef-0123-456789abcdef";
+    rig_rest(&g, 60000);
+    g.uuid = "00112233-4455-6677-8899-aabbccddeeff";
+    silence(&g, "a");
+    rig_pass(&g, 40000);
+    assert_true(rig_node(&g, "a")->power_of_other);
+    assert_false(rig_node(&g, "b")->power_of_other); /* not asked yet */
+    g.uuid = "674523a1-ab89-efcd-0123-456789abcdef"; /* as SMBIOS has it */
+    rig_pass(&g, 40000);
+    assert_false(rig_node(&g, "a")->power_of_other);
+    desk_done(&g.d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_busy_driver_is_left_alone_for_as_long_as_it_says),
         cmocka_unit_test(no_driver_is_left_alone_for_ever),
+        cmocka_unit_test(a_bmc_says_whose_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,7 +111,7 @@ static void a_pool_says_what_is_wrong(void **state)
     char bmc[256], evil[256], none[256], folder[256], *item = folder;
     const struct string_list list = { &item, 1 }, empty = { NULL, 0 };
     struct string_pair secret = { (char *)"password", evil };
-    struct power_folders folders = { &list, &list };
+    struct power_folders folders = { &list, &list, &empty };
     struct power_pool pool = { .driver = { .type = (char *)"exec", .program = evil } };
     struct err e = ERR_INIT;
 

@@ -124,7 +124,7 @@ static inline void world_init(struct world *w, const char *body)
     assert_int_equal(power_new(w->l, &w->folders, &w->p, NULL), 0);
     w->allowed[0] = w->folder;
     w->list = (struct string_list){ w->allowed, 1 };
-    w->folders = (struct power_folders){ &w->list, &w->list };
+    w->folders = (struct power_folders){ &w->list, &w->list, &w->list };
     in(w, "driver", w->program);
     w->pool.driver.type = (char *)"exec";
     w->pool.driver.program = w->program;

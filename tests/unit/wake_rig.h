@@ -40,6 +40,7 @@ struct rig {
     bool mute;              /* drivers do not answer */
     int64_t retry_after_ms; /* drivers are busy for so long; 0: not */
     unsigned asked;         /* calls of drivers */
+    const char *uuid;       /* that BMCs tell; NULL: none */
 };
 
 static inline struct node *rig_node(struct rig *g, const char *name)
@@ -84,6 +85,7 @@ static inline void rig_power(struct rig *g, const struct rig_call *call)
         event.power.reading = POWER_UNKNOWN;
         event.power.retry_after_ms = g->retry_after_ms;
     }
+    event.power.uuid = g->uuid;
     g->asked++;
     desk_step(&g->d, &event);
     rig_drive(g);
