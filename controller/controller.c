@@ -193,6 +193,22 @@ static void take_foreign(struct controller *c, const struct controller_event *e)
                e->foreign.who, e->foreign.node, e->foreign.n);
 }
 
+/* That an action was not taken in, and why, is told until it is as was wanted, or another one is:
+ * readings go on meanwhile. */
+static void take_power_message(struct node *n, const struct controller_event *e)
+{
+    bool reading = e->power.action == POWER_PROBE && e->power.outcome == POWER_DONE;
+
+    if (e->power.action != POWER_PROBE)
+        n->power_refused = e->power.outcome != POWER_ACCEPTED;
+    else if (reading && e->power.reading == POWER_ON)
+        n->power_refused = false;
+    if (reading && n->power_refused)
+        return;
+    free(n->power_message);
+    n->power_message = xstrdup(e->power.message);
+}
+
 static void take_power(struct controller *c, const struct controller_event *e)
 {
     struct node *n = named_find(&c->cluster->nodes, e->power.node);
@@ -200,8 +216,7 @@ static void take_power(struct controller *c, const struct controller_event *e)
     if (!n)
         return;
     n->power_busy = false;
-    free(n->power_message);
-    n->power_message = xstrdup(e->power.message);
+    take_power_message(n, e);
     if (e->power.uuid)
         n->power_of_other = machine_uuid_differs(e->power.uuid, n->inventory.product_uuid);
     if (e->power.retry_after_ms > 0)

@@ -198,6 +198,7 @@ json_t *view_node(struct controller *c, const struct node *n)
                       strcmp(pool_spec(n->pool)->driver.type, "none") != 0,
                   "cyclesToday", (json_int_t)node_record_cycles(&n->record, c->wall_ms), "replicas",
                   (json_int_t)n->n_replicas);
+    view_set(s, "powerMessage", view_text(n->power_message));
     view_set(s, "reportAgeMs",
              n->seen ? json_integer(node_agent_age_ms(n, c->now_ms)) : json_null());
     view_set(s, "capacity", view_capacity(&n->inventory));

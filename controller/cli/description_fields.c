@@ -58,6 +58,7 @@ static const struct column NODE[] = {
     { "  says", "status.wakeTest.message", show_text, false },
     { "  begun", "status.wakeTest.begun", show_time_and_age, false },
     { "  ended", "status.wakeTest.ended", show_time_and_age, false },
+    { "Power says", "status.powerMessage", show_text, false },
     { "Plan", "status.plan.verdict", show_state, false },
     { "Plan says", "status.plan.why", show_text, false },
     { "Joules at stake", "status.plan.joulesAtStake", show_joules, false },

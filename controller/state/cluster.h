@@ -253,7 +253,8 @@ struct node {
     /* The driver. */
     int power; /* enum power_reading */
     int64_t power_ms;
-    char *power_message;
+    char *power_message; /* of the newest call, or of an action that was not taken in */
+    bool power_refused;  /* the latter */
     bool power_of_other; /* its BMC tells the product UUID of another machine */
     bool power_busy;
     int64_t power_busy_until_ms, probe_due_ms;

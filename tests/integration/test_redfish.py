@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from tests.lab.bmc import PASSWORD, SESSIONS, USER, Bmc
+from tests.lab.bmc import PASSWORD, SESSIONS, USER, Bmc, fingerprint
 from tests.lab.power_driver import Driver, driver_of
 
 SYSTEM = "/redfish/v1/Systems/1"
@@ -25,7 +25,7 @@ class Pair:
         password.write_text(PASSWORD + "\n")
         driver.secrets = {"password": str(password)}
         driver.settings = {"address": bmc.origin, "user": USER}
-        driver.settings["fingerprint"] = bmc.fingerprint()
+        driver.settings["fingerprint"] = fingerprint(bmc.certificate)
 
     def ask(self, action: str) -> dict:
         return self.driver.ask(action)

@@ -64,6 +64,15 @@ class Quirks:
     error: str = "The request failed."
 
 
+def fingerprint(certificate: pathlib.Path) -> str:
+    """Of its key, as settings.fingerprint wants it."""
+    pem = ["openssl", "x509", "-in", str(certificate), "-noout", "-pubkey"]
+    key = subprocess.run(pem, check=True, capture_output=True).stdout
+    der = ["openssl", "pkey", "-pubin", "-outform", "der"]
+    spki = subprocess.run(der, check=True, capture_output=True, input=key).stdout
+    return "sha256//" + base64.b64encode(hashlib.sha256(spki).digest()).decode()
+
+
 class Bmc:
     """Serves until close(). `log` holds (method, path, note) of all requests, oldest first."""
 
@@ -113,14 +122,6 @@ class Bmc:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
-
-    def fingerprint(self) -> str:
-        """Of its key, as settings.fingerprint wants it."""
-        pem = ["openssl", "x509", "-in", str(self.certificate), "-noout", "-pubkey"]
-        key = subprocess.run(pem, check=True, capture_output=True).stdout
-        der = ["openssl", "pkey", "-pubin", "-outform", "der"]
-        spki = subprocess.run(der, check=True, capture_output=True, input=key).stdout
-        return "sha256//" + base64.b64encode(hashlib.sha256(spki).digest()).decode()
 
     def actions(self) -> list[str]:
         """The ResetTypes of all POSTs to an action, oldest first."""

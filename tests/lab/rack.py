@@ -132,7 +132,7 @@ listen: {CONTROLLER_ADDRESS}:{PORT}
 tls: {{certificate: {self.folder}/tls.pem, key: {self.folder}/tls.key}}
 tokens: {self.folder}/tokens
 reportInterval: {self.report_interval_ms}ms
-powerDrivers: {{programs: [{self.bin}]}}
+powerDrivers: {{programs: [{self.bin}], secrets: [{self.folder}/secrets], hosts: [{CONTROLLER_ADDRESS}]}}
 gridFiles: [{self.folder}/grid]
 frontDoor:
   run: true

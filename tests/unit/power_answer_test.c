@@ -70,12 +70,49 @@ static void a_bmc_says_whose_it_is(void **state)
     desk_done(&g.d);
 }
 
+static void answer(struct rig *g, enum power_action action, enum power_outcome outcome,
+                   enum power_reading reading, const char *message)
+{
+    struct controller_event event = { .kind = CE_POWER };
+
+    event.power.node = "a";
+    event.power.op = "";
+    event.power.action = action;
+    event.power.outcome = outcome;
+    event.power.reading = reading;
+    event.power.message = message;
+    desk_step(&g->d, &event);
+}
+
+static void what_cannot_be_done_is_told_until_it_is_done(void **state)
+{
+    struct rig g;
+    const struct node *a;
+
+    (void)state;
+    rig_init(&g, 2, RIG_POOL(), RIG_POLICY());
+    a = rig_node(&g, "a");
+    answer(&g, POWER_WAKE, POWER_UNSUPPORTED, POWER_UNKNOWN, "no On");
+    answer(&g, POWER_PROBE, POWER_DONE, POWER_OFF, "");
+    assert_string_equal(a->power_message, "no On");
+    answer(&g, POWER_PROBE, POWER_UNREACHABLE, POWER_UNKNOWN, "nobody there");
+    assert_string_equal(a->power_message, "nobody there");
+    answer(&g, POWER_WAKE, POWER_UNSUPPORTED, POWER_UNKNOWN, "no On");
+    answer(&g, POWER_WAKE, POWER_ACCEPTED, POWER_UNKNOWN, "");
+    assert_string_equal(a->power_message, "");
+    answer(&g, POWER_WAKE, POWER_REFUSED, POWER_UNKNOWN, "no");
+    answer(&g, POWER_PROBE, POWER_DONE, POWER_ON, "");
+    assert_string_equal(a->power_message, "");
+    desk_done(&g.d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_busy_driver_is_left_alone_for_as_long_as_it_says),
         cmocka_unit_test(no_driver_is_left_alone_for_ever),
         cmocka_unit_test(a_bmc_says_whose_it_is),
+        cmocka_unit_test(what_cannot_be_done_is_told_until_it_is_done),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

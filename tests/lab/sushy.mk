@@ -1,0 +1,7 @@
+# OpenStack's Redfish emulator (sushy-tools), a Python package, in a folder of its own below the cache that
+# the Kubernetes programs have. Where it cannot be had its tests are skipped with the reason; with CI=true
+# this fails.
+.PHONY: sushy
+integration-programs: sushy
+sushy:
+	$(Q)python3 -m tests.lab.sushy --optional
