@@ -35,6 +35,7 @@ struct watch_hub {
     size_t most, n_watchers;
     struct change ring[WATCH_RING];
     size_t head;     /* where the next one goes */
+    size_t n, bytes; /* that are kept: the last ones before head */
     uint64_t oldest; /* a watch from this version on misses nothing */
     uint64_t newest;
     struct watcher *watchers;
@@ -130,17 +131,17 @@ static const char *const TYPES[] = { "ADDED", "MODIFIED", "DELETED" };
 /* One line with its newline, or NULL. */
 static char *line_new(enum change_type type, const json_t *object, size_t *ret_length)
 {
-    char *text = json_dumps(object, JSON_COMPACT);
-    struct strbuf line = STRBUF_INIT;
+    static const char format[] = "{\"type\":\"%s\",\"object\":%s}\n";
+    char *text = json_dumps(object, JSON_COMPACT), *line;
+    size_t size;
 
     if (!text)
         return NULL;
-    strbuf_printf(&line, "{\"type\":\"%s\",\"object\":", TYPES[type]);
-    strbuf_puts(&line, text);
-    strbuf_puts(&line, "}\n");
+    size = sizeof(format) + strlen(TYPES[type]) + strlen(text); /* as long as it is: it is kept */
+    line = xmalloc(size);
+    *ret_length = (size_t)snprintf(line, size, format, TYPES[type], text);
     free(text);
-    *ret_length = line.length;
-    return strbuf_take(&line);
+    return line;
 }
 
 static bool concerns(const struct watcher *w, const struct change *c)
@@ -193,6 +194,17 @@ static void tell(struct watcher *w, const struct change *c, const json_t *object
         end(w); /* it does not read: it has to list again */
 }
 
+static void forget_oldest(struct watch_hub *h)
+{
+    struct change *c = &h->ring[(h->head + WATCH_RING - h->n) % WATCH_RING];
+
+    h->oldest = c->version;
+    h->bytes -= c->length;
+    h->n--;
+    change_done(c);
+    *c = (struct change){ 0 };
+}
+
 void watch_hub_publish(struct watch_hub *h, enum change_type type, const char *kind,
                        const char *name, uint64_t version, json_t *object)
 {
@@ -205,11 +217,12 @@ void watch_hub_publish(struct watch_hub *h, enum change_type type, const char *k
     fresh.kind = xstrdup(kind);
     fresh.name = xstrdup(name);
     (void)pthread_mutex_lock(&h->lock);
+    while (h->n == WATCH_RING || (h->n > 0 && h->bytes + fresh.length > WATCH_RING_BYTES))
+        forget_oldest(h);
     c = &h->ring[h->head];
     h->head = (h->head + 1) % WATCH_RING;
-    if (c->line)
-        h->oldest = c->version;
-    change_done(c);
+    h->n++;
+    h->bytes += fresh.length;
     *c = fresh;
     h->newest = version;
     for (struct watcher *w = h->watchers; w; w = w->next) {

@@ -18,6 +18,7 @@
 #include "proto/selector.h"
 
 #define WATCH_RING 4096
+#define WATCH_RING_BYTES (16u << 20) /* of their lines: a plan for 5,000 nodes is 15 MB */
 #define WATCH_BOOKMARK_MS 60000
 
 struct watch_hub;

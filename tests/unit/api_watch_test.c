@@ -160,6 +160,31 @@ static void the_whole_ring_is_replayed(void **state)
     watch_close(&watch);
 }
 
+/* However few they are: a plan for a large cluster is megabytes. */
+static void long_changes_leave_sooner(void **state)
+{
+    char *text = xcalloc(1, WATCH_RING_BYTES / 2 + 1);
+    struct world *w = *state;
+    struct reply r = { 0 };
+    struct watch watch;
+
+    memset(text, 'x', WATCH_RING_BYTES / 2);
+    for (int i = 0; i < 2; i++) {
+        json_t *o = node_object("a1", "east", "awake");
+
+        json_object_set_new(json_object_get(o, "status"), "why", json_string(text));
+        world_add(w, "nodes", o);
+    }
+    world_add(w, "nodes", node_object("a2", "east", "awake"));
+    ask(w, &r, "GET", BASE "/nodes?watch=true&resourceVersion=103", NULL);
+    assert_status(&r, 410, "Expired", "too old: list again");
+    watch = watch_open(w, BASE "/nodes?watch=true&resourceVersion=105");
+    assert_int_equal(expect_line(&watch, "MODIFIED", "a2"), 106);
+    watch_close(&watch);
+    reply_done(&r);
+    free(text);
+}
+
 static void a_selector_sees_comings_and_goings(void **state)
 {
     struct world *w = *state;
@@ -285,6 +310,7 @@ int main(void)
         TEST(resume_behind_a_version),
         TEST(what_is_gone_is_410),
         TEST(the_whole_ring_is_replayed),
+        TEST(long_changes_leave_sooner),
         TEST(a_selector_sees_comings_and_goings),
         TEST(ends_after_its_time),
         TEST(bookmarks_for_those_who_ask),
