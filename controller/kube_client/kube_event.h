@@ -6,8 +6,10 @@
  * The same event (all but its note) within 6 minutes is a repeat: its Event is patched with a
  * series of a count and the time of the last, its note stays that of the first. 4096 are
  * remembered. For each object 25 writes are free, and one more each 5 minutes; repeats that may not
- * be written are still counted. Notes are cut to 1024 bytes. What regards no namespace (a Node)
- * goes into `default`, where servers want it. Source: k8s.io/client-go/tools/events, KEP-383. */
+ * be written are still counted. Of all objects together 50 are free, and two more each second: what
+ * is told of a large cluster at once is told in part. Notes are cut to 1024 bytes. What regards no
+ * namespace (a Node) goes into `default`, where servers want it. Source:
+ * k8s.io/client-go/tools/events, KEP-383. */
 #ifndef HUDDLE_KUBE_EVENT_H
 #define HUDDLE_KUBE_EVENT_H
 

@@ -67,18 +67,26 @@ static struct kube_event_bucket *bucket_of(struct kube_event_book *b, uint64_t o
 }
 
 /* 0: it may; else when. */
-static int64_t take_token(struct kube_event_book *b, uint64_t object, int64_t now_ms)
+static int64_t take(struct kube_event_bucket *x, double burst, double refill_ms, int64_t now_ms)
 {
-    struct kube_event_bucket *x = bucket_of(b, object, now_ms);
-
-    x->tokens += (double)(now_ms - x->since_ms) / KUBE_EVENT_REFILL_MS;
-    if (x->tokens > KUBE_EVENT_BURST)
-        x->tokens = KUBE_EVENT_BURST;
+    x->tokens += (double)(now_ms - x->since_ms) / refill_ms;
+    if (x->tokens > burst)
+        x->tokens = burst;
     x->since_ms = now_ms;
     if (x->tokens < 1)
-        return now_ms + 1 + (int64_t)((1 - x->tokens) * KUBE_EVENT_REFILL_MS);
+        return now_ms + 1 + (int64_t)((1 - x->tokens) * refill_ms);
     x->tokens -= 1;
     return 0;
+}
+
+static int64_t take_token(struct kube_event_book *b, uint64_t object, int64_t now_ms)
+{
+    return take(bucket_of(b, object, now_ms), KUBE_EVENT_BURST, KUBE_EVENT_REFILL_MS, now_ms);
+}
+
+static int64_t take_of_all(struct kube_event_book *b, int64_t now_ms)
+{
+    return take(&b->all, KUBE_EVENT_ALL_BURST, KUBE_EVENT_ALL_REFILL_MS, now_ms);
 }
 
 /* --- telling -------------------------------------------------------------------------------- */
@@ -242,12 +250,18 @@ void kube_event_book_next(struct kube_event_book *b, int64_t now_ms, bool room,
             sooner(&w.at_ms, now_ms + KUBE_EVENT_RETRY_MS);
             break;
         }
+        token_ms = take_of_all(b, now_ms);
+        if (token_ms) {
+            sooner(&w.at_ms, token_ms);
+            break;
+        }
         token_ms = x->due == KUBE_EVENT_PATCH ? take_token(b, x->object, now_ms) : 0;
         if (token_ms == 0) {
             write_down(b, x, &w);
             break;
         }
         x->try_ms = token_ms;
+        b->all.tokens += 1; /* not used */
     }
     *ret_write = w;
 }
@@ -313,7 +327,8 @@ int kube_event_book_init(struct kube_event_book *b, const char *controller, cons
     if (r < 0)
         return r;
     *b = (struct kube_event_book){ .controller = xstrdup(controller),
-                                   .instance = xstrdup(instance) };
+                                   .instance = xstrdup(instance),
+                                   .all = { .tokens = KUBE_EVENT_ALL_BURST } };
     return 0;
 }
 

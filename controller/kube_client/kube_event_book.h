@@ -13,6 +13,9 @@
 #define KUBE_EVENT_RETRY_MS INT64_C(2000)
 #define KUBE_EVENT_BURST 25
 #define KUBE_EVENT_REFILL_MS 300000.0
+#define KUBE_EVENT_ALL_BURST 50 /* of all objects: a large cluster is not told everything at once \
+                                 */
+#define KUBE_EVENT_ALL_REFILL_MS 500.0
 
 enum kube_event_due { KUBE_EVENT_NOTHING, KUBE_EVENT_CREATE, KUBE_EVENT_PATCH };
 
@@ -40,7 +43,8 @@ struct kube_event_book {
     size_t n_entries, cap_entries;
     struct kube_event_bucket *buckets;
     size_t n_buckets, cap_buckets;
-    uint64_t next_id, flying; /* id of the write under way; 0: none */
+    struct kube_event_bucket all; /* of all objects */
+    uint64_t next_id, flying;     /* id of the write under way; 0: none */
     uint64_t flying_count;
     struct kube_event_counts counts;
 };

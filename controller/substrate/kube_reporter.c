@@ -10,8 +10,9 @@
 #include "proto/base/clock.h"
 #include "proto/base/strbuf.h"
 
-#define EVERY_MS 30000 /* of one object */
-#define AGAIN_MS 5000  /* where nothing was to be written */
+#define EVERY_MS 30000    /* of one object */
+#define WRITES_A_SECOND 3 /* of all objects, but of those that were never written */
+#define AGAIN_MS 5000     /* where nothing was to be written */
 #define CALL_MS 10000
 #define GROUP "/apis/huddle.energy/v1alpha1/"
 
@@ -29,6 +30,8 @@ struct kube_reporter {
     struct reported *items;
     size_t n_items, cap_items;
     size_t next; /* to be looked at */
+    int64_t second_ms;
+    unsigned writes_left; /* of this second */
     struct kube_call *call;
     bool writes, forbidden; /* as was told */
 };
@@ -214,18 +217,23 @@ static void look_at(struct kube_reporter *r, struct reported *o, int64_t now_ms)
 {
     json_t *patch;
 
-    if (now_ms < o->due_ms)
+    if (now_ms < o->due_ms || (o->due_ms > 0 && r->writes_left == 0))
         return;
     patch = patch_for(r, o);
     o->due_ms = now_ms + (patch ? EVERY_MS : AGAIN_MS);
     if (patch)
         send(r, o, patch);
+    r->writes_left -= patch && r->writes_left > 0;
     json_decref(patch);
 }
 
 void kube_reporter_look(struct kube_reporter *r, bool writes, int64_t now_ms)
 {
     r->writes = writes;
+    if (now_ms - r->second_ms >= 1000) {
+        r->second_ms = now_ms;
+        r->writes_left = WRITES_A_SECOND;
+    }
     if (r->call || !writes || !kube_leader_held(r->options.leader, clock_boot_ms()))
         return;
     for (size_t i = 0; i < r->n_items && !r->call; i++) {

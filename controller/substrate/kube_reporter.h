@@ -1,6 +1,7 @@
 /* Writes the status of the objects that people declared on Kubernetes: by the leader alone, only
  * what changed (crd_report.h), with the resourceVersion that it was read at, one request at a time,
- * and each object at most every 30 s. Never a spec. What is written comes back by the watch, and
+ * each object at most every 30 s, and three a second of all; so an API server has little to do with
+ * huddle, however many models there are. Never a spec. What is written comes back by the watch, and
  * only that counts as written. */
 #ifndef HUDDLE_SUBSTRATE_KUBE_REPORTER_H
 #define HUDDLE_SUBSTRATE_KUBE_REPORTER_H

@@ -346,6 +346,35 @@ static void test_an_event_that_the_server_forgot_is_a_new_one(void **state)
 
 /* --- limits --- */
 
+/* A large cluster is told in part: fifty at once, then two each second. */
+static void test_too_many_about_all_objects(void **state)
+{
+    struct kube_event event = NODE;
+    int at_once = KUBE_EVENT_ALL_BURST, n = 0;
+    char name[16];
+    struct desk d;
+
+    (void)state;
+    begin(&d);
+    event.regarding.name = event.regarding.uid = name;
+    for (int i = 0; i < 2 * at_once; i++) {
+        (void)snprintf(name, sizeof(name), "n%d", i);
+        tell(&d, &event);
+    }
+    for (; next(&d, true); n++)
+        kube_event_book_ended(&d.b, d.now_ms, KUBE_OK);
+    assert_int_equal(n, at_once);
+    assert_in_range(d.w.at_ms, d.now_ms + 1, d.now_ms + 501);
+    for (; d.now_ms < 1000000 + 5000; d.now_ms++)
+        for (; next(&d, true); n++)
+            kube_event_book_ended(&d.b, d.now_ms, KUBE_OK);
+    assert_in_range(n, at_once + 9, at_once + 10);
+    d.now_ms += KUBE_EVENT_WAIT_MS; /* the rest is too old to be told */
+    assert_false(next(&d, true));
+    assert_int_equal(d.b.counts.dropped_busy, 2 * at_once - n);
+    end(&d);
+}
+
 static void test_too_many_about_one_object(void **state)
 {
     struct kube_event event = NODE;
@@ -537,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_a_series_ends_after_six_minutes),
         cmocka_unit_test(test_an_event_that_the_server_forgot_is_a_new_one),
         cmocka_unit_test(test_too_many_about_one_object),
+        cmocka_unit_test(test_too_many_about_all_objects),
         cmocka_unit_test(test_repeats_beyond_the_limit_are_still_counted),
         cmocka_unit_test(test_the_oldest_of_4096_is_forgotten),
         cmocka_unit_test(test_without_room_they_wait_and_are_dropped),
