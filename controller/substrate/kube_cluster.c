@@ -28,11 +28,16 @@ static void node_free(struct kube_seen_node *n)
     free(n);
 }
 
-static void pod_free(struct kube_seen_pod *p)
+static void forget_view(struct kube_cluster *k, struct kube_seen_pod *p)
 {
-    view_pod_done(&p->view);
-    free(p->told_node);
-    free(p->told_model);
+    if (p->view.meta.uid == p->uid)
+        p->view.meta.uid = NULL;
+    kube_pod_share_give(&k->share, &p->view, &p->shared);
+}
+
+static void pod_free(struct kube_cluster *k, struct kube_seen_pod *p)
+{
+    forget_view(k, p);
     free(p->uid);
     free(p);
 }
@@ -104,7 +109,10 @@ void kube_cluster_free(struct kube_cluster *k)
         return;
     look_done(&k->look);
     FREE_ALL(k->nodes, kube_seen_node, node_free);
-    FREE_ALL(k->pods, kube_seen_pod, pod_free);
+    for (size_t i = 0; i < k->pods.n_items; i++)
+        pod_free(k, (struct kube_seen_pod *)(void *)k->pods.items[i]);
+    named_done(&k->pods);
+    kube_pod_share_done(&k->share);
     for (size_t w = 0; w < ARRAY_LEN(k->workloads); w++)
         FREE_ALL(k->workloads[w], kube_workload, workload_free);
     FREE_ALL(k->claims, kube_volume_claim, claim_free);
@@ -175,16 +183,26 @@ static void put_pod(struct kube_cluster *k, const json_t *object)
         p->uid = xstrdup(view.meta.uid);
         named_add(&k->pods, p);
     }
-    view_pod_done(&p->view);
+    forget_view(k, p);
+    free(view.meta.uid);
+    view.meta.uid = p->uid;
     p->view = view;
+    kube_pod_share_take(&k->share, &p->view, &p->shared);
     p->unknown = p->clean = false;
     p->judged = 0;
-    p->shape = view.unschedulable ? kube_shape_of(&view) : 0;
-    p->fit = p->shape ? kube_fit_of(&view) : 0;
+    p->shape = view.unschedulable ? kube_shape_of(&p->view) : 0;
+    p->fit = p->shape ? kube_fit_of(&p->view) : 0;
 }
 
-/* Of templates only the pods are kept that they would make, and of a ReplicaSet not even that: its
- * Deployment has the newest. */
+/* A ReplicaSet that is kept, one of ten, so that its owner can go back to it. */
+static bool is_of_the_past(enum kube_kind kind, const struct view_workload *w)
+{
+    return kind == KUBE_KIND_REPLICA_SETS && *w->meta.owner.kind && w->replicas == 0 &&
+           w->status_replicas == 0;
+}
+
+/* Of templates only the pods are kept that they would make, and of those of the past not even that.
+ */
 static void put_workload(struct kube_cluster *k, enum kube_kind kind, const json_t *object)
 {
     struct named_set *set = &k->workloads[kind - KUBE_KIND_REPLICA_SETS];
@@ -208,7 +226,7 @@ static void put_workload(struct kube_cluster *k, enum kube_kind kind, const json
     view_workload_done(&w->view);
     if (w->has_pod)
         view_pod_done(&w->pod);
-    w->has_pod = view_template_read(&view, &w->pod) == 0;
+    w->has_pod = !is_of_the_past(kind, &view) && view_template_read(&view, &w->pod) == 0;
     w->fit = w->has_pod ? kube_fit_of(&w->pod) : 0;
     w->loses = (struct err)ERR_INIT;
     if (w->has_pod)
@@ -320,8 +338,6 @@ static void untell(struct kube_seen_pod *p)
 {
     p->told = 0;
     p->clean = false;
-    free(p->told_node);
-    free(p->told_model);
     p->told_node = p->told_model = NULL;
 }
 
@@ -364,7 +380,7 @@ static void drop_pod(struct kube_cluster *k, const char *uid)
     if (p->told)
         kube_list_add(&k->gone_pods, uid);
     named_remove(&k->pods, uid);
-    pod_free(p);
+    pod_free(k, p);
 }
 
 void kube_cluster_drop(struct kube_cluster *k, enum kube_kind kind, const struct kube_key *key)

@@ -121,8 +121,11 @@ void kube_cluster_bind(struct kube_cluster *k, const struct kube_bind_hand *hand
 void kube_cluster_selector(struct kube_cluster *k, const char *name, struct strbuf *ret_text);
 
 /* Tells what changed since the last call: what is gone, then nodes, models, pods. `now_ms` > 0, of
- * a clock that only grows. */
-void kube_cluster_tell(struct kube_cluster *k, int64_t now_ms, const struct kube_sink *sink);
+ * a clock that only grows. At most about `most` nodes and pods at once, so that a large cluster is
+ * never in memory a second time as what is to be done with all of it: true when there is more to
+ * tell, that is, when it should be called again soon. */
+bool kube_cluster_tell(struct kube_cluster *k, int64_t now_ms, size_t most,
+                       const struct kube_sink *sink);
 
 /* When it would tell something new though no object changes; INT64_MAX: never. */
 int64_t kube_cluster_due_ms(const struct kube_cluster *k);

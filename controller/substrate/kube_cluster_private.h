@@ -9,6 +9,7 @@
 #include "controller/kubernetes/wait.h"
 #include "controller/state/named.h"
 #include "controller/substrate/kube_cluster.h"
+#include "controller/substrate/kube_pod_share.h"
 #include "proto/base/array.h"
 #include "proto/base/err.h"
 
@@ -44,10 +45,11 @@ struct kube_seen_power { /* a NodePower */
 };
 
 struct kube_seen_pod {
-    char *uid;
-    struct view_pod view;
+    char *uid;            /* that of the view too, which borrows it */
+    struct view_pod view; /* of `shared` */
+    struct kube_pod_shared shared;
     uint64_t told;
-    char *told_node, *told_model; /* "" or NULL: not told */
+    const char *told_node, *told_model; /* names of what is kept here; NULL: not told */
     bool unknown;
     /* What it is, by what was known at `judged` (kube_cluster.epoch; 0: to be found out). */
     uint64_t judged;
@@ -73,7 +75,7 @@ struct kube_wake_try {          /* for pods of one shape */
 struct kube_workload {
     char *uid;
     struct view_workload view; /* without its template */
-    struct view_pod pod;       /* of its template; zero: none */
+    struct view_pod pod;       /* of its template; zero: none that matters */
     bool has_pod;
     uint64_t fit;     /* kube_fit_of() that pod */
     struct err loses; /* why requests would be lost when such a pod ends; "": none are */
@@ -105,8 +107,10 @@ struct kube_model_target {
 };
 
 struct kube_cluster {
+    struct kube_pod_share share;
     struct named_set nodes, pods, workloads[3], claims, volumes, models, powers, tries, waits,
         drivers, slices;
+    size_t may_tell;        /* nodes and pods, in this round */
     int64_t now_ms, due_ms; /* of this round; when time alone would change what it tells */
     struct string_list gone_nodes, gone_pods, gone_powers; /* told, and not there any more */
     bool look_dirty; /* workloads, claims or volumes changed */

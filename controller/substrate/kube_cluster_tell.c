@@ -77,7 +77,8 @@ static uint64_t node_digest(const struct kube_node_facts *f)
     return mix_text(mix_text(d, f->closed), f->stays);
 }
 
-static void tell_node(struct kube_seen_node *n, const struct kube_sink *sink)
+static void tell_node(struct kube_cluster *k, struct kube_seen_node *n,
+                      const struct kube_sink *sink)
 {
     struct kube_node_facts f = {
         .name = n->name,
@@ -106,8 +107,10 @@ static void tell_node(struct kube_seen_node *n, const struct kube_sink *sink)
         f.first_left = n->first_left;
     }
     fill_gpus(n, &f);
-    if (is_news(&n->told, node_digest(&f)))
-        sink->node(sink->data, &f);
+    if (!is_news(&n->told, node_digest(&f)))
+        return;
+    sink->node(sink->data, &f);
+    k->may_tell--;
 }
 
 /* --- models -------------------------------------------------------------------------------------
@@ -314,20 +317,12 @@ static void tell_gone(const char *uid, const struct kube_sink *sink)
     sink->pod(sink->data, &f);
 }
 
-static void set_text(char **at, const char *text)
-{
-    free(*at);
-    *at = xstrdup(text);
-}
-
 /* What is not a replica any more, though it is there. */
 static void untell(struct kube_seen_pod *p, const struct kube_sink *sink)
 {
     if (p->told)
         tell_gone(p->uid, sink);
     p->told = 0;
-    free(p->told_node);
-    free(p->told_model);
     p->told_node = p->told_model = NULL;
 }
 
@@ -337,6 +332,7 @@ static void tell_pod(struct kube_cluster *k, struct kube_seen_pod *seen,
     const struct view_pod *p = &seen->view;
     const struct kube_model_target *m = seen->model;
     const char *replaces = "", *by = NULL, *node;
+    const struct kube_seen_node *on;
     char name[600];
     struct kube_pod_facts f;
     uint64_t d;
@@ -349,7 +345,8 @@ static void tell_pod(struct kube_cluster *k, struct kube_seen_pod *seen,
         seen->clean = true;
         return;
     }
-    if (!named_find(&k->nodes, node)) {
+    on = named_find(&k->nodes, node);
+    if (!on) {
         untell(seen, sink);
         return;
     }
@@ -378,9 +375,10 @@ static void tell_pod(struct kube_cluster *k, struct kube_seen_pod *seen,
     d = mix_number(mix_number(mix_text(d, f.reason), f.ready), f.deleting);
     if (!is_news(&seen->told, d))
         return;
-    set_text(&seen->told_node, f.node);
-    set_text(&seen->told_model, f.model);
+    seen->told_node = on->name;
+    seen->told_model = m->name;
     sink->pod(sink->data, &f);
+    k->may_tell--;
 }
 
 /* Made by a controller of huddle, and nobody else's. */
@@ -528,9 +526,11 @@ int64_t kube_cluster_due_ms(const struct kube_cluster *k)
     return k->due_ms;
 }
 
-void kube_cluster_tell(struct kube_cluster *k, int64_t now_ms, const struct kube_sink *sink)
+bool kube_cluster_tell(struct kube_cluster *k, int64_t now_ms, size_t most,
+                       const struct kube_sink *sink)
 {
     k->now_ms = now_ms;
+    k->may_tell = most;
     k->due_ms = INT64_MAX;
     kube_power_keep(k);
     kube_look(k);
@@ -547,14 +547,19 @@ void kube_cluster_tell(struct kube_cluster *k, int64_t now_ms, const struct kube
     kube_find_lacks(k);
     kube_deal_pending(k);
     tell_what_is_gone(k, sink);
-    for (size_t i = 0; i < k->nodes.n_items; i++)
-        tell_node((struct kube_seen_node *)(void *)k->nodes.items[i], sink);
+    for (size_t i = 0; i < k->nodes.n_items && k->may_tell > 0; i++)
+        tell_node(k, (struct kube_seen_node *)(void *)k->nodes.items[i], sink);
+    if (k->may_tell == 0) /* the core has to know nodes before what stands on them */
+        return true;
     kube_power_tell(k, sink);
     for (size_t i = 0; i < k->models.n_items; i++)
         tell_model(k, (struct kube_model_target *)(void *)k->models.items[i], sink);
-    for (size_t i = 0; i < k->pods.n_items; i++)
+    for (size_t i = 0; i < k->pods.n_items && k->may_tell > 0; i++)
         tell_pod(k, (struct kube_seen_pod *)(void *)k->pods.items[i], sink);
+    if (k->may_tell == 0)
+        return true;
     kube_tell_waits(k, sink);
+    return false;
 }
 
 void kube_cluster_selector(struct kube_cluster *k, const char *name, struct strbuf *ret_text)

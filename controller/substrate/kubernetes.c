@@ -1,6 +1,7 @@
 #include "controller/substrate/kubernetes_private.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #define TELL_MS 250       /* at least: changes that come together are told together */
 #define TELL_SHARE 10     /* of the time at most one part in so many goes into telling */
+#define TELL_MOST 2000    /* nodes and pods in one turn of the loop */
 #define LOOK_MS 1000      /* at the watches themselves */
 #define TROUBLE_MS 150000 /* so long may a watch be down before what is known is old */
 /* So long is it said that a definition is not there before it is believed: one server of several
@@ -155,6 +157,8 @@ static void tell_watches(struct kubernetes *k, int64_t now_ms)
     memcpy(k->told_trouble, trouble, sizeof(trouble));
     memcpy(k->told_missing, missing, sizeof(missing));
     k->options.step(k->options.data, &event);
+    if (!atomic_load(&k->told_all)) /* lists and what was made of them leave much that is free */
+        (void)malloc_trim(0);
     atomic_store(&k->told_all, true);
 }
 
@@ -164,13 +168,19 @@ static void on_tell(void *data, int64_t now_ms)
     const struct kube_sink sink = { k, on_node, on_pod, on_model, on_power, on_wait };
     struct controller_event last = { .kind = CE_TICK };
     int64_t begun_ms = clock_boot_ms();
+    bool more;
 
     k->tell_due = false;
     if (!all_through(k))
         return;
-    kube_cluster_tell(k->cluster, now_ms, &sink);
-    k->tell_by_ms = kube_cluster_due_ms(k->cluster);
+    more = kube_cluster_tell(k->cluster, now_ms, TELL_MOST, &sink);
     k->options.step(k->options.data, &last);
+    if (more) { /* behind what else waits for the loop; nothing is planned on a part at first */
+        k->tell_due = true;
+        loop_timer_arm(k->tell, now_ms);
+        return;
+    }
+    k->tell_by_ms = kube_cluster_due_ms(k->cluster);
     tell_watches(k, now_ms);
     k->tell_took_ms = clock_boot_ms() - begun_ms;
 }

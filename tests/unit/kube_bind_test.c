@@ -74,7 +74,7 @@ static const char *deal(struct hand *h)
     const struct kube_bind_hand hand = { h, may, bound, due, binding, rejected };
 
     h->said[0] = '\0';
-    kube_cluster_tell(h->k, 1000, &DEAF_SINK);
+    (void)kube_cluster_tell(h->k, 1000, SIZE_MAX, &DEAF_SINK);
     kube_cluster_bind(h->k, &hand);
     return h->said;
 }

@@ -132,7 +132,7 @@ static void pass(struct world *w)
 {
 
     w->now_ms += 1000;
-    kube_cluster_tell(w->cluster, w->now_ms, &DEAF_SINK);
+    (void)kube_cluster_tell(w->cluster, w->now_ms, SIZE_MAX, &DEAF_SINK);
     kube_binder_look(w->binder, w->cluster, w->now_ms);
     loop_timer_arm(w->look, clock_boot_ms());
     loop_timer_arm(w->alarm, clock_boot_ms() + PATIENCE_MS);

@@ -71,7 +71,7 @@ static const char *tell(struct ear *x)
     const struct kube_sink sink = { x, hear_node, hear_pod, hear_model, hear_power, NULL };
 
     strbuf_clear(&x->text);
-    kube_cluster_tell(x->k, 1000, &sink);
+    (void)kube_cluster_tell(x->k, 1000, SIZE_MAX, &sink);
     return strbuf_text(&x->text);
 }
 
@@ -633,6 +633,28 @@ static void a_model_that_goes_leaves_pods_of_others(void **state)
     end(&x);
 }
 
+/* A large cluster is told in parts: each of them once, nodes before what stands on them. */
+static void much_is_told_in_parts(void **state)
+{
+    AUTO(strbuf) struct strbuf whole = STRBUF_INIT;
+    struct ear x, y;
+    struct kube_sink sink = { &y, hear_node, hear_pod, hear_model, hear_power, NULL };
+    int calls = 1;
+
+    (void)state;
+    begin(&x);
+    strbuf_puts(&whole, tell(&x));
+    begin(&y);
+    strbuf_clear(&y.text);
+    while (kube_cluster_tell(y.k, 1000, 1, &sink))
+        calls++;
+    assert_string_equal(strbuf_text(&y.text), strbuf_text(&whole));
+    assert_int_equal(calls, 5); /* two nodes, two pods, and nothing more */
+    assert_quiet(&y);
+    end(&x);
+    end(&y);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -651,6 +673,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_keeps_nodes_awake),
         cmocka_unit_test(what_a_pod_is_may_change),
         cmocka_unit_test(a_model_that_goes_leaves_pods_of_others),
+        cmocka_unit_test(much_is_told_in_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

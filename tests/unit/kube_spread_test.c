@@ -115,7 +115,7 @@ static void tell_at(struct ear *x, int64_t now_ms)
 {
     const struct kube_sink sink = { x, hear_node, hear_pod, hear_model, hear_power, NULL };
 
-    kube_cluster_tell(x->k, now_ms, &sink);
+    (void)kube_cluster_tell(x->k, now_ms, SIZE_MAX, &sink);
 }
 
 static void put(struct ear *x, enum kube_kind kind, const char *text)

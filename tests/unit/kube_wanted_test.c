@@ -73,7 +73,7 @@ static void tell(struct ear *x)
     x->power[0] = x->wait[0] = '\0';
     memset(x->gone, 0, sizeof(x->gone));
     x->now_ms += 1000;
-    kube_cluster_tell(x->k, x->now_ms, &sink);
+    (void)kube_cluster_tell(x->k, x->now_ms, SIZE_MAX, &sink);
 }
 
 static void tell_after(struct ear *x, int64_t ms)
@@ -344,7 +344,7 @@ static void a_crowd_wakes_as_few_as_hold_it(void **state)
         put_power(&x, name, "asleep");
     }
     put_many(&x, 50, "p", "500m");
-    kube_cluster_tell(x.k, 1000, &sink);
+    (void)kube_cluster_tell(x.k, 1000, SIZE_MAX, &sink);
     assert_int_equal(woken, 7);
     kube_cluster_free(x.k);
 }
