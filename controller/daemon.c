@@ -253,7 +253,8 @@ static void fill_stats(void *data, struct api_stats *ret_stats)
                                      .reports_replaced = in.replaced,
                                      .batches = atomic_load(&d->batches),
                                      .store_failures = atomic_load(&d->store_failures),
-                                     .plans = atomic_load(&d->plans) };
+                                     .plans = atomic_load(&d->plans),
+                                     .planning_cpu_ns = planner_cpu_ns(d->planner) };
     while (d->kubernetes && ret_stats->n_watches < API_STATS_WATCHES &&
            kubernetes_watch_up(d->kubernetes, ret_stats->n_watches,
                                &ret_stats->watches[ret_stats->n_watches].kind,

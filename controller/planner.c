@@ -3,9 +3,11 @@
 #include "controller/planner.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "controller/placement/brain.h"
 #include "proto/base/array.h"
@@ -26,7 +28,8 @@ struct planner {
     struct brain *brain; /* the thread's */
     pthread_t thread;
     bool running;
-    pthread_mutex_t lock; /* guards what follows */
+    _Atomic uint64_t cpu_ns; /* of plans */
+    pthread_mutex_t lock;    /* guards what follows */
     pthread_cond_t wake;
     struct question *asked; /* oldest first */
     size_t n_asked, cap_asked;
@@ -81,6 +84,20 @@ static struct snapshot *next_snapshot(struct planner *p)
     return s;
 }
 
+/* Of this thread. */
+static uint64_t cpu_ns(void)
+{
+    struct timespec t = { 0 };
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t planner_cpu_ns(const struct planner *p)
+{
+    return atomic_load(&p->cpu_ns);
+}
+
 static void *think(void *data)
 {
     struct planner *p = data;
@@ -88,10 +105,12 @@ static void *think(void *data)
 
     while ((s = next_snapshot(p))) {
         struct answer *a = xcalloc(1, sizeof(*a));
+        uint64_t begun_ns = cpu_ns();
 
         a->planner = p;
         if (brain_plan(p->brain, s, p->options.max_steps, &a->plan, &a->error) < 0)
             a->plan = NULL;
+        (void)atomic_fetch_add(&p->cpu_ns, cpu_ns() - begun_ns);
         snapshot_unref(s);
         (void)pthread_mutex_lock(&p->lock);
         p->posted++;

@@ -31,6 +31,9 @@ int planner_new(struct loop *l, const struct planner_options *options, struct pl
 void planner_free(struct planner *p);
 DEFINE_AUTO(planner, struct planner *, planner_free);
 
+/* Processor time that plans took so far, in ns. From any thread. */
+uint64_t planner_cpu_ns(const struct planner *p);
+
 /* Takes the reference. */
 void planner_ask(struct planner *p, struct snapshot *snapshot);
 

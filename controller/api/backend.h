@@ -27,6 +27,7 @@ typedef void api_done_fn(void *arg, const struct api_answer *answer);
 
 struct api_stats { /* of the daemon, for /metrics; cumulative since its start */
     uint64_t reports, reports_refused, reports_replaced, batches, store_failures, plans;
+    uint64_t planning_cpu_ns;
     struct { /* of the API server of Kubernetes */
         const char *kind;
         bool up;

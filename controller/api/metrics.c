@@ -392,6 +392,9 @@ static void add_daemon(struct strbuf *page, const struct metrics_source *from)
     exposition_single(page, "huddle_store_failures_total", "counter", "Transactions that failed.",
                       (double)s->store_failures);
     exposition_single(page, "huddle_plans_total", "counter", "Plans made.", (double)s->plans);
+    exposition_single(page, "huddle_planning_cpu_seconds_total", "counter",
+                      "Processor time that plans, with their forecasts, took.",
+                      (double)s->planning_cpu_ns / 1e9);
     exposition_family(page, "huddle_api_answers_total", "counter",
                       "Answers of the API by kind of status.");
     for (size_t i = 2; i < 6; i++) {

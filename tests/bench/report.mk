@@ -1,7 +1,7 @@
 # make report: writes the README's table of measured results from build/bench/*.json and the demo's report.
 # What is not saved yet is measured first: REPORT="forecast scale ..." names what (all by default; "" :
 # nothing), FRESH=1 measures it again. A missed target is no reason not to report.
-REPORT ?= agent ingest state scale simulate $(if $(wildcard $(HUDDLE_DATA)),forecast packing openb planetlab fortnight requests)
+REPORT ?= agent ingest state scale kubernetes simulate $(if $(wildcard $(HUDDLE_DATA)),forecast packing openb planetlab fortnight requests)
 FRESH ?=
 bench_json = build/bench/$(1).json
 .PHONY: report

@@ -206,6 +206,20 @@ def scale(d: dict[str, Any]) -> list[Row]:
     ]
 
 
+def kubernetes(d: dict[str, Any]) -> list[Row]:
+    return [
+        (
+            f"Kubernetes, {d['nodes']:,} nodes, {d['pods']:,} pods as objects (`make bench-kubernetes`): "
+            "start; memory; requests a second to the API server while "
+            f"{d['changesPerSecond']} pods a second change; first plan, next one",
+            f"{d['startSeconds']:.0f} s ({d['startCpuSeconds']:.0f} s of CPU); "
+            f"{d['residentPeakMB']:.0f} MB; {d['requestsPerSecond']:.1f}; "
+            f"{d['firstPlanCpuSeconds']:.2f}, {d['nextPlanCpuSeconds']:.2f} s",
+            "wanted 60 s, 500 MB, 5, 2 s, 0.2 s",
+        )
+    ]
+
+
 def simulate(d: dict[str, Any]) -> list[Row]:
     return [
         (
@@ -284,6 +298,7 @@ SOURCES: list[tuple[str, Callable[[Any], list[Row]]]] = [
     ("fortnight", fortnight),
     ("requests", requests),
     ("scale", scale),
+    ("kubernetes", kubernetes),
     ("simulate", simulate),
     ("ingest", ingest),
     ("state", state),

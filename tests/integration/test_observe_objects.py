@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.integration.kube_lists import KubeLists
+from tests.integration.kube_lists import KubeLists, kubeconfig
 from tests.lab.controller import LIMIT_S, Controller
 
 OWN = "/apis/huddle.energy/v1alpha1"
@@ -26,12 +26,7 @@ def serving() -> collections.abc.Iterator[KubeLists]:
 @pytest.fixture(name="controller")
 def following(lists: KubeLists, tmp_path: pathlib.Path) -> collections.abc.Iterator[Controller]:
     """Not started yet."""
-    kubeconfig = tmp_path / "kubeconfig"
-    cluster = {"name": "c", "cluster": {"server": lists.url}}
-    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-    known = {"clusters": [cluster], "users": [{"name": "u"}], "contexts": [context]}
-    kubeconfig.write_text(json.dumps({"kind": "Config", "current-context": "c", **known}))
-    controller = Controller(tmp_path, kubernetes={"kubeconfig": str(kubeconfig)})
+    controller = Controller(tmp_path, kubernetes={"kubeconfig": kubeconfig(tmp_path, lists.url)})
     yield controller
     if controller.process:
         controller.stop()
