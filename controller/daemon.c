@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 #define REPORTS_A_TURN 256 /* then timers and calls have their turn */
 #define DAY_MS 86400000
 #define GRID_MS 5000
+#define TRIM_MS 60000
 #define BEAT_MS 5000         /* a loop that does not turn for longer is not ready */
 #define DESCRIPTORS_KEPT 200 /* for the store, drivers, HAProxy and the like */
 
@@ -117,6 +119,13 @@ static int admit_object(void *data, const struct manifest *object, struct err *e
     return 0;
 }
 
+static bool is_busy(void *data)
+{
+    const struct daemon *d = data;
+
+    return !release_idle(d->release);
+}
+
 static void step_in_turn(void *data, struct controller_event *event)
 {
     daemon_step(data, event);
@@ -177,6 +186,10 @@ static void every_second(struct daemon *d, int64_t now_ms)
     }
     if (now_ms - d->expiry_ms >= DAY_MS)
         daemon_once_a_day(d);
+    if (now_ms - d->trim_ms >= TRIM_MS) { /* a plan as it is shown is, for a while, tens of MB */
+        d->trim_ms = now_ms;
+        (void)malloc_trim(0);
+    }
     (void)notify_systemd("WATCHDOG=1");
 }
 
@@ -443,6 +456,7 @@ static int make_kubernetes(struct daemon *d, struct err *e)
                                                 .lease = c->kubernetes.lease,
                                                 .data = d,
                                                 .step = step_in_turn,
+                                                .busy = is_busy,
                                                 .admit = admit_object,
                                                 .view = view_in_turn,
                                                 .verdict = asks_kubernetes(c) ? take_verdict : NULL,

@@ -45,6 +45,7 @@ struct daemon {
     bool settled;      /* the first batch was carried out: systemd and the front door know */
     bool stopping;
     int64_t second_ms; /* of what is done once a second */
+    int64_t trim_ms;   /* when free memory went back to the system */
     int64_t grid_ms;   /* when the files that policies name were looked at */
     int64_t expiry_ms; /* when it was told last which tokens expire */
     /* Read by the server's threads. */

@@ -117,6 +117,7 @@ void kube_cluster_free(struct kube_cluster *k)
         FREE_ALL(k->workloads[w], kube_workload, workload_free);
     FREE_ALL(k->claims, kube_volume_claim, claim_free);
     FREE_ALL(k->volumes, kube_volume, volume_free);
+    FREE_ALL(k->budgets, kube_budget, kube_budget_free);
     FREE_ALL(k->models, kube_model_target, model_free);
     FREE_ALL(k->powers, kube_seen_power, kube_power_free);
     FREE_ALL(k->tries, kube_wake_try, kube_wake_try_free);
@@ -325,6 +326,9 @@ void kube_cluster_put(struct kube_cluster *k, enum kube_kind kind, const json_t 
     case KUBE_KIND_RESOURCE_SLICES:
         kube_slice_put(k, object);
         break;
+    case KUBE_KIND_BUDGETS:
+        kube_budget_put(k, object);
+        break;
     case KUBE_KIND_COUNT:
         break;
     }
@@ -430,6 +434,9 @@ void kube_cluster_drop(struct kube_cluster *k, enum kube_kind kind, const struct
         return;
     case KUBE_KIND_RESOURCE_SLICES:
         kube_slice_drop(k, key->name);
+        return;
+    case KUBE_KIND_BUDGETS:
+        kube_budget_drop(k, key);
         return;
     case KUBE_KIND_COUNT:
         break;

@@ -38,6 +38,7 @@ enum kube_kind {
     KUBE_KIND_NODE_POWERS,
     KUBE_KIND_CSI_NODES,
     KUBE_KIND_RESOURCE_SLICES,
+    KUBE_KIND_BUDGETS, /* PodDisruptionBudgets */
     KUBE_KIND_COUNT
 };
 

@@ -108,8 +108,8 @@ struct kube_model_target {
 
 struct kube_cluster {
     struct kube_pod_share share;
-    struct named_set nodes, pods, workloads[3], claims, volumes, models, powers, tries, waits,
-        drivers, slices;
+    struct named_set nodes, pods, workloads[3], claims, volumes, budgets, models, powers, tries,
+        waits, drivers, slices;
     size_t may_tell;        /* nodes and pods, in this round */
     int64_t now_ms, due_ms; /* of this round; when time alone would change what it tells */
     struct string_list gone_nodes, gone_pods, gone_powers; /* told, and not there any more */
@@ -129,6 +129,15 @@ const char *kube_place_of(const struct kube_seen_pod *p);
 
 /* Brings k->look up to date. */
 void kube_look(struct kube_cluster *k);
+
+/* kube_cluster_budget.c. Is there a PodDisruptionBudget, or are there two, for which none of the
+ * workload's pods may ever go? Then *why says so, with the way out. `w` has a template. */
+struct kube_budget;
+bool kube_budget_holds(const struct kube_cluster *k, const struct kube_workload *w,
+                       char why[KUBE_WHY_MAX]);
+void kube_budget_put(struct kube_cluster *k, const json_t *object);
+void kube_budget_drop(struct kube_cluster *k, const struct kube_key *which);
+void kube_budget_free(struct kube_budget *b);
 
 /* kube_cluster_nodes.c: reasons and held requests of all nodes, anew. */
 void kube_weigh_nodes(struct kube_cluster *k);

@@ -239,7 +239,7 @@ static const char *not_borrowed(const struct kube_model_target *m, const struct 
 }
 
 /* Of a pod that ends without losing a request, by a recipe that there is. */
-static void say_held(struct kube_model_target *m)
+static void say_held(const struct kube_cluster *k, struct kube_model_target *m)
 {
     const struct kube_workload *w = m->workload;
     const char *why = NULL;
@@ -250,6 +250,8 @@ static void say_held(struct kube_model_target *m)
     if (w)
         (void)snprintf(m->held, sizeof(m->held), "%.*s", (int)sizeof(m->held) - 1,
                        why ? why : w->loses.text);
+    if (w && w->has_pod && !m->held[0])
+        (void)kube_budget_holds(k, w, m->held);
 }
 
 static uint64_t model_digest(const struct kube_model_facts *f)
@@ -539,7 +541,7 @@ bool kube_cluster_tell(struct kube_cluster *k, int64_t now_ms, size_t most,
 
         m->fit_known &= !k->fit_dirty;
         find_workload(k, m);
-        say_held(m);
+        say_held(k, m);
     }
     k->fit_dirty = false;
     kube_weigh_nodes(k);

@@ -1,7 +1,6 @@
 #include "controller/substrate/kubernetes_private.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,8 @@
 #define TELL_MS 250       /* at least: changes that come together are told together */
 #define TELL_SHARE 10     /* of the time at most one part in so many goes into telling */
 #define TELL_MOST 2000    /* nodes and pods in one turn of the loop */
+#define BUSY_MS 20        /* before it is looked again whether a part has been carried out, */
+#define BUSY_MOST_MS 1000 /* ... which others may keep from being seen */
 #define LOOK_MS 1000      /* at the watches themselves */
 #define TROUBLE_MS 150000 /* so long may a watch be down before what is known is old */
 /* So long is it said that a definition is not there before it is believed: one server of several
@@ -41,6 +42,8 @@ static const struct kind {
     { "servedmodels", OWN "servedmodels", true, 0, KIND_SERVED_MODEL, NULL },
     { "powerpools", OWN "powerpools", true, 0, KIND_POWER_POOL, NULL },
     { "powerpolicies", OWN "powerpolicies", true, 0, KIND_POWER_POLICY, NULL },
+    { "poddisruptionbudgets", "/apis/policy/v1/poddisruptionbudgets", false, KUBE_KIND_BUDGETS, 0,
+      "plans count on pods that a PodDisruptionBudget never lets go" },
     { "csinodes", "/apis/storage.k8s.io/v1/csinodes", false, KUBE_KIND_CSI_NODES, 0,
       "woken nodes are not kept closed until their CSI drivers are back" },
     { "resourceslices", "/apis/resource.k8s.io/v1/resourceslices", false, KUBE_KIND_RESOURCE_SLICES,
@@ -157,9 +160,13 @@ static void tell_watches(struct kubernetes *k, int64_t now_ms)
     memcpy(k->told_trouble, trouble, sizeof(trouble));
     memcpy(k->told_missing, missing, sizeof(missing));
     k->options.step(k->options.data, &event);
-    if (!atomic_load(&k->told_all)) /* lists and what was made of them leave much that is free */
-        (void)malloc_trim(0);
     atomic_store(&k->told_all, true);
+}
+
+static void tell_on(struct kubernetes *k, int64_t at_ms)
+{
+    k->tell_due = true;
+    loop_timer_arm(k->tell, at_ms);
 }
 
 static void on_tell(void *data, int64_t now_ms)
@@ -173,11 +180,15 @@ static void on_tell(void *data, int64_t now_ms)
     k->tell_due = false;
     if (!all_through(k))
         return;
+    if (now_ms < k->busy_by_ms && k->options.busy(k->options.data)) { /* with a part before */
+        tell_on(k, now_ms + BUSY_MS);
+        return;
+    }
     more = kube_cluster_tell(k->cluster, now_ms, TELL_MOST, &sink);
     k->options.step(k->options.data, &last);
+    k->busy_by_ms = more ? now_ms + BUSY_MOST_MS : 0;
     if (more) { /* behind what else waits for the loop; nothing is planned on a part at first */
-        k->tell_due = true;
-        loop_timer_arm(k->tell, now_ms);
+        tell_on(k, now_ms);
         return;
     }
     k->tell_by_ms = kube_cluster_due_ms(k->cluster);

@@ -28,6 +28,8 @@ struct kubernetes_options { /* borrowed for the call */
     void *data;
     /* One event through the core, at once. */
     void (*step)(void *data, struct controller_event *event);
+    /* Does what came of earlier events still wait, in memory, to be carried out? */
+    bool (*busy)(void *data);
     /* May this object be put? -errno with the reason. */
     int (*admit)(void *data, const struct manifest *object, struct err *e);
     /* An object as the API shows it, a new reference; NULL: there is none. */

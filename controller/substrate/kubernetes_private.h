@@ -18,7 +18,7 @@
 #include "controller/substrate/kube_reporter.h"
 #include "controller/substrate/kubernetes.h"
 
-#define N_KINDS 13 /* that are watched */
+#define N_KINDS 14 /* that are watched */
 
 struct watch {
     struct kubernetes *k;
@@ -52,6 +52,7 @@ struct kubernetes {
     struct kube_binder *binder;
     struct loop_timer *tell, *look;
     bool tell_due;
+    int64_t busy_by_ms;   /* until then what was told in part is waited for; 0: it was told whole */
     int64_t tell_took_ms; /* the last one */
     int64_t tell_by_ms; /* something is to be told then though nothing changes; 0: not yet asked */
     struct watch watches[N_KINDS];

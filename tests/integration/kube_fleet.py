@@ -253,8 +253,6 @@ class Fleet:
         lists.objects[LEASES]["huddle-system/huddle-controller"] = json.dumps(lease)
         pool = {"metadata": {"name": "all", "uid": "pool-all"}, "spec": {"mode": mode}}
         lists.objects[f"{OWN}/powerpools"]["all"] = json.dumps(pool)
-        policy = {"metadata": {"name": "default", "uid": "policy"}, "spec": {"interval": "5s"}}
-        lists.objects[f"{OWN}/powerpolicies"]["default"] = json.dumps(policy)
 
     def _put_node(self, i: int) -> None:
         name = f"node-{i:05}"

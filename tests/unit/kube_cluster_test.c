@@ -311,6 +311,46 @@ static void what_holds_all_pods_of_a_model_is_told_of_it(void **state)
     end(&x);
 }
 
+static void put_budget(struct ear *x, const char *name, const char *selector, int allowed,
+                       int wanted, int seen)
+{
+    AUTO(strbuf) struct strbuf b = STRBUF_INIT;
+
+    strbuf_printf(&b,
+                  "{'metadata':{'name':'%s','namespace':'a','uid':'b','generation':2},'spec':{"
+                  "'selector':%s},'status':{'disruptionsAllowed':%d,'desiredHealthy':%d,"
+                  "'observedGeneration':%d}}",
+                  name, selector, allowed, wanted, seen);
+    put(x, KUBE_KIND_BUDGETS, strbuf_text(&b));
+}
+
+/* What only just now lets none go is asked again when a pod is to be moved. */
+static void budgets_that_never_let_one_go_hold(void **state)
+{
+    static const char FREE[] = "closed[] stays[]\n";
+    struct ear x;
+
+    (void)state;
+    begin(&x); /* of two replicas */
+    (void)tell(&x);
+    put_budget(&x, "b", "{}", 0, 1, 2);
+    assert_quiet(&x);
+    put_budget(&x, "b", "{}", 0, 2, 1); /* of a spec before */
+    assert_quiet(&x);
+    put_budget(&x, "b", "{'matchLabels':{'app':'other'}}", 0, 2, 2);
+    assert_quiet(&x);
+    put_budget(&x, "b", "{}", 0, 2, 2);
+    assert_told(&x, "held: the PodDisruptionBudget b wants 2 of its 2 pods healthy, and never");
+    drop(&x, KUBE_KIND_BUDGETS, "b", "b");
+    assert_told(&x, FREE);
+    put_budget(&x, "b", "{}", 1, 1, 2);
+    put_budget(&x, "c", "{}", 1, 1, 2);
+    assert_told(&x, "stays[a/m1 cannot be moved: the PodDisruptionBudgets b and c both select its");
+    drop(&x, KUBE_KIND_BUDGETS, "c", "b");
+    assert_told(&x, FREE);
+    end(&x);
+}
+
 /* While one more replica stands in, it is not wanted for itself, and it is known whose place it
  * has.
  */
@@ -662,6 +702,7 @@ int main(void)
         cmocka_unit_test(a_surge_is_a_replica_that_is_coming),
         cmocka_unit_test(marks_are_told_when_the_move_is_over),
         cmocka_unit_test(what_holds_all_pods_of_a_model_is_told_of_it),
+        cmocka_unit_test(budgets_that_never_let_one_go_hold),
         cmocka_unit_test(one_that_stands_in),
         cmocka_unit_test(nodes_come_and_go),
         cmocka_unit_test(what_is_not_found_is_told_with_the_way_out),
