@@ -51,30 +51,59 @@ static json_t *uid_at(const struct plan *p, uint32_t index)
                                            : json_null();
 }
 
+/* For a large cluster the view of a plan is mostly placements: what many of them say is one text.
+ */
+struct plan_words {
+    json_t *models, *nodes, *nothing, *stay;
+};
+
+static struct plan_words words_of(const struct plan *p)
+{
+    struct plan_words w = { json_array(), json_array(), view_text(""), json_string("stay") };
+
+    for (uint32_t i = 0; i < p->snapshot->n_models; i++)
+        json_array_append_new(w.models, view_text(p->snapshot->models[i].name));
+    for (uint32_t i = 0; i < p->snapshot->n_nodes; i++)
+        json_array_append_new(w.nodes, view_text(p->snapshot->nodes[i].name));
+    return w;
+}
+
+static void words_done(struct plan_words *w)
+{
+    json_decref(w->models);
+    json_decref(w->nodes);
+    json_decref(w->nothing);
+    json_decref(w->stay);
+}
+
 static json_t *plan_placements(const struct controller *c)
 {
     static const char *const words[] = { "pending", "starting", "ready", "given-up" };
     const struct plan *p = c->plan;
+    struct plan_words w = words_of(p);
     json_t *a = json_array();
     size_t next = 0; /* starts are in the order of placements */
 
     for (size_t i = 0; i < p->n_placements; i++) {
         const struct plan_placement *pp = &p->placements[i];
         const struct start *s = NULL;
+        json_t *replica = uid_at(p, pp->replica);
 
         while (next < c->n_starts && c->starts[next].placement < i)
             next++;
         if (next < c->n_starts && c->starts[next].placement == i)
             s = &c->starts[next];
         json_array_append_new(
-            a, json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:s, s:o}", "model",
-                         view_text(p->snapshot->models[pp->model].name), "node",
-                         view_text(p->snapshot->nodes[pp->node].name), "replica",
-                         uid_at(p, pp->replica), "replaces", uid_at(p, pp->replaces), "renews",
-                         pp->renews, "uid",
-                         s && s->uid[0] ? view_text(s->uid) : uid_at(p, pp->replica), "state",
-                         s ? words[s->state] : "stay", "why", view_text(s ? s->waits : "")));
+            a, json_pack("{s:O, s:O, s:O, s:o, s:b, s:o, s:o, s:o}", "model",
+                         json_array_get(w.models, pp->model), "node",
+                         json_array_get(w.nodes, pp->node), "replica", replica, "replaces",
+                         uid_at(p, pp->replaces), "renews", pp->renews, "uid",
+                         s && s->uid[0] ? view_text(s->uid) : json_incref(replica), "state",
+                         s ? json_string(words[s->state]) : json_incref(w.stay), "why",
+                         s ? view_text(s->waits) : json_incref(w.nothing)));
+        json_decref(replica);
     }
+    words_done(&w);
     return a;
 }
 

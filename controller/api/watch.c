@@ -128,20 +128,24 @@ size_t watch_hub_count(struct watch_hub *h)
 
 static const char *const TYPES[] = { "ADDED", "MODIFIED", "DELETED" };
 
-/* One line with its newline, or NULL. */
+static int add_bytes(const char *bytes, size_t n, void *data)
+{
+    strbuf_add(data, bytes, n);
+    return 0;
+}
+
+/* One line with its newline, or NULL. As long as it is, for it is kept; and made where it stays,
+ * for that of a plan is megabytes. */
 static char *line_new(enum change_type type, const json_t *object, size_t *ret_length)
 {
-    static const char format[] = "{\"type\":\"%s\",\"object\":%s}\n";
-    char *text = json_dumps(object, JSON_COMPACT), *line;
-    size_t size;
+    AUTO(strbuf) struct strbuf line = STRBUF_INIT;
 
-    if (!text)
+    strbuf_printf(&line, "{\"type\":\"%s\",\"object\":", TYPES[type]);
+    if (json_dump_callback(object, add_bytes, &line, JSON_COMPACT) < 0)
         return NULL;
-    size = sizeof(format) + strlen(TYPES[type]) + strlen(text); /* as long as it is: it is kept */
-    line = xmalloc(size);
-    *ret_length = (size_t)snprintf(line, size, format, TYPES[type], text);
-    free(text);
-    return line;
+    strbuf_puts(&line, "}\n");
+    *ret_length = line.length;
+    return xrealloc(strbuf_take(&line), *ret_length + 1);
 }
 
 static bool concerns(const struct watcher *w, const struct change *c)
