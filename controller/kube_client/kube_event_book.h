@@ -13,8 +13,7 @@
 #define KUBE_EVENT_RETRY_MS INT64_C(2000)
 #define KUBE_EVENT_BURST 25
 #define KUBE_EVENT_REFILL_MS 300000.0
-#define KUBE_EVENT_ALL_BURST 50 /* of all objects: a large cluster is not told everything at once \
-                                 */
+#define KUBE_EVENT_ALL_BURST 50 /* of all objects: a large cluster is told in part */
 #define KUBE_EVENT_ALL_REFILL_MS 500.0
 
 enum kube_event_due { KUBE_EVENT_NOTHING, KUBE_EVENT_CREATE, KUBE_EVENT_PATCH };
