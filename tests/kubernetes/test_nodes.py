@@ -17,7 +17,11 @@ from tests.kubernetes.image import CLASSIFIER, SERVER
 from tests.kubernetes.node import Nodes
 
 PORT = 8080
-PROBE: Object = {"httpGet": {"path": "/healthz", "port": PORT}, "periodSeconds": 1}
+PROBE: Object = {
+    "httpGet": {"path": "/healthz", "port": PORT},
+    "periodSeconds": 1,
+    "timeoutSeconds": 5,
+}
 DRAIN: Object = {"preStop": {"sleep": {"seconds": 3}}}  # until nobody sends new connections
 
 
