@@ -10,6 +10,7 @@
 #include "agent/ledger_slots.h"
 #include "agent/metrics_page.h"
 #include "agent/power_off.h"
+#include "agent/renewal.h"
 #include "agent/replica/probe.h"
 #include "agent/replica/process.h"
 #include "agent/replica/runtimes.h"
@@ -50,6 +51,7 @@ struct service {
     struct processes *processes;
     struct scraper *scraper;
     struct uplink *uplink;
+    struct renewal *renewal; /* NULL: no certificate */
     struct cap_keeper *cap;
     struct power_off *power_off;
     struct metrics_page *page;

@@ -13,6 +13,7 @@
 
 #include "agent/config.h"
 #include "agent/footprint.h"
+#include "agent/join.h"
 #include "agent/once.h"
 #include "agent/record.h"
 #include "agent/replica/runtimes.h"
@@ -31,6 +32,7 @@ static const char USAGE[] =
     "       huddle-agent --once [-o table|json] [--seconds N]\n"
     "       huddle-agent --record FILE [--seconds N]\n"
     "       huddle-agent --check-config [--config FILE]\n"
+    "       huddle-agent join URL --token TOKEN --ca sha256:HEX [--node NAME]\n"
     "       huddle-agent --version | --help\n"
     "\n"
     "Reports this node's utilization and energy to huddle-controller and runs its model replicas.\n"
@@ -40,6 +42,7 @@ static const char USAGE[] =
     "  -o table|json    how --once prints [table]\n"
     "  --seconds N      window of --once, or pause between lines of --record [1]\n"
     "  --record FILE    write samples as CSV until interrupted; \"-\" is standard output\n"
+    "  join             get this node a certificate: see huddle-agent join --help\n"
     "  --check-config   read the configuration and the runtimes, say what is wrong, and exit\n"
     "\n"
     "examples:\n"
@@ -352,7 +355,11 @@ static int run(const struct options *o)
 int main(int argc, char **argv)
 {
     struct options o;
-    int r = parse(argc, argv, &o);
+    int r;
+
+    if (argc > 1 && strcmp(argv[1], "join") == 0)
+        return join_main(argc - 1, argv + 1);
+    r = parse(argc, argv, &o);
 
     footprint_init();
     if (r != 0)

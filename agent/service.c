@@ -74,6 +74,17 @@ static int make_uplink(struct service *s, const struct agent_config *c, struct u
     return uplink_new(s->http, &options, ret_uplink, e);
 }
 
+static void make_renewal(struct service *s, const struct agent_config *c)
+{
+    const struct renewal_options options = { .url = c->controller.url,
+                                             .ca_file = c->controller.ca,
+                                             .cert_file = c->controller.certificate,
+                                             .key_file = c->controller.key };
+
+    renewal_free(s->renewal);
+    s->renewal = renewal_new(s->loop, s->http, &options);
+}
+
 /* Where no address is configured, the one that faces the controller. */
 static void set_address(struct service *s, const struct agent_config *c)
 {
@@ -250,6 +261,7 @@ static void reload(struct service *s)
     uplink_free(s->uplink);
     s->runtimes = runtimes;
     s->uplink = uplink;
+    make_renewal(s, config);
     log_setup(config->log.level, config->log.format == LOG_FORMAT_JSON);
     log_line(LOG_LEVEL_INFO, "configuration read", "file", s->config_file, NULL);
     set_address(s, config);
@@ -288,6 +300,7 @@ static int start(struct service *s, struct err *e)
         r = make_hands(s, e);
     if (r < 0)
         return r;
+    make_renewal(s, s->config);
     s->timer = loop_timer_add(s->loop, due, s);
     s->watchdog = loop_timer_add(s->loop, feed_watchdog, s);
     set_address(s, s->config);
@@ -341,6 +354,7 @@ void service_free(struct service *s)
     errands_drop(s, NULL);
     metrics_page_free(s->page);
     power_off_free(s->power_off);
+    renewal_free(s->renewal);
     uplink_free(s->uplink);
     scraper_free(s->scraper);
     http_client_free(s->http);

@@ -115,6 +115,8 @@ static void do_submit(struct calls *c, struct call *call)
     take_ticket(c, call);
     if (e->kind == CE_PUT)
         e->put.ticket = call->ticket;
+    else if (e->kind == CE_ENROLLED)
+        e->enrolled.ticket = call->ticket;
     else if (e->kind == CE_DELETE || e->kind == CE_REMOVE_NODE)
         e->del.ticket = call->ticket;
     else

@@ -27,6 +27,11 @@ static const struct field FIELDS[] = {
       "folder that `huddle-controller init` made; its certificate and its tokens are used where "
       "`tls` and `tokens` say nothing",
       NULL },
+    { "agents.listen", FIELD_TEXT, C(agents_listen), "", 0, 0, NULL,
+      "address and port of a listener for agents alone, where they come in by the certificates "
+      "with "
+      "which they joined; needs `pki`",
+      NULL },
     { "tls.certificate", FIELD_TEXT, C(tls.certificate), "", 0, 0, NULL,
       "PEM file: the certificate and its chain", NULL },
     { "tls.key", FIELD_TEXT, C(tls.key), "", 0, 0, NULL, "PEM file: the key", NULL },
@@ -183,6 +188,23 @@ static int check_pki(struct config *c, struct err *e)
     return 0;
 }
 
+static int check_agents(struct config *c, struct err *e)
+{
+    if (!c->agents_listen[0])
+        return 0;
+    if (!c->pki[0])
+        return err_set(e, -EINVAL,
+                       "agents.listen: needs pki, the folder that `huddle-controller init` makes");
+    if (address_split(c->agents_listen, c->agents_host, sizeof(c->agents_host), &c->agents_port) <
+            0 ||
+        !address_is_ip(c->agents_host))
+        return err_set(e, -EINVAL,
+                       "agents.listen: expected an IP address and a port like 0.0.0.0:7444, not "
+                       "\"%.100s\"",
+                       c->agents_listen);
+    return 0;
+}
+
 bool config_has_own_certificate(const struct config *c)
 {
     AUTO(mem) char *own = below(c->pki, PKI_SERVER);
@@ -284,6 +306,8 @@ static int check(void *base, struct err *e)
     struct config *c = base;
     int r = check_pki(c, e);
 
+    if (r == 0)
+        r = check_agents(c, e);
     if (r == 0)
         r = check_listen(c, e);
     if (r == 0)

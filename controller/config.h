@@ -20,6 +20,7 @@ struct config {
     char *state_dir;
     char *listen; /* host:port, [v6]:port */
     char *pki;    /* folder of the doors, see pki/folder.h; "": none. It fills in tls and tokens */
+    char *agents_listen; /* host:port of the agents' own listener; "": none */
     struct {
         char *certificate, *key; /* PEM files; both or none ("") */
     } tls;
@@ -63,6 +64,8 @@ struct config {
 
     char host[64]; /* of `listen`, without brackets */
     uint16_t port;
+    char agents_host[64]; /* of `agents_listen` */
+    uint16_t agents_port;
 };
 
 /* -EINVAL with "file:line:column: key: what is wrong"; -errno when the file cannot be read. */

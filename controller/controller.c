@@ -188,9 +188,27 @@ static void take_report(struct controller *c, const struct wire_report *w)
 static void take_foreign(struct controller *c, const struct controller_event *e)
 {
     core_event(c, true, "node", e->foreign.bound, "ForeignReport",
-               "its token %s was used to report for node %s: refused (%" PRIu64 " such since the "
+               "its %s%s was used to report for node %s: refused (%" PRIu64 " such since the "
                "last of these events)",
-               e->foreign.who, e->foreign.node, e->foreign.n);
+               strchr(e->foreign.who, ':') ? "" : "token ", e->foreign.who, e->foreign.node,
+               e->foreign.n);
+}
+
+static void take_enrolled(struct controller *c, const struct controller_event *e)
+{
+    char reason[96];
+    struct journal_row row = { .act = e->enrolled.renewed ? "renew" : "enrol",
+                               .kind = "node",
+                               .name = e->enrolled.node,
+                               .reason = reason,
+                               .by = e->enrolled.who };
+
+    (void)snprintf(reason, sizeof(reason), "certificate of uid %s", e->enrolled.uid);
+    core_journal(c, &row);
+    if (!e->enrolled.renewed)
+        core_event(c, false, "node", e->enrolled.node, "NodeEnrolled",
+                   "it was given a certificate (%s), uid %s", e->enrolled.who, e->enrolled.uid);
+    fx_answer(c->fx, e->enrolled.ticket, 200, json_true(), NULL);
 }
 
 /* That an action was not taken in, and why, is told until it is as was wanted, or another one is:
@@ -264,6 +282,9 @@ static void dispatch(struct controller *c, const struct controller_event *e)
         break;
     case CE_FOREIGN_REPORT:
         take_foreign(c, e);
+        break;
+    case CE_ENROLLED:
+        take_enrolled(c, e);
         break;
     case CE_PUT:
         core_put(c, e);

@@ -80,6 +80,7 @@ enum controller_event_kind {
     CE_TICK,           /* time passed; at least every second */
     CE_REPORT,         /* an accepted report */
     CE_FOREIGN_REPORT, /* refused: in the name of another node than its token's */
+    CE_ENROLLED,       /* a node was given a certificate */
     CE_PUT,            /* create or replace an object, from the API */
     CE_DELETE,
     CE_REMOVE_NODE, /* as in `del`, without its kind: a machine was given away */
@@ -116,6 +117,11 @@ struct controller_event {
             const char *node;        /* that the report named */
             uint64_t n;              /* how many there were since the last time */
         } foreign;
+        struct {
+            uint64_t ticket;              /* as of `put` */
+            const char *node, *uid, *who; /* who: the join token, or the certificate before */
+            bool renewed;
+        } enrolled;
         struct {
             uint64_t ticket;               /* echoed in FX_ANSWER; 0: no answer wanted */
             const struct manifest *object; /* borrowed */

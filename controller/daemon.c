@@ -492,6 +492,9 @@ static int make_server(struct daemon *d, struct err *e)
         .cert_file = or_null(c->tls.certificate),
         .key_file = or_null(c->tls.key),
         .token_file = or_null(c->tokens),
+        .pki = or_null(c->pki),
+        .agents_address = or_null(c->agents_host),
+        .agents_port = c->agents_port,
         .threads = (unsigned)c->server.threads,
         .connections = connections(c),
         .version = controller_version(d->core),
@@ -564,6 +567,11 @@ int daemon_run(struct daemon *d)
     (void)snprintf(port, sizeof(port), "%u", api_server_port(d->server));
     log_line(LOG_LEVEL_INFO, "listening", "address", d->config->host, "port", port, "tls",
              d->config->tls.key[0] ? "yes" : "no", NULL);
+    if (api_server_agents_port(d->server)) {
+        (void)snprintf(port, sizeof(port), "%u", api_server_agents_port(d->server));
+        log_line(LOG_LEVEL_INFO, "agents are heard", "address", d->config->agents_host, "port",
+                 port, NULL);
+    }
     daemon_tell_expiring(d);
     return loop_run(d->loop);
 }

@@ -239,9 +239,9 @@ int ingest_put(struct ingest *in, const struct bearer *by, const void *bytes, si
         return refuse(in, 400);
     if (is_foreign(in, by, report->node)) {
         status = err_set(e, 403,
-                         "token %s belongs to node %s and cannot report for node %.100s: set "
-                         "`node` in the agent's configuration, or make a token for that node",
-                         by->who, by->node, report->node);
+                         "%s%s belongs to node %s and cannot report for node %.100s: set `node` in "
+                         "the agent's configuration, or make a token for that node",
+                         strchr(by->who, ':') ? "" : "token ", by->who, by->node, report->node);
         wire_report_free(report);
         return refuse(in, status);
     }

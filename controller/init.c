@@ -22,6 +22,7 @@
 #include "controller/daemon.h"
 #include "controller/pki/authority.h"
 #include "controller/pki/folder.h"
+#include "controller/pki/join_token.h"
 #include "controller/pki/user_token.h"
 #include "proto/base/address.h"
 #include "proto/base/array.h"
@@ -31,6 +32,7 @@
 
 #define USER "huddle" /* of deploy/systemd */
 #define ADMIN "admin"
+#define JOINS 10 /* nodes that the first join token lets in */
 
 static const char HELP[] =
     "usage: huddle-controller init [--name NAME]... [--listen ADDRESS:PORT] [--pki DIR]\n"
@@ -52,10 +54,11 @@ struct init {
     const char *dir, *config, *listen;
     const char *chosen; /* the first --name; NULL: none */
     char host[64];      /* of listen */
-    uint16_t port;
+    uint16_t port, agents_port;
     char **names; /* of the certificate */
     size_t n_names, cap_names;
-    struct strbuf token; /* the administrator's */
+    struct strbuf token;       /* the administrator's */
+    char join[JOIN_TOKEN_MAX]; /* nodes' */
     char digest[CERTIFICATE_DIGEST_MAX];
     char *temporary; /* the folder while it is made */
 };
@@ -146,13 +149,17 @@ static int write_tokens(struct init *i, struct err *e)
 {
     AUTO(strbuf) struct strbuf line = STRBUF_INIT;
     AUTO(mem) char *path = pki_path(i->temporary, PKI_TOKENS);
+    struct join_token join = { .uses = JOINS };
     char expires[CLOCK_TEXT_MAX];
     struct user_token t = { ADMIN, "admin", NULL, expires };
     int r;
 
     clock_format(clock_wall_ms() + USER_TOKEN_LIFE_MS, expires);
-    r = user_token_make(&t, &i->token, &line, e);
-    return r < 0 ? r : pki_append(path, strbuf_text(&line), e);
+    if ((r = user_token_make(&t, &i->token, &line, e)) < 0 ||
+        (r = pki_append(path, strbuf_text(&line), e)) < 0)
+        return r;
+    join.expires_ms = clock_wall_ms() + JOIN_TOKEN_LIFE_MS;
+    return join_token_make(i->temporary, &join, i->join, e);
 }
 
 /* To the user of the unit, when root makes it. */
@@ -179,16 +186,26 @@ static int make_parent(const char *dir, struct err *e)
     return access(parent, F_OK) == 0 ? 0 : make_folder(parent, e);
 }
 
-static void clear(const char *dir)
+static void drop_join(void *data, const char *id, const struct join_token *t)
+{
+    (void)t;
+    (void)join_token_delete(data, id, NULL);
+}
+
+static void clear(char *dir)
 {
     static const char *const NAMES[] = { PKI_CA, PKI_CA_KEY, PKI_SERVER, PKI_SERVER_KEY,
                                          PKI_TOKENS };
+    AUTO(mem) char *join = NULL;
 
     for (size_t n = 0; n < ARRAY_LEN(NAMES); n++) {
         AUTO(mem) char *path = pki_path(dir, NAMES[n]);
 
         (void)unlink(path);
     }
+    join_token_each(dir, drop_join, dir);
+    join = pki_path(dir, PKI_JOIN);
+    (void)rmdir(join);
     (void)rmdir(dir);
 }
 
@@ -211,7 +228,10 @@ static int make(struct init *i, struct err *e)
 
 static void config_text(const struct init *i, struct strbuf *out)
 {
-    strbuf_printf(out, "listen: \"%s\"\npki: \"%s\"\n", i->listen, i->dir);
+    bool six = strchr(i->host, ':') != NULL;
+
+    strbuf_printf(out, "listen: \"%s\"\npki: \"%s\"\nagents:\n  listen: \"%s%s%s:%u\"\n", i->listen,
+                  i->dir, six ? "[" : "", i->host, six ? "]" : "", i->agents_port);
 }
 
 /* True: it was written. */
@@ -252,7 +272,10 @@ static void tell(const struct init *i, bool written)
                  "  huddlectl --server https://%s%s%s:%u --ca " PKI_CA
                  " --token-file FILE get nodes\n\n",
                  strbuf_text(&i->token), i->dir, six ? "[" : "", name, six ? "]" : "", i->port);
-    (void)printf("The authority's public key: %s\n", i->digest);
+    (void)printf("On each node, within an hour and on %d nodes at most (huddlectl token join makes "
+                 "others):\n"
+                 "  huddle-agent join https://%s%s%s:%u --token %s \\\n    --ca %s\n",
+                 JOINS, six ? "[" : "", name, six ? "]" : "", i->port, i->join, i->digest);
 }
 
 static char *beside(const char *dir)
@@ -301,6 +324,8 @@ static int check(struct init *i)
 {
     if (address_split(i->listen, i->host, sizeof(i->host), &i->port) < 0 || !address_is_ip(i->host))
         return usage("--listen: expected an address and a port like 0.0.0.0:7443, not", i->listen);
+    /* The next one; any when any is asked for. */
+    i->agents_port = (uint16_t)(i->port && i->port < UINT16_MAX ? i->port + 1 : 0);
     if (i->dir[0] != '/')
         return usage("--pki: expected an absolute path, not", i->dir);
     return 0;

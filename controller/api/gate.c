@@ -125,8 +125,7 @@ const char *gate_credentials(const struct httpd_call *call)
     return text ? text : httpd_header(call, "Huddle-Authorization");
 }
 
-static int wrong_token(struct gate *g, struct httpd_call *call, const char *why,
-                       struct gate_refusal *ret)
+int gate_wrong(struct gate *g, struct httpd_call *call, const char *why, struct gate_refusal *ret)
 {
     char key[HTTPD_PEER_MAX];
     int64_t wait_ms = 0;
@@ -139,15 +138,22 @@ static int wrong_token(struct gate *g, struct httpd_call *call, const char *why,
     return refuse(ret, 401, 0, why);
 }
 
-/* The others' time is not for those who guess. */
-static int of_others(struct gate *g, const struct httpd_call *call, struct gate_refusal *ret)
+int gate_guesses(struct gate *g, const struct httpd_call *call, struct gate_refusal *ret)
 {
     char key[HTTPD_PEER_MAX];
     int64_t wait_ms;
 
     gate_address(call, key);
     wait_ms = limiter_wait(g->wrong, key, clock_boot_ms());
-    return wait_ms > 0 ? refuse(ret, 429, wait_ms, TOO_MANY_WRONG) : GATE_ASK;
+    return wait_ms > 0 ? refuse(ret, 429, wait_ms, TOO_MANY_WRONG) : 0;
+}
+
+/* The others' time is not for those who guess. */
+static int of_others(struct gate *g, const struct httpd_call *call, struct gate_refusal *ret)
+{
+    int status = gate_guesses(g, call, ret);
+
+    return status ? status : GATE_ASK;
 }
 
 /* Whoever has it did not guess: no limit for the address. */
@@ -185,7 +191,7 @@ int gate_check(struct gate *g, struct httpd_call *call, const struct route *rout
     if (r == 401 && others && route->right != RIGHT_REPORT && auth_is_of_others(credentials, hash))
         return of_others(g, call, ret_refusal);
     if (r == 401)
-        return wrong_token(g, call, NO_TOKEN, ret_refusal);
+        return gate_wrong(g, call, NO_TOKEN, ret_refusal);
     if (g->tokens && route->right != RIGHT_REPORT)
         slow = too_often(g, ret_bearer->who, ret_refusal);
     if (slow)
@@ -200,7 +206,7 @@ int gate_reviewed(struct gate *g, struct httpd_call *call, int status, const cha
 {
     *ret_bearer = (struct bearer){ .expires_wall_ms = AUTH_NEVER };
     if (status == 401)
-        return wrong_token(g, call, why, ret_refusal);
+        return gate_wrong(g, call, why, ret_refusal);
     if (status != 200)
         return refuse(ret_refusal, status, status == 503 ? 1000 : 0, why);
     (void)snprintf(ret_bearer->who, sizeof(ret_bearer->who), "kubernetes:%s", user);

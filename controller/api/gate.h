@@ -49,6 +49,12 @@ void gate_address(const struct httpd_call *call, char ret_key[HTTPD_PEER_MAX]);
 int gate_check(struct gate *g, struct httpd_call *call, const struct route *route, bool known,
                bool others, struct bearer *ret_bearer, struct gate_refusal *ret_refusal);
 
+/* For who shows a token of another kind: are the wrong ones of its address used up (429)? One that
+ * is wrong counts with the others. 0, or the status in *ret_refusal. */
+int gate_guesses(struct gate *g, const struct httpd_call *call, struct gate_refusal *ret_refusal);
+int gate_wrong(struct gate *g, struct httpd_call *call, const char *why,
+               struct gate_refusal *ret_refusal);
+
 /* What others said: 200 and the user, or a status and why. As gate_check(). */
 int gate_reviewed(struct gate *g, struct httpd_call *call, int status, const char *user,
                   const char *why, struct bearer *ret_bearer, struct gate_refusal *ret_refusal);

@@ -30,6 +30,7 @@ void request_free(void *thing)
     manifest_free(rq->manifest);
     for (size_t i = 0; i < rq->n_parts; i++)
         json_decref(rq->parts[i]);
+    enrolled_done(&rq->enrolled);
     free(rq->message);
     free(rq);
 }

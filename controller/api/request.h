@@ -13,6 +13,7 @@
 
 #include "controller/api/backend.h"
 #include "controller/api/route.h"
+#include "controller/pki/roster.h"
 #include "proto/base/httpd.h"
 #include "proto/manifest.h"
 
@@ -30,6 +31,9 @@ struct request {
     bool asks; /* others have to be asked who it is */
     struct api_question question;
     char address[HTTPD_PEER_MAX]; /* of the question */
+
+    char uid[CERTIFICATE_UID_MAX]; /* of a node that came in by its certificate; else "" */
+    struct enrolled enrolled;      /* owned: what was signed for it */
 
     /* the backend's last answer */
     int status;

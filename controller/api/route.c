@@ -28,6 +28,9 @@ static const struct {
     { "/apis/" API_GROUP "/" API_VERSION, ACT_RESOURCES, RIGHT_READ, false },
     { "/report", ACT_REPORT, RIGHT_READ, false },
     { "/v1/report", ACT_INGEST, RIGHT_REPORT, false },
+    { "/v1/authorities", ACT_AUTHORITIES, RIGHT_METRICS, true },
+    { "/v1/enrol", ACT_ENROL, RIGHT_REPORT, true },
+    { "/v1/renew", ACT_RENEW, RIGHT_REPORT, true },
 };
 
 static bool is_read(const char *method)
@@ -38,7 +41,7 @@ static bool is_read(const char *method)
 static int find_page(const char *method, const char *path, struct route *r, const char **ret_allow)
 {
     for (size_t i = 0; i < ARRAY_LEN(PAGES); i++) {
-        bool post = PAGES[i].action == ACT_INGEST;
+        bool post = PAGES[i].right == RIGHT_REPORT;
 
         if (strcmp(PAGES[i].path, path) != 0)
             continue;

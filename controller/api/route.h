@@ -9,6 +9,9 @@
  *     /apis/huddle.energy/v1alpha1/KIND/NAME/VERB    POST
  *     /report                                        GET   ?from=&to=
  *     /v1/report                                     POST  an agent's report
+ *     /v1/authorities                                GET   open: whom to trust, once it is compared
+ *     /v1/enrol                                      POST  with a join token
+ *     /v1/renew                                      POST  on the agents' listener alone
  *
  * HEAD is answered wherever GET is. */
 #ifndef HUDDLE_API_ROUTE_H
@@ -30,6 +33,9 @@ enum action {
     ACT_RESOURCES,
     ACT_REPORT,
     ACT_INGEST,
+    ACT_AUTHORITIES,
+    ACT_ENROL,
+    ACT_RENEW,
     ACT_LIST,
     ACT_GET,
     ACT_CREATE,

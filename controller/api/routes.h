@@ -22,6 +22,11 @@ void routes_version(struct request *rq);
 void routes_report(struct request *rq);
 void routes_ingest(struct request *rq);
 
+/* routes_enrol.c */
+void routes_authorities(struct request *rq);
+void routes_enrol(struct request *rq);
+void routes_renew(struct request *rq);
+
 /* routes_metrics.c */
 void routes_metrics(struct request *rq);
 

@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/api/agents.h"
 #include "controller/api/request.h"
 #include "controller/api/routes.h"
 #include "controller/api/server_private.h"
 #include "proto/base/address.h"
 #include "proto/base/array.h"
 
-#define OTHER_BODY_MOST 4096u   /* of requests that need none */
-#define ASKING_BODY_MOST 32768u /* of those of whom it is not known yet who they are */
+#define OTHER_BODY_MOST 4096u    /* of requests that need none */
+#define REQUEST_BODY_MOST 16384u /* for a certificate */
+#define ASKING_BODY_MOST 32768u  /* of those of whom it is not known yet who they are */
 
 /* --- requests ----------------------------------------------------------------------------------
  */
@@ -53,23 +55,16 @@ static const struct {
     void (*run)(struct request *rq);
     bool plain; /* no JSON: whatever the client accepts */
 } ACTIONS[ACT_COUNT] = {
-    [ACT_ROOT] = { routes_root, false },
-    [ACT_LIVEZ] = { routes_livez, true },
-    [ACT_READYZ] = { routes_readyz, true },
-    [ACT_VERSION] = { routes_version, false },
-    [ACT_METRICS] = { routes_metrics, true },
-    [ACT_VERSIONS] = { routes_versions, false },
-    [ACT_GROUPS] = { routes_groups, false },
-    [ACT_GROUP] = { routes_group, false },
-    [ACT_RESOURCES] = { routes_resources, false },
-    [ACT_REPORT] = { routes_report, false },
-    [ACT_INGEST] = { routes_ingest, true },
-    [ACT_LIST] = { routes_list, false },
-    [ACT_GET] = { routes_get, false },
-    [ACT_CREATE] = { routes_create, false },
-    [ACT_REPLACE] = { routes_replace, false },
-    [ACT_PATCH] = { routes_patch, false },
-    [ACT_DELETE] = { routes_delete, false },
+    [ACT_ROOT] = { routes_root, false },           [ACT_LIVEZ] = { routes_livez, true },
+    [ACT_READYZ] = { routes_readyz, true },        [ACT_VERSION] = { routes_version, false },
+    [ACT_METRICS] = { routes_metrics, true },      [ACT_VERSIONS] = { routes_versions, false },
+    [ACT_GROUPS] = { routes_groups, false },       [ACT_GROUP] = { routes_group, false },
+    [ACT_RESOURCES] = { routes_resources, false }, [ACT_REPORT] = { routes_report, false },
+    [ACT_INGEST] = { routes_ingest, true },        [ACT_AUTHORITIES] = { routes_authorities, true },
+    [ACT_ENROL] = { routes_enrol, false },         [ACT_RENEW] = { routes_renew, false },
+    [ACT_LIST] = { routes_list, false },           [ACT_GET] = { routes_get, false },
+    [ACT_CREATE] = { routes_create, false },       [ACT_REPLACE] = { routes_replace, false },
+    [ACT_PATCH] = { routes_patch, false },         [ACT_DELETE] = { routes_delete, false },
     [ACT_VERB] = { routes_verb, false },
 };
 
@@ -92,6 +87,8 @@ static size_t body_limit(const struct api_server *s, enum action action)
     case ACT_REPLACE:
     case ACT_PATCH:
         return s->most_body;
+    case ACT_ENROL:
+        return REQUEST_BODY_MOST;
     default:
         return OTHER_BODY_MOST;
     }
@@ -124,7 +121,11 @@ static size_t admit(void *data, struct httpd_call *call)
 
     httpd_attach(call, rq, request_free);
     rq->route_status = route_find(httpd_method(call), httpd_path(call), &rq->route, &rq->allow);
-    if (rq->route_status || !rq->route.open)
+    if (!rq->route_status && agents_lacks(s, rq->route.action))
+        rq->route_status = 404;
+    if (!rq->route_status && rq->route.action == ACT_ENROL)
+        r = agents_may_join(rq, &refusal);
+    else if (rq->route_status || !rq->route.open)
         r = gate_check(s->gate, call, &rq->route, rq->route_status != 0, s->backend.review != NULL,
                        &rq->by, &refusal);
     most = rq->route_status ? OTHER_BODY_MOST : body_limit(s, rq->route.action);
@@ -241,7 +242,7 @@ int api_server_new(const struct api_options *options, struct api_server **ret_se
     if ((r = check_options(options, address, e)) < 0 ||
         (r = gate_new(options->token_file, options->requests_per_s ? options->requests_per_s : 50,
                       &s->gate, e)) < 0 ||
-        (r = start(s, options, address, e)) < 0)
+        (r = agents_start(s, options, e)) < 0 || (r = start(s, options, address, e)) < 0)
         return r;
     *ret_server = TAKE(s);
     return 0;
@@ -253,14 +254,25 @@ void api_server_free(struct api_server *s)
         return;
     watch_hub_close(s->hub);
     httpd_free(s->httpd);
+    httpd_free(s->agents);
     watch_hub_free(s->hub);
     gate_free(s->gate);
+    limiter_free(s->joins);
+    roster_free(s->roster);
+    free(s->agents_files.certificate);
+    free(s->agents_files.key);
+    free(s->agents_files.authorities);
     free(s);
 }
 
 uint16_t api_server_port(const struct api_server *s)
 {
     return httpd_port(s->httpd);
+}
+
+uint16_t api_server_agents_port(const struct api_server *s)
+{
+    return s->agents ? httpd_port(s->agents) : 0;
 }
 
 int api_server_reload(struct api_server *s, const char *cert_file, const char *key_file,
@@ -272,6 +284,9 @@ int api_server_reload(struct api_server *s, const char *cert_file, const char *k
     if (token_file && (r = tokens_read(token_file, &fresh, e)) < 0)
         return r;
     if (cert_file && (r = httpd_certify(s->httpd, cert_file, key_file, e)) < 0)
+        return r;
+    if (s->agents &&
+        (r = httpd_certify(s->agents, s->agents_files.certificate, s->agents_files.key, e)) < 0)
         return r;
     if (fresh)
         gate_set(s->gate, TAKE(fresh));

@@ -21,7 +21,11 @@ struct api_server;
 struct api_options {     /* borrowed for the call of api_server_new(); zero is each one's default */
     const char *address; /* "127.0.0.1"; others need a certificate and tokens */
     uint16_t port;       /* 0: any; see api_server_port() */
-    const char *cert_file, *key_file;    /* PEM, both or neither: HTTPS */
+    const char *cert_file, *key_file; /* PEM, both or neither: HTTPS */
+    /* The folder of the doors (pki/folder.h): nodes may join, and renew. NULL: none. With an
+     * address agents also have a listener of their own, where they come in by certificates. */
+    const char *pki, *agents_address;
+    uint16_t agents_port;
     const char *token_file;              /* auth.h; NULL: everybody is admin (loopback only) */
     unsigned threads;                    /* 2 */
     unsigned connections;                /* 4096 */
@@ -46,6 +50,7 @@ void api_server_free(struct api_server *s);
 DEFINE_AUTO(api_server, struct api_server *, api_server_free);
 
 uint16_t api_server_port(const struct api_server *s);
+uint16_t api_server_agents_port(const struct api_server *s); /* 0: there is none */
 
 /* Reads these files for all requests and connections from now on (SIGHUP). All are read before any
  * is put in force: on error nothing changes. NULL for what the server was started without; what it

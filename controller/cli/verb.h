@@ -75,8 +75,8 @@ void cli_print(const struct strbuf *text);
 typedef int verb_fn(struct cli *c);
 verb_fn verb_get, verb_describe, verb_apply, verb_diff, verb_delete, verb_plan, verb_explain,
     verb_top, verb_events, verb_node, verb_release, verb_power_test, verb_cluster, verb_report,
-    verb_simulate, verb_token_create, verb_token_list, verb_token_delete, verb_version, verb_schema,
-    verb_manual, verb_completion, verb_complete, verb_doctor, verb_auth_check, verb_discover,
-    verb_move, verb_install_crds;
+    verb_simulate, verb_token_create, verb_token_list, verb_token_delete, verb_token_join,
+    verb_node_revoke, verb_version, verb_schema, verb_manual, verb_completion, verb_complete,
+    verb_doctor, verb_auth_check, verb_discover, verb_move, verb_install_crds;
 
 #endif

@@ -1,6 +1,8 @@
 /* token list and token delete: the controller's token file, as `token create --append` fills it.
  * Needs no server. What a line says beyond its name and role is shown as it stands there. */
 #include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +10,10 @@
 #include "controller/cli/verb.h"
 #include "controller/cli/writer.h"
 #include "controller/pki/folder.h"
+#include "controller/pki/join_token.h"
 #include "controller/pki/user_token.h"
 #include "proto/base/array.h"
+#include "proto/base/clock.h"
 #include "proto/base/yaml.h"
 
 struct row { /* borrowed from the line */
@@ -60,6 +64,33 @@ static void show(struct table *t, const struct row *r)
     table_cell(t, *r->expires ? r->expires : "never", PAINT_NONE);
 }
 
+struct joins {
+    struct table *table;
+    json_t *all;
+};
+
+static void show_join(void *data, const char *id, const struct join_token *t)
+{
+    const struct joins *j = data;
+    char expires[CLOCK_TEXT_MAX], uses[32];
+
+    clock_format(t->expires_ms, expires);
+    (void)snprintf(uses, sizeof(uses), "%lld to join", (long long)t->uses);
+    show(j->table, &(struct row){ id, "join", uses, expires });
+    (void)json_array_append_new(j->all, json_pack("{s:s, s:s, s:I, s:s, s:s*}", "name", id, "role",
+                                                  "join", "uses", (json_int_t)t->uses, "expires",
+                                                  expires, "from", *t->from ? t->from : NULL));
+}
+
+/* Those that lie beside the file. */
+static void show_joins(const char *file, struct table *t, json_t *all)
+{
+    AUTO(mem) char *copy = xstrdup(file);
+    struct joins j = { t, all };
+
+    join_token_each(dirname(copy), show_join, &j);
+}
+
 static void titles(struct table *t)
 {
     static const char *const TITLES[] = { "NAME", "ROLE", "NODE", "EXPIRES" };
@@ -97,6 +128,7 @@ int verb_token_list(struct cli *c)
         show(&t, &r);
         (void)json_array_append_new(all, row_object(&r));
     }
+    show_joins(token_file(c), &t, all);
     if (table)
         table_print(&t, &out, c->colour);
     else
@@ -105,6 +137,13 @@ int verb_token_list(struct cli *c)
     table_done(&t);
     json_decref(all);
     return EXIT_DONE;
+}
+
+static bool is_join(const char *file, const char *name)
+{
+    AUTO(mem) char *copy = xstrdup(file);
+
+    return join_token_is_id(name) && join_token_delete(dirname(copy), name, NULL) == 0;
 }
 
 int verb_token_delete(struct cli *c)
@@ -118,6 +157,8 @@ int verb_token_delete(struct cli *c)
     if (yaml_read_file(file, &text, &n, &e) < 0)
         return cli_fail(&e);
     line = user_token_find(text, name);
+    if (!line && is_join(file, name))
+        return EXIT_DONE;
     if (!line) {
         (void)err_set(&e, -ENOENT, "%s has no token called %.70s", file, name);
         return cli_fail(&e);

@@ -239,15 +239,33 @@ static const struct verb VERBS[] = {
       "huddlectl token create n3 --role agent --append /etc/huddle/tokens > token\n",
       TAKES(ROLE) | TAKES(NODE) | TAKES(EXPIRES) | TAKES(APPEND) | TAKES(OUTPUT_ONE), 1, 1, NULL,
       verb_token_create },
+    { "token join", "Steering huddle", "", "make a token with which nodes join",
+      "Prints the command to run on each node: there it makes a key, compares the public key of "
+      "the "
+      "controller's authority with the one in the command, and only then shows the token and asks "
+      "for a certificate. Of the token only the hash is kept. To be run on the controller's host.",
+      "huddlectl token join --server https://ctl.example:7443\n"
+      "# a rack that is installed today\n"
+      "huddlectl token join --uses 40 --expires 8h --from 192.0.2.0/24\n"
+      "# a machine that was installed anew under its old name\n"
+      "huddlectl token join --replace\n",
+      TAKES(PKI) | TAKES(USES) | TAKES(JOIN_EXPIRES) | TAKES(NETWORK) | TAKES(REPLACE), 0, 0, NULL,
+      verb_token_join },
+    { "node revoke", "Steering huddle", "NODE", "revoke the certificate with which a node joined",
+      "From the next request on its reports are refused. It needs a new join token to come back, "
+      "as a new node may with that name. To be run on the controller's host; what runs on the node "
+      "runs on, and delete forgets it.",
+      "huddlectl node revoke n3\n", TAKES(PKI), 1, 1, NULL, verb_node_revoke },
     { "token list", "Steering huddle", "", "list the tokens of the controller's token file",
-      "Names, roles, and until when; the tokens themselves are kept nowhere. Needs no server, but "
-      "the file.",
+      "Names, roles, and until when, and the join tokens beside it; the tokens themselves are kept "
+      "nowhere. Needs no server, but the file.",
       "huddlectl token list\n"
       "huddlectl token list --tokens /etc/huddle/tokens -o json\n",
       TAKES(TOKENS) | TAKES(OUTPUT_ONE), 0, 0, NULL, verb_token_list },
     { "token delete", "Steering huddle", "NAME", "delete a token",
       "Takes its line out of the controller's token file. A running controller lets it in until it "
-      "reads the file again: systemctl reload huddle-controller.",
+      "reads the file again: systemctl reload huddle-controller. A join token is named by what "
+      "stands before its dot, and counts no more at once.",
       "huddlectl token delete alice && systemctl reload huddle-controller\n", TAKES(TOKENS), 1, 1,
       NULL, verb_token_delete },
     { "doctor", "Kubernetes", "", "what sleeping nodes would hurt, and what stops huddle",

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
@@ -304,6 +305,19 @@ void authority_free_names(char **names, size_t n)
 /* --- nodes' ------------------------------------------------------------------------------------
  */
 
+static int copy_key(gnutls_x509_crt_t crt, gnutls_x509_crq_t crq)
+{
+    gnutls_pubkey_t key;
+    int r = gnutls_pubkey_init(&key);
+
+    if (r < 0)
+        return r;
+    if ((r = gnutls_pubkey_import_x509_crq(key, crq, 0)) >= 0)
+        r = gnutls_x509_crt_set_pubkey(crt, key);
+    gnutls_pubkey_deinit(key);
+    return r;
+}
+
 int authority_sign_agent(const struct authority *a, const char *request, const char *uid,
                          int64_t now_ms, char **ret_certificate, struct err *e)
 {
@@ -319,7 +333,7 @@ int authority_sign_agent(const struct authority *a, const char *request, const c
     /* Of the request only the key and the checked name are taken: none of its extensions. */
     if ((r = gnutls_x509_crq_init(&crq)) < 0 ||
         (r = gnutls_x509_crq_import(crq, &pem, GNUTLS_X509_FMT_PEM)) < 0 ||
-        (r = gnutls_x509_crt_init(&crt)) < 0 || (r = gnutls_x509_crt_set_crq(crt, crq)) < 0 ||
+        (r = gnutls_x509_crt_init(&crt)) < 0 || (r = copy_key(crt, crq)) < 0 ||
         (r = begin(crt, node, now_ms, AUTHORITY_AGENT_MS)) < 0 ||
         (r = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_URI, uri, (unsigned)strlen(uri),
                                                   GNUTLS_FSAN_SET)) < 0 ||

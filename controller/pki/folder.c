@@ -95,6 +95,18 @@ int pki_write(const char *dir, const char *name, const void *bytes, size_t n, bo
     return r < 0 ? err_errno(e, r, "%s/%s", dir, name) : 0;
 }
 
+int pki_make_folder(const char *path, struct err *e)
+{
+    AUTO(mem) char *copy = xstrdup(path);
+    struct stat st;
+
+    if (mkdir(path, 0700) < 0)
+        return errno == EEXIST ? 0 : err_errno(e, -errno, "%s", path);
+    if (geteuid() == 0 && stat(dirname(copy), &st) == 0 && chown(path, st.st_uid, st.st_gid) < 0)
+        return err_errno(e, -errno, "%s", path);
+    return 0;
+}
+
 int pki_replace(const char *path, const void *bytes, size_t n, struct err *e)
 {
     AUTO(mem) char *dir = xstrdup(path), *name = xstrdup(path);

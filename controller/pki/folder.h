@@ -6,6 +6,7 @@
  *     ca.key
  *     server.pem/.key    the controller's own certificate
  *     tokens             of people and programs: controller/api/auth.h
+ *     join/ nodes/ denied/  see join_token.h and roster.h
  *
  * In files and not in the store: they are made before a controller ever ran, can be changed while
  * it runs or is down, and are saved and given back apart from what the controller remembers. */
@@ -24,9 +25,15 @@
 #define PKI_SERVER "server.pem"
 #define PKI_SERVER_KEY "server.key"
 #define PKI_TOKENS "tokens"
+#define PKI_JOIN "join"
+#define PKI_NODES "nodes"
+#define PKI_DENIED "denied"
 
 /* DIR/NAME; the caller's to free. */
 char *pki_path(const char *dir, const char *name);
+
+/* Makes a folder, unless it is there; of the owner of the one above. */
+int pki_make_folder(const char *path, struct err *e);
 
 /* Makes DIR/NAME whole, synced before it has that name: a reader sees the old file or the new one.
  * A new one has mode 0600 and the folder's owner, an old one keeps what it has. `fresh`: -EEXIST

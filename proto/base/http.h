@@ -4,8 +4,8 @@
  * What has a body is sent once: when the connection breaks, nobody knows whether it was done.
  * Others may be sent anew on a fresh connection. Redirects are never followed, proxies of the
  * environment never used. Verification of TLS peers cannot be switched off, but by `unverified`,
- * which belongs to controller/kube_client alone; `pinned_key` is another way to verify. Errors name
- * the URL and the cause, never a credential. */
+ * which belongs to controller/kube_client and agent/join.c alone; `pinned_key` is another way to
+ * verify. Errors name the URL and the cause, never a credential. */
 #ifndef HUDDLE_BASE_HTTP_H
 #define HUDDLE_BASE_HTTP_H
 

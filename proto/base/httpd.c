@@ -182,16 +182,19 @@ static int resolve(const struct httpd_options *o, struct sockaddr_storage *ret, 
     return err_set(e, -EINVAL, "\"%s\" is not an IPv4 or IPv6 address", o->address);
 }
 
-static int read_tls(const char *cert_file, const char *key_file, struct tls_text *ret,
-                    struct identity **ret_identity, struct err *e)
+static int read_tls(const char *cert_file, const char *key_file, const char *client_ca_file,
+                    struct tls_text *ret, struct identity **ret_identity, struct err *e)
 {
+    AUTO(mem) char *trust = NULL;
     size_t n;
     int r;
 
     if ((r = yaml_read_file(cert_file, &ret->cert, &n, e)) < 0 ||
         (r = yaml_read_file(key_file, &ret->key, &n, e)) < 0)
         return r;
-    return identity_new(cert_file, ret->cert, key_file, ret->key, ret_identity, e);
+    if (client_ca_file && (r = yaml_read_file(client_ca_file, &trust, &n, e)) < 0)
+        return r;
+    return identity_new(cert_file, ret->cert, key_file, ret->key, trust, ret_identity, e);
 }
 
 static void tls_text_done(struct tls_text *t)
@@ -206,7 +209,7 @@ int httpd_certify(struct httpd *h, const char *cert_file, const char *key_file, 
 {
     struct tls_text text = { NULL, NULL };
     struct identity *fresh = NULL, *old;
-    int r = read_tls(cert_file, key_file, &text, &fresh, e);
+    int r = read_tls(cert_file, key_file, h->options.client_ca_file, &text, &fresh, e);
 
     tls_text_done(&text);
     if (r < 0)
@@ -287,8 +290,8 @@ int httpd_new(const struct httpd_options *options, struct httpd **ret_httpd, str
     h->options = *options;
     fill_in(&h->options);
     init(h);
-    if (options->cert_file &&
-        (r = read_tls(options->cert_file, options->key_file, &h->tls, &h->identity, e)) < 0)
+    if (options->cert_file && (r = read_tls(options->cert_file, options->key_file,
+                                            options->client_ca_file, &h->tls, &h->identity, e)) < 0)
         return r;
     if ((r = start_daemon(h, e)) < 0)
         return r;

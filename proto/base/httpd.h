@@ -31,13 +31,17 @@ struct httpd_options {
     const char *address;              /* "127.0.0.1", "::1", "0.0.0.0" */
     uint16_t port;                    /* 0: any; see httpd_port() */
     const char *cert_file, *key_file; /* PEM; NULL: plain HTTP */
-    unsigned threads;                 /* 2 */
-    unsigned connections;             /* 4096 in all */
-    unsigned connections_per_ip;      /* 0: no limit */
-    size_t most_body;                 /* 1 MiB; see httpd_body() */
-    int64_t header_ms, body_ms;       /* 5 s, 10 s */
-    int64_t idle_ms;       /* 120 s between requests, and for a client to take an answer */
-    httpd_admit_fn *admit; /* NULL: most_body is the limit */
+    /* PEM: clients must show a certificate that one of these authorities signed for a client; else
+     * there is no handshake. One that has expired passes it: see httpd_client(). NULL: no
+     * certificates are asked for. Borrowed until httpd_free(). */
+    const char *client_ca_file;
+    unsigned threads;            /* 2 */
+    unsigned connections;        /* 4096 in all */
+    unsigned connections_per_ip; /* 0: no limit */
+    size_t most_body;            /* 1 MiB; see httpd_body() */
+    int64_t header_ms, body_ms;  /* 5 s, 10 s */
+    int64_t idle_ms;             /* 120 s between requests, and for a client to take an answer */
+    httpd_admit_fn *admit;       /* NULL: most_body is the limit */
     httpd_handler_fn *handler;
     void *data; /* of admit and handler */
 };
@@ -50,8 +54,9 @@ void httpd_free(struct httpd *h);
 DEFINE_AUTO(httpd, struct httpd *, httpd_free);
 uint16_t httpd_port(const struct httpd *h);
 
-/* Reads a certificate and its key for the connections that come from now on; those that are there
- * keep theirs. Only of a server that was started with one. On error nothing changes. */
+/* Reads a certificate and its key, and the authorities of clients, for the connections that come
+ * from now on; those that are there keep theirs. Only of a server that was started with one. On
+ * error nothing changes. */
 int httpd_certify(struct httpd *h, const char *cert_file, const char *key_file, struct err *e);
 
 /* The request. Borrowed until it is answered. */
@@ -63,6 +68,16 @@ const char *httpd_header(const struct httpd_call *call, const char *name); /* or
 const void *httpd_body(const struct httpd_call *call, size_t *ret_n);
 #define HTTPD_PEER_MAX 64
 void httpd_peer(const struct httpd_call *call, char text[HTTPD_PEER_MAX]); /* "127.0.0.1" */
+
+/* Of a server with client_ca_file: what the client's certificate says, which was verified when the
+ * connection began but for its end, which the caller looks at. False: it says no such things. */
+#define HTTPD_URI_MAX 128
+struct httpd_client {
+    char uri[HTTPD_URI_MAX]; /* its first name that is a URI */
+    char common_name[HTTPD_PEER_MAX + 1];
+    int64_t until_ms; /* wall clock */
+};
+bool httpd_client(const struct httpd_call *call, struct httpd_client *ret_client);
 
 /* Something of the caller's that lives as long as the call; freed by `release` after the answer
  * was sent or the client went away. */

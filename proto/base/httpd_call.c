@@ -241,6 +241,16 @@ void httpd_peer(const struct httpd_call *call, char text[HTTPD_PEER_MAX])
         (void)snprintf(text, HTTPD_PEER_MAX, "unknown");
 }
 
+bool httpd_client(const struct httpd_call *call, struct httpd_client *ret_client)
+{
+    const union MHD_ConnectionInfo *info =
+        call->httpd->options.client_ca_file
+            ? MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)
+            : NULL;
+
+    return info && identity_client(info->tls_session, ret_client);
+}
+
 void httpd_attach(struct httpd_call *call, void *thing, void (*release)(void *thing))
 {
     call->attached = thing;

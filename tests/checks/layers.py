@@ -51,7 +51,7 @@ MAY_INCLUDE = {
         "proto",
         "proto/base",
     ],
-    "controller/api": ["controller", "controller/state", "proto", "proto/base"],
+    "controller/api": ["controller", "controller/pki", "controller/state", "proto", "proto/base"],
     "controller/simulate": [
         "controller",
         "controller/energy",

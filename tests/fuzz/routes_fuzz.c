@@ -114,6 +114,13 @@ void httpd_peer(const struct httpd_call *call, char text[HTTPD_PEER_MAX])
     (void)strcpy(text, "::1");
 }
 
+bool httpd_client(const struct httpd_call *call, struct httpd_client *ret_client)
+{
+    (void)call;
+    (void)ret_client;
+    return false;
+}
+
 void httpd_attach(struct httpd_call *call, void *thing, void (*release)(void *thing))
 {
     MUST(!call->attached);

@@ -188,6 +188,10 @@ static inline void fake_submit(void *data, struct controller_event *e, api_done_
         (void)snprintf(w->last, sizeof(w->last), "delete %s by %s at %" PRIu64, e->del.name,
                        e->del.who, e->del.if_version);
         fake_delete(w, e, done, arg);
+    } else if (e->kind == CE_ENROLLED) {
+        (void)snprintf(w->last, sizeof(w->last), "%s %s by %s",
+                       e->enrolled.renewed ? "renew" : "enrol", e->enrolled.node, e->enrolled.who);
+        answer(w, done, arg, 200, json_true(), NULL);
     } else if (e->kind == CE_REMOVE_NODE) {
         (void)snprintf(w->last, sizeof(w->last), "remove %s by %s at %" PRIu64 "%s", e->del.name,
                        e->del.who, e->del.if_version, e->del.dry_run ? ", not really" : "");

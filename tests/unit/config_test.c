@@ -299,6 +299,8 @@ static void the_folder_of_the_doors_fills_in(void **state)
     assert_string_equal(c->tokens, "/t");
     assert_false(config_has_own_certificate(c));
     config_free(c);
+    refused("agents: {listen: '127.0.0.1:1'}\n", "agents.listen: needs pki");
+    refused("pki: /p\nagents: {listen: nowhere}\n", "agents.listen: expected an IP address");
     refused("pki: /p\ntls: {certificate: /c}\n", "certificate and key are needed together");
 }
 
