@@ -4,4 +4,5 @@
 .PHONY: sushy
 integration-programs: sushy
 sushy:
+	$(Q)python3 -m pip --version >/dev/null 2>&1 || tests/checks/deps.sh python3-pip
 	$(Q)python3 -m tests.lab.sushy --optional
