@@ -305,6 +305,9 @@ void kube_model(struct controller *c, const struct kube_model_facts *f)
     k->pending = f->pending;
     free(k->held);
     k->held = *f->held ? xstrdup(f->held) : NULL;
+    (void)snprintf(k->drain, sizeof(k->drain), "%s", f->drain);
+    free(k->loses);
+    k->loses = *f->loses ? xstrdup(f->loses) : NULL;
     free(k->pending_why);
     k->pending_why = *f->pending_why ? xstrdup(f->pending_why) : NULL;
     if (*f->problem && (!k->problem || strcmp(k->problem, f->problem) != 0))

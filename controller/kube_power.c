@@ -130,10 +130,49 @@ void kube_power_begin(struct controller *c)
 /* --- to the edge --------------------------------------------------------------------------------
  */
 
+/* As metav1.Condition, but for what the edge knows: observedGeneration, and since when where it was
+ * so before. */
+static json_t *condition(const struct controller *c, const struct node_record *r, const char *type,
+                         bool so, const char *reason)
+{
+    int64_t wall_ms = r->entered_wall_ms > 0 ? r->entered_wall_ms : c->wall_ms;
+
+    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "type", type, "status", so ? "True" : "False",
+                     "reason", reason, "message", view_text(r->reason), "lastTransitionTime",
+                     view_second(wall_ms));
+}
+
+static json_t *conditions_of(const struct controller *c, const struct node_record *r)
+{
+    static const char *const PHASES[] = {
+        "Unmanaged", "Awake",  "Draining", "Empty",       "Preparing",   "Sleeping",
+        "Asleep",    "Waking", "Held",     "Unreachable", "Quarantined",
+    };
+    static const char *const KINDS[] = { "NotQuarantined", "FailedWake", "StuckOn", "FoundOff" };
+    bool out = r->state == NODE_QUARANTINED;
+    const char *why = KINDS[out ? r->quarantine : QUARANTINE_NONE];
+    bool failed = out && r->quarantine == QUARANTINE_FAILED_WAKE;
+
+    return json_pack("[o, o, o]",
+                     condition(c, r, "Asleep", r->state == NODE_ASLEEP, PHASES[r->state]),
+                     condition(c, r, "WakeFailed", failed, failed ? why : "NotFailed"),
+                     condition(c, r, "Quarantined", out, why));
+}
+
+static json_t *next_wake(const struct controller *c, const struct node *n)
+{
+    int64_t longest_ms = node_policy(c->cluster, n)->timing.max_asleep_ms;
+
+    if (n->record.state != NODE_ASLEEP || longest_ms <= 0 || n->record.entered_wall_ms <= 0)
+        return NULL;
+    return view_second(n->record.entered_wall_ms + longest_ms);
+}
+
 static json_t *status_of(struct controller *c, const struct node *n)
 {
     static const char *const WORDS[] = { "unknown", "on", "off" };
     const struct node_record *r = &n->record;
+    uint64_t energy_uj = n->energy_measured_uj + n->energy_estimated_uj;
     json_t *row = node_record_to_row(r);
     char *record = json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS);
     json_t *s =
@@ -144,6 +183,9 @@ static json_t *status_of(struct controller *c, const struct node *n)
                   view_text(r->pool));
 
     json_object_set_new(s, "record", view_text(record));
+    json_object_set_new(s, "joules", json_integer((json_int_t)(energy_uj / 1000000)));
+    json_object_set_new(s, "conditions", conditions_of(c, r));
+    json_object_set_new(s, "nextWake", next_wake(c, n)); /* none: not set */
     if (r->entered_wall_ms <= 0)
         json_object_del(s, "since");
     free(record);

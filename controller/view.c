@@ -12,6 +12,7 @@
 #include "controller/reconcile/node_pause.h"
 #include "controller/state/snapshot_build.h"
 #include "controller/substrate/standalone.h"
+#include "controller/view_kube.h"
 #include "controller/view_wake.h"
 #include "proto/base/clock.h"
 
@@ -29,6 +30,19 @@ json_t *view_time(int64_t wall_ms)
     if (wall_ms == 0)
         return json_null();
     clock_format(wall_ms, text);
+    return json_string(text);
+}
+
+json_t *view_second(int64_t wall_ms)
+{
+    static const size_t AT = sizeof("2026-01-01T00:00:00") - 1;
+    char text[CLOCK_TEXT_MAX];
+
+    if (wall_ms == 0)
+        return json_null();
+    clock_format(wall_ms, text);
+    text[AT] = 'Z';
+    text[AT + 1] = '\0';
     return json_string(text);
 }
 
@@ -323,6 +337,17 @@ static double model_watts(const struct controller *c, const struct model *m)
     return isnan(joules) ? NAN : joules / 60;
 }
 
+/* Of the last day; NAN: it is not known, or none was served. */
+static double joules_per_request(const struct controller *c, const struct model *m)
+{
+    int64_t since = c->wall_ms - 86400000;
+    double joules =
+        series_sum(&m->idle_j, since, c->wall_ms) + series_sum(&m->dynamic_j, since, c->wall_ms);
+    double requests = series_sum(&m->request_count, since, c->wall_ms);
+
+    return requests > 0 ? joules / requests : NAN;
+}
+
 static json_t *view_networks(const struct forecast_networks *n)
 {
     if (n->steps == 0)
@@ -427,6 +452,9 @@ json_t *view_model(struct controller *c, const struct model *m)
     view_set(s, "pending", c->options.kubernetes ? json_integer(m->kube.pending) : json_null());
     view_set(s, "pendingWhy", view_text(m->kube.pending_why));
     view_set(s, "phases", view_phases(m));
+    view_set(s, "lastMove", view_time(m->moved_wall_ms));
+    view_set(s, "joulesPerRequest", view_number(joules_per_request(c, m)));
+    view_set_kube_model(c, m, s);
     view_set_rollout(c, m, s);
     set_model_plan(c, m, s);
     view_set(o, "status", s);
@@ -477,6 +505,7 @@ json_t *view_pool(struct controller *c, const struct pool *p)
                        watts, "policy", policy ? view_text(policy->name) : json_null(), "paused",
                        c->cluster->paused || (policy && policy_spec(policy)->paused)));
     view_set(json_object_get(o, "status"), "wakeByHand", view_stranded(c, p));
+    view_set_kube_pool(c, p, json_object_get(o, "status"));
     return o;
 }
 

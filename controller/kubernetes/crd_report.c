@@ -1,6 +1,9 @@
 #include "controller/kubernetes/crd_report.h"
 
+#include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/array.h"
@@ -67,10 +70,9 @@ static const json_t *condition_of(const json_t *list, const char *type)
     return NULL;
 }
 
-static void say(struct report *r, const char *type, bool status, const char *reason,
-                const char *message)
+static void say_word(struct report *r, const char *type, const char *word, const char *reason,
+                     const char *message)
 {
-    const char *word = status ? "True" : "False";
     const json_t *before = condition_of(r->was, type);
     bool same = before && strcmp(text(before, "status"), word) == 0;
     json_t *c = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "type", type, "status", word, "reason",
@@ -80,6 +82,12 @@ static void say(struct report *r, const char *type, bool status, const char *rea
 
     if (c) /* not UTF-8: nothing that the core makes */
         json_array_append_new(r->conditions, c);
+}
+
+static void say(struct report *r, const char *type, bool status, const char *reason,
+                const char *message)
+{
+    say_word(r, type, status ? "True" : "False", reason, message);
 }
 
 /* Only while it is so. */
@@ -92,9 +100,11 @@ static void say_if(struct report *r, const char *type, bool so, const char *reas
 
 static bool is_ours(const char *type)
 {
-    static const char *const OURS[] = { "Ready",         "Reconciling",    "Stalled",
-                                        "Accepted",      "TargetResolved", "CapacityMet",
-                                        "ForecastReady", "Paused" };
+    static const char *const OURS[] = {
+        "Ready",          "Reconciling",    "Stalled",     "Accepted",
+        "TargetResolved", "DrainSafe",      "CapacityMet", "ForecastReady",
+        "Consolidating",  "PowerReachable", "Paused",      "HeadroomMet",
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
         if (strcmp(type, OURS[i]) == 0)
@@ -124,10 +134,53 @@ static void report_refused(struct report *r, enum crd which, const char *why)
     say(r, "Stalled", true, "Refused", why);
 }
 
+/* Of a figure that changes all the time two digits, so that it is written seldom; a whole number as
+ * such, for so the server gives it back. */
+static json_t *figure(double v)
+{
+    char digits[32];
+
+    (void)snprintf(digits, sizeof(digits), "%.2g", v);
+    v = strtod(digits, NULL);
+    return v < 1e15 && v == floor(v) ? json_integer((json_int_t)v) : json_real(v);
+}
+
+static void take_figures(struct report *r, const json_t *from, const char *const *keys, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = json_object_get(from, keys[i]);
+
+        json_object_set_new(r->status, keys[i],
+                            json_is_number(v) && json_number_value(v) >= 0
+                                ? figure(json_number_value(v))
+                                : json_null());
+    }
+}
+
+/* Who leads now may not know of a move before his time: what stands there stays. */
+static void take_last_move(struct report *r, const json_t *s)
+{
+    const char *at = text(s, "lastMove");
+
+    if (*at)
+        take_text(r, "lastMove", at);
+}
+
+/* {on or safe, reason, message}; nothing is said of what is null. */
+static void say_judged(struct report *r, const char *type, const json_t *judged, const char *key,
+                       const char *good)
+{
+    bool so = is_true(judged, key);
+
+    if (json_is_object(judged))
+        say(r, type, so, text(judged, "reason"), so && good ? good : text(judged, "message"));
+}
+
 static void report_model(struct report *r, const json_t *s, const char *selector)
 {
     static const char *const COUNTS[] = { "total", "ready", "target", "floor", "nodes", "loadMs" };
     const char *problem = text(s, "targetProblem"), *unplaced = text(s, "unplaced");
+    static const char *const FIGURES[] = { "demandNeed", "capacity", "joulesPerRequest" };
     const char *why = text(s, "why");
     bool planned = json_is_number(json_object_get(s, "target"));
     bool met = planned && number(s, "ready") >= number(s, "target");
@@ -136,6 +189,8 @@ static void report_model(struct report *r, const json_t *s, const char *selector
     take_text(r, "selector", selector);
     take_text(r, "strategy", !planned ? NULL : is_true(s, "predictive") ? "predictive" : "demand");
     take_text(r, "why", why);
+    take_figures(r, s, FIGURES, ARRAY_LEN(FIGURES));
+    take_last_move(r, s);
     say(r, "Accepted", true, "Valid", "huddle has taken it in");
     say(r, "TargetResolved", !*problem, *problem ? "TargetNotFound" : "TargetFound",
         *problem ? problem : "its workload is there");
@@ -150,6 +205,9 @@ static void report_model(struct report *r, const json_t *s, const char *selector
     if (planned)
         say(r, "ForecastReady", is_true(s, "predictive"),
             is_true(s, "predictive") ? "ForecastUsed" : "DemandUsed", *why ? why : "as planned");
+    say_judged(r, "DrainSafe", json_object_get(s, "drain"), "safe",
+               "its pods end without losing a request");
+    say_judged(r, "Consolidating", json_object_get(s, "consolidation"), "on", NULL);
     say(r, "Ready", !*problem && met,
         *problem ? "TargetNotFound"
         : met    ? "Serving"
@@ -179,6 +237,38 @@ static void name_stranded(const json_t *names, struct strbuf *ret_text)
                       json_string_value(name));
 }
 
+static void report_power(struct report *r, const json_t *s)
+{
+    double asked = number(s, "powerAsked"), unread = number(s, "powerUnread");
+
+    if (!json_is_number(json_object_get(s, "powerAsked")))
+        say_word(r, "PowerReachable", "Unknown", "NoDriver",
+                 "it has no driver: no node of it is switched off or on");
+    else if (asked == 0)
+        say_word(r, "PowerReachable", "Unknown", "NotAsked",
+                 "no node of it was about to sleep yet: nobody has asked for its power");
+    else
+        say(r, "PowerReachable", unread == 0, unread == 0 ? "Answered" : "NoAnswer",
+            unread == 0 ? "the power of all nodes that were asked is known"
+                        : text(s, "powerProblem"));
+}
+
+static void report_headroom(struct report *r, const json_t *s)
+{
+    double least = number(s, "least"), awake = number(s, "awake");
+    bool few = number(s, "nodes") < least;
+
+    if (!json_is_number(json_object_get(s, "least")))
+        return;
+    say(r, "HeadroomMet", awake >= least,
+        awake >= least ? "EnoughAwake"
+        : few          ? "TooFewNodes"
+                       : "TooFewAwake",
+        awake >= least ? "minAwake and spare are awake"
+        : few          ? "it has fewer nodes than minAwake and spare together"
+                       : "fewer nodes are awake than minAwake and spare together");
+}
+
 static void report_pool(struct report *r, const json_t *view, const json_t *s)
 {
     static const char *const COUNTS[] = { "nodes",         "awake",       "asleep",
@@ -195,6 +285,8 @@ static void report_pool(struct report *r, const json_t *view, const json_t *s)
     say(r, "Paused", is_true(s, "paused"), is_true(s, "paused") ? "Paused" : "NotPaused",
         is_true(s, "paused") ? "only wakes: huddlectl resume, or the policy's `paused`, ends it"
                              : "nobody has paused it");
+    report_power(r, s);
+    report_headroom(r, s);
     name_stranded(json_object_get(s, "wakeByHand"), &stranded);
     say(r, "Ready", lost == 0 && stranded.length == 0,
         stranded.length > 0 ? "WakeByHand"
@@ -270,7 +362,7 @@ json_t *crd_report_patch(const json_t *is, const json_t *wanted)
     json_object_foreach((json_t *)(uintptr_t)wanted, key, v) {
         const json_t *now = json_object_get(is, key);
 
-        if (json_is_null(v) ? now != NULL : !now || !json_equal(now, v))
+        if (json_is_null(v) ? now && !json_is_null(now) : !now || !json_equal(now, v))
             json_object_set(patch, key, v);
     }
     if (json_object_size(patch) > 0)

@@ -49,8 +49,10 @@ static const struct row {
     { KINDS(SERVED_MODEL), "strategy", WORD, 0, "demand predictive",
       "of its policy, as it is in force: without a forecast predictive behaves as demand" },
     { KINDS(SERVED_MODEL), "demandNeed", NUMBER, 0, NULL,
-      "requests per second that must be servable: the forecast's quantile" },
-    { KINDS(SERVED_MODEL), "capacity", NUMBER, 0, NULL, "requests per second of one replica" },
+      "requests per second that must be servable: the forecast's quantile; where the workload's "
+      "own "
+      "number is what is forecast, replicas" },
+    { KINDS(SERVED_MODEL), "capacity", NUMBER, 0, NULL, "of that, what one replica serves" },
     { KINDS(SERVED_MODEL), "joulesPerRequest", NUMBER, 0, NULL,
       "energy of its replicas by requests served, of the last day" },
     { KINDS(SERVED_MODEL), "loadMs", INTEGER, 0, NULL,

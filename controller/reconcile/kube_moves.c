@@ -300,11 +300,62 @@ void reconcile_kube_moves(struct controller *c, bool acting)
         step(c, s, acting);
 }
 
+/* --- for people ---------------------------------------------------------------------------------
+ */
+
+/* Why no pod of it may be moved, by where they are; NULL: one may be. */
+static const char *all_stopped(const struct controller *c, const struct model *m)
+{
+    const char *why = NULL;
+
+    for (size_t i = 0; i < m->n_replicas; i++) {
+        why = stopped(c, m->replicas[i]->node, m->replicas[i]->node);
+        if (!why)
+            return NULL;
+    }
+    return why;
+}
+
+/* What a move of it that the plan wants waits for; NULL: it wants none. */
+static const char *planned_move(struct controller *c, const struct model *m)
+{
+    ARRAY_FOREACH(s, c, starts)
+        if (s->model == m && s->replaces[0] && s->state == START_PENDING)
+            return s->waits ? s->waits : "it is about to begin";
+    return NULL;
+}
+
+struct kube_moves_word kube_moves_tell(struct controller *c, const struct model *m)
+{
+    const char *why = all_stopped(c, m);
+
+    if (m->n_replicas == 0)
+        return (struct kube_moves_word){ false, "NoPods", "no pod of it is on a node" };
+    ARRAY_FOREACH(move, &c->kube, moves)
+        if (!move->back && strcmp(move->model, m->name) == 0)
+            return (struct kube_moves_word){ true, "Moving", "one of its pods is being moved" };
+    if (why)
+        return (struct kube_moves_word){ false, "Stopped", why };
+    if (m->kube.held)
+        return (struct kube_moves_word){ false, "NotMovable", m->kube.held };
+    if (m->frozen || m->slo_bad_since_ms != NEVER_MS)
+        return (struct kube_moves_word){ false, "Frozen",
+                                         "its SLO is missed: nothing of it is moved" };
+    why = planned_move(c, m);
+    return why ? (struct kube_moves_word){ true, "Planned", why }
+               : (struct kube_moves_word){ true, "Settled",
+                                           "its pods are where the plan wants them" };
+}
+
 /* --- what came of it ----------------------------------------------------------------------------
  */
 
-static void count_move(struct controller *c)
+static void count_move(struct controller *c, const struct kube_move *m)
 {
+    struct model *model = m ? named_find(&c->cluster->models, m->model) : NULL;
+
+    if (model)
+        model->moved_wall_ms = c->wall_ms;
     c->cluster->moves++;
     c->cluster->moved = true;
     marks_add(&c->cluster->move_marks, MOVE_MARKS_MOST, 0, c->wall_ms);
@@ -327,7 +378,7 @@ void kube_moved(struct controller *c, const struct kube_moved *e)
     c->plan_wanted = true;
     switch (e->end) {
     case KUBE_MOVE_DONE:
-        count_move(c);
+        count_move(c, m);
         if (m)
             start_back_again(c, m->model, "");
         core_event(c, false, "replica", e->uid, "Moved", "pod %s was moved to node %s", e->pod,

@@ -87,6 +87,14 @@ const char *test_refusal(struct controller *c, struct node *n, uint32_t cycles, 
 void reconcile_kube_moves(struct controller *c, bool acting);
 void kube_moves_count(struct controller *c);
 
+/* Are the pods of a model brought together? For people: how it stands, in one CamelCase word, and a
+ * sentence, borrowed until the next step. */
+struct kube_moves_word {
+    bool on;
+    const char *reason, *why;
+};
+struct kube_moves_word kube_moves_tell(struct controller *c, const struct model *m);
+
 void reconcile_replicas(struct controller *c);
 void reconcile_nodes(struct controller *c);
 void reconcile_windows(struct controller *c);

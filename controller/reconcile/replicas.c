@@ -215,6 +215,7 @@ static void arrive(struct controller *c, struct replica *r)
         return;
     c->cluster->moves++;
     c->cluster->moved = true;
+    r->model->moved_wall_ms = c->wall_ms;
     marks_add(&c->cluster->move_marks, MOVE_MARKS_MOST, 0, c->wall_ms);
 }
 

@@ -277,6 +277,7 @@ static void model_free(struct model *m)
     revision_unref(m->revision);
     free(m->kube.problem);
     free(m->kube.held);
+    free(m->kube.loses);
     free(m->kube.pending_why);
     string_list_done(&m->kube.unfit);
     demand_done(&m->demand);

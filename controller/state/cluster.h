@@ -88,6 +88,8 @@ struct model {
         bool confirmed;   /* Kubernetes has told of the model since this controller started */
         char *problem;    /* why there is no workload to look at; NULL: there is */
         char *held;       /* why none of its pods can be moved; NULL: they can */
+        char drain[24];   /* of kube_facts.h; "": not known */
+        char *loses;      /* NULL: nothing */
         int64_t cpu_milli, memory_bytes, gpu_milli; /* that one of its pods requests */
         uint32_t wanted;                            /* replicas, as the workload says */
         uint32_t pending;                           /* pods without a node */
@@ -104,6 +106,7 @@ struct model {
     uint32_t floor;
     size_t refuge;
     bool frozen, door_due, told;
+    int64_t moved_wall_ms; /* when one of its replicas was moved last; 0: not since the start */
     uint64_t door_digest;
     struct rollout rollout;
 };

@@ -95,11 +95,13 @@ struct kube_model_facts { /* of a declared model's workload */
     const char *model;
     const char *problem;                        /* why there is none to look at */
     int64_t cpu_milli, memory_bytes, gpu_milli; /* that one of its pods requests */
-    const char *held;         /* why none of its pods can be moved, with the way out */
-    uint32_t wanted;          /* replicas, as the workload says */
-    uint32_t pending;         /* pods without a node */
-    const char *pending_why;  /* what the first of them waits for, if it is no node */
-    const char *const *unfit; /* nodes on which its pods may not stand; ascending */
+    const char *held;          /* why none of its pods can be moved, with the way out */
+    const char *drain, *loses; /* does one of its pods end without losing a request: one CamelCase
+                                  word, "": not known; and why it does not */
+    uint32_t wanted;           /* replicas, as the workload says */
+    uint32_t pending;          /* pods without a node */
+    const char *pending_why;   /* what the first of them waits for, if it is no node */
+    const char *const *unfit;  /* nodes on which its pods may not stand; ascending */
     size_t n_unfit;
 };
 

@@ -231,7 +231,7 @@ static void put_workload(struct kube_cluster *k, enum kube_kind kind, const json
     w->fit = w->has_pod ? kube_fit_of(&w->pod) : 0;
     w->loses = (struct err)ERR_INIT;
     if (w->has_pod)
-        (void)drain_safety_of(&w->pod, view_at(view.template, "spec"), &w->loses);
+        w->drain = drain_safety_of(&w->pod, view_at(view.template, "spec"), &w->loses);
     json_decref(view.template);
     view.template = NULL;
     w->view = view;

@@ -5,6 +5,7 @@
 #ifndef HUDDLE_KUBE_CLUSTER_PRIVATE_H
 #define HUDDLE_KUBE_CLUSTER_PRIVATE_H
 
+#include "controller/kubernetes/drain_safe.h"
 #include "controller/kubernetes/hold.h"
 #include "controller/kubernetes/wait.h"
 #include "controller/state/named.h"
@@ -77,7 +78,8 @@ struct kube_workload {
     struct view_workload view; /* without its template */
     struct view_pod pod;       /* of its template; zero: none that matters */
     bool has_pod;
-    uint64_t fit;     /* kube_fit_of() that pod */
+    uint64_t fit; /* kube_fit_of() that pod */
+    enum drain_safety drain;
     struct err loses; /* why requests would be lost when such a pod ends; "": none are */
 };
 

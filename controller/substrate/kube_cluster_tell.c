@@ -258,6 +258,8 @@ static uint64_t model_digest(const struct kube_model_facts *f)
 {
     uint64_t d = mix_number(mix_text(mix_text(1, f->problem), f->held), f->cpu_milli);
 
+    d = mix_text(mix_text(d, f->drain), f->loses);
+
     d = mix_number(mix_number(mix_number(d, f->memory_bytes), f->gpu_milli), f->wanted);
     d = mix_text(mix_number(d, f->pending), f->pending_why);
     for (size_t i = 0; i < f->n_unfit; i++)
@@ -284,6 +286,8 @@ static void tell_model(const struct kube_cluster *k, struct kube_model_target *m
     struct kube_model_facts f = { .model = m->name,
                                   .problem = problem,
                                   .held = m->held,
+                                  .drain = "",
+                                  .loses = "",
                                   .pending = m->pending,
                                   .pending_why = m->pending_why };
 
@@ -295,6 +299,8 @@ static void tell_model(const struct kube_cluster *k, struct kube_model_target *m
         f.cpu_milli = amounts_get(&pod->requests, "cpu");
         f.memory_bytes = amounts_get(&pod->requests, "memory") / 1000;
         f.gpu_milli = gpus_of(pod);
+        f.drain = drain_safety_name(w->drain);
+        f.loses = w->loses.text;
     }
     if (w)
         f.wanted = wanted_of(m);

@@ -96,6 +96,29 @@ static json_t *pre_sleep(const json_t *node, const json_t *drivers)
     return before;
 }
 
+/* Of conditions that are so already it stays since when; and of which spec they are. */
+static void complete_conditions(const json_t *seen, json_t *wanted)
+{
+    const json_t *before = view_at(seen, "status.conditions");
+    json_int_t generation = view_integer(seen, "metadata.generation", 0);
+    json_t *list = json_deep_copy(json_object_get(wanted, "conditions")), *c, *old;
+    size_t i, k;
+
+    if (!list)
+        return;
+    json_array_foreach(list, i, c) {
+        json_object_set_new(c, "observedGeneration", json_integer(generation));
+        json_array_foreach((json_t *)before, k, old) {
+            if (strcmp(view_word(old, "type"), view_word(c, "type")) == 0 &&
+                strcmp(view_word(old, "status"), view_word(c, "status")) == 0)
+                json_object_set_new(c, "lastTransitionTime",
+                                    json_string(view_word(old, "lastTransitionTime")));
+        }
+    }
+    json_object_set_new(wanted, "conditions", list);
+    json_object_set_new(wanted, "observedGeneration", json_integer(generation));
+}
+
 static bool is_new_act(const json_t *seen, const json_t *status)
 {
     return strcmp(view_word(seen, "status.op"), view_word(status, "op")) != 0 ||
@@ -125,6 +148,7 @@ json_t *kube_power_status_write(const json_t *seen, const json_t *node, const js
     json_t *wanted = json_copy((json_t *)status), *body;
 
     json_object_set_new(wanted, "leaderEpoch", json_integer((json_int_t)epoch));
+    complete_conditions(seen, wanted);
     if (asleep && is_new_act(seen, status))
         json_object_set_new(wanted, "preSleep", pre_sleep(node, drivers));
     else if (before)

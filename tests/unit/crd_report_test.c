@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "controller/kubernetes/crd_report.h"
@@ -204,6 +205,81 @@ static void pools_and_policies(void **state)
     done(&d);
 }
 
+static void figures_are_written_seldom(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    report(&d, CRD_SERVED_MODEL,
+           STATUS(",\"demandNeed\":1234.5,\"capacity\":0.0123,\"joulesPerRequest\":2.04,"
+                  "\"lastMove\":null"),
+           "{\"lastMove\":\"2026-11-27T07:00:00Z\"}");
+    assert_int_equal(json_integer_value(json_object_get(d.status, "demandNeed")), 1200);
+    assert_true(json_real_value(json_object_get(d.status, "capacity")) == 0.012);
+    assert_true(json_is_integer(json_object_get(d.status, "joulesPerRequest"))); /* as it comes */
+    assert_null(json_object_get(d.status, "lastMove")); /* an earlier leader's stays */
+    done(&d);
+    report(&d, CRD_SERVED_MODEL, STATUS(",\"lastMove\":\"2026-11-27T08:00:00Z\""), "");
+    assert_true(json_is_null(json_object_get(d.status, "capacity")));
+    assert_string_equal(text(d.status, "lastMove"), "2026-11-27T08:00:00Z");
+    done(&d);
+}
+
+static void what_stands_against_moves_is_told(void **state)
+{
+    struct desk d;
+
+    (void)state;
+    report(&d, CRD_SERVED_MODEL,
+           STATUS(",\"drain\":{\"safe\":true,\"reason\":\"DrainSafe\",\"message\":\"\"},"
+                  "\"consolidation\":{\"on\":true,\"reason\":\"Moving\",\"message\":\"m\"}"),
+           "");
+    ASSERT_CONDITION(d.status, "DrainSafe", "True", "DrainSafe");
+    ASSERT_CONDITION(d.status, "Consolidating", "True", "Moving");
+    done(&d);
+    report(&d, CRD_SERVED_MODEL,
+           STATUS(",\"drain\":{\"safe\":false,\"reason\":\"NoPreStop\",\"message\":\"hook\"},"
+                  "\"consolidation\":{\"on\":false,\"reason\":\"NotMovable\",\"message\":"
+                  "\"hook\"}"),
+           "");
+    ASSERT_CONDITION(d.status, "DrainSafe", "False", "NoPreStop");
+    assert_string_equal(text(condition(d.status, "DrainSafe"), "message"), "hook");
+    ASSERT_CONDITION(d.status, "Consolidating", "False", "NotMovable");
+    done(&d);
+    report(&d, CRD_SERVED_MODEL, STATUS(",\"drain\":null,\"consolidation\":null"), "");
+    assert_null(condition(d.status, "DrainSafe"));
+    assert_null(condition(d.status, "Consolidating"));
+    done(&d);
+}
+
+static const struct {
+    const char *status, *type, *word, *reason;
+} OF_POOLS[] = {
+    { "\"powerAsked\":null", "PowerReachable", "Unknown", "NoDriver" },
+    { "\"powerAsked\":0,\"powerUnread\":0", "PowerReachable", "Unknown", "NotAsked" },
+    { "\"powerAsked\":2,\"powerUnread\":0", "PowerReachable", "True", "Answered" },
+    { "\"powerAsked\":2,\"powerUnread\":1,\"powerProblem\":\"n1: no\"", "PowerReachable", "False",
+      "NoAnswer" },
+    { "\"least\":2,\"awake\":2,\"nodes\":3", "HeadroomMet", "True", "EnoughAwake" },
+    { "\"least\":2,\"awake\":1,\"nodes\":3", "HeadroomMet", "False", "TooFewAwake" },
+    { "\"least\":2,\"awake\":1,\"nodes\":1", "HeadroomMet", "False", "TooFewNodes" },
+};
+
+static void power_and_headroom_of_a_pool(void **state)
+{
+    char view[300];
+    struct desk d;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(OF_POOLS) / sizeof(OF_POOLS[0]); i++) {
+        (void)snprintf(view, sizeof(view), "{\"spec\":{\"mode\":\"act\"},\"status\":{%s}}",
+                       OF_POOLS[i].status);
+        report(&d, CRD_POWER_POOL, view, "");
+        ASSERT_CONDITION(d.status, OF_POOLS[i].type, OF_POOLS[i].word, OF_POOLS[i].reason);
+        done(&d);
+    }
+}
+
 /* Of two conditions one has changed; a third is another's. */
 static void a_transition_has_its_time(void **state)
 {
@@ -215,14 +291,14 @@ static void a_transition_has_its_time(void **state)
            "\"message\":\"\",\"lastTransitionTime\":\"2026-01-01T00:00:00Z\"},"
            "{\"type\":\"CapacityMet\",\"status\":\"False\",\"reason\":\"Old\",\"message\":\"\","
            "\"lastTransitionTime\":\"2026-01-01T00:00:00Z\"},"
-           "{\"type\":\"DrainSafe\",\"status\":\"True\",\"reason\":\"R\",\"message\":\"m\","
+           "{\"type\":\"Theirs\",\"status\":\"True\",\"reason\":\"R\",\"message\":\"m\","
            "\"lastTransitionTime\":\"2026-01-01T00:00:00Z\"}]}");
     assert_string_equal(text(condition(d.status, "Ready"), "lastTransitionTime"),
                         "2026-01-01T00:00:00Z");
     assert_string_equal(text(condition(d.status, "Ready"), "reason"), "Serving");
     assert_string_equal(text(condition(d.status, "CapacityMet"), "lastTransitionTime"),
                         "2026-11-27T08:00:00Z");
-    ASSERT_CONDITION(d.status, "DrainSafe", "True", "R");
+    ASSERT_CONDITION(d.status, "Theirs", "True", "R");
     done(&d);
 }
 
@@ -278,6 +354,9 @@ int main(void)
         cmocka_unit_test(a_refused_pool_that_is_given_back),
         cmocka_unit_test(sleepers_that_nobody_wakes_are_named),
         cmocka_unit_test(pools_and_policies),
+        cmocka_unit_test(figures_are_written_seldom),
+        cmocka_unit_test(what_stands_against_moves_is_told),
+        cmocka_unit_test(power_and_headroom_of_a_pool),
         cmocka_unit_test(a_transition_has_its_time),
         cmocka_unit_test(a_patch_is_what_differs),
         cmocka_unit_test(time_alone_changes_nothing),

@@ -87,6 +87,8 @@ static inline void tell_model(struct desk *d, struct kube_model_facts f)
     f.wanted = f.wanted ? f.wanted : 1;
     f.problem = f.problem ? f.problem : "";
     f.held = f.held ? f.held : "";
+    f.drain = f.drain ? f.drain : "";
+    f.loses = f.loses ? f.loses : "";
     f.pending_why = f.pending_why ? f.pending_why : "";
     desk_step(d, &event);
 }

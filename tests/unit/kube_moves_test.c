@@ -147,6 +147,51 @@ static void a_move_is_ordered_once_and_counted_when_done(void **state)
     end_world(&w);
 }
 
+/* Of the model, as the condition Consolidating has it. */
+static void assert_consolidation(struct world *w, bool on, const char *reason)
+{
+    json_t *o = get(&w->desk, "servedmodels", "m.a");
+    const json_t *is = json_object_get(json_object_get(o, "status"), "consolidation");
+
+    if (json_is_true(json_object_get(is, "on")) != on ||
+        strcmp(json_string_value(json_object_get(is, "reason")), reason) != 0)
+        fail_msg("%s, not %d %s", json_dumps(is, 0), on, reason);
+    assert_true(*json_string_value(json_object_get(is, "message")));
+    json_decref(o);
+}
+
+static void how_a_model_stands_is_told(void **state)
+{
+    struct world w;
+    json_t *o;
+
+    (void)state;
+    begin_world(&w, POOL_OF("observe"));
+    assert_consolidation(&w, false, "Stopped");
+    put(&w.desk, POOL_WITH_POLICY);
+    assert_consolidation(&w, true, "Settled");
+    assert_text(&w.desk, "servedmodels", "m.a", "lastMove", "");
+    assert_ordered(&w, 900, false);
+    assert_consolidation(&w, true, "Moving");
+    answer(&w, KUBE_MOVE_REFUSED);
+    (void)pass(&w, 30);
+    assert_consolidation(&w, true, "Planned");
+    tell_model(&w.desk, (struct kube_model_facts){ .model = "m.a", .wanted = 2, .held = "it is" });
+    assert_consolidation(&w, false, "NotMovable");
+    answer(&w, KUBE_MOVE_DONE); /* of a move that nobody has in hand: whose it was is not known */
+    assert_text(&w.desk, "servedmodels", "m.a", "lastMove", "");
+    tell_model(&w.desk, (struct kube_model_facts){
+                            .model = "m.a", .wanted = 2, .drain = "NoPreStop", .loses = "some" });
+    assert_ordered(&w, 900, false);
+    answer(&w, KUBE_MOVE_DONE);
+    o = get(&w.desk, "servedmodels", "m.a");
+    assert_true(*text_at(o, "status", "lastMove"));
+    assert_string_equal(text_at(json_object_get(o, "status"), "drain", "reason"), "NoPreStop");
+    assert_string_equal(text_at(json_object_get(o, "status"), "drain", "message"), "some");
+    json_decref(o);
+    end_world(&w);
+}
+
 static void of_a_model_one_pod_at_a_time(void **state)
 {
     struct world w;
@@ -363,6 +408,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_move_is_ordered_once_and_counted_when_done),
+        cmocka_unit_test(how_a_model_stands_is_told),
         cmocka_unit_test(of_a_model_one_pod_at_a_time),
         cmocka_unit_test(what_stands_against_a_move_is_told),
         cmocka_unit_test(of_a_model_that_is_not_whole_nothing_moves),

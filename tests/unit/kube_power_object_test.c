@@ -136,6 +136,31 @@ static void an_old_definition_is_not_written_to_for_ever(void **state)
                 POWER("awake", "'phase':'awake','op':'','record':'r','pool':'p','leaderEpoch':5"));
 }
 
+#define ASLEEP_IS(word, time, of)                                                   \
+    "'conditions':[{'type':'Asleep','status':'" word "','reason':'R','message':'m'" \
+    ",'lastTransitionTime':'" time "'" of "}]"
+#define OF(generation) ",'observedGeneration':" generation
+
+static void a_condition_keeps_its_time(void **state)
+{
+    static const char *const BEFORE =
+        "{'metadata':{'name':'n','resourceVersion':'9','generation':3},'spec':{'desired':'awake'},"
+        "'status':{'leaderEpoch':5," ASLEEP_IS("%s", "t0", OF("2")) "}}";
+    static const char *const AFTER =
+        "{'apiVersion':'huddle.energy/v1alpha1','kind':'NodePower','metadata':{'name':'n',"
+        "'resourceVersion':'9'},'spec':{'desired':'awake'},'status':{'leaderEpoch':5,"
+        "'observedGeneration':3," ASLEEP_IS("True", "%s", OF("3")) "}}";
+    char before[500], after[500];
+
+    (void)state;
+    (void)snprintf(before, sizeof(before), BEFORE, "True");
+    (void)snprintf(after, sizeof(after), AFTER, "t0");
+    status_case(before, "{" ASLEEP_IS("True", "t1", "") "}", false, after);
+    (void)snprintf(before, sizeof(before), BEFORE, "False");
+    (void)snprintf(after, sizeof(after), AFTER, "t1");
+    status_case(before, "{" ASLEEP_IS("True", "t1", "") "}", false, after);
+}
+
 /* With whatever else is written, or before an act; but not for its own sake. */
 static void a_new_term_is_no_reason_to_write(void **state)
 {
@@ -293,6 +318,7 @@ int main(void)
         cmocka_unit_test(what_it_was_before_is_noted_once),
         cmocka_unit_test(its_drivers_are_noted),
         cmocka_unit_test(an_old_definition_is_not_written_to_for_ever),
+        cmocka_unit_test(a_condition_keeps_its_time),
         cmocka_unit_test(a_new_term_is_no_reason_to_write),
         cmocka_unit_test(who_came_later_is_known),
         cmocka_unit_test(whatever_stands_against_it),

@@ -11,10 +11,14 @@ static void a_cycle(void **state)
     fall_asleep(&r);
     pass(&r, 30);
     STATE(&r, "asleep");
+    assert_string_equal(r.conditions, "Asleep=True/Asleep WakeFailed=False/NotFailed "
+                                      "Quarantined=False/NotQuarantined");
+    assert_true(r.next_wake);
     assert_int_equal(desk_verb(&r.d, VERB_WAKE, "n1"), 200);
     take_effects(&r);
     pass(&r, 1);
     STATE(&r, "waking");
+    assert_false(r.next_wake);
     assert_int_equal(r.wakes, 1);
     assert_false(r.asleep);
     assert_int_equal(r.wanted, KUBE_STAGE_CLOSED);
@@ -50,6 +54,31 @@ static int events_of(struct rig *r, const char *reason)
         n += strcmp(json_string_value(json_object_get(e, "reason")), reason) == 0;
     json_decref(list);
     return n;
+}
+
+/* It stays closed, and all of huddle's words for it agree. */
+static void a_wake_that_fails_is_told(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    fall_asleep(&r);
+    assert_int_equal(desk_verb(&r.d, VERB_WAKE, "n1"), 200);
+    take_effects(&r);
+    for (int i = 0; i < 4000 && !strstr(r.conditions, "Quarantined=True"); i++) {
+        probe(&r, POWER_OFF);
+        pass(&r, 1);
+    }
+    STATE(&r, "quarantined");
+    assert_string_equal(r.conditions, "Asleep=False/Quarantined WakeFailed=True/FailedWake "
+                                      "Quarantined=True/FailedWake");
+    assert_int_equal(r.wanted, KUBE_STAGE_CLOSED);
+    r.n1.ready = true; /* its kubelet answers again, of the old boot, then of none that is known */
+    tell(&r);
+    pass(&r, 5);
+    assert_int_equal(r.wanted, KUBE_STAGE_CLOSED);
+    end(&r);
 }
 
 /* A roll-out that never ends keeps a woken node closed for three minutes, not for ever. */
@@ -381,6 +410,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cycle),
+        cmocka_unit_test(a_wake_that_fails_is_told),
         cmocka_unit_test(a_daemon_is_waited_for_so_long),
         cmocka_unit_test(a_deleted_node_is_woken),
         cmocka_unit_test(a_kubelet_without_a_boot),

@@ -24,6 +24,8 @@ struct rig {
     enum kube_bind bind;
     bool asleep, check, any, spare;
     char op[OP_MAX], record[9000];
+    char conditions[400]; /* of its status: "Asleep=False/Awake ..." */
+    bool next_wake;
     int wakes;                   /* FX_POWER */
     enum power_order_kind order; /* in the newest reply to its agent */
 };
@@ -36,6 +38,23 @@ static inline void take_order(struct rig *r, const struct effect *e)
 
     assert_int_equal(wire_reply_decode(e->reply.bytes, e->reply.n, &reply, NULL), 0);
     r->order = reply->power.kind;
+}
+
+static inline void take_conditions(struct rig *r, const json_t *status)
+{
+    const json_t *c;
+    size_t i, at = 0;
+
+    r->next_wake = json_object_get(status, "nextWake") != NULL;
+    r->conditions[0] = '\0';
+    json_array_foreach(json_object_get(status, "conditions"), i, c) {
+        at += (size_t)snprintf(r->conditions + at, sizeof(r->conditions) - at, "%s%s=%s/%s",
+                               at ? " " : "", json_string_value(json_object_get(c, "type")),
+                               json_string_value(json_object_get(c, "status")),
+                               json_string_value(json_object_get(c, "reason")));
+        assert_int_equal(strlen(json_string_value(json_object_get(c, "lastTransitionTime"))),
+                         strlen("2026-01-01T00:00:00Z"));
+    }
 }
 
 static inline void take_effects(struct rig *r)
@@ -59,6 +78,7 @@ static inline void take_effects(struct rig *r)
                        e->kube_node.status
                            ? json_string_value(json_object_get(e->kube_node.status, "record"))
                            : "");
+        take_conditions(r, e->kube_node.status);
     }
 }
 
