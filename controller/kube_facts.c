@@ -484,7 +484,7 @@ const char *kube_unseen(const struct controller *c)
 {
     if (!c->options.kubernetes)
         return NULL;
-    if (!c->kube.synced)
-        return "Kubernetes has not told all yet";
-    return c->kube.trouble[0] ? c->kube.trouble : NULL;
+    if (c->kube.trouble[0])
+        return c->kube.trouble;
+    return c->kube.synced ? NULL : "Kubernetes has not told all yet";
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "controller/kube_facts.h"
 #include "controller/reconcile/reconcile.h"
 #include "controller/view.h"
 
@@ -46,6 +47,7 @@ void view_set_kube_pool(const struct controller *c, const struct pool *p, json_t
         if (!first)
             first = n;
     }
+    view_set(status, "unseen", view_text(kube_unseen(c)));
     view_set(status, "least",
              json_integer((json_int_t)pool_spec(p)->min_awake + pool_spec(p)->spare));
     view_set(status, "powerAsked", driven ? json_integer(asked) : json_null());

@@ -9,7 +9,7 @@
 /* Sets drain and consolidation ("ServedModel" in api/OBJECTS.md) in `status`. */
 void view_set_kube_model(struct controller *c, const struct model *m, json_t *status);
 
-/* Sets least, powerAsked, powerUnread and powerProblem ("PowerPool" there). */
+/* Sets unseen, least, powerAsked, powerUnread and powerProblem ("PowerPool" there). */
 void view_set_kube_pool(const struct controller *c, const struct pool *p, json_t *status);
 
 #endif

@@ -278,6 +278,7 @@ static void report_pool(struct report *r, const json_t *view, const json_t *s)
     bool acts = strcmp(mode, "act") == 0, recommends = strcmp(mode, "recommend") == 0;
     bool releases = is_released(view), marked = number(s, "marked") > 0;
     AUTO(strbuf) struct strbuf stranded = STRBUF_INIT;
+    const char *unseen = text(s, "unseen"); /* why nothing is planned */
 
     take_counts(r, s, COUNTS, ARRAY_LEN(COUNTS));
     take_text(r, "policy", text(s, "policy"));
@@ -288,8 +289,9 @@ static void report_pool(struct report *r, const json_t *view, const json_t *s)
     report_power(r, s);
     report_headroom(r, s);
     name_stranded(json_object_get(s, "wakeByHand"), &stranded);
-    say(r, "Ready", lost == 0 && stranded.length == 0,
+    say(r, "Ready", lost == 0 && stranded.length == 0 && !*unseen,
         stranded.length > 0 ? "WakeByHand"
+        : *unseen           ? "ClusterUnseen"
         : lost > 0          ? "NodesLost"
         : acts              ? "Acting"
         : recommends        ? "Recommending"
@@ -297,6 +299,7 @@ static void report_pool(struct report *r, const json_t *view, const json_t *s)
         : marked            ? "Releasing"
                             : "Released",
         stranded.length > 0 ? strbuf_text(&stranded)
+        : *unseen           ? unseen
         : lost > 0          ? "nodes are quarantined or unreachable: huddlectl get nodes names them"
         : acts              ? "huddle moves pods and puts nodes to sleep"
         : recommends        ? "huddle tells what it would do, in Events"

@@ -19,6 +19,9 @@
  * that has not read it yet says so too. With it go all objects of it, and their history. */
 #define MISSING_MS 5000 /* of objects that were never seen, */
 #define LOST_MS 60000   /* ... or were */
+/* So long a server says that something may not be listed before it is believed: roles are written
+ * one after the other. */
+#define REFUSED_MS 5000
 #define OWN "/apis/huddle.energy/v1alpha1/"
 
 /* Objects that huddle declares are put into the core; of the others it is told facts. */
@@ -29,25 +32,26 @@ static const struct kind {
     enum manifest_kind declared; /* own */
     const char *without; /* followed once this controller asks to lead, if it may be: what is lost
                             else; NULL: nothing goes without it */
+    bool spared; /* without it the rest is told all the same: what is there is then not found */
 } KINDS[N_KINDS] = {
-    { "nodes", "/api/v1/nodes", false, KUBE_KIND_NODES, 0, NULL },
-    { "pods", "/api/v1/pods", false, KUBE_KIND_PODS, 0, NULL },
-    { "replicasets", "/apis/apps/v1/replicasets", false, KUBE_KIND_REPLICA_SETS, 0, NULL },
-    { "deployments", "/apis/apps/v1/deployments", false, KUBE_KIND_DEPLOYMENTS, 0, NULL },
-    { "statefulsets", "/apis/apps/v1/statefulsets", false, KUBE_KIND_STATEFUL_SETS, 0, NULL },
-    { "persistentvolumeclaims", "/api/v1/persistentvolumeclaims", false, KUBE_KIND_CLAIMS, 0,
-      NULL },
-    { "persistentvolumes", "/api/v1/persistentvolumes", false, KUBE_KIND_VOLUMES, 0, NULL },
-    { "nodepowers", OWN "nodepowers", false, KUBE_KIND_NODE_POWERS, 0, NULL },
-    { "servedmodels", OWN "servedmodels", true, 0, KIND_SERVED_MODEL, NULL },
-    { "powerpools", OWN "powerpools", true, 0, KIND_POWER_POOL, NULL },
-    { "powerpolicies", OWN "powerpolicies", true, 0, KIND_POWER_POLICY, NULL },
+    { "nodes", "/api/v1/nodes", false, KUBE_KIND_NODES, 0, NULL, false },
+    { "pods", "/api/v1/pods", false, KUBE_KIND_PODS, 0, NULL, false },
+    { "replicasets", "/apis/apps/v1/replicasets", false, KUBE_KIND_REPLICA_SETS, 0, NULL, true },
+    { "deployments", "/apis/apps/v1/deployments", false, KUBE_KIND_DEPLOYMENTS, 0, NULL, true },
+    { "statefulsets", "/apis/apps/v1/statefulsets", false, KUBE_KIND_STATEFUL_SETS, 0, NULL, true },
+    { "persistentvolumeclaims", "/api/v1/persistentvolumeclaims", false, KUBE_KIND_CLAIMS, 0, NULL,
+      true },
+    { "persistentvolumes", "/api/v1/persistentvolumes", false, KUBE_KIND_VOLUMES, 0, NULL, true },
+    { "nodepowers", OWN "nodepowers", false, KUBE_KIND_NODE_POWERS, 0, NULL, false },
+    { "servedmodels", OWN "servedmodels", true, 0, KIND_SERVED_MODEL, NULL, false },
+    { "powerpools", OWN "powerpools", true, 0, KIND_POWER_POOL, NULL, false },
+    { "powerpolicies", OWN "powerpolicies", true, 0, KIND_POWER_POLICY, NULL, false },
     { "poddisruptionbudgets", "/apis/policy/v1/poddisruptionbudgets", false, KUBE_KIND_BUDGETS, 0,
-      "plans count on pods that a PodDisruptionBudget never lets go" },
+      "plans count on pods that a PodDisruptionBudget never lets go", false },
     { "csinodes", "/apis/storage.k8s.io/v1/csinodes", false, KUBE_KIND_CSI_NODES, 0,
-      "woken nodes are not kept closed until their CSI drivers are back" },
+      "woken nodes are not kept closed until their CSI drivers are back", false },
     { "resourceslices", "/apis/resource.k8s.io/v1/resourceslices", false, KUBE_KIND_RESOURCE_SLICES,
-      0, "woken nodes are not kept closed until their devices for claims are back" },
+      0, "woken nodes are not kept closed until their devices for claims are back", false },
 };
 
 /* --- to the core --------------------------------------------------------------------------------
@@ -105,7 +109,13 @@ void kubernetes_note(void *data, bool warning, const char *text)
 
 static bool is_through(const struct watch *w)
 {
-    return w->kind->without || atomic_load(&w->had) || atomic_load(&w->missing);
+    return w->kind->without || atomic_load(&w->had) || atomic_load(&w->missing) ||
+           atomic_load(&w->forgone);
+}
+
+static bool is_refused(const struct watch *w, int64_t now_ms)
+{
+    return w->refused_ms > 0 && now_ms - w->refused_ms >= REFUSED_MS;
 }
 
 static bool all_through(const struct kubernetes *k)
@@ -122,7 +132,16 @@ static void find_trouble(const struct kubernetes *k, int64_t now_ms, char text[2
     for (size_t i = 0; i < N_KINDS; i++) {
         const struct watch *w = &k->watches[i];
 
-        if (w->kind->without || w->bad_ms == 0 || now_ms - w->bad_ms <= TROUBLE_MS)
+        if (w->kind->without)
+            continue;
+        if (is_refused(w, now_ms)) {
+            (void)snprintf(text, 256,
+                           "%s may not be listed and watched: give huddle's account the "
+                           "ClusterRole of deploy/kubernetes (huddlectl auth check)",
+                           w->kind->plural);
+            return;
+        }
+        if (w->bad_ms == 0 || now_ms - w->bad_ms <= TROUBLE_MS)
             continue;
         (void)snprintf(text, 256, "%s of Kubernetes have not been seen for %d s and more: %s",
                        w->kind->plural, TROUBLE_MS / 1000, w->why);
@@ -154,13 +173,16 @@ static void tell_watches(struct kubernetes *k, int64_t now_ms)
 
     find_trouble(k, now_ms, trouble);
     find_missing(k, missing);
-    if (!f.synced || (atomic_load(&k->told_all) && strcmp(trouble, k->told_trouble) == 0 &&
-                      strcmp(missing, k->told_missing) == 0))
+    if (!f.synced && !trouble[0])
+        return;
+    if ((atomic_load(&k->told_all) || !f.synced) && strcmp(trouble, k->told_trouble) == 0 &&
+        strcmp(missing, k->told_missing) == 0)
         return;
     memcpy(k->told_trouble, trouble, sizeof(trouble));
     memcpy(k->told_missing, missing, sizeof(missing));
     k->options.step(k->options.data, &event);
-    atomic_store(&k->told_all, true);
+    if (f.synced)
+        atomic_store(&k->told_all, true);
 }
 
 static void tell_on(struct kubernetes *k, int64_t at_ms)
@@ -425,8 +447,12 @@ static void on_look(void *data, int64_t now_ms)
         if (w->absent_ms > 0 && !atomic_load(&w->missing) &&
             now_ms - w->absent_ms >= (atomic_load(&w->had) ? LOST_MS : MISSING_MS))
             lose_definition(w);
+        if (w->kind->spared && is_refused(w, now_ms) && !is_through(w)) {
+            atomic_store(&w->forgone, true);
+            tell_soon(k);
+        }
     }
-    if (atomic_load(&k->told_all)) /* facts come first */
+    if (atomic_load(&k->told_all) || !all_through(k)) /* facts come first */
         tell_watches(k, now_ms);
     kubernetes_acts_look(k, atomic_load(&k->told_all), now_ms);
 }
@@ -466,7 +492,7 @@ static void on_state(void *data, int code, const struct kube_status *status)
             (void)snprintf(text, sizeof(text), "%s are seen again", w->kind->plural);
             kubernetes_note(w->k, false, text);
         }
-        w->bad_ms = 0;
+        w->bad_ms = w->refused_ms = 0;
         if (w->kind->without && atomic_load(&w->had))
             goes_with(w);
         return;
@@ -474,10 +500,14 @@ static void on_state(void *data, int code, const struct kube_status *status)
     if (goes_without(w, status))
         return;
     if ((w->kind->own || is_kind(w, KUBE_KIND_NODE_POWERS)) && status->reason == KUBE_NOT_FOUND) {
-        w->bad_ms = 0;
+        w->bad_ms = w->refused_ms = 0;
         w->absent_ms = loop_now_ms(w->k->loop);
         return;
     }
+    if (status->reason != KUBE_FORBIDDEN)
+        w->refused_ms = 0;
+    else if (w->refused_ms == 0)
+        w->refused_ms = loop_now_ms(w->k->loop);
     if (w->bad_ms == 0)
         w->bad_ms = loop_now_ms(w->k->loop);
     (void)snprintf(w->why, sizeof(w->why), "%s: %.150s", kube_reason_name(status->reason),

@@ -28,6 +28,8 @@ struct watch {
     int64_t bad_ms;              /* since when it does not work; 0: it does */
     char why[200];
     int64_t absent_ms;   /* since when no server knows its definition; 0: one does */
+    int64_t refused_ms;  /* since when this account may not; 0: it may, or it is not known */
+    atomic_bool forgone; /* it was refused before it was ever listed: the rest is told without it */
     atomic_bool missing; /* its definition is not installed */
     atomic_bool had, up; /* it was listed once; it works now */
     atomic_bool shown;   /* of one that the rest goes without: people should know how it is */

@@ -1,6 +1,6 @@
 """An API server for tests of who follows many kinds of objects: each path is a list, in pages where that is
 asked for, and a watch of objects whose str() is their text, so that they may hold what no JSON library
-writes, and be made only when they are told. A path that is `absent` is 404. What is written is taken,
+writes, and be made only when they are told. A path that is `absent` is 404, one that is `forbidden` 403. What is written is taken,
 merged and told to those who watch."""
 
 from __future__ import annotations
@@ -128,9 +128,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with lists.changed:
                 events = lists.events[path]
                 lists.changed.wait_for(
-                    lambda: lists.closed or path in lists.absent or len(events) > at, BOOKMARK_S
+                    lambda: lists.closed
+                    or path in lists.absent | lists.forbidden
+                    or len(events) > at,
+                    BOOKMARK_S,
                 )
-                if lists.closed or path in lists.absent:
+                if lists.closed or path in lists.absent | lists.forbidden:
                     return
                 text = f'{{"type": "BOOKMARK", "object": {{"metadata": {{"resourceVersion": "{at}"}}}}}}'
                 if len(events) > at:
@@ -201,4 +204,10 @@ class KubeLists:
         """Its definition is not there, or is again."""
         with self.changed:
             (self.absent.add if absent else self.absent.discard)(path)
+            self.changed.notify_all()
+
+    def refuse(self, path: str, refused: bool) -> None:
+        """Whoever asks may not, or may again."""
+        with self.changed:
+            (self.forbidden.add if refused else self.forbidden.discard)(path)
             self.changed.notify_all()

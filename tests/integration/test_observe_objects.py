@@ -26,10 +26,14 @@ def serving() -> collections.abc.Iterator[KubeLists]:
 @pytest.fixture(name="controller")
 def following(lists: KubeLists, tmp_path: pathlib.Path) -> collections.abc.Iterator[Controller]:
     """Not started yet."""
-    controller = Controller(tmp_path, kubernetes={"kubeconfig": kubeconfig(tmp_path, lists.url)})
+    controller = follow(lists, tmp_path)
     yield controller
     if controller.process:
         controller.stop()
+
+
+def follow(lists: KubeLists, folder: pathlib.Path) -> Controller:
+    return Controller(folder, kubernetes={"kubeconfig": kubeconfig(folder, lists.url)})
 
 
 def metadata(name: str, namespace: str = "") -> str:
@@ -149,3 +153,59 @@ def test_what_only_a_leader_needs_is_asked_for_by_a_leader(
     lists.hide(SLICES, False)
     until("both again", lambda: [line[-1] for line in up()] == ["1", "1"])
     assert controller.get("clusters")["items"][0]["status"]["degraded"] is False
+
+
+CORE, APPS = "/api/v1", "/apis/apps/v1"
+WATCHED = [
+    *[
+        f"{CORE}/{kind}"
+        for kind in ("nodes", "pods", "persistentvolumeclaims", "persistentvolumes")
+    ],
+    *[f"{APPS}/{kind}" for kind in ("replicasets", "deployments", "statefulsets")],
+    *[f"{OWN}/{kind}" for kind in ("nodepowers", "servedmodels", "powerpools", "powerpolicies")],
+]
+NEEDED = {f"{CORE}/nodes", f"{CORE}/pods", *[path for path in WATCHED if path.startswith(OWN)]}
+
+
+def node(name: str) -> str:
+    ready = '{"type": "Ready", "status": "True"}'
+    return f'{{"metadata": {metadata(name)}, "spec": {{}}, "status": {{"conditions": [{ready}]}}}}'
+
+
+def why_degraded(controller: Controller) -> str:
+    return str(controller.get("clusters")["items"][0]["status"]["degradedReason"])
+
+
+def test_each_right_that_is_missing_is_named_and_the_rest_works(
+    lists: KubeLists, tmp_path: pathlib.Path
+) -> None:
+    """A controller for each right to look that may be missing, all at the same time."""
+    everyone = []
+    ports = iter(range(len(WATCHED)))
+    for path in WATCHED:
+        folder = tmp_path / str(next(ports))
+        folder.mkdir()
+        own = KubeLists()
+        own.__enter__()
+        own.put(f"{CORE}/nodes", "n1", node("n1"))
+        own.put(POOLS, "p", pool("p"))
+        own.refuse(path, True)
+        everyone.append((path, own, follow(own, folder)))
+    try:
+        for _, _, controller in everyone:
+            controller.start()
+        for path, own, controller in everyone:
+            kind = path.rsplit("/", 1)[1]
+            until(kind, lambda: f"{kind} may not be listed" in why_degraded(controller))
+            if path not in NEEDED:
+                assert names(controller, "nodes") == ["n1"]
+                assert names(controller, "powerpools") == ["p"]
+            own.refuse(path, False)
+        for path, _, controller in everyone:
+            until(f"all with {path}", lambda: why_degraded(controller) == "")
+            assert names(controller, "nodes") == ["n1"]
+    finally:
+        for _, own, controller in everyone:
+            if controller.process:
+                controller.stop()
+            own.__exit__()

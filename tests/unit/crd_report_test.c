@@ -196,6 +196,10 @@ static void pools_and_policies(void **state)
     report(&d, CRD_POWER_POOL,
            "{\"spec\":{\"mode\":\"act\"},\"status\":{\"quarantined\":1,\"unreachable\":0}}", "");
     ASSERT_CONDITION(d.status, "Ready", "False", "NodesLost");
+    done(&d);
+    report(&d, CRD_POWER_POOL, "{\"spec\":{\"mode\":\"act\"},\"status\":{\"unseen\":\"no right\"}}",
+           "");
+    ASSERT_CONDITION(d.status, "Ready", "False", "ClusterUnseen");
     ASSERT_CONDITION(d.status, "Paused", "False", "NotPaused");
     done(&d);
     report(&d, CRD_POWER_POLICY,
