@@ -111,7 +111,7 @@ TEST_LIBS = $(LIB_CMOCKA) $(LIB_CURL) $(LIB_MICROHTTPD) $(LIB_GNUTLS) $(LIB_SQLI
 $(BUILD)/test/%: $(BUILD)/obj/tests/unit/%.o $(LIB_CLI) $(LIB_AGENT) $(LIB_CONTROLLER) $(LIB_PROTO)
 	$(call say,LINK,$@)
 	$(call link,$(TEST_LIBS))
-$(patsubst %,$(BUILD)/test/%,adopt_test adopt_crash_test adopt_refusal_test surge_test \
+$(patsubst %,$(BUILD)/test/%,adopt_test adopt_others_test adopt_crash_test adopt_refusal_test surge_test \
 	stand_in_test stand_in_crash_test): \
 	$(BUILD)/obj/tests/unit/adopt_world.o $(BUILD)/obj/tests/unit/adopt_world_move.o
 $(BUILD)/test/%: $(BUILD)/obj/tests/simulation/%.o $(LIB_CLI) $(LIB_AGENT) $(LIB_CONTROLLER) $(LIB_PROTO)
