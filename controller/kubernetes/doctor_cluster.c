@@ -48,6 +48,10 @@ static void other_hands(const struct survey *s, struct findings *f)
     static const struct {
         const char *group, *code, *what, *way_out;
     } GROUP[] = {
+        { "monitoring.coreos.com", "Alerts",
+          "alerts on nodes that are not ready and on targets that are down would fire for sleepers",
+          "let HuddleNodeAsleep hold them back: deploy/kubernetes/prometheus-operator "
+          "(inhibit.yaml)" },
         { "metal3.io", "Metal3",
           "BareMetalHosts own the power of nodes: Metal3 switches them on "
           "again",

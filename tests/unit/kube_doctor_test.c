@@ -324,6 +324,27 @@ static void what_a_pod_waits_for_is_told(void **state)
     expect(&s, 1, "PendingResourceClaim", "huddle wakes no node for it");
 }
 
+/* Who else acts on nodes, or cries when they are off, by the API groups that are served. */
+static void other_hands_are_known_by_their_groups(void **state)
+{
+    static const struct {
+        const char *group, *code, *what;
+    } HANDS[] = {
+        { "monitoring.coreos.com", "Alerts", "would fire for sleepers" },
+        { "metal3.io", "Metal3", "switches them on again" },
+        { "remediation.medik8s.io", "NodeHealthCheck", "would remediate" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(HANDS); i++) {
+        struct survey s = cluster();
+
+        s.groups.item = xcalloc(1, sizeof(*s.groups.item));
+        s.groups.item[s.groups.n++] = xstrdup(HANDS[i].group);
+        expect(&s, 1, HANDS[i].code, HANDS[i].what);
+    }
+}
+
 static void each_right_is_a_question(void **state)
 {
     char verb[16];
@@ -372,6 +393,7 @@ int main(void)
         cmocka_unit_test(a_static_pod_of_one_node_holds_it),
         cmocka_unit_test(the_estimate_packs_requests),
         cmocka_unit_test(what_a_pod_waits_for_is_told),
+        cmocka_unit_test(other_hands_are_known_by_their_groups),
         cmocka_unit_test(each_right_is_a_question),
     };
 
