@@ -276,6 +276,7 @@ struct effect {
             bool asleep;    /* NodePower.spec.desired: written before the stage */
             bool check;     /* look again and again whether it may be switched off: CE_KUBE_CHECK */
             bool spare;     /* its NodePower is to go, once the stage is seen */
+            bool evict;     /* pods that are no replicas may be evicted from it */
             char *op;       /* of the check */
             uint64_t epoch; /* of the term in which this was decided: void in any other */
             json_t *status; /* of the NodePower, but for what the edge knows; NULL: write none */

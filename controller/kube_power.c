@@ -200,10 +200,10 @@ static bool goes_to_sleep(enum node_state s)
 
 /* Of what changes seldom: no write because time passes. */
 static uint64_t digest_of(const struct node *n, enum kube_stage stage, enum kube_bind bind,
-                          bool kept, bool spare, const char *record)
+                          bool evict, bool kept, bool spare, const char *record)
 {
-    uint64_t shape =
-        (uint64_t)stage << 4 | (uint64_t)bind << 2 | (spare ? 2U : 0U) | (kept ? 1U : 0U);
+    uint64_t shape = (evict ? 256U : 0U) | (uint64_t)stage << 4 | (uint64_t)bind << 2 |
+                     (spare ? 2U : 0U) | (kept ? 1U : 0U);
     uint64_t d = random_mix(shape + 1) ^ random_hash(record);
 
     return random_mix(d + (uint64_t)n->power) | 1;
@@ -222,9 +222,10 @@ static void tell(struct controller *c, struct node *n)
     bool kept = !spare && (kube_life_acts(c, n) || n->kube.recorded_led);
     enum kube_stage stage = kube_life_stage(c, n);
     enum kube_bind bind = kube_life_bind(c, n);
+    bool evict = kube_life_evicts(c, n);
     enum node_state state = n->record.state;
     json_t *status = kept ? status_of(c, n) : NULL;
-    uint64_t digest = digest_of(n, stage, bind, kept, spare,
+    uint64_t digest = digest_of(n, stage, bind, evict, kept, spare,
                                 kept ? json_string_value(json_object_get(status, "record")) : "");
     bool clean = n->kube.stage == KUBE_STAGE_NONE && !(spare && n->kube.has_power);
     struct effect *e;
@@ -237,12 +238,14 @@ static void tell(struct controller *c, struct node *n)
     n->kube.told_stage = (int)stage;
     n->kube.told_spare = spare;
     n->kube.told_bind = (int)bind;
+    n->kube.told_evict = evict;
     e = fx_add(c->fx, FX_KUBE_NODE);
     e->wake_safe = !goes_to_sleep(state);
     e->kube_node.node = xstrdup(n->name);
     e->kube_node.epoch = c->kube.epoch;
     e->kube_node.stage = stage;
     e->kube_node.bind = bind;
+    e->kube_node.evict = evict;
     e->kube_node.asleep = goes_to_sleep(state);
     e->kube_node.check = state == NODE_EMPTY || state == NODE_PREPARING;
     e->kube_node.op = xstrdup(n->record.op);
@@ -260,7 +263,8 @@ void kube_power_flush(struct controller *c)
         struct node *n = cluster_node(c->cluster, i); /* by a plan, or as time passes */
 
         if ((int)kube_life_stage(c, n) != n->kube.told_stage ||
-            (int)kube_life_bind(c, n) != n->kube.told_bind || is_spare(c, n) != n->kube.told_spare)
+            (int)kube_life_bind(c, n) != n->kube.told_bind ||
+            kube_life_evicts(c, n) != n->kube.told_evict || is_spare(c, n) != n->kube.told_spare)
             tell(c, n);
     }
 }

@@ -136,9 +136,15 @@ enum pool_scheduling {                        /* on Kubernetes: who gives new po
                        POOL_SCHEDULING_BIND,  /* huddle, those that ask for it by name */
 };
 
+enum pool_bystanders { /* on Kubernetes: pods that are no replicas of models */
+                       POOL_BYSTANDERS_KEEP,  /* a node with one of them stays */
+                       POOL_BYSTANDERS_EVICT, /* some are evicted from a node that is to sleep */
+};
+
 struct power_pool {
     enum pool_mode mode;
     enum pool_scheduling scheduling;
+    enum pool_bystanders bystanders;
     struct string_map selector; /* node labels; empty: every node */
     char *policy;               /* PowerPolicy by name */
     int64_t min_awake;          /* nodes */

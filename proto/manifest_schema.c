@@ -132,6 +132,11 @@ static const struct field POOL[] = {
       "of pods with `schedulerName: huddle`, on the pool's nodes with the taint "
       "huddle.energy/bind:NoSchedule, where `mode: act`",
       NULL },
+    { "bystanders", FIELD_WORD, P(bystanders), "keep", 0, 0, "keep evict",
+      "on Kubernetes, pods that are no replicas of models: keep, a node with one stays awake; "
+      "evict, one of a ReplicaSet whose pods are all ready, two and more, is evicted from a node "
+      "that is to sleep, as its PodDisruptionBudget allows and where another node has room",
+      NULL },
     { "minAwake", FIELD_INT, P(min_awake), "1", 0, 100000, NULL, "nodes that stay awake", NULL },
     { "maxAwake", FIELD_INT, P(max_awake), NULL, 1, 100000, NULL,
       "nodes that may be awake: huddle wakes none beyond it, a person may", NULL },

@@ -67,7 +67,7 @@ static const struct right RIGHTS[] = {
     { "", "pods", "status", "patch", "", true, "mode bind" },
     { "", "pods", "", "delete", "", true, "mode bind: pods that a kubelet refused are left" },
     { "", "pods", "eviction", "create", TENANT, true,
-      "moves there by one more replica (Role `scale`)" },
+      "moves there by one more replica (Role `scale`), and bystanders there" },
     { NULL, NULL, NULL, NULL, NULL, false, NULL },
 };
 

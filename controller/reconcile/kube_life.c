@@ -139,7 +139,7 @@ static void wish_back(const struct controller *c, const struct node *n, struct n
         return;
     f->withdraw = pool_passive(c->cluster, n->pool);
     if (!f->withdraw)
-        f->withdraw = n->kube.closed ? n->kube.closed : n->kube.stays;
+        f->withdraw = n->kube.closed ? n->kube.closed : node_kube_stays(n);
     if (!f->withdraw && n->kube.pending && !person)
         f->withdraw = n->kube.pending;
     if (!f->withdraw)
@@ -184,8 +184,8 @@ const char *kube_life_no_sleep(const struct controller *c, const struct node *n)
         return "Kubernetes says that it is not ready";
     if (n->kube.closed)
         return n->kube.closed;
-    if (n->kube.stays)
-        return n->kube.stays;
+    if (node_kube_stays(n))
+        return node_kube_stays(n);
     if (kube_life_switches(c, n) && n->kube.lacks)
         return n->kube.lacks;
     if (kube_life_switches(c, n) && !agent_fresh(n, c->now_ms))
@@ -247,6 +247,17 @@ enum kube_stage kube_life_stage(const struct controller *c, const struct node *n
                                                                         : KUBE_STAGE_KEPT;
     }
     return KUBE_STAGE_KEPT;
+}
+
+bool kube_life_evicts(const struct controller *c, const struct node *n)
+{
+    const struct power_policy *policy = node_policy(c->cluster, n);
+    bool person = strcmp(n->record.by, "planner") != 0;
+
+    return n->record.state == NODE_DRAINING && kube_life_acts(c, n) &&
+           !pool_passive(c->cluster, n->pool) &&
+           pool_spec(n->pool)->bystanders == POOL_BYSTANDERS_EVICT && !c->cluster->paused &&
+           (person || (!policy->paused && !policy->dry_run)) && !kube_unseen(c);
 }
 
 bool kube_life_is_marked(const struct controller *c, const struct node *n)

@@ -37,6 +37,9 @@ struct node_wants kube_life_commit(const struct node *n, struct node_wants w);
 /* After edge `t`: what has to be remembered. */
 void kube_life_followed(struct controller *c, struct node *n, const struct node_record *before);
 
+/* May pods that are no replicas be evicted from it now? It drains, and its pool says so. */
+bool kube_life_evicts(const struct controller *c, const struct node *n);
+
 /* Does it sleep, or bear anything of huddle's? */
 bool kube_life_is_marked(const struct controller *c, const struct node *n);
 

@@ -193,6 +193,7 @@ static void node_free(struct node *n)
     inventory_done(&n->kube.is);
     free(n->kube.closed);
     free(n->kube.stays);
+    free(n->kube.guest);
     free(n->kube.first_left);
     free(n->kube.lacks);
     free(n->kube.pending);
@@ -468,6 +469,13 @@ enum pool_mode pool_mode_now(const struct cluster *c, const struct pool *p)
 bool pool_is_released(const struct pool *p)
 {
     return p && pool_spec(p)->mode == POOL_MODE_RELEASE;
+}
+
+const char *node_kube_stays(const struct node *n)
+{
+    bool evicts = n->pool && pool_spec(n->pool)->bystanders == POOL_BYSTANDERS_EVICT;
+
+    return n->kube.stays || evicts ? n->kube.stays : n->kube.guest;
 }
 
 const char *pool_passive(const struct cluster *c, const struct pool *p)

@@ -180,10 +180,11 @@ enum power_mark {                  /* stored; never renumber */
 /* A node as Kubernetes has it: see kube_node.h. All zero where huddle stands alone. */
 struct node_kube {
     bool known, ready;
-    bool deleted;                              /* its Node, while it slept */
-    int64_t unready_ms;                        /* since when it is not */
-    char *closed;                              /* why nothing may be placed on it; NULL: it may */
-    char *stays;                               /* why it cannot be emptied; NULL: it can */
+    bool deleted;       /* its Node, while it slept */
+    int64_t unready_ms; /* since when it is not */
+    char *closed;       /* why nothing may be placed on it; NULL: it may */
+    char *stays;        /* why it cannot be emptied; NULL: it can */
+    char *guest; /* the same, unless pods that are no replicas are evicted (node_kube_stays()) */
     int64_t held_cpu_milli, held_memory_bytes; /* requested by pods that are no replicas */
     int stage;                                 /* enum kube_stage, as the cluster has it */
     char boot_id[BOOT_ID_MAX];                 /* of its kubelet; "": not told */
@@ -200,6 +201,7 @@ struct node_kube {
     bool has_power;             /* there is a NodePower of it */
     bool told_spare;            /* the edge was told that its NodePower is to go */
     bool told_stranded;         /* people were, that only they can wake it */
+    bool told_evict;
     int told_stage, told_bind;
     uint64_t told;       /* digest of what should be, as the edge knows; 0: not told */
     struct inventory is; /* of which: CPU, memory, devices, labels, address */
@@ -435,6 +437,8 @@ bool node_is_selected(const struct node *n, const struct pool *p); /* by its lab
 struct policy *pool_policy(const struct cluster *c, const struct pool *p);
 
 /* What huddle does in the pool (NULL: none), auto resolved: on Kubernetes it is observe. */
+/* Why a node of Kubernetes cannot be emptied, as its pool has it; NULL: it can. Borrowed. */
+const char *node_kube_stays(const struct node *n);
 enum pool_mode pool_mode_now(const struct cluster *c, const struct pool *p);
 
 /* Are its nodes to be woken, and given back? */

@@ -39,9 +39,10 @@ struct kube_node_facts {
     uint64_t gpu_memory_bytes; /* of each; 0: not told */
     const char *closed;        /* why nothing may be placed on it */
     const char *stays;         /* why it cannot be emptied */
-    enum kube_stage stage;     /* as the cluster has it */
-    const char *boot_id;       /* of the kubelet; "": not told (hollow nodes) */
-    const char *beat;          /* when its readiness was written last, as text */
+    const char *guest; /* why it cannot be emptied unless pods that are no replicas are evicted */
+    enum kube_stage stage; /* as the cluster has it */
+    const char *boot_id;   /* of the kubelet; "": not told (hollow nodes) */
+    const char *beat;      /* when its readiness was written last, as text */
     uint32_t
         left; /* of one that drains: pods there, or about to be, that do not go with the node */
     const char *first_left; /* of these: NAMESPACE/NAME */

@@ -140,8 +140,9 @@ bool node_kube_take(struct cluster *c, struct node *n, const struct kube_node_fa
     struct node_kube *k = &n->kube;
     bool was_known = k->known, changed = take_inventory(&k->is, f);
     bool closed = set_text(&k->closed, f->closed), stays = set_text(&k->stays, f->stays);
+    bool guest = set_text(&k->guest, f->guest ? f->guest : "");
 
-    if (take_closing(k, f, now_ms) || closed || stays) {
+    if (take_closing(k, f, now_ms) || closed || stays || guest) {
         n->why_not_asleep =
             NULL; /* it may have been one of these texts: reconcile_node() says anew */
         changed = true;

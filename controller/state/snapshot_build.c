@@ -271,7 +271,7 @@ static void build_node(struct builder *b, struct node *n, struct snap_node *out)
         .state = n->record.state,
         .schedulable = node_schedulable(b->c, n, b->at->now_ms),
         .cordoned = n->record.cordoned,
-        .occupied = n->kube.stays && !n->kube.closed,
+        .occupied = node_kube_stays(n) && !n->kube.closed,
         .evacuate = n->record.drained,
         .sleepable = n->why_not_asleep == NULL,
         .why_not_asleep = snapshot_text(b->memory, n->why_not_asleep),

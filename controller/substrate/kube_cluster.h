@@ -118,6 +118,13 @@ struct kube_bind_hand {
  * most a hundred that are due. As of the last telling. */
 void kube_cluster_bind(struct kube_cluster *k, const struct kube_bind_hand *hand);
 
+/* A pod that is no replica and may be evicted from the node now: of a ReplicaSet whose pods, two
+ * and more, are all ready, where another open node has room for it. `skip` says which ReplicaSets
+ * are left alone (by uid). NULL: none. Borrowed; as of the last telling. */
+typedef bool kube_skip_fn(const void *data, const char *uid);
+const struct view_pod *kube_cluster_evictable(const struct kube_cluster *k, const char *node,
+                                              kube_skip_fn *skip, const void *data);
+
 /* The labels by which the pods of a model's workload are found, as text; "": not known. */
 void kube_cluster_selector(struct kube_cluster *k, const char *name, struct strbuf *ret_text);
 

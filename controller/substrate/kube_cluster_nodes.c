@@ -175,14 +175,29 @@ static void judge(const struct kube_cluster *k, struct kube_seen_pod *p)
     p->clean = false;
 }
 
+static void has_guest(struct kube_seen_node *n, const struct view_pod *p)
+{
+    char text[KUBE_WHY_MAX];
+
+    (void)snprintf(text, sizeof(text),
+                   "%.90s/%.90s is no replica of a ServedModel, and its PowerPool keeps such pods "
+                   "(bystanders)",
+                   p->meta.namespace, p->meta.name);
+    if (!*n->guest || strcmp(text, n->guest) < 0)
+        memcpy(n->guest, text, sizeof(text));
+}
+
 /* `n` has the pod, and it does not go with its node by itself. */
-static void weigh_guest(struct kube_seen_node *n, const struct kube_seen_pod *seen)
+static void weigh_guest(const struct kube_cluster *k, struct kube_seen_node *n,
+                        const struct kube_seen_pod *seen)
 {
     const struct view_pod *p = &seen->view;
 
     if (seen->hold != HOLD_NONE)
         stays(n, WEIGHT_HELD, "%.90s/%.90s cannot be moved: %s", p->meta.namespace, p->meta.name,
               seen->hold_words);
+    else if (!seen->model && kube_may_be_evicted(k, seen))
+        has_guest(n, p);
     else if (!seen->model)
         stays(n, WEIGHT_FOREIGN, "%.90s/%.90s is no replica of a ServedModel, and no plan moves it",
               p->meta.namespace, p->meta.name);
@@ -234,7 +249,7 @@ static void weigh_pod(struct kube_cluster *k, struct kube_seen_pod *seen)
     amounts_add(seen->model ? &n->replicas : &n->held, &p->requests);
     n->n_pods++;
     if (!view_is_daemon(p))
-        weigh_guest(n, seen);
+        weigh_guest(k, n, seen);
 }
 
 void kube_weigh_nodes(struct kube_cluster *k)
@@ -245,7 +260,7 @@ void kube_weigh_nodes(struct kube_cluster *k)
         amounts_done(&n->held);
         amounts_done(&n->replicas);
         n->n_pods = 0;
-        n->stays[0] = n->first_left[0] = '\0';
+        n->stays[0] = n->guest[0] = n->first_left[0] = '\0';
         n->weight = 0;
         n->left = 0;
         close_node(k, n);

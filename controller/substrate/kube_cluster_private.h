@@ -30,7 +30,8 @@ struct kube_seen_node {
         replicas; /* requested by pods that are no replicas, and by those that are */
     int64_t n_pods;
     char closed[KUBE_WHY_MAX], stays[KUBE_WHY_MAX];
-    int weight; /* of `stays`: a reason that weighs more takes the place of another */
+    char guest[KUBE_WHY_MAX]; /* why it stays unless pods that are no replicas are evicted */
+    int weight;               /* of `stays`: a reason that weighs more takes the place of another */
     uint32_t left;
     bool lacks_daemon; /* that is what `lacks` says, and nothing else is lacking */
     char first_left[KUBE_WHY_MAX], lacks[KUBE_WHY_MAX], pending[KUBE_WHY_MAX];
@@ -147,6 +148,10 @@ bool kube_fits(const struct view_pod *p, const struct view_node *n);
 /* A taint of a node's own condition, or of others, that keeps pods away. Of a node that huddle has
  * closed, that it is not ready is no reason. */
 bool kube_taint_counts(const struct view_node *n, const struct view_taint *t);
+
+/* kube_cluster_guests.c: is the pod, no replica, one that may be evicted, as far as its kind goes?
+ */
+bool kube_may_be_evicted(const struct kube_cluster *k, const struct kube_seen_pod *p);
 
 /* kube_cluster_spread.c: nodes without which a workload's pods could not be spread as it demands
  * stay. After kube_weigh_nodes(). */

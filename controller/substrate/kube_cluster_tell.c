@@ -74,7 +74,7 @@ static uint64_t node_digest(const struct kube_node_facts *f)
     if (f->stage == KUBE_STAGE_CLOSED) /* else it is written again and again to say nothing new */
         d = mix_text(d, f->beat);
     d = mix_text(mix_text(mix_number(d, f->left), f->first_left), f->pending);
-    return mix_text(mix_text(d, f->closed), f->stays);
+    return mix_text(mix_text(mix_text(d, f->closed), f->stays), f->guest);
 }
 
 static void tell_node(struct kube_cluster *k, struct kube_seen_node *n,
@@ -92,6 +92,7 @@ static void tell_node(struct kube_cluster *k, struct kube_seen_node *n,
         .held_memory_bytes = amounts_get(&n->held, "memory") / 1000,
         .closed = n->closed,
         .stays = n->stays,
+        .guest = n->guest,
         .stage = kube_stage_of(&n->view),
         .boot_id = n->view.boot_id,
         .beat = n->view.beat,

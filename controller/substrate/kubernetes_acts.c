@@ -161,6 +161,7 @@ void kubernetes_want_node(struct kubernetes *k, const struct effect *e)
 {
     kube_nodes_want(k->nodes, e);
     kube_binder_want(k->binder, e);
+    kube_evictor_want(k->evictor, e);
 }
 
 static json_t *drivers(void *data, const char *node)
@@ -202,6 +203,18 @@ static void make_binder(struct kubernetes *k)
                                                  .note = kubernetes_note };
 
     k->binder = kube_binder_new(k->client, &options);
+}
+
+static void make_evictor(struct kubernetes *k)
+{
+    const struct kube_evictor_options options = { .client = k->client,
+                                                  .data = k,
+                                                  .begin_write = begin_write,
+                                                  .end_write = end_write,
+                                                  .epoch = epoch,
+                                                  .note = kubernetes_note };
+
+    k->evictor = kube_evictor_new(&options);
 }
 
 /* --- what people read ---------------------------------------------------------------------------
@@ -283,6 +296,7 @@ int kubernetes_acts_begin(struct kubernetes *k, struct err *e)
     make_marks(k);
     make_nodes(k);
     make_binder(k);
+    make_evictor(k);
     return 0;
 }
 
@@ -308,6 +322,7 @@ void kubernetes_acts_look(struct kubernetes *k, bool facts_told, int64_t now_ms)
     kube_marks_look(k->marks, now_ms);
     kube_finalizers_look(k->finalizers, now_ms);
     kube_binder_look(k->binder, k->cluster, clock_boot_ms());
+    kube_evictor_look(k->evictor, k->cluster, now_ms);
 }
 
 void kubernetes_acts_end(struct kubernetes *k)
@@ -321,5 +336,6 @@ void kubernetes_acts_end(struct kubernetes *k)
     kube_herald_free(k->herald);
     kube_nodes_free(k->nodes);
     kube_binder_free(k->binder);
+    kube_evictor_free(k->evictor);
     kube_leader_free(k->leader);
 }

@@ -8,6 +8,7 @@
 #include "controller/kube_client/kube_watch.h"
 #include "controller/substrate/kube_binder.h"
 #include "controller/substrate/kube_cluster.h"
+#include "controller/substrate/kube_evictor.h"
 #include "controller/substrate/kube_finalizer.h"
 #include "controller/substrate/kube_herald.h"
 #include "controller/substrate/kube_leftovers.h"
@@ -52,6 +53,7 @@ struct kubernetes {
     struct kube_nodes *nodes;
     struct kube_reviewer *reviewer; /* NULL: nobody asks */
     struct kube_binder *binder;
+    struct kube_evictor *evictor;
     struct loop_timer *tell, *look;
     bool tell_due;
     int64_t busy_by_ms;   /* until then what was told in part is waited for; 0: it was told whole */

@@ -12,10 +12,11 @@ import time
 import pytest
 
 from tests.kubernetes.api import Api, Object, drop_definitions, ready
-from tests.kubernetes.cluster import ControlPlane
+from tests.kubernetes.cluster import ControlPlane, deployment
 from tests.kubernetes.conftest import not_here
 from tests.kubernetes.hollow import HollowNodes
 from tests.kubernetes.machines import Machines
+from tests.kubernetes.moving import of_app
 from tests.kubernetes.process import free_ports
 from tests.kubernetes.test_doctor import pod, quiet, run
 from tests.kubernetes.test_observe import Observer
@@ -35,6 +36,7 @@ RULES = [
         "resources": ["nodepowers", "nodepowers/status"],
         "verbs": ["create", "update", "patch", "delete"],
     },
+    {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
     {
         "apiGroups": ["coordination.k8s.io"],
         "resources": ["leases"],
@@ -243,6 +245,38 @@ def test_only_who_is_empty_sleeps(stage: Stage) -> None:
     assert ready(api.wait_for("the pod", lambda: api.get("pods", "late", NAMESPACE)))
     assert stage.power(name)["spec"]["desired"] == "awake"
     api.delete("pods", "late", NAMESPACE, gracePeriodSeconds=0)
+
+
+def test_a_pod_that_is_no_replica_is_evicted_where_the_pool_says_so(stage: Stage) -> None:
+    """One of two, past its budget only as that allows; one alone holds its node."""
+    api, ctl = stage.api, stage.ctl
+    budget = {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}}
+    api.create("poddisruptionbudgets", {"metadata": {"name": "web"}, "spec": budget}, NAMESPACE)
+    placed = {"nodeSelector": {"sleeps": "yes"}, "terminationGracePeriodSeconds": 0}
+    api.create("deployments", deployment("web", 2, pod=placed), NAMESPACE)
+
+    def pods() -> list[Object]:
+        return [p for p in of_app(api, NAMESPACE, "web") if ready(p)]
+
+    api.wait_for("its pods", lambda: len(pods()) == 2, LONG_S)
+    name = str(pods()[0]["spec"]["nodeName"])
+    ctl.wait(
+        "the reason", lambda: "bystanders" in ctl.status("nodes", name)["whyNotAsleep"], LONG_S
+    )
+    api.patch("powerpools", "all", {"spec": {"bystanders": "evict"}})
+    stage.sleep(name)
+    time.sleep(3)  # its budget refuses
+    assert ctl.state(name) == "draining"
+    assert name in {p["spec"]["nodeName"] for p in pods()}
+    api.patch("poddisruptionbudgets", "web", {"spec": {"maxUnavailable": 1}}, NAMESPACE)
+    ctl.wait_state(name, "asleep")
+    assert len(pods()) == 2 and name not in {p["spec"]["nodeName"] for p in pods()}
+    ctl.ok("wake", name)
+    stage.wait_awake(name)
+    api.patch("powerpools", "all", {"spec": {"bystanders": "keep"}})
+    api.delete("deployments", "web", NAMESPACE)
+    api.delete("poddisruptionbudgets", "web", NAMESPACE)
+    api.wait_for("their end", lambda: not of_app(api, NAMESPACE, "web"), LONG_S)
 
 
 def test_a_cordon_and_a_foreign_taint_turn_it_back(stage: Stage) -> None:

@@ -13,6 +13,7 @@
 #include "controller/substrate/kube_cluster.h"
 #include "proto/base/array.h"
 #include "proto/base/strbuf.h"
+#include "tests/unit/kube_deaf_sink.h"
 #include "tests/unit/kube_object.h"
 
 struct ear { /* what was told, one line each; of the newest call */
@@ -27,11 +28,12 @@ static void hear_node(void *data, const struct kube_node_facts *f)
     if (f->gone)
         strbuf_printf(&x->text, "node %s gone\n", f->name);
     else
-        strbuf_printf(
-            &x->text, "node %s %s cpu %lld-%lld mem %lld-%lld gpus %u %s closed[%s] stays[%s]\n",
-            f->name, f->ready ? "ready" : "unready", (long long)f->cpu_milli,
-            (long long)f->held_cpu_milli, (long long)f->memory_bytes >> 20,
-            (long long)f->held_memory_bytes >> 20, f->gpus, f->gpu_model, f->closed, f->stays);
+        strbuf_printf(&x->text,
+                      "node %s %s cpu %lld-%lld mem %lld-%lld gpus %u %s closed[%s] stays[%s]\n",
+                      f->name, f->ready ? "ready" : "unready", (long long)f->cpu_milli,
+                      (long long)f->held_cpu_milli, (long long)f->memory_bytes >> 20,
+                      (long long)f->held_memory_bytes >> 20, f->gpus, f->gpu_model, f->closed,
+                      *f->stays ? f->stays : f->guest);
 }
 
 static void hear_pod(void *data, const struct kube_pod_facts *f)
@@ -523,6 +525,83 @@ static void each_reason_to_stay(void **state)
     }
 }
 
+struct listener {
+    struct ear *ear;
+    char guest[300]; /* of n1 */
+};
+
+static void hear_guest(void *data, const struct kube_node_facts *f)
+{
+    struct listener *l = data;
+
+    if (strcmp(f->name, "n1") == 0)
+        (void)snprintf(l->guest, sizeof(l->guest), "%s|%s", f->guest, f->stays);
+}
+
+static bool skips(const void *data, const char *uid)
+{
+    return strcmp(data, uid) == 0;
+}
+
+static void put_set(struct ear *x, int ready)
+{
+    AUTO(strbuf) struct strbuf b = STRBUF_INIT;
+
+    strbuf_printf(&b,
+                  "{'metadata':{'name':'web','namespace':'a','uid':'u-web'},'spec':{'replicas':2,"
+                  "'template':{'spec':{'containers':[{}]}}},'status':{'replicas':2,"
+                  "'readyReplicas':%d}}",
+                  ready);
+    put(x, KUBE_KIND_REPLICA_SETS, strbuf_text(&b));
+}
+
+/* The pod that may be evicted from n1 now; "". */
+static const char *evictable(struct ear *x, const char *but_of)
+{
+    const struct view_pod *p = kube_cluster_evictable(x->k, "n1", skips, but_of);
+
+    return p ? p->meta.name : "";
+}
+
+static void who_may_be_evicted(void **state)
+{
+    struct ear x;
+    struct listener l = { &x, "" };
+    struct kube_sink sink = DEAF_SINK;
+
+    (void)state;
+    begin(&x);
+    sink.data = &l;
+    sink.node = hear_guest;
+    put_set(&x, 2);
+    put_pod(&x, "w1", "n1", OWNED("ReplicaSet", "web"), "", "Running");
+    kube_cluster_tell(x.k, 1000, &sink);
+    assert_non_null(
+        strstr(l.guest, "a/w1 is no replica of a ServedModel, and its PowerPool keeps"));
+    assert_string_equal(l.guest + strlen(l.guest) - 1, "|"); /* nothing else holds n1 */
+    assert_string_equal(evictable(&x, ""), "w1");
+    assert_string_equal(evictable(&x, "u-web"), ""); /* left alone */
+    put_set(&x, 1);
+    (void)tell(&x);
+    assert_string_equal(evictable(&x, ""), ""); /* the other one may be all that serves */
+    put_set(&x, 2);
+    put_node(&x, "n2", "", "'taints':[{'key':'huddle.energy/draining','effect':'NoSchedule'}]",
+             "True");
+    (void)tell(&x);
+    assert_string_equal(evictable(&x, ""), ""); /* nowhere to go */
+    put_node(&x, "n2", "", "", "True");
+    put_pod(&x, "big", "n2", OWNED("ReplicaSet", "r"), ",'overhead':{'cpu':'3'}", "Running");
+    (void)tell(&x);
+    assert_string_equal(evictable(&x, ""), ""); /* no room */
+    drop(&x, KUBE_KIND_PODS, "big", "p-big");
+    put_pod(&x, "w1", "n1",
+            OWNED("ReplicaSet", "web") ",'deletionTimestamp':'2026-01-01T00:00:00Z'", "",
+            "Running");
+    (void)tell(&x);
+    assert_string_equal(evictable(&x, ""), ""); /* it goes already */
+    end(&x);
+}
+
 static void each_reason_to_be_closed(void **state)
 {
     static const struct {
@@ -708,6 +787,7 @@ int main(void)
         cmocka_unit_test(what_is_not_found_is_told_with_the_way_out),
         cmocka_unit_test(a_predictor_of_kserve_is_its_deployment),
         cmocka_unit_test(each_reason_to_stay),
+        cmocka_unit_test(who_may_be_evicted),
         cmocka_unit_test(each_reason_to_be_closed),
         cmocka_unit_test(where_a_models_pods_may_not_stand),
         cmocka_unit_test(devices_are_counted),

@@ -55,6 +55,7 @@ static inline void tell_node(struct desk *d, struct kube_node_facts f)
     f.memory_bytes = 8 * GB;
     f.closed = f.closed ? f.closed : "";
     f.stays = f.stays ? f.stays : "";
+    f.guest = f.guest ? f.guest : "";
     desk_step(d, &event);
 }
 

@@ -56,6 +56,42 @@ static int events_of(struct rig *r, const char *reason)
     return n;
 }
 
+/* Pods that are no replicas: they hold the node, unless its pool has them evicted while it drains.
+ */
+static void bystanders_are_evicted_where_the_pool_says_so(void **state)
+{
+    static const char *const GUEST = "a/w is no replica, and its PowerPool keeps such pods";
+    struct rig r;
+
+    (void)state;
+    begin(&r);
+    r.n1.guest = GUEST;
+    tell(&r);
+    assert_int_equal(desk_verb(&r.d, VERB_SLEEP, "n1"), 422);
+    put(&r, POOL_WITH("\"mode\":\"act\",\"bystanders\":\"evict\"", "1"));
+    assert_int_equal(desk_verb(&r.d, VERB_SLEEP, "n1"), 200);
+    take_effects(&r);
+    pass(&r, 2);
+    STATE(&r, "draining");
+    assert_true(r.evict);
+    r.n1.stage = KUBE_STAGE_DRAINING;
+    r.n1.left = 1;
+    r.n1.first_left = "a/w";
+    tell(&r);
+    assert_int_equal(desk_verb(&r.d, VERB_PAUSE, ""), 200);
+    take_effects(&r);
+    pass(&r, 2);
+    assert_false(r.evict);
+    assert_int_equal(desk_verb(&r.d, VERB_RESUME, ""), 200);
+    take_effects(&r);
+    r.n1.left = 0;
+    r.n1.first_left = r.n1.guest = "";
+    tell(&r);
+    pass(&r, 15);
+    assert_false(r.evict); /* it is empty by now, or beyond */
+    end(&r);
+}
+
 /* It stays closed, and all of huddle's words for it agree. */
 static void a_wake_that_fails_is_told(void **state)
 {
@@ -411,6 +447,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cycle),
         cmocka_unit_test(a_wake_that_fails_is_told),
+        cmocka_unit_test(bystanders_are_evicted_where_the_pool_says_so),
         cmocka_unit_test(a_daemon_is_waited_for_so_long),
         cmocka_unit_test(a_deleted_node_is_woken),
         cmocka_unit_test(a_kubelet_without_a_boot),

@@ -22,7 +22,7 @@ struct rig {
     const char *agent_boot;    /* NULL: its agent is silent */
     enum kube_stage wanted;    /* by the newest FX_KUBE_NODE */
     enum kube_bind bind;
-    bool asleep, check, any, spare;
+    bool asleep, check, any, spare, evict;
     char op[OP_MAX], record[9000];
     char conditions[400]; /* of its status: "Asleep=False/Awake ..." */
     bool next_wake;
@@ -73,6 +73,7 @@ static inline void take_effects(struct rig *r)
         r->asleep = e->kube_node.asleep;
         r->check = e->kube_node.check;
         r->spare = e->kube_node.spare;
+        r->evict = e->kube_node.evict;
         (void)snprintf(r->op, sizeof(r->op), "%s", e->kube_node.op);
         (void)snprintf(r->record, sizeof(r->record), "%s",
                        e->kube_node.status
