@@ -76,6 +76,17 @@ static bool has_label(const json_t *node)
     return value && strcmp(value, KUBE_LABEL_ASLEEP_VALUE) == 0;
 }
 
+static bool has_condition(const json_t *node)
+{
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)look(node, "status.conditions"), i, c)
+        if (strcmp(text(c, "type", ""), KUBE_CONDITION_ASLEEP) == 0)
+            return true;
+    return false;
+}
+
 static bool is_marked(const json_t *node)
 {
     const json_t *taint;
@@ -84,7 +95,7 @@ static bool is_marked(const json_t *node)
     json_array_foreach((json_t *)(uintptr_t)look(node, "spec.taints"), i, taint)
         if (is_own(text(taint, "key", "")))
             return true;
-    return has_label(node);
+    return has_label(node) || has_condition(node);
 }
 
 static void add_node(struct remains *r, const json_t *node, const json_t *power)
@@ -96,13 +107,18 @@ static void add_node(struct remains *r, const json_t *node, const json_t *power)
 
     strbuf_printf(&what, "node/%s", name);
     strbuf_printf(&why, "%s: %s", text(power, "status.phase", "marked"),
-                  text(power, "status.reason", "it has huddle's taint or label"));
+                  text(power, "status.reason", "it has huddle's taint, label or condition"));
     json_array_foreach((json_t *)(uintptr_t)look(node, "spec.taints"), i, taint)
         if (is_own(text(taint, "key", "")))
             strbuf_printf(&cure, "kubectl taint node %s %s:%s-\n", name, text(taint, "key", ""),
                           text(taint, "effect", ""));
     if (has_label(node))
         strbuf_printf(&cure, "kubectl label node %s %s-\n", name, KUBE_LABEL_ASLEEP);
+    if (has_condition(node))
+        strbuf_printf(&cure,
+                      "kubectl patch node %s --subresource status -p "
+                      "'{\"status\":{\"conditions\":[{\"$patch\":\"delete\",\"type\":\"%s\"}]}}'\n",
+                      name, KUBE_CONDITION_ASLEEP);
     add(r, &what, &why, &cure);
 }
 

@@ -9,6 +9,9 @@
 #define KUBE_TAINT_DRAINING KUBE_OWN "draining"   /* NoSchedule */
 #define KUBE_TAINT_ASLEEP KUBE_OWN "asleep"       /* NoExecute */
 
+/* Of a Node: what people read of it (substrate/kube_signs.h). */
+#define KUBE_CONDITION_ASLEEP KUBE_OWN "Asleep"
+
 /* Takes a node out of the share of unready nodes from which the controller manager stops evictions;
  * with another value it is somebody else's, and stays. */
 #define KUBE_LABEL_ASLEEP "node.kubernetes.io/exclude-disruption"

@@ -46,6 +46,8 @@ static const struct right RIGHTS[] = {
       "conditions of policies" },
     { "huddle.energy", "nodepowers", "status", "patch update", "", false, "sleep and waking" },
     { "", "nodes", "", "patch", "", false, "acting: taints and labels of nodes" },
+    { "", "nodes", "status", "patch", "", false,
+      "the condition huddle.energy/Asleep of nodes: kubectl describe node does not say why" },
     { "events.k8s.io", "events", "", "create patch", "", false, "Events" },
     { "authentication.k8s.io", "tokenreviews", "", "create", "", false,
       "users of Kubernetes at huddle's own API" },

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/kubernetes/marks.h"
 #include "controller/kubernetes/view_private.h"
 #include "proto/base/array.h"
 #include "proto/base/clock.h"
@@ -191,6 +192,17 @@ static char *of_type(const json_t *list, const char *type, const char *key)
     return xstrdup("");
 }
 
+static bool has_type(const json_t *list, const char *type)
+{
+    const json_t *a;
+    size_t i;
+
+    json_array_foreach(list, i, a)
+        if (!strcmp(view_word(a, "type"), type))
+            return true;
+    return false;
+}
+
 int view_node_read(const json_t *object, struct view_node *ret_node)
 {
     *ret_node = (struct view_node){ 0 };
@@ -203,6 +215,7 @@ int view_node_read(const json_t *object, struct view_node *ret_node)
     ret_node->address = of_type(view_at(object, "status.addresses"), "InternalIP", "address");
     ret_node->cordoned = view_true(object, "spec.unschedulable");
     ret_node->ready = view_condition(object, "Ready");
+    ret_node->told_asleep = has_type(view_at(object, "status.conditions"), KUBE_CONDITION_ASLEEP);
     ret_node->beat = of_type(view_at(object, "status.conditions"), "Ready", "lastHeartbeatTime");
     return 0;
 }

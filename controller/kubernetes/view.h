@@ -35,6 +35,7 @@ struct view_node {
     char *boot_id, *provider_id, *address; /* address: its InternalIP */
     char *beat;                            /* lastHeartbeatTime of Ready */
     bool cordoned, ready;
+    bool told_asleep; /* it has huddle's condition Asleep, whatever that says */
 };
 
 struct view_toleration {

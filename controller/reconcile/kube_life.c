@@ -263,7 +263,7 @@ bool kube_life_evicts(const struct controller *c, const struct node *n)
 bool kube_life_is_marked(const struct controller *c, const struct node *n)
 {
     return (node_state_is_led(n->record.state) && kube_life_stage(c, n) != KUBE_STAGE_NONE) ||
-           n->kube.stage != KUBE_STAGE_NONE || n->kube.has_power;
+           n->kube.stage != KUBE_STAGE_NONE || n->kube.has_power || n->kube.told_asleep;
 }
 
 const char *kube_life_stranded(const struct node *n)

@@ -201,6 +201,7 @@ struct node_kube {
     bool has_power;             /* there is a NodePower of it */
     bool told_spare;            /* the edge was told that its NodePower is to go */
     bool told_stranded;         /* people were, that only they can wake it */
+    bool told_asleep;           /* it has huddle's condition */
     bool told_evict;
     int told_stage, told_bind;
     uint64_t told;       /* digest of what should be, as the edge knows; 0: not told */

@@ -41,6 +41,7 @@ struct kube_node_facts {
     const char *stays;         /* why it cannot be emptied */
     const char *guest; /* why it cannot be emptied unless pods that are no replicas are evicted */
     enum kube_stage stage; /* as the cluster has it */
+    bool told_asleep;      /* it has the condition of huddle, which goes last */
     const char *boot_id;   /* of the kubelet; "": not told (hollow nodes) */
     const char *beat;      /* when its readiness was written last, as text */
     uint32_t

@@ -125,6 +125,8 @@ static bool take_closing(struct node_kube *k, const struct kube_node_facts *f, i
     take_daemons(k, f, booted, now_ms);
     changed |= booted;
     changed |= set_short(k->beat, sizeof(k->beat), f->beat ? f->beat : "");
+    changed |= k->told_asleep != f->told_asleep;
+    k->told_asleep = f->told_asleep;
     k->stage = (int)f->stage;
     k->left = f->left;
     if (k->left > 0 || k->stage < KUBE_STAGE_DRAINING)

@@ -74,6 +74,7 @@ static uint64_t node_digest(const struct kube_node_facts *f)
     if (f->stage == KUBE_STAGE_CLOSED) /* else it is written again and again to say nothing new */
         d = mix_text(d, f->beat);
     d = mix_text(mix_text(mix_number(d, f->left), f->first_left), f->pending);
+    d = mix_number(d, f->told_asleep);
     return mix_text(mix_text(mix_text(d, f->closed), f->stays), f->guest);
 }
 
@@ -94,6 +95,7 @@ static void tell_node(struct kube_cluster *k, struct kube_seen_node *n,
         .stays = n->stays,
         .guest = n->guest,
         .stage = kube_stage_of(&n->view),
+        .told_asleep = n->view.told_asleep,
         .boot_id = n->view.boot_id,
         .beat = n->view.beat,
         .first_left = "",
@@ -453,7 +455,8 @@ bool kube_cluster_has_own(const struct kube_cluster *k)
     for (size_t i = 0; i < k->nodes.n_items; i++) {
         const struct kube_seen_node *n = (const struct kube_seen_node *)(void *)k->nodes.items[i];
 
-        if (!n->unknown && (kube_stage_stands(&n->view) || kube_power_stands(k, n->name)))
+        if (!n->unknown &&
+            (kube_stage_stands(&n->view) || n->view.told_asleep || kube_power_stands(k, n->name)))
             return true;
     }
     for (size_t i = 0; i < k->pods.n_items; i++) {

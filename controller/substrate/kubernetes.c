@@ -338,9 +338,11 @@ static void on_changed(void *data, const json_t *object)
         put_object(w, object);
     else
         kube_cluster_put(w->k->cluster, w->kind->kind, object);
-    if (is_kind(w, KUBE_KIND_NODES))
+    if (is_kind(w, KUBE_KIND_NODES)) {
         kube_nodes_node(w->k->nodes, object);
-    else if (is_kind(w, KUBE_KIND_NODE_POWERS))
+        kube_signs_node(w->k->signs, object);
+    }
+    if (is_kind(w, KUBE_KIND_NODE_POWERS))
         kube_nodes_power(w->k->nodes, object);
     tell_soon(w->k);
 }
@@ -355,9 +357,11 @@ static void on_gone(void *data, const struct kube_key *key)
         drop_object(w, name);
     else
         kube_cluster_drop(w->k->cluster, w->kind->kind, key);
-    if (is_kind(w, KUBE_KIND_NODES))
+    if (is_kind(w, KUBE_KIND_NODES)) {
         kube_nodes_node_gone(w->k->nodes, key->name);
-    else if (is_kind(w, KUBE_KIND_NODE_POWERS))
+        kube_signs_node_gone(w->k->signs, key->name);
+    }
+    if (is_kind(w, KUBE_KIND_NODE_POWERS))
         kube_nodes_power_gone(w->k->nodes, key->name);
     tell_soon(w->k);
 }

@@ -162,6 +162,7 @@ void kubernetes_want_node(struct kubernetes *k, const struct effect *e)
     kube_nodes_want(k->nodes, e);
     kube_binder_want(k->binder, e);
     kube_evictor_want(k->evictor, e);
+    kube_signs_want(k->signs, e);
 }
 
 static json_t *drivers(void *data, const char *node)
@@ -215,6 +216,18 @@ static void make_evictor(struct kubernetes *k)
                                                   .note = kubernetes_note };
 
     k->evictor = kube_evictor_new(&options);
+}
+
+static void make_signs(struct kubernetes *k)
+{
+    const struct kube_signs_options options = { .client = k->client,
+                                                .data = k,
+                                                .begin_write = begin_write,
+                                                .end_write = end_write,
+                                                .epoch = epoch,
+                                                .note = kubernetes_note };
+
+    k->signs = kube_signs_new(&options);
 }
 
 /* --- what people read ---------------------------------------------------------------------------
@@ -297,6 +310,7 @@ int kubernetes_acts_begin(struct kubernetes *k, struct err *e)
     make_nodes(k);
     make_binder(k);
     make_evictor(k);
+    make_signs(k);
     return 0;
 }
 
@@ -323,6 +337,7 @@ void kubernetes_acts_look(struct kubernetes *k, bool facts_told, int64_t now_ms)
     kube_finalizers_look(k->finalizers, now_ms);
     kube_binder_look(k->binder, k->cluster, clock_boot_ms());
     kube_evictor_look(k->evictor, k->cluster, now_ms);
+    kube_signs_look(k->signs, now_ms);
 }
 
 void kubernetes_acts_end(struct kubernetes *k)
@@ -337,5 +352,6 @@ void kubernetes_acts_end(struct kubernetes *k)
     kube_nodes_free(k->nodes);
     kube_binder_free(k->binder);
     kube_evictor_free(k->evictor);
+    kube_signs_free(k->signs);
     kube_leader_free(k->leader);
 }

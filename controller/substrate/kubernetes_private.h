@@ -17,6 +17,7 @@
 #include "controller/substrate/kube_nodes.h"
 #include "controller/substrate/kube_object.h"
 #include "controller/substrate/kube_reporter.h"
+#include "controller/substrate/kube_signs.h"
 #include "controller/substrate/kubernetes.h"
 
 #define N_KINDS 14 /* that are watched */
@@ -54,6 +55,7 @@ struct kubernetes {
     struct kube_reviewer *reviewer; /* NULL: nobody asks */
     struct kube_binder *binder;
     struct kube_evictor *evictor;
+    struct kube_signs *signs;
     struct loop_timer *tell, *look;
     bool tell_due;
     int64_t busy_by_ms;   /* until then what was told in part is waited for; 0: it was told whole */

@@ -20,6 +20,7 @@ TENANT = "shop"
 DEPLOY = REPOSITORY / "deploy/kubernetes"
 FOREIGN = {"key": "example.com/mine", "value": "x", "effect": "NoSchedule"}
 DRAINING = {"key": "huddle.energy/draining", "effect": "NoSchedule"}
+STRATEGIC = "application/strategic-merge-patch+json"
 EXCLUDE = "node.kubernetes.io/exclude-disruption"
 
 
@@ -122,6 +123,42 @@ def test_of_a_node_only_what_is_huddles(huddle: Api) -> None:
         with pytest.raises(ApiError) as error:
             huddle.patch("nodes", "n1", body)
         assert denied(error.value), (body, error.value)
+
+
+def test_of_a_nodes_status_only_the_condition(huddle: Api, server: ControlPlane) -> None:
+    own: Object = {"type": "huddle.energy/Asleep", "status": "True", "reason": "Asleep"}
+    ready: Object = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
+    status = {"conditions": [ready], "capacity": {"cpu": "4"}, "allocatable": {"cpu": "4"}}
+    server.api.patch("nodes", "n1", {"status": status}, sub="status", content=STRATEGIC)
+    refused: list[Object] = [
+        {"conditions": [{**ready, "status": "False"}]},
+        {"conditions": [{**own, "type": "MemoryPressure"}]},
+        {"conditions": [{**own, "type": "huddle.energy/Other"}]},
+        {"conditions": [{"$patch": "delete", "type": "Ready"}]},
+        {"capacity": {"cpu": "400"}},
+        {"allocatable": {"nvidia.com/gpu": "8"}},
+        {"addresses": [{"type": "InternalIP", "address": "10.0.0.9"}]},
+        {"nodeInfo": {"bootID": "another"}},
+        {"volumesInUse": ["v"]},
+    ]
+
+    def is_refused(body: Object) -> bool:
+        try:
+            huddle.patch("nodes", "n1", {"status": body}, sub="status", content=STRATEGIC)
+            return False
+        except ApiError as error:
+            assert denied(error), (body, error)
+            return True
+
+    server.api.wait_for("the fence of a status", lambda: is_refused(refused[0]))
+    for body in refused:
+        assert is_refused(body), body
+    huddle.patch("nodes", "n1", {"status": {"conditions": [own]}}, sub="status", content=STRATEGIC)
+    found = {c["type"]: c["status"] for c in server.api.get("nodes", "n1")["status"]["conditions"]}
+    assert found == {"Ready": "True", own["type"]: "True"}
+    gone = {"$patch": "delete", "type": own["type"]}
+    huddle.patch("nodes", "n1", {"status": {"conditions": [gone]}}, sub="status", content=STRATEGIC)
+    assert [c["type"] for c in server.api.get("nodes", "n1")["status"]["conditions"]] == ["Ready"]
 
 
 def test_of_a_pod_only_what_a_move_takes(huddle: Api, server: ControlPlane) -> None:

@@ -31,6 +31,7 @@ LONG_S = 180.0  # of a loaded machine
 RULES = [
     {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["nodes"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
     {
         "apiGroups": ["huddle.energy"],
         "resources": ["nodepowers", "nodepowers/status"],
@@ -107,6 +108,11 @@ class Stage:
     def is_open(self, name: str) -> bool:
         labels = self.node(name)["metadata"]["labels"]
         return LABEL not in labels and ASLEEP not in self.taints(name)
+
+    def condition(self, name: str) -> Object:
+        """What `kubectl describe node` says of its sleep."""
+        conditions = self.node(name)["status"]["conditions"]
+        return next((c for c in conditions if c["type"] == "huddle.energy/Asleep"), {})
 
     def power(self, name: str) -> Object:
         return self.api.get("nodepowers", name)
@@ -211,12 +217,15 @@ def test_a_node_sleeps_and_is_woken(stage: Stage) -> None:
     api.wait_for("its phase", lambda: stage.power(name)["status"]["phase"] == "asleep")
     assert stage.taints(name) == [FOREIGN, ASLEEP]
     assert stage.node(name)["metadata"]["labels"][LABEL] == "huddle"
+    api.wait_for("its condition", lambda: stage.condition(name).get("status") == "True", LONG_S)
+    assert "woken when it is needed, at the latest " in stage.condition(name)["message"]
     boots = stage.machines.boots[name]
     set_drivers(api, name)  # as of a Node that is made anew
     stage.ctl.ok("wake", name)
     wait_for_driver(stage, name)
     stage.wait_awake(name)
     set_drivers(api, name)
+    api.wait_for("no condition", lambda: not stage.condition(name))
     assert stage.machines.boots[name] == boots + 1
     assert stage.taints(name) == [FOREIGN]
     assert stage.power(name)["spec"]["desired"] == "awake"

@@ -41,7 +41,7 @@ static void of_nodes(void **state)
     assert_item(&r, 0, "node/b", "quarantined: it did not come back",
                 "kubectl taint node b huddle.energy/asleep:NoExecute-\n"
                 "kubectl label node b node.kubernetes.io/exclude-disruption-\n");
-    assert_item(&r, 1, "node/c", "marked: it has huddle's taint or label",
+    assert_item(&r, 1, "node/c", "marked: it has huddle's taint, label or condition",
                 "kubectl label node c node.kubernetes.io/exclude-disruption-\n");
     remains_done(&r);
     remains_of_powers(&r, powers, nodes);
@@ -52,6 +52,23 @@ static void of_nodes(void **state)
     remains_done(&r);
     json_decref(nodes);
     json_decref(powers);
+}
+
+static void a_condition_that_was_left(void **state)
+{
+    struct remains r = { 0 };
+    json_t *nodes = object("[{'metadata':{'name':'a'},'status':{'conditions':[{'type':'Ready'},"
+                           "{'type':'huddle.energy/Asleep'}]}},{'metadata':{'name':'b'},'status':"
+                           "{'conditions':[{'type':'Asleep'}]}}]");
+
+    (void)state;
+    remains_of_nodes(&r, nodes, NULL);
+    assert_int_equal(r.n_items, 1);
+    assert_item(&r, 0, "node/a", "marked: it has huddle's taint, label or condition",
+                "kubectl patch node a --subresource status -p '{\"status\":{\"conditions\":[{"
+                "\"$patch\":\"delete\",\"type\":\"huddle.energy/Asleep\"}]}}'\n");
+    remains_done(&r);
+    json_decref(nodes);
 }
 
 #define POOL(name, finalizers, observed, reason)                                               \
@@ -137,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_nodes),
+        cmocka_unit_test(a_condition_that_was_left),
         cmocka_unit_test(of_pools),
         cmocka_unit_test(of_moves),
     };

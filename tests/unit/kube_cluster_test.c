@@ -575,7 +575,7 @@ static void who_may_be_evicted(void **state)
     sink.node = hear_guest;
     put_set(&x, 2);
     put_pod(&x, "w1", "n1", OWNED("ReplicaSet", "web"), "", "Running");
-    kube_cluster_tell(x.k, 1000, &sink);
+    (void)kube_cluster_tell(x.k, 1000, SIZE_MAX, &sink);
     assert_non_null(
         strstr(l.guest, "a/w1 is no replica of a ServedModel, and its PowerPool keeps"));
     assert_string_equal(l.guest + strlen(l.guest) - 1, "|"); /* nothing else holds n1 */

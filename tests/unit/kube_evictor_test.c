@@ -1,127 +1,44 @@
 /* Evictions of pods that are no replicas: what is asked of the API, how often, and when not,
  * against our own server, which plays an API server. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "controller/kube_client/kube_client.h"
 #include "controller/substrate/kube_evictor.h"
-#include "proto/base/array.h"
-#include "proto/base/clock.h"
-#include "proto/base/httpd.h"
-#include "proto/base/strbuf.h"
 #include "tests/unit/kube_deaf_sink.h"
-#include "tests/unit/kube_object.h"
-
-#define PATIENCE_MS 60000
+#include "tests/unit/kube_write_rig.h"
 
 struct world {
-    struct httpd *httpd;
-    pthread_mutex_t lock; /* of what follows */
-    struct strbuf seen;   /* by the server: a line for each write */
-    int n_seen, status;   /* status: of its answers to them */
-    bool changed;         /* pods are others than the watch has told */
-    struct loop *loop;
-    struct kube_client *client;
+    struct write_rig rig;
     struct kube_evictor *evictor;
     struct kube_cluster *cluster;
-    struct loop_timer *alarm, *look;
-    int64_t now_ms; /* of the rounds */
-    bool leads;
-    int writes;
-    char noted[900];
 };
 
-static void handle(void *data, struct httpd_call *call)
-{
-    static const char STATUS[] =
-        "{\"kind\":\"Status\",\"message\":\"so it is\",\"details\":{\"causes\":[{\"reason\":"
-        "\"DisruptionBudget\"}]}}";
-    struct world *w = data;
-    size_t n;
-    const char *body = httpd_body(call, &n), *path = httpd_path(call);
-    char pod[200];
+static bool changed; /* pods are others than the watch has told */
 
-    pthread_mutex_lock(&w->lock);
-    if (strcmp(httpd_method(call), "GET") == 0) { /* of pod pN, before it is evicted */
-        (void)snprintf(pod, sizeof(pod),
-                       "{\"metadata\":{\"uid\":\"u%s\",\"resourceVersion\":\"%s%s\"}}",
-                       path + strlen(path) - 1, w->changed ? "2" : "1", path + strlen(path) - 1);
-        httpd_reply(call, 200, "application/json", pod, strlen(pod));
-        pthread_mutex_unlock(&w->lock);
-        return;
-    }
-    strbuf_printf(&w->seen, "%s %s %.*s\n", httpd_method(call), path, (int)n, body ? body : "");
-    w->n_seen++;
-    httpd_reply(call, w->status, "application/json", STATUS, sizeof(STATUS) - 1);
-    pthread_mutex_unlock(&w->lock);
+/* Of pod pN, before it is evicted. */
+static void pod_of(const char *path, char text[400])
+{
+    const char *n = path + strlen(path) - 1;
+
+    (void)snprintf(text, 400, "{\"metadata\":{\"uid\":\"u%s\",\"resourceVersion\":\"%s%s\"}}", n,
+                   changed ? "2" : "1", n);
 }
 
-static int64_t begin_write(void *data)
+static bool busy(const void *writer)
 {
-    struct world *w = data;
-
-    w->writes += w->leads;
-    return w->leads ? clock_boot_ms() + PATIENCE_MS : 0;
+    return kube_evictor_busy(writer);
 }
 
-static void end_write(void *data)
-{
-    ((struct world *)data)->writes--;
-}
-
-static uint64_t epoch(void *data)
-{
-    (void)data;
-    return 3;
-}
-
-static void note(void *data, bool warning, const char *text)
-{
-    (void)warning;
-    (void)snprintf(((struct world *)data)->noted, sizeof(((struct world *)data)->noted), "%s",
-                   text);
-}
-
-static void on_alarm(void *data, int64_t now_ms)
-{
-    struct world *w = data;
-
-    (void)now_ms;
-    fail_msg("no answer; seen:\n%s", strbuf_text(&w->seen));
-}
-
-static void on_look(void *data, int64_t now_ms)
-{
-    struct world *w = data;
-
-    if (!kube_evictor_busy(w->evictor))
-        loop_stop(w->loop, 0);
-    loop_timer_arm(w->look, now_ms + 5);
-}
-
-/* So many seconds pass; the requests that were seen in them. */
+/* So many seconds pass; the writes that were seen in them. */
 static int pass(struct world *w, int seconds)
 {
-    int before = w->n_seen;
+    int before = w->rig.n_seen;
 
-    w->noted[0] = '\0';
+    w->rig.noted[0] = '\0';
     for (int i = 0; i < seconds; i++) {
-        w->now_ms += 1000;
-        kube_cluster_tell(w->cluster, w->now_ms, &DEAF_SINK);
-        kube_evictor_look(w->evictor, w->cluster, w->now_ms);
-        loop_timer_arm(w->look, clock_boot_ms());
-        loop_timer_arm(w->alarm, clock_boot_ms() + PATIENCE_MS);
-        assert_int_equal(loop_run(w->loop), 0);
+        w->rig.now_ms += 1000;
+        (void)kube_cluster_tell(w->cluster, w->rig.now_ms, SIZE_MAX, &DEAF_SINK);
+        kube_evictor_look(w->evictor, w->cluster, w->rig.now_ms);
+        rig_run(&w->rig);
     }
-    return w->n_seen - before; /* the server is idle: all of it was answered */
+    return w->rig.n_seen - before;
 }
 
 static void want(struct world *w, bool evict, uint64_t term)
@@ -173,32 +90,20 @@ static void fill(struct world *w)
 static int set_up(void **state)
 {
     struct world *w = *state = xcalloc(1, sizeof(*w));
-    struct httpd_options o = {
-        .address = "127.0.0.1", .header_ms = PATIENCE_MS, .handler = handle, .data = w
-    };
-    struct kube_config *config = kube_config_new();
-    struct strbuf server = STRBUF_INIT;
-    struct err e = ERR_INIT;
 
-    pthread_mutex_init(&w->lock, NULL);
-    if (httpd_new(&o, &w->httpd, &e) < 0 || loop_new(&w->loop, &e) < 0)
-        fail_msg("%s", e.text);
-    strbuf_printf(&server, "http://127.0.0.1:%u", httpd_port(w->httpd));
-    free(config->server);
-    config->server = strbuf_take(&server);
-    if (kube_client_new(w->loop, config, &w->client, &e) < 0)
-        fail_msg("%s", e.text);
-    w->evictor = kube_evictor_new(&(struct kube_evictor_options){ .client = w->client,
-                                                                  .data = w,
-                                                                  .begin_write = begin_write,
-                                                                  .end_write = end_write,
-                                                                  .epoch = epoch,
-                                                                  .note = note });
+    rig_begin(&w->rig);
+    w->evictor = kube_evictor_new(&(struct kube_evictor_options){ .client = w->rig.client,
+                                                                  .data = &w->rig,
+                                                                  .begin_write = rig_begin_write,
+                                                                  .end_write = rig_end_write,
+                                                                  .epoch = rig_epoch,
+                                                                  .note = rig_note });
+    w->rig.busy = busy;
+    w->rig.writer = w->evictor;
+    w->rig.read = pod_of;
+    w->rig.status = 201;
     w->cluster = kube_cluster_new();
-    w->alarm = loop_timer_add(w->loop, on_alarm, w);
-    w->look = loop_timer_add(w->loop, on_look, w);
-    w->leads = true;
-    w->status = 201;
+    changed = false;
     fill(w);
     return 0;
 }
@@ -208,14 +113,8 @@ static int tear_down(void **state)
     struct world *w = *state;
 
     kube_evictor_free(w->evictor);
-    kube_client_free(w->client);
     kube_cluster_free(w->cluster);
-    loop_timer_remove(w->alarm);
-    loop_timer_remove(w->look);
-    loop_free(w->loop);
-    httpd_free(w->httpd);
-    pthread_mutex_destroy(&w->lock);
-    strbuf_done(&w->seen);
+    rig_end(&w->rig);
     free(w);
     return 0;
 }
@@ -226,26 +125,26 @@ static void one_a_second_and_of_a_set_one_in_half_a_minute(void **state)
 
     want(w, true, 3);
     assert_int_equal(pass(w, 1), 1);
-    assert_non_null(strstr(strbuf_text(&w->seen), "POST /api/v1/namespaces/a/pods/p1/eviction "));
-    assert_non_null(strstr(strbuf_text(&w->seen),
+    assert_true(rig_saw(&w->rig, "POST /api/v1/namespaces/a/pods/p1/eviction "));
+    assert_non_null(strstr(strbuf_text(&w->rig.seen),
                            "\"preconditions\":{\"uid\":\"u1\",\"resourceVersion\":\"11\"}"));
-    assert_non_null(strstr(w->noted, "pod a/p1 is evicted"));
+    assert_non_null(strstr(w->rig.noted, "pod a/p1 is evicted"));
     assert_int_equal(pass(w, 1), 1);
-    assert_non_null(strstr(strbuf_text(&w->seen), "/pods/p2/eviction "));
+    assert_true(rig_saw(&w->rig, "/pods/p2/eviction "));
     assert_int_equal(pass(w, 28), 0); /* both are there still, as far as is known */
     assert_int_equal(pass(w, 3), 2);
-    assert_int_equal(w->writes, 0);
+    assert_int_equal(w->rig.writes, 0);
 }
 
 static void a_budget_that_refuses_is_left_alone(void **state)
 {
     struct world *w = *state;
 
-    w->status = 429;
+    w->rig.status = 429;
     want(w, true, 3);
     assert_int_equal(pass(w, 2), 2);
     assert_int_equal(pass(w, 8), 0);
-    w->status = 201;
+    w->rig.status = 201;
     assert_int_equal(pass(w, 3), 2);
 }
 
@@ -253,12 +152,12 @@ static void a_right_that_is_missing_is_named_once(void **state)
 {
     struct world *w = *state;
 
-    w->status = 403;
+    w->rig.status = 403;
     want(w, true, 3);
     assert_int_equal(pass(w, 1), 1);
-    assert_non_null(strstr(w->noted, "deploy/kubernetes/move/bystanders.yaml"));
+    assert_non_null(strstr(w->rig.noted, "deploy/kubernetes/move/bystanders.yaml"));
     assert_int_equal(pass(w, 1), 1);
-    assert_string_equal(w->noted, "");
+    assert_string_equal(w->rig.noted, "");
     assert_int_equal(pass(w, 200), 0);
 }
 
@@ -266,10 +165,10 @@ static void one_that_has_changed_is_looked_at_again(void **state)
 {
     struct world *w = *state;
 
-    w->changed = true;
+    changed = true;
     want(w, true, 3);
     assert_int_equal(pass(w, 40), 0);
-    w->changed = false;
+    changed = false;
     assert_int_equal(pass(w, 30), 2);
 }
 
@@ -281,9 +180,9 @@ static void who_is_not_wanted_stays(void **state)
     want(w, true, 2); /* of an earlier term */
     assert_int_equal(pass(w, 3), 0);
     want(w, true, 3);
-    w->leads = false;
+    w->rig.leads = false;
     assert_int_equal(pass(w, 1), 0);
-    w->leads = true;
+    w->rig.leads = true;
     want(w, false, 3);
     assert_int_equal(pass(w, 60), 0);
 }
