@@ -602,9 +602,9 @@ def test_a_record_of_a_node(plane: ControlPlane) -> None:
     stored = with_status(plane, "nodepowers", "n1", {"desired": "asleep"}, status)
     assert stored["status"] == status
     cells = table(plane, "nodepowers", "n1")
-    assert list(cells) == "Name Desired Phase Since Reason Pool NextWake Cycles".split(" ")
+    assert list(cells) == "Name Desired Phase Since Reason +Pool NextWake Cycles".split(" ")
     assert (cells["Desired"], cells["Phase"], cells["Cycles"]) == ("asleep", "asleep", 2)
-    assert cells["Pool"] == "night"
+    assert cells["+Pool"] == "night"
     assert (cells["Reason"], cells["NextWake"]) == ("no demand", "2026-12-04T03:00:00Z")
     parsed, why = parse(plane.api.get("nodepowers", "n1"))
     assert parsed == [] and "huddle alone writes" in why
