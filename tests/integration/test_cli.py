@@ -80,7 +80,7 @@ def test_every_verb_explains_itself(ctl: Ctl) -> None:
     names = verbs(ctl)
     some = {"get", "apply", "explain", "report", "drain", "move"}
     assert some | {"token create", "auth check", "install crds"} <= set(names)
-    assert len(names) == len(set(names)) == 31
+    assert len(names) == len(set(names)) == 35
     for name in names:
         done = ctl(*name.split(), "--help")
         assert done.returncode == 0, done.stderr
@@ -569,6 +569,9 @@ def test_what_a_verb_offers_it_takes(
     fill(api)
     api.put("plans", "current", spec={}, status={})
     pool = ROOT / "tests/data/manifests/good/powerpool.yaml"
+    tokens = str(tmp_path / "tokens")
+    made = served("token", "create", "eve", "--role", "viewer", "--append", tokens)
+    assert made.returncode == 0, made.stderr
     words = {
         "get": ["nodes"],
         "top": ["nodes"],
@@ -576,6 +579,7 @@ def test_what_a_verb_offers_it_takes(
         "apply": ["-f", str(pool)],
         "delete": ["-f", str(pool), "--ignore-not-found"],
         "token create": ["bob", "--role", "viewer"],
+        "token list": ["--tokens", tokens],
         "simulate": simulated(tmp_path),
     }
     tried = 0

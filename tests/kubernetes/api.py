@@ -18,6 +18,8 @@ JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 
+IDLE_S = 20.0
+
 # plural: (path of the group and version, kind, is it in namespaces)
 KINDS = {
     "csinodes": ("/apis/storage.k8s.io/v1", "CSINode", False),
@@ -97,17 +99,22 @@ class Api:
         return headers
 
     def _send(self, method: str, path: str, body: bytes | None, content: str) -> tuple[int, bytes]:
-        """On the thread's own connection; once more when the server had closed it in between."""
+        """On the thread's own connection; once more when the server had closed it in between. One that
+        was idle for long is not used for what cannot be sent twice."""
+        idle_s = time.monotonic() - getattr(self._local, "used", 0.0)
         for fresh in (False, True):
             connection = getattr(self._local, "connection", None)
-            if connection is None or fresh:
+            if connection is None or fresh or idle_s > IDLE_S:
+                idle_s = 0.0
                 connection = self._local.connection = self.connect()
             sent = False
             try:
                 connection.request(method, path, body, self._headers(content))
                 sent = True
                 answer = connection.getresponse()
-                return answer.status, answer.read()
+                whole = answer.status, answer.read()
+                self._local.used = time.monotonic()
+                return whole
             except (http.client.HTTPException, ConnectionError, ssl.SSLError):
                 connection.close()
                 self._local.connection = None

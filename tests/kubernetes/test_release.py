@@ -217,8 +217,7 @@ def in_the_wrong_order(shipped: Shipped, ctl: Sleeper, name: str) -> None:
     api, cluster = shipped.api, shipped.cluster
     api.patch("powerpolicies", "soon", {"spec": {"paused": True}})
     api.patch("powerpools", "all", {"spec": {"mode": "act"}})
-    ctl.wait("leave to sleep", lambda: ctl.ctl("sleep", name).returncode == 0, LONG_S)
-    ctl.wait_state(name, "asleep")
+    ctl.reach(name, "asleep")
     assert finalizers(api) == [FINALIZER]
     done = cluster.kubectl("delete", "-f", str(DEPLOY / "crds"), "--wait=false")
     assert done.returncode == 0, done.stderr

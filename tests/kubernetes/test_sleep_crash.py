@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import time
 
 from tests.kubernetes.test_lead import LEASE
 from tests.kubernetes.test_sleep import ASLEEP, FOREIGN, LONG_S, NAMESPACE, Stage, _stage
@@ -14,16 +13,6 @@ __all__ = ["_stage"]  # the fixture `stage`
 
 NAME = "hollow-3"
 ORDER = ["draining", "empty", "preparing", "sleeping", "asleep", "waking"]
-
-
-def reach(stage: Stage, *states: str) -> str:
-    """Puts it to sleep, again when that was taken back, until it is in one of these states."""
-    end = time.monotonic() + LONG_S
-    while time.monotonic() < end:
-        stage.sleep(NAME)
-        if (state := stage.ctl.wait_state(NAME, "awake", *states)) != "awake":
-            return state
-    raise AssertionError(f"{NAME} was never {states}")
 
 
 def replace_controller(stage: Stage) -> None:
@@ -44,11 +33,11 @@ def test_a_controller_that_is_killed_in_any_phase(stage: Stage) -> None:
     api.patch("nodes", NAME, {"spec": {"taints": [FOREIGN]}})
     for at, state in enumerate(ORDER):
         if state == "waking":
-            reach(stage, "asleep")
+            ctl.reach(NAME, "asleep")
             ctl.ok("wake", NAME)
             ctl.wait_state(NAME, "waking", "awake")
         else:
-            reach(stage, *ORDER[at:])
+            ctl.reach(NAME, *ORDER[at:])
         replace_controller(stage)
         if ctl.wait_state(NAME, "awake", "asleep") == "asleep":
             assert stage.machines.power(NAME) == "off"
