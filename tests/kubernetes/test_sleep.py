@@ -186,26 +186,8 @@ def _stage(
         quiet(api)
 
 
-def set_drivers(api: Api, name: str, *drivers: str) -> None:
-    """What has registered with the node's kubelet."""
-    own = [{"name": d, "nodeID": name, "topologyKeys": []} for d in drivers]
-    if api.find("csinodes", name):
-        api.patch("csinodes", name, {"spec": {"drivers": own}})
-    else:
-        api.create("csinodes", {"metadata": {"name": name}, "spec": {"drivers": own}})
-
-
-def wait_for_driver(stage: Stage, name: str) -> None:
-    """It is ready, and stays closed until what it had has registered again."""
-    stage.api.wait_for("its kubelet", lambda: ready(stage.node(name)), LONG_S)
-    time.sleep(2)
-    assert stage.ctl.state(name) == "waking" and ASLEEP in stage.taints(name)
-    set_drivers(stage.api, name, "other.example.com", "disk.example.com")
-
-
 def test_a_node_sleeps_and_is_woken(stage: Stage) -> None:
     api, name = stage.api, "hollow-1"
-    set_drivers(api, name, "disk.example.com")
     before = stage.node(name)
     api.patch("nodes", name, {"spec": {"taints": [FOREIGN]}})
     stage.ctl.reach(name, "asleep")
@@ -218,7 +200,6 @@ def test_a_node_sleeps_and_is_woken(stage: Stage) -> None:
     pre = power["status"]["preSleep"]
     assert pre["allocatable"] == before["status"]["allocatable"]
     assert pre["taints"] == [FOREIGN] and LABEL not in pre["labels"]
-    assert pre["csiDrivers"] == [{"name": "disk.example.com"}]
     assert power["status"]["pool"] == "all"
     assert (
         power["status"]["leaderEpoch"] == stage.ctl.list("clusters")[0]["status"]["lead"]["epoch"]
@@ -229,11 +210,8 @@ def test_a_node_sleeps_and_is_woken(stage: Stage) -> None:
     api.wait_for("its condition", lambda: stage.condition(name).get("status") == "True", LONG_S)
     assert "woken when it is needed, at the latest " in stage.condition(name)["message"]
     boots = stage.machines.boots[name]
-    set_drivers(api, name)  # as of a Node that is made anew
     stage.ctl.ok("wake", name)
-    wait_for_driver(stage, name)
     stage.wait_awake(name)
-    set_drivers(api, name)
     api.wait_for("no condition", lambda: not stage.condition(name))
     assert stage.machines.boots[name] == boots + 1
     assert stage.taints(name) == [FOREIGN]
