@@ -22,7 +22,7 @@ struct paused { /* a ReplicaSet */
 };
 
 struct kube_evictor {
-    struct kube_evictor_options options;
+    struct kube_writer options;
     struct wanted *nodes;
     size_t n_nodes, cap_nodes;
     struct paused *sets;
@@ -189,7 +189,7 @@ void kube_evictor_look(struct kube_evictor *x, const struct kube_cluster *k, int
     }
 }
 
-struct kube_evictor *kube_evictor_new(const struct kube_evictor_options *options)
+struct kube_evictor *kube_evictor_new(const struct kube_writer *options)
 {
     struct kube_evictor *x = xcalloc(1, sizeof(*x));
 

@@ -10,20 +10,11 @@
 #include "controller/controller.h"
 #include "controller/kube_client/kube_client.h"
 #include "controller/substrate/kube_cluster.h"
+#include "controller/substrate/kube_writer.h"
 
 struct kube_evictor;
 
-struct kube_evictor_options {
-    struct kube_client *client;
-    void *data;
-    /* Until when a write may be sent; 0: none may begin. Else end_write() follows. */
-    int64_t (*begin_write)(void *data);
-    void (*end_write)(void *data);
-    uint64_t (*epoch)(void *data);
-    void (*note)(void *data, bool warning, const char *text);
-};
-
-struct kube_evictor *kube_evictor_new(const struct kube_evictor_options *options);
+struct kube_evictor *kube_evictor_new(const struct kube_writer *options);
 /* Before the client, whose call in flight ends without a word. Accepts NULL. */
 void kube_evictor_free(struct kube_evictor *x);
 

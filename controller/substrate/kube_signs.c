@@ -26,7 +26,7 @@ struct sign {
 };
 
 struct kube_signs {
-    struct kube_signs_options options;
+    struct kube_writer options;
     struct named_set nodes; /* that have the taint or the condition, or are to have it */
     struct kube_call *call;
     int64_t now_ms, due_ms; /* of the look under way, or the last one; not before */
@@ -237,7 +237,7 @@ bool kube_signs_busy(const struct kube_signs *s)
 /* --- life ---------------------------------------------------------------------------------------
  */
 
-struct kube_signs *kube_signs_new(const struct kube_signs_options *options)
+struct kube_signs *kube_signs_new(const struct kube_writer *options)
 {
     struct kube_signs *s = xcalloc(1, sizeof(*s));
 

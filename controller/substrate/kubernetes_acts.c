@@ -206,26 +206,26 @@ static void make_binder(struct kubernetes *k)
     k->binder = kube_binder_new(k->client, &options);
 }
 
+static struct kube_writer writer_of(struct kubernetes *k)
+{
+    return (struct kube_writer){ .client = k->client,
+                                 .data = k,
+                                 .begin_write = begin_write,
+                                 .end_write = end_write,
+                                 .epoch = epoch,
+                                 .note = kubernetes_note };
+}
+
 static void make_evictor(struct kubernetes *k)
 {
-    const struct kube_evictor_options options = { .client = k->client,
-                                                  .data = k,
-                                                  .begin_write = begin_write,
-                                                  .end_write = end_write,
-                                                  .epoch = epoch,
-                                                  .note = kubernetes_note };
+    const struct kube_writer options = writer_of(k);
 
     k->evictor = kube_evictor_new(&options);
 }
 
 static void make_signs(struct kubernetes *k)
 {
-    const struct kube_signs_options options = { .client = k->client,
-                                                .data = k,
-                                                .begin_write = begin_write,
-                                                .end_write = end_write,
-                                                .epoch = epoch,
-                                                .note = kubernetes_note };
+    const struct kube_writer options = writer_of(k);
 
     k->signs = kube_signs_new(&options);
 }

@@ -92,12 +92,12 @@ static int set_up(void **state)
     struct world *w = *state = xcalloc(1, sizeof(*w));
 
     rig_begin(&w->rig);
-    w->evictor = kube_evictor_new(&(struct kube_evictor_options){ .client = w->rig.client,
-                                                                  .data = &w->rig,
-                                                                  .begin_write = rig_begin_write,
-                                                                  .end_write = rig_end_write,
-                                                                  .epoch = rig_epoch,
-                                                                  .note = rig_note });
+    w->evictor = kube_evictor_new(&(struct kube_writer){ .client = w->rig.client,
+                                                         .data = &w->rig,
+                                                         .begin_write = rig_begin_write,
+                                                         .end_write = rig_end_write,
+                                                         .epoch = rig_epoch,
+                                                         .note = rig_note });
     w->rig.busy = busy;
     w->rig.writer = w->evictor;
     w->rig.read = pod_of;

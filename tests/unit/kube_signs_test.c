@@ -73,12 +73,12 @@ static int set_up(void **state)
     struct world *w = *state = xcalloc(1, sizeof(*w));
 
     rig_begin(&w->rig);
-    w->signs = kube_signs_new(&(struct kube_signs_options){ .client = w->rig.client,
-                                                            .data = &w->rig,
-                                                            .begin_write = rig_begin_write,
-                                                            .end_write = rig_end_write,
-                                                            .epoch = rig_epoch,
-                                                            .note = rig_note });
+    w->signs = kube_signs_new(&(struct kube_writer){ .client = w->rig.client,
+                                                     .data = &w->rig,
+                                                     .begin_write = rig_begin_write,
+                                                     .end_write = rig_end_write,
+                                                     .epoch = rig_epoch,
+                                                     .note = rig_note });
     w->rig.busy = busy;
     w->rig.writer = w->signs;
     return 0;
